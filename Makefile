@@ -72,8 +72,8 @@ format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-diagrams: $(READY) ## diagrams/, the README's tables and the reference pages, made again
-	$(BIN)/python -m scripts.readme
+diagrams: $(READY) ## diagrams/, the reference pages and the alert rules, made again from the code
+	$(BIN)/python -m scripts.pages_from_code
 	$(BIN)/python -m scripts.reference_pages
 
 clips: $(READY) ## Speak the bundled clips anew

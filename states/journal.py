@@ -3,21 +3,26 @@
 Each line is one record with the fields `v` (format version), `seq`, `at` (UTC, ISO 8601), `t`
 (seconds since the job was received) and `kind`. The kind determines the other fields:
 
-job         the header, always with seq 0: job_id, interview_id, room, worker_id, pid, budgets
+job         the header, always with seq 0: job_id, room, worker_id, pid, budgets (seconds by state);
+            of an interview also interview_id, and for a job that follows another follows_job and
+            follows_why; also faults (those that INTERVIEW_FAULTS sets) and ends (those that the
+            application declares), if there are any
 transition  from, event, to, outcome, reason
 internal    state, event: an event that changed no state
+lease       token: the fencing token of the lease that the job has taken
 condition   resource, status, reason, message, required, since
 step        name, ok, reason, elapsed_ms, attempts: a timed step of start-up or shutdown, which
             began elapsed_ms before t; for a loader also needs (the resources that the loader
             waited for) and budget_s
-turn        speaker, question_id, role, text, generated, heard, interrupted, latency (seconds by the
-            names of the parts); for the candidate also hearing: the seq of the last hearing record
-            whose words the turn contains
+turn        speaker, question_id, role, text, generated, heard, interrupted, latency (seconds by
+            part); for the candidate also hearing: the seq of the last hearing record whose words
+            the turn contains
 hearing     final, interim, question_id: a part of an unfinished answer; `final` has the words that
             became final since the previous hearing record, `interim` the words that are not final
-lease       token: the fencing token of the lease that the job holds
-fault       where, error: an error that the job survived, some with further fields
-exit        exit_code, signal: written by the worker after the job's process has exited
+fault       where, error: an error that the job survived, with further fields for some of them:
+            seconds, rung, silent_s, away_s, call, stalled_s, said, lines
+exit        exit_code, signal: written by the worker after the job's process has exited; also
+            missing, the number of records that the journal lacks, if it has a gap
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The single definition of the lifecycle: every state, event, budget, guard and edge.
 
-The state machine, the diagrams, the tests and the table in the README are generated from `State`
-and `EDGES`. Code that asks what a state means reads a column of `State`, such as `state.phase`,
-instead of a list of states.
+The state machine, the diagrams, the tests and docs/reference/lifecycle.md are generated from
+`State` and `EDGES`. Code that asks what a state means reads a column of `State`, such as
+`state.phase`, instead of a list of states.
 """
 
 from __future__ import annotations

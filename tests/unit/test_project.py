@@ -1,14 +1,17 @@
-"""The required packages and the allowed top level of the repository."""
+"""The required packages, the allowed top level of the repository, and the README."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import tomllib
+from typing import Final
 
 import pytest
 
 from tests.support.paths import REPOSITORY
+
+README: Final = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 #: The required packages that the code imports, and their modules. The seventh runs the tests.
 ASKED_FOR = {
@@ -34,7 +37,7 @@ EARNS_ITS_PLACE = {
     "SECURITY.md": "how to report a vulnerability, and what is stored where",
     "constraints.txt": "the versions that were tested",
     "deploy": "alert rules, and how to run it in a container",
-    "docs": "metrics, runbook, continuity",
+    "docs": "tutorial, how-to, reference, explanation, runbook",
     "examples": "another agent on the same lifecycle",
     "scripts": "generators of the reference pages",
 }
@@ -73,3 +76,20 @@ def test_the_top_level_has_only_the_required_and_justified_entries() -> None:
     asked_for = {"pyproject.toml", "worker", "states", "tests", "diagrams", "README.md"}
     assert asked_for <= kept
     assert kept - asked_for <= set(EARNS_ITS_PLACE)
+
+
+def test_the_readme_is_short_and_has_no_generated_part() -> None:
+    assert len(README.splitlines()) <= 150
+    assert "<!-- made from" not in README
+
+
+@pytest.mark.row("C9")
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([\w./-]+)\)", README))))
+def test_every_file_that_the_readme_links_exists(link: str) -> None:
+    assert (REPOSITORY / link).exists()
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z0-9]+)`", README))))
+def test_every_make_target_that_the_readme_names_exists(target: str) -> None:
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{target}:", makefile, re.MULTILINE)

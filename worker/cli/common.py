@@ -41,7 +41,7 @@ _LONGEST_NAME = 200
 
 
 class ExitCode(IntEnum):
-    """Exit codes of the commands. The README lists the same codes."""
+    """Exit codes of the commands. docs/reference/commands.md lists the same codes."""
 
     OK = 0
     #: A failure that has no exit code of its own.

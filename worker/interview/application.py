@@ -144,7 +144,7 @@ class InterviewApplication(Application):
         }
 
     def resources(self) -> Sequence[Resource]:
-        """Return all resources of the interview, in the order of the table in the README."""
+        """Return all resources of the interview, in the order of docs/reference/resources.md."""
         return [self._told_when_late(resource) for resource in self._declared]
 
     def _told_when_late(self, resource: Resource) -> Resource:

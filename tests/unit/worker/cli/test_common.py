@@ -128,7 +128,7 @@ def test_an_unexpected_error_keeps_its_traceback() -> None:
         _ = 1 / 0
 
 
-def test_the_exit_codes_match_the_readme() -> None:
+def test_the_exit_codes_keep_their_numbers() -> None:
     assert {code.name: int(code) for code in ExitCode} == {
         "OK": 0,
         "FAILED": 1,

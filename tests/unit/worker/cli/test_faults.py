@@ -1,13 +1,11 @@
-"""`interview-worker faults`, and the same tables in the README."""
+"""`interview-worker faults`: the fault points and kinds, and how to set them."""
 
 from __future__ import annotations
 
 import json
 
-import pytest
 from typer.testing import CliRunner
 
-from scripts import readme
 from worker.cli.app import app
 from worker.faults.points import POINTS, Kind
 
@@ -34,10 +32,3 @@ def test_json_output_has_the_same_points() -> None:
     by_point = {row["point"]: row for row in rows}
     assert "hang" in by_point["load"]["kinds"]
     assert by_point["database"]["raises"].startswith("an SQLSTATE")
-
-
-@pytest.mark.parametrize("made", [readme.faults_table, readme.kinds_table])
-def test_the_readme_tables_have_a_row_for_each_point_and_kind(made: object) -> None:
-    expected = POINTS if made is readme.faults_table else tuple(Kind)
-    assert callable(made)
-    assert len(str(made()).splitlines()) == len(expected) + 2

@@ -1,28 +1,29 @@
-"""Generates the README's tables, diagrams/, docs/reference/metrics.md and the alert rules from the code.
+"""Tables of the lifecycle, the settings, the resources, the faults and the exit codes.
 
-`python -m scripts.readme` updates all of them.
+docs/reference/ contains them. They are generated from the code that declares these things.
 """
 
 from __future__ import annotations
 
-import re
+import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from scripts.diagrams import drawings
 from scripts.markdown import table
+from scripts.source import members_of
 from states import BUDGETS, EDGES, Edge, Outcome, Phase, Reason, State
 from worker.cli.common import ExitCode
 from worker.cli.faults import fault_rows
 from worker.cli.resources import resource_rows
 from worker.config.settings import Settings, shown, variable_of
+from worker.faults import grammar
 from worker.faults.points import Kind
-from worker.interview.resources import interview_meanings
 from worker.providers.settings_group import help_texts
-from worker.telemetry.alerts import rules_file
-from worker.telemetry.catalog import FIGURES
 
-_SECTION = re.compile(r"(<!-- made from the code: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_REPOSITORY: Final = Path(__file__).parents[1]
+
+#: Defaults that depend on the machine, as text.
+_COMPUTED: Final = {"data_dir": "the user's data folder", "slots": "two per processor"}
 
 
 def lifecycle_table() -> str:
@@ -69,6 +70,27 @@ def _target(edge: Edge) -> str:
     return f"`{edge.target}`{end}"
 
 
+def states_table() -> str:
+    """Return the table of the states, with the time limit and the phase of each."""
+    meanings = members_of(_REPOSITORY, "states.table", "State")
+    rows = (
+        (
+            f"`{state}`",
+            meanings[state.name],
+            f"{state.budget.seconds:g} s" if state.budget else "none",
+            state.phase.name.lower(),
+        )
+        for state in State
+    )
+    return table(("state", "meaning", "time limit", "phase"), rows)
+
+
+def outcomes_table() -> str:
+    """Return the table of the outcomes and their meanings."""
+    meanings = members_of(_REPOSITORY, "states.outcomes", "Outcome")
+    return table(("outcome", "meaning"), ((f"`{o}`", meanings[o.name]) for o in Outcome))
+
+
 def reasons_table() -> str:
     """Return the table of reasons and their meanings."""
     return table(("reason", "meaning"), ((f"`{r}`", r.meaning) for r in Reason))
@@ -83,19 +105,39 @@ def resources_table() -> str:
     return table(("resource", "budget", "without it", "the candidate notices"), rows)
 
 
-def settings_table() -> str:
-    """Return the table of settings and their defaults."""
-    defaults = _defaults()
-    computed = {"data_dir": "the user's data folder", "slots": "two per processor"}
+def settings_groups() -> list[tuple[type, list[str]]]:
+    """Return the classes that declare settings, each with the names of its settings.
+
+    The order is that of `Settings.model_fields`: the fields of the last base class come first.
+    """
+    groups = [
+        (group, [name for name in inspect.get_annotations(group) if name in Settings.model_fields])
+        for group in reversed(Settings.__mro__)
+    ]
+    return [(group, names) for group, names in groups if names]
+
+
+def settings_tables() -> str:
+    """Return a heading and a table for each class that declares settings."""
+    return "\n".join(_settings_section(group, names) for group, names in settings_groups())
+
+
+def _settings_section(group: type, names: list[str]) -> str:
+    summary, _, more = inspect.cleandoc(group.__doc__ or group.__name__).partition("\n\n")
+    title = " ".join(summary.split()).removeprefix("Settings of ").removesuffix(".")
+    text = f"{more}\n\n" if more else ""
+    defaults = Settings.model_construct()  # the settings if no environment variable is set
+    helps = help_texts(Settings)
     rows = (
         (
             f"`{variable_of(name)}`",
-            computed.get(name) or shown(getattr(defaults, name)),
-            help_line,
+            _COMPUTED.get(name) or shown(getattr(defaults, name)),
+            helps[name],
         )
-        for name, help_line in help_texts(Settings).items()
+        for name in names
     )
-    return table(("variable", "default", "description"), rows)
+    heading = f"## {title[:1].upper()}{title[1:]}\n\n"
+    return heading + text + table(("variable", "default", "description"), rows)
 
 
 def exit_codes_table() -> str:
@@ -132,63 +174,7 @@ def kinds_table() -> str:
     return table(("kind", "effect"), ((f"`{kind}`", kind.text) for kind in Kind))
 
 
-def outcomes_line() -> str:
-    """Return all outcomes on one line."""
-    return ", ".join(f"`{outcome}`" for outcome in Outcome) + "\n"
-
-
-TABLES = {
-    "lifecycle": lifecycle_table,
-    "reasons": reasons_table,
-    "resources": resources_table,
-    "settings": settings_table,
-    "exit_codes": exit_codes_table,
-    "outcomes": outcomes_line,
-    "faults": faults_table,
-    "fault_kinds": kinds_table,
-}
-
-
-def _defaults() -> Settings:
-    """Return the settings that apply if no environment variable is set."""
-    return Settings.model_construct()
-
-
-def up_to_date(text: str) -> str:
-    """Return the README with all generated tables updated.
-
-    Raises KeyError if the README names a table that is not in `TABLES`.
-    """
-    return _SECTION.sub(lambda m: f"{m[1]}{TABLES[m[2]]()}{m[3]}", text)
-
-
-def metrics_page() -> str:
-    """Return the text of docs/reference/metrics.md, the table of all metrics."""
-    rows = (
-        (f"`{each.shown_as}`", each.kind, ", ".join(f"`{n}`" for n in each.labels), each.means)
-        for each in FIGURES
-    )
-    return (
-        "# Metrics\n\nThe metrics of `/metrics`, generated from "
-        "[worker/telemetry/catalog.py](../../worker/telemetry/catalog.py). All but the gauges are "
-        "counted from the journals, so killed jobs are included. Durations are in seconds.\n\n"
-        + table(("name", "kind", "labels", "meaning"), rows)
-    )
-
-
-def drawn() -> dict[str, str]:
-    """Return the text of every generated file except the README, by path in the repository."""
-    diagrams = drawings(interview_meanings())
-    return {f"diagrams/{name}": text for name, text in diagrams.items()} | {
-        "docs/reference/metrics.md": metrics_page(),
-        "deploy/prometheus/interview-worker.rules.yml": rules_file(),
-    }
-
-
-if __name__ == "__main__":
-    repository = Path(__file__).parent.parent
-    readme = repository / "README.md"
-    readme.write_text(up_to_date(readme.read_text(encoding="utf-8")), encoding="utf-8")
-    for name, text in drawn().items():
-        (repository / name).parent.mkdir(parents=True, exist_ok=True)
-        (repository / name).write_text(text, encoding="utf-8", newline="\n")
+def fault_grammar() -> str:
+    """Return the grammar of INTERVIEW_FAULTS, as a block of text."""
+    _, _, rules = inspect.cleandoc(grammar.__doc__ or "").partition("\n\n")
+    return f"```text\n{rules.strip()}\n```\n"
