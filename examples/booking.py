@@ -83,8 +83,12 @@ class Booking(Application):
         self, job: JobHandle, held: AgentResources
     ) -> tuple[AgentSession[None], Agent]:
         job.transport.expect(self.work.person)  # the session hears this person only
-        kit: dict[str, Any] = {name: held.get(name) or NOT_GIVEN for name in ("vad", "stt", "tts")}
-        self.session = AgentSession[None](**kit, turn_handling={"turn_detection": None})
+        self.session = AgentSession[None](
+            vad=held.get("vad"),  # also if it is None: without it the framework loads its own VAD
+            stt=held.get("stt") or NOT_GIVEN,
+            tts=held.get("tts") or NOT_GIVEN,
+            turn_handling={"turn_detection": None},
+        )
         self.listener = Listener()
         return self.session, self.listener
 

@@ -1,7 +1,6 @@
 """A receptionist agent: greets the caller, repeats what the caller says, ends when they leave."""
 
 from dataclasses import replace
-from typing import Any
 
 from livekit.agents import NOT_GIVEN, Agent, AgentSession, ChatContext, ChatMessage, StopResponse
 
@@ -35,8 +34,12 @@ class Receptionist(Application):
     def start_session(
         self, job: JobHandle, held: AgentResources
     ) -> tuple[AgentSession[None], Agent]:
-        kit: dict[str, Any] = {name: held.get(name) or NOT_GIVEN for name in ("vad", "stt", "tts")}
-        self.session = AgentSession[None](**kit, turn_handling={"turn_detection": None})
+        self.session = AgentSession[None](
+            vad=held.get("vad"),  # also if it is None: without it the framework loads its own VAD
+            stt=held.get("stt") or NOT_GIVEN,
+            tts=held.get("tts") or NOT_GIVEN,
+            turn_handling={"turn_detection": None},
+        )
         return self.session, Echo(instructions="Repeat what you hear.")
 
     async def run(self, job: JobHandle) -> None:
