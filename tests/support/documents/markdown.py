@@ -26,8 +26,11 @@ _FOLDERS: Final = ("docs", "deploy", "examples")
 _MARKDOWN: Final = MarkdownIt("commonmark").enable("table")
 _HTML_LINK: Final = re.compile(r'\b(?:href|src)="([^"]+)"')
 _HTML_ANCHOR: Final = re.compile(r'\b(?:id|name)="([^"]+)"')
+_NAME: Final = r"([\w-]+(?:\.[\w-]+)+)"
 #: A comment with the name of a file, without a folder.
-_FILE_NAME: Final = re.compile(r"# ([\w-]+(?:\.[\w-]+)+)\n")
+_FILE_COMMENT: Final = re.compile(rf"# {_NAME}\n")
+#: The end of a paragraph such as "Save this as `plan.yaml`:".
+_SAVE_AS: Final = re.compile(rf"\b[Ss]ave [^`.]*as `{_NAME}`[^`]*:$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,8 @@ class Fence:
     #: The whole info string, such as `sh not run: needs a LiveKit server`.
     info: str
     text: str
+    #: Text of the paragraph directly before the fence; empty if something else is there.
+    before: str = ""
 
     @property
     def language(self) -> str:
@@ -59,13 +64,14 @@ class Fence:
 
     @property
     def file_name(self) -> str | None:
-        """The name in a comment on the first line, such as `# plan.yaml`; None without one.
+        """The file under which a reader saves the text; None if it is not a file.
 
-        The tests save such a fence under this name.
+        The paragraph before it says so ("Save this as `plan.yaml`:"), or the first line of the
+        text, which is a comment with the name alone (`# plan.yaml`).
         """
         if self.note or self.language in ("", "sh", "text"):
             return None
-        found = _FILE_NAME.match(self.text)
+        found = _SAVE_AS.search(self.before) or _FILE_COMMENT.match(self.text)
         return found[1] if found else None
 
     @property
@@ -150,7 +156,7 @@ def parse(text: str, path: Path) -> Document:
     return Document(
         path=path,
         text=text,
-        fences=tuple(_fence(token) for token in tokens if token.type == "fence"),
+        fences=tuple(_fences(tokens)),
         links=tuple(_links([*inline, *_html_blocks(tokens)])),
         codes=tuple(
             InlineCode(line=line, text=token.content)
@@ -170,9 +176,19 @@ def _first_line(token: Token) -> int:
     return token.map[0] + 1 if token.map else 1
 
 
-def _fence(token: Token) -> Fence:
-    end = token.map[1] if token.map else 1
-    return Fence(line=_first_line(token), end=end, info=token.info.strip(), text=token.content)
+def _fences(tokens: Sequence[Token]) -> Iterator[Fence]:
+    for place, token in enumerate(tokens):
+        if token.type != "fence":
+            continue
+        # A paragraph is three tokens: its opening, its text, its end.
+        follows = place > 1 and tokens[place - 1].type == "paragraph_close"
+        yield Fence(
+            line=_first_line(token),
+            end=token.map[1] if token.map else 1,
+            info=token.info.strip(),
+            text=token.content,
+            before=tokens[place - 2].content if follows else "",
+        )
 
 
 def _inline(tokens: Sequence[Token]) -> Iterator[tuple[int, Token]]:

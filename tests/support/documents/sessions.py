@@ -1,8 +1,8 @@
 """Runs the commands and the tests that a document shows, as a reader would.
 
-The `sh` fences of a document are one bash session in an empty folder. A fence of another language
-whose first line is a comment with a file's name (`# plan.yaml`) is saved there under this name, at
-its place between the commands. Lines have the numbers that they have in the document.
+The `sh` fences of a document are one bash session in an empty folder. A fence that a reader saves
+("Save this as `plan.yaml`:", or `# plan.yaml` on its first line) is saved there, at its place
+between the commands. Lines have the numbers that they have in the document.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ def run_python_tests(document: Document, folder: Path) -> str | None:
     for fence in document.fences:
         name = fence.file_name
         if has_tests(fence):
-            name = name or f"test_line_{fence.line}.py"
+            # Not its own name, which a later version of the same tests may have too.
+            name = f"test_line_{fence.line}.py"
             tests.append(name)
         if name:
             # The blank lines give the lines of a traceback their numbers in the document.

@@ -58,6 +58,20 @@ def test_a_fence_names_its_file_in_a_comment_on_the_first_line(page: Document) -
 
 
 @pytest.mark.parametrize(
+    ("paragraph", "name"),
+    [
+        ("The agent waits. Save this as `agent.py`:", "agent.py"),
+        ("Save the plan as `plan.yaml`, in the same folder:", "plan.yaml"),
+        ("The agent is in `agent.py`:", None),
+        ("Save this as `agent.py`:\n\nIts end:", None),
+    ],
+)
+def test_the_paragraph_before_a_fence_names_its_file(paragraph: str, name: str | None) -> None:
+    (fence,) = parse(f"{paragraph}\n\n```python\nx = 1\n```\n", Path("page.md")).fences
+    assert fence.file_name == name
+
+
+@pytest.mark.parametrize(
     "fence", ["sh\n# run.sh\n", "python fragment\n# agent.py\n", "yaml\n# ../plan.yaml\n"]
 )
 def test_what_no_test_saves_has_no_file_name(fence: str) -> None:
