@@ -32,7 +32,7 @@ _SHOWN_LINES: Final = 25
 #: A line that ends the text of a saved file.
 _END_OF_FILE: Final = "END_OF_THE_FENCE"
 #: Commands that no test runs, by their first words, and the reason.
-_NOT_RUN: Final = {
+_NOT_RUN: Final[dict[tuple[str, ...], str]] = {
     ("make",): "it needs a checkout",
     ("git",): "it needs a checkout or a network",
     ("pip",): "it changes the environment",
