@@ -1,0 +1,1 @@
+"""Reads the documents of the repository, so that tests can check what the documents say."""
