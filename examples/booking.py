@@ -1,7 +1,7 @@
-"""An agent that books a visit, and that another job continues if its job or its worker is lost.
+"""An agent that books a visit. Another job continues the booking if the job or worker is lost.
 
-It asks three questions. Each answer is written to the journal, from where the database has it at
-once. A job that takes the booking over reads the answers so far, and asks the next question.
+It asks three questions. Each answer is written to the journal, and copied to the database at once.
+A job that takes the booking over reads the answers so far, and asks the next question.
 
 Dispatch it with the work's id and the visitor's identity, as JSON:
 `{"interview_id": "booking-17", "candidate_identity": "visitor"}`
@@ -59,7 +59,7 @@ class Booking(Application):
     ends: ClassVar[Mapping[str, End]] = {"visit_booked": End(Outcome.COMPLETED, "VisitBooked")}
 
     def __init__(self, dispatch: Dispatch, settings: Settings) -> None:
-        # The work outlives the job: its lease, and what was said.
+        # The lease and the turns of the work, which outlive this job.
         self.work = ContinuedWork(dispatch, settings)
         self.needed = (
             database_resource(settings),
@@ -70,7 +70,7 @@ class Booking(Application):
         )
 
     def header(self) -> Mapping[str, Any]:
-        return self.work.header()  # by this the database knows whose job this is
+        return self.work.header()  # links this job to its work in the database
 
     @property
     def succession(self) -> HandoverHooks | None:
@@ -84,7 +84,7 @@ class Booking(Application):
     ) -> tuple[AgentSession[None], Agent]:
         job.transport.expect(self.work.person)  # the session hears this person only
         self.session = AgentSession[None](
-            vad=held.get("vad"),  # also if it is None: without it the framework loads its own VAD
+            vad=held.get("vad"),  # may be None; without `vad`, the framework loads its own VAD
             stt=held.get("stt") or NOT_GIVEN,
             tts=held.get("tts") or NOT_GIVEN,
             turn_handling={"turn_detection": None},

@@ -35,7 +35,7 @@ class Receptionist(Application):
         self, job: JobHandle, held: AgentResources
     ) -> tuple[AgentSession[None], Agent]:
         self.session = AgentSession[None](
-            vad=held.get("vad"),  # also if it is None: without it the framework loads its own VAD
+            vad=held.get("vad"),  # may be None; without `vad`, the framework loads its own VAD
             stt=held.get("stt") or NOT_GIVEN,
             tts=held.get("tts") or NOT_GIVEN,
             turn_handling={"turn_detection": None},

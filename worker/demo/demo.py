@@ -181,7 +181,7 @@ async def _write_down(settings: Settings, db: Database, interview_id: str, folde
 async def _ended(db: Database, interview_id: str) -> dict[str, Any]:
     """Wait until the interview has ended and its job's exit code is in the database.
 
-    Return the interview. Raises DemoFailed if this takes longer than 30 s.
+    Return the interview. Raises DemoFailed if the wait takes longer than 30 s (`_JOB_END_S`).
     """
     try:
         async with asyncio.timeout(_JOB_END_S):

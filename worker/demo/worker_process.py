@@ -43,8 +43,8 @@ async def running_worker(
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
     """Start a worker, wait until LiveKit has registered it, and end the worker after the block.
 
-    Raises WorkerDidNotStart if the worker ends or is not ready within 60 s. After the block the
-    process has ended, also after an error.
+    Raises WorkerDidNotStart if the worker ends or is not ready within 60 s (`_READY_S`). After the
+    block the process has ended, also after an error.
 
     Args:
         environment: The worker's complete environment.

@@ -148,7 +148,7 @@ class InterviewApplication(Application):
         return [self._told_when_late(resource) for resource in self._declared]
 
     def _told_when_late(self, resource: Resource) -> Resource:
-        """Make a resource report its condition to the job even if the resource loads late."""
+        """Extend `attach`, so that a resource that loads late also reports its condition."""
         if resource.name not in _WATCHED:
             return resource
 
@@ -216,7 +216,7 @@ class InterviewApplication(Application):
         return session, interviewer
 
     def _take_on(self, job: JobHandle, name: str, engine: Any) -> None:
-        """Connect a resource to the interview, and report the resource's condition to the job."""
+        """Connect a resource to the interview, and let it report its condition to the job."""
         if name in _TURN_ENDERS:
             engine.on_change = partial(_TURN_ENDERS[name], job)
             return

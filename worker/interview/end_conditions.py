@@ -91,7 +91,7 @@ class EndConditions:
         return Event.TURN_STUCK
 
     def _listen_from_now(self) -> None:
-        """Restart the measurement of silence, because absence of the candidate is no silence."""
+        """Restart the measurement of silence, which excludes the candidate's absence."""
         self._interviewer.last_sound = asyncio.get_running_loop().time()
 
     async def _candidate_within(self, seconds: float) -> bool:

@@ -121,7 +121,7 @@ def position_in(plan: Plan, turns: Iterable[CommittedTurn]) -> PlanPosition:
 
 def _answered(place: PlanPosition, turn: CommittedTurn) -> PlanPosition:
     words = len(turn.text.split())
-    # Speech does not count as an answer if the question was not heard. Nor does an empty turn.
+    # An empty turn does not count as an answer, nor does speech before the question was heard.
     answers = place.asked and words > 0
     return replace(
         place,

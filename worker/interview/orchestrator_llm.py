@@ -65,7 +65,7 @@ class Utterance:
 
     @property
     def move(self) -> Move:
-        """The utterance: in the plan's own words until `found` has returned, then as phrased."""
+        """The utterance in the plan's own words, or as phrased once `found` has returned."""
         return self._found or self._leeway.move
 
     async def found(self) -> Move:

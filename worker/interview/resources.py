@@ -1,4 +1,4 @@
-"""The resources of an interview. A new resource is one module, and one line here."""
+"""The resources of an interview. To add a resource, write a module, and add one line here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def interview_resources(
 ) -> tuple[Resource, ...]:
     """Return every resource of an interview.
 
-    `turn_detector` comes after `vad`: of the resources that end turns, each needs those before it.
+    `turn_detector` comes after `vad`, because the turn detector cannot end turns without the VAD.
     """
     return (
         _orchestrator_resource(settings, load_orchestrator),
@@ -59,10 +59,10 @@ def _orchestrator_resource(settings: Settings, load: Any) -> Resource:
 
 
 def _every_resource() -> tuple[Resource, ...]:
-    """Return the resources of an interview whose settings turn on all of them."""
+    """Return every resource that an interview can have, the optional turn detector included."""
     return interview_resources(Settings.model_construct(turn_detector="local"), None)
 
 
 def interview_meanings() -> dict[str, str]:
-    """Return the behaviour without each resource of an interview, for the legend of a diagram."""
+    """Return the effect of each resource's loss by name, for the legend of a diagram."""
     return meanings(_every_resource())

@@ -35,7 +35,7 @@ def session_of(orchestrator: OrchestratorLLM, held: AgentResources) -> AgentSess
             endpointing={"mode": "fixed", "min_delay": 1.8, "max_delay": 6.0},
             # The framework's default, "adaptive", uses a cloud model.
             interruption={"mode": "vad"},
-            # Before a turn is committed, a reply would be generated without that turn.
+            # A preemptive reply would ignore the turn, because the turn is committed later.
             preemptive_generation={"enabled": False},
         ),
         # With a warm-up of the echo cancellation, the first words of an early interruption are

@@ -64,7 +64,7 @@ class LevelMeter:
 
     @property
     def spans(self) -> tuple[AudibleSpan, ...]:
-        """The audible spans so far, in order. A gap of at most 0.3 s does not end a span."""
+        """The audible spans so far, in order. A gap of up to `_SAME_SPAN_S` does not end a span."""
         return tuple(self._spans)
 
     @property
@@ -128,9 +128,9 @@ class TrackPlacer:
     times must not cause gaps in the recording.
 
     Only a frame that the reader had to wait for arrives on time, so that its arrival time is its
-    correct position. If several such frames in a row should be later in the recording, frames were
-    lost. If such frames should be earlier, the first frames were late. In both cases the position
-    is corrected.
+    correct position. The position is corrected if `_JUDGED_FRAMES` such frames in a row arrive more
+    than `_OFF_S` seconds after their computed positions, because frames were lost, or more than
+    `_OFF_S` seconds before these positions, because the first frames were late.
     """
 
     _WAITED_S = (0.004, 0.1)

@@ -33,7 +33,8 @@ class AudioRecorder:
         self._voices: dict[str, str] = {}
         self._closed = False
         # References to all tracks. Closing the room frees the native objects of its tracks. If
-        # Python frees a track before or during that, the SDK logs an error or raises in __del__.
+        # Python frees a track before or while the room is closed, the SDK logs an error or raises
+        # in __del__.
         self._kept: list[rtc.RemoteTrack] = []
         self.meter = LevelMeter()
         #: One level meter per participant that was heard, by identity.

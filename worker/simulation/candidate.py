@@ -78,7 +78,7 @@ class SimulatedCandidate(ABC):
 
     @property
     def late_frames(self) -> int:
-        """The number of microphone frames that were sent more than 0.1 s late.
+        """The number of microphone frames that were sent more than 0.1 s (`LATE_S`) late.
 
         If frames were late, the machine was too busy, and errors in a transcript of the candidate
         are no proof of errors of the interviewer.

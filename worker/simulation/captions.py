@@ -90,7 +90,7 @@ class Captions:
             pass  # the speaker has left; keep the text that has arrived
         finally:
             reader.close()
-        # A stream of the interviewer has the attribute that marks final text only after its end.
+        # The interviewer's streams get the attribute that marks final text only when they end.
         if (reader.info.attributes or {}).get(_FINAL) == "true":
             self.keep(identity, segment, text, final=True)
 

@@ -51,8 +51,9 @@ def start_child(
         cwd: The working directory of the program; None to inherit that of this process.
 
     Raises:
-        OSError: The Python interpreter cannot be started. If only the program cannot be started,
-            no error is raised: the child process writes a traceback to `output` and exits with 1.
+        OSError: The Python interpreter that runs the launcher cannot be started. If the launcher
+            cannot execute the program, no error is raised: the child process writes a traceback to
+            `output` and exits with 1.
     """
     launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid())]
     return subprocess.Popen(  # noqa: S603 (no shell, and the callers name the program themselves)

@@ -49,18 +49,18 @@ async def hold_conversation(
 ) -> list[Exchange]:
     """Answer every question aloud until the interviewer leaves. Return the exchanges.
 
-    With `interviewer`, an identity, the questions of other interviewers are not answered: for
-    example of one that `interviewer` has replaced.
+    If `interviewer` is given, only the questions of the interviewer with this identity are
+    answered.
 
-    Raises CandidateTimeout if no interviewer is audible within 30 s, if an utterance takes longer
-    than 60 s, or if the interviewer does not leave within 60 s after the closing message.
+    Raises CandidateTimeout if no interviewer is audible within 30 s (`_FIRST_WORD_S`) before the
+    first exchange, if an utterance takes longer than 60 s (`_LONGEST_UTTERANCE_S`), or if the
+    interviewer does not leave within 60 s after the closing message.
     """
     voice = voice or LocalVoice()
     exchanges: list[Exchange] = []
     asked_before = 0
     spoke_until_s: float | None = None
-    # Sound before this time is ignored. None as the time stands for the end of the candidate's last
-    # answer.
+    # Time before which sound is ignored; None for the end of the candidate's last answer.
     since_s: float | None = None
     while True:
         heard_from_s = await _next_word(candidate, since_s, first=not exchanges)

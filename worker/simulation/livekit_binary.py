@@ -131,7 +131,7 @@ async def _build(binary: Path, progress: Progress) -> None:
         # The move is atomic, because both paths are on the same file system.
         (gobin / "server").replace(binary)
     finally:
-        # Not in a thread, because a second cancellation would then leave a gigabyte of files.
+        # No thread is awaited here, because a second cancellation would leave a gigabyte of files.
         shutil.rmtree(folder, ignore_errors=True)
     progress(f"livekit-server {VERSION} is built ({time.monotonic() - started:.0f} s)")
 

@@ -70,7 +70,7 @@ class Ports:
         """Return two ports that are free at this moment.
 
         Raises:
-            LiveKitServerUnavailable: No free ports were found in a hundred tries.
+            LiveKitServerUnavailable: No free ports were found in 100 tries (`_PORT_TRIES`).
         """
         tries = iter(_PORTS.sample(_PORT_RANGE, _PORT_TRIES))
         signal_port = next((port for port in tries if _is_free(port, socket.SOCK_STREAM)), None)
@@ -85,8 +85,8 @@ class Ports:
 def _is_free(port: int, kind: socket.SocketKind) -> bool:
     with socket.socket(socket.AF_INET, kind) as probe:
         if kind == socket.SOCK_STREAM:
-            # The server sets this option too. Without it, connections of an earlier server in the
-            # TCP state TIME_WAIT would make the port look taken.
+            # The server sets this option too. Without SO_REUSEADDR, connections of an earlier
+            # server in the TCP state TIME_WAIT would make the port look taken.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((_HOST, port))
@@ -279,7 +279,7 @@ class LiveKitServer:
         raise LiveKitServerUnavailable(f"it did not answer within {_START_TIMEOUT_S:.0f} s")
 
     async def _is_ours(self) -> bool:
-        """Return True if the server that answers is this one, which has our secret."""
+        """Return True if the server that answers accepts our secret, so that it is this server."""
         try:
             await self.client.check(budget_s=5)
         except LiveKitKeyRefused:

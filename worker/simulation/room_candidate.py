@@ -134,7 +134,7 @@ class Candidate(SimulatedCandidate):
     async def wait_until_heard(self, *, timeout_s: float) -> None:
         """Wait until a participant subscribes to the microphone.
 
-        No participant hears words that the candidate says before.
+        No participant hears words that the candidate says before this method returns.
 
         Raises:
             CandidateTimeout: No participant subscribed in time, or no microphone is published.
@@ -150,7 +150,7 @@ class Candidate(SimulatedCandidate):
     async def _publish_microphone(self) -> None:
         self._source = rtc.AudioSource(SAMPLE_RATE, 1, queue_size_ms=_SOURCE_QUEUE_MS)
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
-        # Interviewers use only tracks with this source. They ignore tracks with the default source.
+        # Interviewers use only tracks with this source, and ignore tracks with the default source.
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         self._published = await self._room.local_participant.publish_track(track, options)
         self._microphone.open()

@@ -67,7 +67,7 @@ class Endpointing:
         return pause_s
 
     def stop(self) -> None:
-        """Cancel the timer that ends the question's time."""
+        """Cancel the timer that shortens the pauses to `HURRIED_PAUSE_S`."""
         if self._time_over is not None:
             self._time_over.cancel()
 

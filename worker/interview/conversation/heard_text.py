@@ -1,8 +1,8 @@
 """Estimate of the words that the candidate heard, from the audio that was played.
 
-The framework's own estimate for an interrupted utterance also counts the time in which the voice
-stalls or the room is disconnected. The framework's estimate would therefore contain words that the
-candidate did not hear.
+The framework's own estimate for an interrupted utterance also counts the time in which
+text-to-speech stalls or the room is disconnected. The framework's estimate would therefore contain
+words that the candidate did not hear.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 #: candidate and back, and the delay of the VAD.
 REACTION_S: Final = 0.5
 #: Seconds from the end of speech until a transcript is no longer expected. The fallback chain
-#: abandons a silent speech-to-text provider after 2 s, and the next provider needs a moment.
+#: abandons a silent speech-to-text provider after 2 s (`PATIENCE_S` in
+#: worker/speech/stt/fallback.py), and the next provider needs a moment.
 TEXT_WITHIN_S: Final = 3.0
 #: Seconds without a microphone frame after which the next frame counts as a new start of audio.
 _GAP_S: Final = 0.5
@@ -46,8 +47,8 @@ class MissedOnset:
     that starts earlier may have lost its first words, so its transcript is a partial answer. The
     reaction time counts from the first sound on the audio output or from the first microphone
     frame, whichever is later. The check runs when an interviewer takes over from another
-    interviewer, and after an outage. The check never runs for the first interviewer, who has asked
-    nothing yet.
+    interviewer, and after an outage. The check does not run at the start of an interview, because
+    no question was asked before.
 
     Args:
         text: Returns the transcript of the current answer so far.

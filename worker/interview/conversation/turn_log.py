@@ -1,4 +1,4 @@
-"""Recorder that writes each turn, with its latencies, to the journal before the plan has it."""
+"""Recorder that writes each turn to the journal before the turn is committed to the plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from worker.interview.orchestrator_llm import OrchestratorLLM
 #: The function never raises.
 TurnKeeper = Callable[..., Awaitable[None]]
 
-#: Latencies of a turn that was sent as text. There are none, because nothing was spoken.
+#: Latencies of a turn that was sent as text: none, because nothing was spoken.
 NO_LATENCY: Final[Mapping[str, float]] = MappingProxyType({})
 
 #: Names of latencies in a turn's record, by the name in livekit's MetricsReport

@@ -26,7 +26,7 @@ _RECORD_WAIT_S: Final = 2.0
 class Utterances:
     """Recorder of the part of each utterance that the candidate heard.
 
-    After an utterance, the recorder gives the floor to the candidate.
+    After an utterance, the recorder gives the candidate the turn to speak (`floor`).
 
     Args:
         book: The recorder of turns.

@@ -19,8 +19,8 @@ from worker.interview.plan.plan import Plan
 #: Maximum length of the whole prompt, in characters. 10,000 characters are about 2500 tokens.
 MAX_CHARACTERS = 10_000
 
-#: Maximum characters, or entries of a list, in each part of a prompt. A longer part of a prompt is
-#: cut in the middle.
+#: Maximum characters of a text, or entries of a list, in each part of a prompt. A longer text is
+#: cut in the middle, and a longer list at its end.
 _MAX_ANSWER = 3000
 _MAX_QUESTION = 600
 _MAX_POINT = 200
@@ -57,7 +57,7 @@ def prompt_for(plan: Plan, leeway: LlmAllowance) -> Prompt:
         language=plan.language,
         question=_quoted(question.text, _MAX_QUESTION),
         good_answer=_listed(question.good_answer, _MAX_POINT, _MAX_POINTS),
-        # The first prompt is the question itself.
+        # `prompts[0]` is the question itself.
         asked=_listed(leeway.place.prompts[1:], _MAX_FOLLOW_UP, _MAX_FOLLOW_UPS),
         next="(thanks and goodbye)" if goodbye else _quoted(leeway.move.text, _MAX_QUESTION),
     )
@@ -80,9 +80,9 @@ def _quoted(text: str, longest: int) -> str:
 
 
 def _shortened(text: str, longest: int) -> str:
-    """Shorten a text in the middle. A third of the characters kept is from the beginning.
+    """Shorten a text to `longest` characters by a cut in the middle.
 
-    Two thirds are from the end of the text, because the model reacts to the latest words.
+    Two thirds of the kept text are from its end, because the model reacts to the latest words.
     """
     if len(text) <= longest:
         return text

@@ -1,8 +1,8 @@
 """The interview plan: its questions, their order, and their time limits.
 
 A plan is written as a YAML file (`load_plan`) and travels with a dispatch as plain JSON
-(`Plan.to_json`, `Plan.from_json`). The same rules check both forms. All mistakes are reported
-together. If the plan is a file, each mistake has a line number.
+(`Plan.to_json`, `Plan.from_json`). The same rules check the YAML and the JSON. All mistakes are
+reported together. If the plan is a file, each mistake has a line number.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _printable(key: object) -> str:
 
 
 class _Checked:
-    """Base class of what a plan consists of: how pydantic reads it from untrusted data."""
+    """Base class of `Plan` and `Question`, which lets pydantic check untrusted data strictly."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -84,7 +84,7 @@ class _Checked:
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:
-        """Return the keys in a plan file."""
+        """Return the keys that this part of a plan file may have."""
         return tuple(cls.__dataclass_fields__)  # type: ignore[attr-defined]  # of the subclasses
 
 
@@ -139,9 +139,9 @@ class Plan(_Checked):
 
 
 _PLAN = TypeAdapter(Plan)
-#: Error type of a value that pydantic would derive from a field with an error of its own.
+#: Error type of a field whose default pydantic cannot compute, because another field is invalid.
 _FOLLOWS_FROM_OTHERS = "default_factory_not_called"
-#: Position of each key among the problems of a mapping. Unknown keys come first.
+#: Position of each key when the problems of a plan are sorted. Unknown keys come first.
 _ORDER = {key: number for number, key in enumerate((*Plan.keys(), *Question.keys()))}
 
 
@@ -207,7 +207,7 @@ def _position(error: ErrorDetails) -> list[int]:
 
 
 def _problem(error: ErrorDetails, document: Document) -> PlanProblem:
-    """Return a problem in the words of this package, at the line of the value or its parent."""
+    """Convert an error of pydantic to a `PlanProblem` at the line of the value or its parent."""
     where, value, message = error["loc"], error["input"], error["msg"]
     lines = (document.lines.get(where[:length]) for length in range(len(where), -1, -1))
     line = next((each for each in lines if each is not None), None)
@@ -230,6 +230,6 @@ def _hint(where: Where) -> str:
 
 
 def _first_with(slug: str, plan: Any) -> int:
-    """Return the index of the first question with an id."""
+    """Return the index of the first question with the id `slug`."""
     questions = enumerate(plan["questions"])
     return next(n for n, each in questions if isinstance(each, Mapping) and each.get("id") == slug)

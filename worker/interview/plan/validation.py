@@ -19,8 +19,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 #: Maximum length of a text in a plan, in characters. This is about two minutes of speech.
 MAX_TEXT = 2000
 
-#: Types of the errors whose message is a sentence of this module. A message about a value of the
-#: wrong kind continues with the value (`got`).
+#: Types of the errors whose message is a sentence of this module. After the message of a
+#: `WRONG_VALUE` error, the value follows (`got`).
 WRONG_VALUE = "wrong_value"
 WRONG_CONTENT = "wrong_content"
 REPEATED_ID = "repeated_id"
@@ -50,7 +50,7 @@ def _on_one_line(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Rule:
-    """Annotation of a field: the schema of its values, and the sentence for every other value."""
+    """Annotation of a field: the schema of valid values, and the error message for other values."""
 
     schema: CoreSchema
     sentence: str
@@ -70,7 +70,7 @@ def seconds(least: float, most: float) -> _Rule:
 
 
 def whole_number(of: str, least: int, most: int) -> _Rule:
-    """Return the rule for a whole number. The sentence names the unit `of`."""
+    """Return the rule for a whole number. The error message names the unit `of`."""
     return _Rule(
         core_schema.int_schema(strict=True, ge=least, le=most),
         f"must be a whole number of {of}, {least} to {most}",

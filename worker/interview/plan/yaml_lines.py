@@ -59,7 +59,7 @@ def read_yaml(text: str) -> Document:
     Raises `YamlMistake` with the line if the text has a syntax error, a second document, an alias,
     a tag, a key that is not text, or nesting deeper than `MAX_DEPTH`.
     """
-    # Not the round-trip loader: it reads dates, octal numbers and `1_000` as other than text.
+    # The round-trip loader is not used, because it converts dates, octal numbers and `1_000`.
     yaml = YAML(typ="base", pure=True)
     yaml.Composer = _Composer
     yaml.max_depth = MAX_DEPTH + 1  # the root counts as a level

@@ -1,4 +1,4 @@
-"""Reactions to resources that become unavailable during an interview, as they declare them."""
+"""Reactions to the loss of a resource during an interview, as declared in its `Consequence`."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ logger = logging.getLogger(__name__)
 #: Minimum seconds between two announcements for the same resource. A later loss of the resource is
 #: announced again, because otherwise the candidate would speak without being heard.
 _AGAIN_S: Final = 30.0
-#: Turn detection modes of the framework. Any other name is that of a resource.
+#: Turn detection modes of the framework. Any other name in `turns_end_on` is that of a resource.
 _MODES: Final = frozenset({"stt", "vad"})
 
 
 class DegradationHandler:
-    """Handler of changes of a job's resources during the interview, as the resources declare it.
+    """Handler of the loss and the recovery of resources, as declared in `Resource.consequence`.
 
     A resource that is missing at the start of the interview counts as lost from the start. A
     recovery is not announced, because the next question is a sufficient sign of the recovery.
-    `cannot_hear` is called each time that the candidate is not understood any more.
+    `cannot_hear` is called at each loss after which nothing that the candidate says is understood.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class DegradationHandler:
             task.cancel()
 
     def _on_transition(self, transition: Transition) -> None:
-        # What changed while the job did not speak to the candidate is handled when it may again.
+        # A change while the job may not speak is handled once the job may speak again.
         state = transition.target
         if state.phase is Phase.SESSION and state.may_speak:
             self._look()
@@ -127,7 +127,7 @@ class DegradationHandler:
         for step in steps:
             try:
                 await step()
-            except Exception as error:  # text and clip have the same words
+            except Exception as error:  # the other step says the same words
                 logger.warning(
                     "announcing %s to the candidate failed: %s",
                     name,

@@ -26,7 +26,8 @@ class InputSupervision:
     `GaplessInput` feeds silence to the session while no audio arrives. `InboundMonitor` pauses the
     audio output while the network delivers no packets. If speech yields no transcript,
     `UnrecognizedSpeechMonitor` makes the interviewer ask the question again. The journal gets a
-    fault record for each case, with the duration in seconds.
+    fault record, with the duration in seconds, for missing audio, missing packets and speech
+    without an end or a transcript.
     """
 
     def __init__(

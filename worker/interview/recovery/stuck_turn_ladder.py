@@ -43,8 +43,8 @@ class TurnLadder:
 
     If an utterance was not spoken to its end, audible speech no longer restarts the recovery in
     that turn. After a second unfinished utterance in one turn, the utterance is sent as text. If
-    the candidate has not subscribed to the audio, sending text is the first step. The utterance is
-    sent as text when the clip would be due, and in later turns after 1 s.
+    the candidate has not subscribed to the audio, sending the utterance as text is the first step,
+    which is due at the time of the clip, and in later turns after 1 s (`_DEAF_S`).
 
     Args:
         interviewer: The interviewer.

@@ -22,14 +22,15 @@ LEAST_SPEECH_S: Final = 1.0
 #: Seconds from the end of speech until its transcript is no longer expected. Within these seconds,
 #: every speech-to-text provider of the fallback chain has had enough time.
 WORDS_WITHIN_S: Final = 10.0
-#: Extra seconds for each second of speech, because a provider without interim results starts to
-#: transcribe only when the speech ends.
+#: Seconds added to `WORDS_WITHIN_S` for each second of speech, because a provider without interim
+#: results starts to transcribe only when the speech ends.
 _WORK_PER_SECOND: Final = 0.1
-#: Seconds from a forced end of speech until a transcript is no longer expected: for speech without
-#: text, and for speech with text. A turn with text ends on its own, after at most 6 s.
+#: Seconds to wait for a final transcript after this monitor has ended the speech:
+#: `_LATE_WORDS_S` if no text of the speech has arrived, `_LATE_TURN_S` if some text has arrived. A
+#: turn with text ends on its own, after at most 6 s (`UNFINISHED_PAUSE_S`).
 _LATE_WORDS_S: Final = 2.0
 _LATE_TURN_S: Final = 7.0
-#: Seconds from a forced end of speech until the VAD is restarted.
+#: Seconds from the moment at which this monitor ends the speech until the VAD is restarted.
 _ANEW_S: Final = 1.0
 
 #: Function that records a problem, named by one CamelCase word, and its duration in seconds.
@@ -41,8 +42,9 @@ class UnrecognizedSpeechMonitor:
 
     A VAD may never report the end of speech, because the VAD's stream hangs or the audio stops.
     Speech-to-text may find no word in an answer and treat the answer as noise. In both cases the
-    candidate and the interviewer would stay silent. The monitor ends speech without an end or a
-    word, and makes the interviewer ask the question again, at most once until a transcript arrives.
+    candidate and the interviewer would stay silent. The monitor ends speech that has had no sound
+    and no text for `HOLLOW_S` seconds. If speech yields no final transcript, the monitor makes
+    the interviewer ask the question again, at most once until a final transcript arrives.
 
     Args:
         session: The session with the candidate.
@@ -72,7 +74,8 @@ class UnrecognizedSpeechMonitor:
         self._may_ask = may_ask
         self._ask_again = ask_again
         self._record = record
-        # Event-loop times of the start of the current speech, and of the last text.
+        # Event-loop times of the start of the current speech, of the last text, and of the last
+        # final text.
         self._began_at: float | None = None
         self._text_at = self._final_at = -math.inf
         # Seconds of speech without final text, whether the end of that speech was forced, and the
