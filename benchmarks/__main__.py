@@ -26,7 +26,9 @@ def main() -> None:
         choices=_ALL,
         help="default: all",
     )
-    parser.add_argument("--rounds", type=int, default=7, help="jobs of each worker (default 7)")
+    parser.add_argument(
+        "--rounds", type=int, default=7, help="startup: measured jobs per worker (default 7)"
+    )
     parser.add_argument("--json", type=Path, help="write every sample into this file")
     arguments = parser.parse_args()
     console = Console(width=140)

@@ -42,7 +42,10 @@ class Figure:
 
 
 def print_table(title: str, figures: Sequence[Figure], console: Console) -> None:
-    """Print one line per measurement. `ratio` compares with the first one of the same name."""
+    """Print one line per measurement.
+
+    The column `ratio` is the median divided by that of the first measurement of the same `what`.
+    """
     table = Table("what", "who", "median", "min", "max", "ratio", "target", title=title, box=None)
     first: dict[str, float] = {}
     for figure in figures:

@@ -1,6 +1,6 @@
 """Cost of one transition, one journal record, and one inactive fault point.
 
-Each is compared with the cost of the underlying library or system call.
+Each cost is compared with that of the underlying library call, system call or coroutine.
 """
 
 from __future__ import annotations

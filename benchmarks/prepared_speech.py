@@ -33,8 +33,8 @@ _VOICE = Voice(provider="elevenlabs", voice="stand-in", model="stand-in")
 async def run() -> list[Figure]:
     """Run all benchmarks of this module; takes a few seconds.
 
-    The local test server answers after 300 ms on a connection that is already open, which is
-    ElevenLabs' latency on a good day.
+    The local test server answers after `_LATENCY_S` (300 ms) on a connection that is already open,
+    which is ElevenLabs' latency on a good day.
     """
     what = f"question decided to first audio, TTS with {_LATENCY_S * 1000:g} ms"
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:

@@ -1,8 +1,8 @@
-"""Effect on the candidate of each loss in the middle of a turn, on a real LiveKit server.
+"""Effect on the candidate of each resource failure in a turn, on a real LiveKit server.
 
 The interviews are those of tests/support/live/losses_in_a_turn.py: two questions, real audio in
 both directions, the providers' local test servers, and the database behind a breakable connection.
-An interview without a loss comes first.
+An interview without a failure comes first.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ from worker.store.migrate import migrate
 
 #: Seconds between two rounds, in which the pool replaces the used warm process.
 _PAUSE_S = 5.0
-#: The start-up log lines, with their targets in milliseconds (of the handshake and of the agent).
+#: The start-up log lines, with their targets in milliseconds (row S7 of docs/reference/rows.md).
 _TARGETS = {
     "handshake_start": None,
     "ctx_connected": 300.0,

@@ -31,7 +31,7 @@ def command_sections() -> str:
 
 # typer has its own copy of click, whose classes are private: hence `Any` for them.
 def commands() -> Iterator[tuple[str, Any]]:
-    """Yield each command and each group of commands, by its full name, a group before its own."""
+    """Yield each command and each group of commands by full name, a group before its commands."""
     yield from _inside(_NAME, typer.main.get_command(app))
 
 

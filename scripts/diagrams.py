@@ -10,7 +10,7 @@ from states import History, render, timeline
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Folder of the journals of the sample jobs. Their turns have placeholder texts.
+#: Folder of the journals of the sample jobs. The turns in the journals have placeholder texts.
 SAMPLES: Final = Path(__file__).parents[1] / "diagrams" / "samples"
 
 
@@ -20,7 +20,7 @@ def healthy() -> History:
 
 
 def degraded() -> History:
-    """Return a job whose interview begins without the database and without the voice.
+    """Return a job whose interview begins without the database and without text to speech.
 
     The database exceeds its load budget, and the text-to-speech provider refuses the connection.
     """

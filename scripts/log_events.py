@@ -74,7 +74,7 @@ class LogEvent:
 
     @property
     def meaning(self) -> str:
-        """The sentence without the error at its end, which not every call with the key has."""
+        """The sentence without the error at its end, which only some calls with the key log."""
         return _ERROR.sub("", self.sentence)
 
 

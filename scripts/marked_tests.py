@@ -1,4 +1,4 @@
-"""Reads the markers of the tests: which rows a test covers, and whether the test rotates in CI."""
+"""Reads the markers of the tests: the requirements that a test covers, and how often CI runs it."""
 
 from __future__ import annotations
 

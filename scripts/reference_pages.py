@@ -27,7 +27,7 @@ MARKED: Final = (
     "docs/reference/states.md",
     "docs/reference/worker-api.md",
 )
-#: The fixtures of the pytest plugin are described by the protocols of this module.
+#: The protocols in `states.pytest_plugin` that describe the fixtures of the pytest plugin.
 _FIXTURES: Final = ("Journey", "StartLifecycle")
 
 

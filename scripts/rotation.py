@@ -1,4 +1,4 @@
-"""Generates the section of CONTRIBUTING.md with the tests that rotate in CI."""
+"""Generates the list in CONTRIBUTING.md of the tests that CI runs only on some of the commits."""
 
 from __future__ import annotations
 

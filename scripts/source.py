@@ -176,7 +176,7 @@ def _field(node: ast.AnnAssign) -> str:
 
 
 def _member(node: ast.Assign) -> str:
-    """Return the member of an enum with its value, without the other columns of the member."""
+    """Return the member of an enum with its value, which is the first item if it is a tuple."""
     value = node.value.elts[0] if isinstance(node.value, ast.Tuple) else node.value
     name = ast.unparse(node.targets[0])
     return f"{name} = {ast.unparse(value)}" if isinstance(value, ast.Constant) else name

@@ -1,6 +1,6 @@
 """Tables of the lifecycle, the settings, the resources, the faults and the exit codes.
 
-docs/reference/ contains them. They are generated from the code that declares these things.
+The tables stand in docs/reference/, and are generated from the code that declares their content.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _COMPUTED: Final = {"data_dir": "the user's data folder", "slots": "two per proc
 def lifecycle_table() -> str:
     """Return the table of all edges that change the state.
 
-    An edge that every state before CLOSING has appears only once.
+    An edge that all states before CLOSING share appears only once.
     """
     from_anywhere = {
         (edge.event, edge.reason)

@@ -66,7 +66,7 @@ class Installed:
 
     @cached_property
     def libraries(self) -> tuple[str, ...]:
-        """The names of the native libraries in the wheel, without the hashes of bundling."""
+        """The names of the native libraries in the wheel, without the hashes that bundling adds."""
         names = (file.rpartition("/")[2] for file in self.files)
         return tuple(sorted({_HASH.sub("", n).split(".so")[0] for n in names if _LIBRARY.match(n)}))
 

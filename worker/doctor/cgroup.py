@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-#: In version 1, a group without a limit has a number at least as large as this one.
+#: In cgroup version 1, a group without a limit reports at least this number of bytes as its limit.
 _UNLIMITED_V1: Final = 2**62
 
 
@@ -31,7 +31,7 @@ class Limits:
 def limits_of_this_process(
     mounted: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
 ) -> Limits:
-    """Return the limits of this process; without limits on a system without control groups.
+    """Return the limits of this process; no limits on a system without control groups.
 
     Blocks while it reads a few files.
     """

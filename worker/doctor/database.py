@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from worker.doctor.context import CheckContext
 
 _ROUND_TRIPS: Final = 5
-#: Round trip in milliseconds above which a candidate notices that a turn is stored. To store a turn
-#: takes three round trips (begin, insert, commit), and the next turn waits up to 200 ms until that
-#: is done.
+#: Round trip in milliseconds above which a candidate may notice that a turn is stored. To store a
+#: turn takes several round trips, and the next turn waits for them, but at most
+#: `recorder.ACKNOWLEDGED_WITHIN_S` (200 ms).
 _SLOW_MS: Final = 50.0
 _TABLES: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.IGNORECASE)
 #: The privileges that the worker needs on all of its tables, and the tables from which it also
@@ -153,7 +153,7 @@ async def _is_complete(connection: Any) -> bool:
     try:
         return await pending(connection) == []
     except (SchemaTooNew, MigrationChanged):
-        return True  # the worker then refuses to apply any migration
+        return True  # in these cases the worker applies no migration
 
 
 def tables() -> tuple[str, ...]:

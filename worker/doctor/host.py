@@ -232,8 +232,8 @@ def _bind(host: str, port: int) -> None:
         # state TIME_WAIT would make the port look taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(where)
-        # With SO_REUSEADDR, Linux allows a second bind of a port while no socket listens on it.
-        # Only `listen` then fails, so call it too.
+        # With SO_REUSEADDR, Linux allows a second bind of a port while no socket listens on the
+        # port. Call `listen` too, which fails if another socket listens by now.
         probe.listen(1)
 
 

@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from worker.doctor.context import CheckContext
 
 _ENCRYPTED: Final = ("wss", "https")
-#: A certificate that expires in fewer days causes a warning.
+#: A certificate that expires in fewer than this number of days causes a warning.
 _CERTIFICATE_DAYS: Final = 14
 _KEY_S: Final = 4.0
 
 #: Maximum difference in seconds between two clocks that LiveKit accepts (livekit/protocol
 #: auth/verifier.go, tokenLeeway). A token is valid from the time of its signature. If the local
-#: clock is further ahead of the server's clock, every token is therefore invalid.
+#: clock is ahead of the server's clock by more than this, every token is therefore invalid.
 TOKEN_LEEWAY_S: Final = 60.0
-#: A difference of more seconds between two clocks causes a warning, because wrong times would be
-#: recorded.
+#: A difference between two clocks of more than this number of seconds causes a warning, because
+#: wrong times would be recorded.
 _NOTICED_S: Final = 5.0
 
 

@@ -118,8 +118,9 @@ async def _join(visit: CheckContext, *candidates: Candidate) -> None:
     joining = asyncio.gather(*joins, return_exceptions=True)
 
     async def leave() -> None:
-        # The SDK continues a join that was abandoned. If the room's resources are gone by then, the
-        # SDK panics and ends the process (SIGTERM). So wait until the joins have ended.
+        # The SDK continues a join that was abandoned. If the room's resources are released before
+        # the join ends, the SDK panics and ends the process (SIGTERM). So wait until the joins have
+        # ended.
         await asyncio.wait({joining}, timeout=max(_JOIN_ENDS_S, give_up - loop.time()))
         await asyncio.gather(*(candidate.leave() for candidate in candidates))
 

@@ -15,7 +15,7 @@ from worker.doctor.finding import Finding, Verdict, skipped, wrong
 from worker.resources.chains import import_plugins
 from worker.speech.vad.silero import import_silero
 
-#: Timeout of the whole run in seconds. A check that is still running then is reported as timed out.
+#: Timeout of the whole run in seconds. A check that takes longer is reported as timed out.
 TOTAL_S: Final = 15.0
 #: Seconds to wait until cancelled checks have ended.
 _STOP_S: Final = 2.0

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds for which a fault of kind hang blocks code that has no event loop.
+#: Seconds for which a fault of kind hang blocks synchronous code.
 _HANG_S = 3600.0
 
 

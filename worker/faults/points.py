@@ -95,9 +95,9 @@ OPERATIONS = (
     "take_lease",
     "turns_of",
 )
-#: The resources of an interview. They stand here, because the settings are read without LiveKit,
-#: which the resources import: a probe of a container would take seconds. A test compares the names
-#: with those of `worker.interview.resources`.
+#: Names of the resources of an interview. `worker.interview.resources` declares the resources, but
+#: imports LiveKit, which takes seconds. The settings need the names without LiveKit, for example in
+#: a probe of a container. A test compares the names with those of `worker.interview.resources`.
 INTERVIEW_RESOURCES = ("vad", "turn_detector", "stt", "tts", "llm", "database", "orchestrator")
 #: The closing steps that run only if another job can take over.
 SUCCESSION_STEPS = (

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 #: Seconds without a heartbeat after which a job's event loop counts as permanently stuck. A job
-#: touches its journal once a second as its heartbeat. The limit is longer than a blocked event loop
-#: that a job survives. While the loop is blocked, the stall guard asks the candidate to wait
-#: (worker/job/stall_guard.py).
+#: touches its journal once a second as its heartbeat. A job survives shorter stalls of its event
+#: loop. During such a stall, the stall guard (worker/job/stall_guard.py) asks the candidate to
+#: wait.
 SILENT_S: Final = 6.0
 #: Process states of /proc/<pid>/stat in which the process runs no code: stopped, stopped by a
 #: debugger, dead, or a zombie.
@@ -20,8 +20,8 @@ _AT_REST: Final = frozenset("TtXZ")
 def is_alive(journal: Path, pid: int | None) -> bool:
     """Return whether the job is alive; False while its process is stopped.
 
-    A job whose process runs also counts as alive if the job cannot show a heartbeat, because its
-    journal is not on the disk or the disk rejects writes to the journal.
+    A job whose process runs also counts as alive if its journal cannot show a heartbeat: if the
+    journal is not on the disk, or the disk rejects writes to the journal.
     """
     if pid is not None and _process_state(pid) in _AT_REST:
         return False
@@ -29,7 +29,7 @@ def is_alive(journal: Path, pid: int | None) -> bool:
         age_s = time.time() - journal.stat().st_mtime
     except OSError:
         return True
-    # A clock that was set back makes the age negative. The job then counts as alive.
+    # If the clock was set back, the age is negative, and the job counts as alive.
     return age_s < SILENT_S or not os.access(journal, os.W_OK)
 
 

@@ -161,7 +161,8 @@ def watch_disk(life: Lifecycle) -> None:
         return
 
     def tell() -> None:
-        # Before loading begins, a disk problem is not reported, as `without_disk` returns it then.
+        # Post nothing before BOOTSTRAP_STARTED, because that event gets the condition from
+        # `without_disk`, and nothing after the end of the job.
         if life.state.phase in (Phase.CONNECTING, Phase.OVER):
             return
         there = journal.problem is None

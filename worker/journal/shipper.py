@@ -2,8 +2,8 @@
 
 A job that has a database ingests its own records while the job runs. Once the job has ended, its
 worker ingests the remaining records (worker/journal/recovery.py). Ingesting a record twice has no
-effect, so neither of them needs to know which records the other has ingested. While the database is
-unavailable, the journal keeps all records, and the job's condition `database` is LOST.
+effect, so the job and the worker need not know which records the other has ingested. While the
+database is unavailable, the journal keeps all records, and the job's condition `database` is LOST.
 """
 
 from __future__ import annotations

@@ -230,8 +230,9 @@ class LiveKitClient:
     async def check(self, *, budget_s: float) -> None:
         """Check that the server answers and accepts the key, before a worker starts.
 
-        The check retries an unreachable server with exponential back-off and jitter (0.1 to 2 s)
-        until the budget is spent. An invalid URL or a refused key ends the check immediately.
+        The check retries an unreachable server with exponential back-off and jitter (`_RETRY`, 0.1
+        to 2 s) until the budget is spent. An invalid URL or a refused key ends the check
+        immediately.
 
         Args:
             budget_s: Maximum duration of the check, in seconds.

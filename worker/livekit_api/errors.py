@@ -82,7 +82,7 @@ class RoomToolError(LiveKitError):
     """Raised when the server understood the request and refused to carry it out.
 
     Attributes:
-        operation: The room tool that failed, such as "create_room".
+        operation: The API call that failed, such as "create_room".
         code: The server's error code, such as "not_found" (an error code of Twirp).
         status: The HTTP status of the answer.
     """

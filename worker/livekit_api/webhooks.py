@@ -2,8 +2,8 @@
 
 Webhooks are optional. LiveKit sends webhooks if the `webhook` section of LiveKit's configuration
 has an `api_key`, and has the worker's PATH among its `urls`. Each webhook is signed with that key;
-see https://docs.livekit.io/home/server/webhooks/. Without webhooks the leader finds the same rooms
-at its next check.
+see https://docs.livekit.io/home/server/webhooks/. Without webhooks, the leader (the worker that
+redispatches orphaned interviews) finds the same rooms at its next check.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class Database:
     async def open(cls, url: str, limits: PoolLimits | None = None) -> Database:
         """Create the pool. The first operation opens the first connection.
 
-        Raises `DatabaseUrlInvalid`, without a connection, if the URL is not a PostgreSQL URL.
+        Raises `DatabaseUrlInvalid` if the URL is not a PostgreSQL URL.
         """
         check_url(url)
         return cls(await Connections.open(url, limits or PoolLimits()), url)

@@ -91,12 +91,13 @@ class Interview:
     lease_job: str | None
     lease_worker: str | None
     lease_expires: datetime | None
-    #: Number of recent redispatches that counted as tries. `orphans.TRIES` ignores an old number.
+    #: Number of redispatches that counted as tries. `orphans.TRIES` replaces this number by 0 if
+    #: the last dispatch is older than `orphans._FORGOTTEN_S`.
     tries: int
 
     @property
     def is_over(self) -> bool:
-        """True if no further job may hold the interview.
+        """True if no further job may take the interview's lease.
 
         A failure or the shutdown of a worker ends a job but not the interview, because another
         interviewer may continue the interview. The reason RoomDeleted does end the interview,
@@ -124,7 +125,7 @@ async def create_interview(
     candidate_name: str | None = None,
     budget_s: float = BUDGET_S,
 ) -> Interview:
-    """Store a new interview. The default room and candidate identity are derived from its id.
+    """Store a new interview. The default room and candidate identity contain the id.
 
     `plan` is a snapshot of the plan, as JSON data. If an identical interview exists already, the
     function returns that interview. Raises `InterviewIdInvalid` if the id is not valid, and

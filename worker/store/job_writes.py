@@ -93,8 +93,8 @@ UPDATE jobs SET conditions = (
 #: SQL statement that updates a job's state and outcome from the job's records. $1 is the job id.
 #: The statement returns the interview id only if state, outcome or reason changed, so that a
 #: journal that is ingested again cannot undo a later dispatch. A job whose process exited without a
-#: record of the job's end has failed, as in `states.History`. An outcome that the job stored with
-#: `store_end` is kept, because only the disk did not accept the record of that end.
+#: record of the job's end has failed, as in `states.History`. If a job stored its outcome with
+#: `store_end`, but its disk refused the record of the end, the stored outcome is kept.
 PROGRESS = """
 WITH before AS (
     SELECT state, outcome, reason FROM jobs WHERE job_id = $1

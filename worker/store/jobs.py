@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from worker.store.database import Database
 
 #: Maximum number of records in one statement. This limit keeps each statement well within the
-#: timeout.
+#: statement timeout of the pool.
 _BATCH = 500
 
 

@@ -1,7 +1,7 @@
 """Leases of interviews: take, renew, check and release. Times come from the database's clock.
 
-A lease is live until it expires. While no worker has reached the database for half a lease, no
-lease expires. After the next contact, no lease expires for one whole lease duration.
+A lease is live until it expires. If no worker has reached the database for half a lease duration,
+no lease expires. After the next contact of a worker, no lease expires for one whole lease duration.
 docs/explanation/continuity.md explains the reason.
 """
 
@@ -131,8 +131,9 @@ async def renew_leases(
 ) -> set[str]:
     """Renew the leases of the jobs `job_ids`, and record that a worker reached the database.
 
-    A single statement renews and records. Return the ids of the jobs that hold a lease. Raises
-    DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
+    One SQL statement renews the leases and records the contact. Return the ids of the jobs that
+    hold a lease. Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation
+    fails.
     """
     renew = (
         "WITH contact AS ("

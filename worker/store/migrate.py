@@ -47,7 +47,7 @@ class SchemaDiffers(Exception):
 
 
 class SchemaTooNew(SchemaDiffers):
-    """Raised when the schema's generation (thousand) is newer than this worker knows."""
+    """Raised when a newer worker has applied an incompatible migration, of a later thousand."""
 
     def __init__(self, found: int, known: int) -> None:
         super().__init__(
@@ -115,9 +115,9 @@ async def migrate(
     """Apply the missing migrations in one transaction; return their numbers.
 
     Workers that start at the same time wait for each other, for at most `MIGRATE_BUDGET_S` seconds.
-    Raises `SchemaTooNew` if the database's schema is of a newer generation, and `MigrationChanged`
-    if a migration was edited after the database applied it. Either error leaves the database
-    unchanged.
+    Raises `SchemaTooNew` if the database has an incompatible migration that this worker does not
+    know, and `MigrationChanged` if a migration was edited after the database applied it. Either
+    error leaves the database unchanged.
     """
     migrations = known_migrations() if migrations is None else migrations
     async with connection.transaction():
@@ -167,7 +167,7 @@ async def check_schema(connection: Connection) -> None:
 
     The result is reliable only in the last step of a transaction that has written. A migration
     waits for the tables that a transaction with writes has locked. Therefore this check sees a
-    concurrent migration, or the migration takes effect after the commit.
+    concurrent migration, or the migration takes effect only after this transaction has committed.
     """
     try:
         found = await connection.fetchval(

@@ -2,7 +2,8 @@
 
 Only one worker searches for orphaned interviews. That worker is the leader, which holds the leader
 lock, a row in the table `duties`. The leader lock does not prevent a double dispatch. The fencing
-token prevents it, because the statement that claims a dispatch also raises the token.
+token prevents a double dispatch, because the statement that claims a dispatch also raises the
+token.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from worker.store.leases import expired
 if TYPE_CHECKING:
     from worker.store.database import Database
 
-#: Reasons that justify a redispatch, because the job or its process failed and not the interview.
+#: Reasons that justify a redispatch: the job or its process failed, but not the interview.
 WORTH_ANOTHER_TRY: Final = (
     Reason.PROCESS_KILLED,
     Reason.PROCESS_EXITED,
@@ -152,8 +153,8 @@ async def find_orphaned(
 ) -> list[OrphanedInterview]:
     """Return the interviews that may be redispatched now, optionally only of one job or room.
 
-    The caller must check that the candidate is in the room, because the database does not know
-    that. Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
+    The caller must check that the candidate is in the room, because the database does not know who
+    is there. Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
     query = (
         f"SELECT *, {_LAST_JOB} AS last_job FROM ("

@@ -137,9 +137,10 @@ class Connections:
             await transaction.commit()
         except (TimeoutError, asyncio.CancelledError):
             # A statement may still be running. asyncpg asks the server to cancel the statement. A
-            # separate task waits for this, so that the caller does not exceed its budget. If the
-            # connection were terminated instead, the statement would stay on the server, for
-            # example waiting for a lock, and each retry would add another such statement.
+            # separate task waits for the cancellation, so that the caller does not exceed its
+            # budget. If the connection were terminated instead, the statement would stay on the
+            # server, for example waiting for a lock, and each retry would add another such
+            # statement.
             task = asyncio.create_task(
                 self._give_back(pool, connection, transaction), name="give-back-connection"
             )

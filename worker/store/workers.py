@@ -119,8 +119,8 @@ async def can_be_followed(
         agent_name: The agent name of the job's dispatch.
         fresh_s: Maximum age of a heartbeat, in seconds.
         failed_tries: The maximum number of redispatches, if the job has failed. The own worker of a
-            failed job is alive, and counts even without a free slot. None if the job's worker is
-            gone.
+            failed job is alive, and can take over even without a free slot. None if the job's
+            worker is gone.
         budget_s: Time budget in seconds.
     """
     ask = (

@@ -15,7 +15,7 @@ from worker.telemetry import catalog
 from worker.telemetry.catalog import MetricDefinition
 from worker.telemetry.job_observer import UNRESPONSIVE_S
 
-#: Target duration of a job's start, in seconds (mission: 800 ms).
+#: Target duration of a job's start, in seconds (row S7 of docs/reference/rows.md).
 START_TARGET_S: Final = 0.8
 #: Seconds of ingestion lag after which the alert fires.
 _SHIPPING_S: Final = 300
@@ -176,7 +176,7 @@ ALERTS: Final = (
     Alert(
         name="InterviewWorkerDisconnected",
         expr=f'{catalog.NOT_READY.name}{{what="livekit"}} == 1',
-        # A worker exits after 130 s without a connection, and its metrics then disappear.
+        # A worker exits after 16 failed connections (about 130 s), which ends its metrics.
         wait="1m",
         severity="page",
         summary="{{ $labels.instance }} is not connected to LiveKit.",

@@ -1,7 +1,7 @@
 """Declaration of every metric of the worker: name, kind, labels, buckets and meaning.
 
-Names and units follow https://prometheus.io/docs/practices/naming/. docs/reference/metrics.md is generated
-from this table, and the alert rules use only metrics from it.
+Names and units follow https://prometheus.io/docs/practices/naming/. docs/reference/metrics.md is
+generated from this table, and the alert rules use only metrics from this table.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from typing import Final, Literal
 
 from states import BUDGETS
 
-#: Buckets in seconds around the targets of a job's start (0.4 s to connect, 0.8 s until the session
-#: runs).
+#: Buckets in seconds around the targets of a job's start (row S7 of docs/reference/rows.md).
 START_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 15.0)
 #: Buckets in seconds, from a fast start to the longest interview.
 STATE_BUCKETS: Final = (
@@ -32,7 +31,7 @@ STATE_BUCKETS: Final = (
 )
 #: Buckets in seconds around natural response times and the silence targets (2 s and 5 s).
 TURN_BUCKETS: Final = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
-#: Buckets in seconds for loading a resource, which has a budget of 2 to 5 s.
+#: Buckets in seconds for loading a resource within its budget (`Resource.budget_s`, 2 to 5 s).
 LOAD_BUCKETS: Final = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 
 

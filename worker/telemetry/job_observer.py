@@ -41,7 +41,7 @@ class Observer:
             self.follower.follow(job_id)
 
     async def job_gone(self, job_id: str, exit_code: int | None) -> None:
-        """Finish a job whose process has exited.
+        """Record the end of a job whose process has exited.
 
         If the job's journal does not contain the job's end, the exit code determines the outcome.
         """

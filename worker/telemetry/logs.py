@@ -1,4 +1,4 @@
-"""Log output: JSON in production, plain text on a terminal. Neither contains candidates' words.
+"""Log output, without candidates' words: JSON in production, plain text on a terminal.
 
 Each log call of `worker` and `states` names the kind of its line with a key, next to a sentence for
 people: `logger.info("the worker is draining", extra={"event": "worker_draining"})`. A JSON line has
@@ -87,7 +87,7 @@ def _steps() -> list[Any]:
 def _named(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any]:
     """Add the extra fields, and put the key of a line into `event` and its sentence into `message`.
 
-    A line without a key, as of a library, has the name of its logger as `event`.
+    A line without a key, such as a line of a library, has the name of its logger as `event`.
     """
     record = line.get("_record")  # None for a line of a structlog logger
     extra = {} if record is None else vars(record)
@@ -121,5 +121,5 @@ def _renderer(settings: Settings, *, on_terminal: bool) -> list[Any]:
 
 
 def _exception_text(exc_info: ExcInfo) -> str:
-    """Format an exception from a structlog logger, as only the worker's own code uses structlog."""
+    """Format an exception from a structlog logger. Only the worker's own code uses structlog."""
     return exception_text(exc_info[1], logger="worker")

@@ -28,7 +28,7 @@ from worker.telemetry.job_view import JobView
 logger = logging.getLogger(__name__)
 
 #: Maximum number of values per label; further values become `Other`. The limit is needed because a
-#: reason may be the name of any foreign exception, and an application may declare ends of its own.
+#: reason may be the name of any foreign exception, or a reason that an application declares.
 _MOST_VALUES: Final = 60
 _OTHER: Final = "Other"
 _LONGEST_VALUE: Final = 60

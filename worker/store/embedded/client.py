@@ -33,7 +33,7 @@ from worker.store.embedded.layout import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Time budget in seconds for a start, including the stop of a previous keeper.
+#: Time budget in seconds for a start, including the wait for a previous server that is stopping.
 START_BUDGET_S = 60.0
 _RESTART_DELAY_S = 1.0
 
@@ -59,15 +59,15 @@ class EmbeddedPostgres:
         """Use the server of `data_dir`; start the server if no process uses it yet.
 
         The data is stored in the subfolder `postgres` of `data_dir`. Raises an
-        `EmbeddedPostgresError` if the folder cannot be written, the platform has no wheel, another
-        version of PostgreSQL created the data, or PostgreSQL does not start. In the last case the
-        error quotes PostgreSQL's own reason.
+        `EmbeddedPostgresError` if the folder cannot be written, the wheel with PostgreSQL is not
+        installed, another version of PostgreSQL created the data, or PostgreSQL does not start. If
+        PostgreSQL does not start, the error quotes PostgreSQL's own reason.
         """
         layout = Layout.of(data_dir)
         return cls(layout, await _take_aside(layout))
 
     async def aclose(self) -> None:
-        """End this use. The server stops 2 s after the end of its last use."""
+        """End this use. The server stops `supervisor.LINGER_S` (2 s) after its last use."""
         self._watch.cancel()
         await asyncio.gather(self._watch, return_exceptions=True)
         self._connection.close()

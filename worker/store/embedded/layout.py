@@ -1,6 +1,7 @@
-"""Paths and checks of the embedded PostgreSQL's files, for its keeper and its users.
+"""Paths and checks of the embedded PostgreSQL's files.
 
-The keeper must start fast, so this module imports only the standard library.
+The keeper, the process that runs the server, must start fast. Therefore this module imports only
+the standard library.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class Keeper:
     async def _until_over(self) -> None:
         """Return when the server has no more users, or on SIGTERM or SIGINT.
 
-        Until then the server is started again whenever it dies.
+        While this method waits, the server is started again whenever it dies.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._over.set)
