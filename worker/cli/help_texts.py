@@ -113,8 +113,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
 
 def examples(command: str) -> str:
     """Return the end of the help of a command: its examples, a line each."""
-    lines = EXAMPLES[command]
-    return "\n".join(("Examples:" if len(lines) > 1 else "Example:", *(f"  {x}" for x in lines)))
+    head = "Examples:" if len(EXAMPLES[command]) > 1 else "Example:"
+    # typer removes the indentation that all lines but the first have in common. The first line is
+    # empty, and the head is not indented, so that the examples stay indented.
+    return "\n".join(("", head, *(f"  {line}" for line in EXAMPLES[command])))
 
 
 def panel_of(command: str) -> str:

@@ -57,9 +57,9 @@ def test_the_help_of_a_command_shows_its_examples_unbroken(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     shown = CliRunner().invoke(app, [*command.split(), "--help"]).stdout
-    printed = [line.strip() for line in shown.splitlines()]
+    printed = [line.rstrip() for line in shown.splitlines()]
     for line in EXAMPLES[command]:
-        assert line in printed
+        assert f"   {line}" in printed
 
 
 def test_the_help_lists_the_commands_in_the_order_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
