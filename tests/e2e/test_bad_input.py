@@ -25,6 +25,8 @@ pytestmark = pytest.mark.timeout(200)
 START = ("start",)
 CREATE = ("interviews", "create", "--candidate", "Ada")
 KEYS = {"LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "secret" * 6}
+#: A LiveKit server at which nothing answers, with a key: without it, commands name it as missing.
+LIVEKIT = {**KEYS, "LIVEKIT_URL": "ws://127.0.0.1:1"}
 
 PLAN_WITH_A_MISTAKE = """\
 title: Talk
@@ -101,29 +103,47 @@ async def test_missing_settings_are_named(folder: Path) -> None:
     [
         ("INTERVIEW_STT", "local,deepgramm", "'deepgramm' is not known; known are "),
         ("INTERVIEW_TTS", "", "known are "),
-        ("INTERVIEW_SLOTS", "many", "integer"),
-        ("INTERVIEW_CANDIDATE_JOIN_S", "-1", "greater than 0"),
+        ("INTERVIEW_SLOTS", "many", "whole number"),
+        ("INTERVIEW_CANDIDATE_JOIN_S", "-1", "more than 0"),
         ("INTERVIEW_LOG_LEVEL", "LOUD", "DEBUG"),
     ],
 )
 async def test_an_invalid_setting_is_named_with_the_valid_values(
     folder: Path, variable: str, value: str, says: str
 ) -> None:
-    line = await refused(folder, START, {variable: value}, ExitCode.USAGE)
+    line = await refused(folder, START, {**LIVEKIT, variable: value}, ExitCode.USAGE)
     assert line.startswith(f"{variable}: ")
     assert says in line
 
 
 async def test_every_mistake_in_the_settings_has_its_own_line(folder: Path) -> None:
-    done = run(folder, START, {"INTERVIEW_SLOTS": "0", "INTERVIEW_LLM": "nobody"})
+    settings = {**LIVEKIT, "INTERVIEW_SLOTS": "0", "INTERVIEW_LLM": "nobody"}
+    done = run(folder, START, settings)
     assert done.returncode == ExitCode.USAGE
     assert len(done.stderr.splitlines()) == 2
     assert "Traceback" not in done.stderr
 
 
+async def test_everything_that_is_missing_is_named_at_once(folder: Path, taken_port: int) -> None:
+    settings = {
+        "INTERVIEW_EMBEDDED": "0",
+        "INTERVIEW_HTTP_PORT": str(taken_port),
+        "INTERVIEW_SLOTS": "many",
+    }
+    done = run(folder, START, settings)
+    assert done.returncode == ExitCode.USAGE
+    lines = [line.removeprefix("interview-worker: ") for line in done.stderr.splitlines()]
+    assert [line.split(maxsplit=1)[0] for line in lines] == [
+        "INTERVIEW_SLOTS:",
+        "LIVEKIT_URL,",
+        "no",
+        f"127.0.0.1:{taken_port}",
+    ]
+
+
 @pytest.mark.row("C5")
 async def test_start_without_a_database_says_how_to_get_one(folder: Path) -> None:
-    settings = {**KEYS, "LIVEKIT_URL": "ws://127.0.0.1:1", "INTERVIEW_EMBEDDED": "0"}
+    settings = {**LIVEKIT, "INTERVIEW_EMBEDDED": "0"}
     line = await refused(folder, START, settings, ExitCode.USAGE)
     assert "DATABASE_URL" in line
     assert "INTERVIEW_EMBEDDED=1" in line
@@ -184,7 +204,7 @@ async def test_a_data_folder_that_cannot_be_written_is_named(folder: Path) -> No
     # A path below a file fails regardless of permissions, so root is refused as well.
     file = folder / "file"
     file.touch()
-    settings = {**KEYS, "LIVEKIT_URL": "ws://127.0.0.1:1", "INTERVIEW_DATA_DIR": f"{file}/data"}
+    settings = {**LIVEKIT, "INTERVIEW_DATA_DIR": f"{file}/data"}
     line = await refused(folder, START, settings, ExitCode.TAKEN)
     assert str(file) in line
     assert "INTERVIEW_DATA_DIR" in line
@@ -196,7 +216,7 @@ async def test_a_data_folder_that_cannot_be_written_is_named(folder: Path) -> No
 async def test_a_plan_with_a_mistake_is_named_with_its_line(folder: Path) -> None:
     plan = folder / "plan.yaml"
     plan.write_text(PLAN_WITH_A_MISTAKE)
-    line = await refused(folder, (*CREATE, "--plan", str(plan)), {}, ExitCode.USAGE)
+    line = await refused(folder, (*CREATE, "--plan", str(plan)), LIVEKIT, ExitCode.USAGE)
     assert line.startswith(f"{plan}:6: ")
     assert "thinking_pause_s" in line
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.database.job_records import JobRecords, header
 from worker.interview.plan.plan import SAMPLE_PLAN, Plan, load_plan
 from worker.store.interview_status import set_dispatched
 from worker.store.interviews import (
@@ -14,7 +16,10 @@ from worker.store.interviews import (
     create_interview,
     get_interview,
     list_interviews,
+    remove_untaken_interview,
+    typed_turns,
 )
+from worker.store.jobs import ship
 
 if TYPE_CHECKING:
     from worker.store.database import Database
@@ -79,3 +84,51 @@ async def test_interviews_are_listed_newest_first_all_or_by_status(database: Dat
     dispatched = await list_interviews(database, status=InterviewStatus.DISPATCHED)
     assert [interview.interview_id for interview in dispatched] == ["two"]
     assert len(await list_interviews(database, limit=2)) == 2
+
+
+async def test_interviews_are_listed_by_candidate_and_by_time(database: Database) -> None:
+    await create(database, "one", candidate_name="Ada Lovelace")
+    await create(database, "two", candidate_name="Zoë 100%")
+    await create(database, "three")
+    created = (await found(database, "two")).created_at
+    moment = timedelta(microseconds=1)
+
+    async def listed(**filters: Any) -> list[str]:
+        return [each.interview_id for each in await list_interviews(database, **filters)]
+
+    assert await listed(candidate="love") == ["one"]
+    assert await listed(candidate="%") == ["two"]
+    assert await listed(candidate="candidate-three") == ["three"]
+    assert await listed(candidate="candidate") == []
+    assert await listed(since=created) == ["three", "two"]
+    assert await listed(until=created) == ["one"]
+    assert await listed(since=created, until=created + moment) == ["two"]
+    assert await listed(since=created + moment, candidate="ada") == []
+    assert await listed(status=InterviewStatus.CREATED, until=created + moment) == ["two", "one"]
+
+
+async def test_only_an_interview_that_nobody_has_taken_is_removed(database: Database) -> None:
+    await create(database)
+    await create(database, "two")
+    await set_dispatched(database, "two", dispatch_id="D2")
+    assert await remove_untaken_interview(database, "one")
+    assert await remove_untaken_interview(database, "one")
+    assert not await remove_untaken_interview(database, "two")
+    assert [each.interview_id for each in await list_interviews(database)] == ["two"]
+
+
+async def test_a_typed_answer_is_told_apart_from_a_spoken_one(database: Database) -> None:
+    await create(database, "iv-1")
+    job = JobRecords()
+    about = {"question_id": "first", "role": None, "generated": "", "heard": ""}
+    answers = (
+        {"latency": {}, "hearing": None, "interrupted": False},
+        {"latency": {}, "hearing": 7, "interrupted": False},
+        {"latency": {"end_of_turn": 0.5}, "hearing": None, "interrupted": False},
+        {"latency": {}, "hearing": None, "interrupted": True},
+    )
+    for answer in answers:
+        job.add("turn", speaker="candidate", text="Yes.", **about, **answer)
+    first, *_ = [record["seq"] for record in job.records if record["kind"] == "turn"]
+    await ship(database, header("AJ_1", "iv-1"), job.records)
+    assert await typed_turns(database, "iv-1") == {("AJ_1", first)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,9 @@ from worker.store.interviews import (
     create_interview,
     get_interview,
     list_interviews,
+    remove_untaken_interview,
     turns_of,
+    typed_turns,
 )
 from worker.store.jobs import get_job, list_jobs, records_of, ship
 
@@ -83,14 +86,20 @@ async def test_no_query_scans_a_whole_table(full: Database) -> None:
     before = await whole_reads(full)
     assert len(await list_interviews(full)) == 100
     assert await list_interviews(full, status=InterviewStatus.RUNNING) == []
+    hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    assert 0 < len(await list_interviews(full, since=hour_ago)) <= 60
+    day_ago = hour_ago - timedelta(days=1)
+    assert len(await list_interviews(full, since=day_ago, until=hour_ago, limit=5)) == 5
     assert len(await list_jobs(full)) == 100
     assert len(await list_jobs(full, "iv-77")) == 1
     assert await get_interview(full, "iv-77") is not None
+    assert await typed_turns(full, "iv-77") == set()
     assert await get_job(full, "AJ-77") is not None
     assert len(await turns_of(full, "iv-77")) == 4
     assert len(await records_of(full, "AJ-77")) == 10
     await create_interview(full, interview_id="new", plan=load_plan(SAMPLE_PLAN).to_json())
     await set_dispatched(full, "new", dispatch_id="D1")
+    assert not await remove_untaken_interview(full, "new")
     await ship(full, header("AJ_new", "new"), journal.records)
     assert await whole_reads(full) == before
 

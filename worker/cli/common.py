@@ -8,19 +8,23 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
 from states import JournalError
+from worker.cli.errors import CommandError as CommandError
+from worker.cli.errors import ExitCode as ExitCode
+from worker.cli.errors import fail as fail
+from worker.cli.errors import report
 from worker.config.settings import Settings, SettingsInvalid
 from worker.interview.plan.plan import PlanError
 from worker.job.application import ApplicationInvalid
 from worker.livekit_api.errors import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
 from worker.operations.errors import (
     InterviewerPresent,
+    InterviewNotCreated,
     InterviewNotFound,
     JobNotFound,
     LiveKitNotConfigured,
@@ -38,34 +42,6 @@ T = TypeVar("T")
 
 #: LiveKit accepts room names of up to 256 characters (limits.max_room_name_length).
 _LONGEST_NAME = 200
-
-
-class ExitCode(IntEnum):
-    """Exit codes of the commands. docs/reference/commands.md lists the same codes."""
-
-    OK = 0
-    #: A failure that has no exit code of its own.
-    FAILED = 1
-    #: The command line, a setting or a plan is wrong, so another attempt will not help.
-    USAGE = 2
-    #: There is no such interview, job or file.
-    NOT_FOUND = 3
-    #: LiveKit refused the key.
-    LIVEKIT_REFUSED = 4
-    #: LiveKit or the database is unavailable, so another attempt may help.
-    UNAVAILABLE = 5
-    #: A port or a name is in use, or a folder cannot be written.
-    TAKEN = 6
-    INTERRUPTED = 130
-
-
-class CommandError(Exception):
-    """Raised when a command fails. The message is one line and tells the user what to do."""
-
-    def __init__(self, message: str, code: ExitCode = ExitCode.FAILED) -> None:
-        self.code = code
-        super().__init__(message)
-
 
 #: Exit code of each error class of the project. The first class of an error that matches determines
 #: the exit code.
@@ -92,31 +68,40 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (OperationFailed, ExitCode.FAILED),
 )
 
+#: The errors that a command reports without a traceback.
+PROJECT_ERRORS: Final[tuple[type[Exception], ...]] = (
+    CommandError,
+    *(kind for kind, _ in _CODES),
+)
+
+
+def code_of(error: Exception) -> ExitCode:
+    """Return the exit code for an error of the project."""
+    if isinstance(error, CommandError):
+        return error.code
+    if isinstance(error, InterviewNotCreated):
+        return code_of(error.cause)
+    return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)
+
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Report an error of the project as one line on standard error, and exit with its code."""
+    """Report an error of the project on standard error, and exit with its code.
+
+    The report has one line for each problem.
+    """
     try:
         yield
-    except CommandError as error:
-        fail(str(error), error.code)
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    except tuple(kind for kind, _ in _CODES) as error:
-        code = next(code for kind, code in _CODES if isinstance(error, kind))
-        fail(str(error), code)
+    except PROJECT_ERRORS as error:
+        fail(str(error), code_of(error))
     except BrokenPipeError:
         raise  # the reader of the output has gone, which typer ends silently
     except OSError as error:
         # A file that cannot be read or written, for example because its name is too long.
         place = f"{error.filename}: " if error.filename is not None else ""
         fail(f"{place}{error.strerror or type(error).__name__}")
-
-
-def fail(message: str, code: ExitCode = ExitCode.FAILED) -> NoReturn:
-    """Print the message on standard error and exit with `code`."""
-    typer.echo(f"interview-worker: {message}", err=True)
-    raise typer.Exit(int(code))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -139,7 +124,7 @@ DEFAULT_LIMIT = 100
 def cut_to(rows: Sequence[T], limit: int) -> Sequence[T]:
     """Return the first `limit` rows. If rows are left out, print a note on standard error."""
     if len(rows) > limit:
-        typer.echo(f"interview-worker: the newest {limit} are shown; --limit shows more", err=True)
+        report(f"the newest {limit} are shown; --limit shows more")
     return rows[:limit]
 
 
@@ -167,8 +152,8 @@ async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIte
     """Yield the URL of the configured database, or of an embedded database.
 
     The embedded database runs until the end of the block. If INTERVIEW_EMBEDDED did not request it,
-    a note is printed on standard error, because the worker may use another database through
-    DATABASE_URL. Raises CommandError if DATABASE_URL is not set and an embedded database is not
+    a note is printed on standard error, because a worker needs INTERVIEW_EMBEDDED=1 to use the same
+    database. Raises CommandError if DATABASE_URL is not set and an embedded database is not
     allowed.
     """
     url = settings.database_url.get_secret_value()
@@ -176,18 +161,25 @@ async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIte
         yield url
     elif embedded or settings.embedded:
         if not settings.embedded:
-            typer.echo(
-                f"interview-worker: using the embedded database in {settings.data_dir}; "
-                "set DATABASE_URL to use another, or INTERVIEW_EMBEDDED=1 to hide this note",
-                err=True,
+            report(
+                "DATABASE_URL is not set, so this command uses the embedded database in "
+                f"{settings.data_dir}; a worker uses the same one only with INTERVIEW_EMBEDDED=1, "
+                "which also hides this note"
             )
         async with await EmbeddedPostgres.start(settings.data_dir) as server:
             yield server.url
     else:
-        raise CommandError(
-            "no database is configured: set DATABASE_URL, or INTERVIEW_EMBEDDED=1 to run one here",
-            ExitCode.USAGE,
-        )
+        raise no_database(settings)
+
+
+def no_database(settings: Settings) -> CommandError:
+    """Return the error of a worker without a database."""
+    return CommandError(
+        "no database is configured: set DATABASE_URL to a PostgreSQL server, or "
+        f"INTERVIEW_EMBEDDED=1 to run one in {settings.data_dir}, which `interviews` and `jobs` "
+        "use while DATABASE_URL is not set",
+        ExitCode.USAGE,
+    )
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from rich.text import Text
 from worker.cli.common import ExitCode, one_line_errors, print_json
 from worker.cli.tables import printable
 from worker.config.settings import Settings, SettingsInvalid
+from worker.config.unknown import unknown_variables
 
 if TYPE_CHECKING:
     from worker.doctor.runner import Result
@@ -70,23 +71,33 @@ def _leave(code: int) -> NoReturn:
 
 
 def _settings_rows() -> list[dict[str, Any]] | None:
-    """Return one row for each invalid setting; None if the settings are valid."""
+    """Return one row for each invalid setting and unknown variable; None if settings are valid."""
     try:
         Settings.load()
     except SettingsInvalid as error:
+        advice = "correct it and run doctor again: the other checks need valid settings"
         return [
-            {
-                "check": "settings",
-                "what": "invalid settings",
-                "verdict": "wrong",
-                "found": problem,
-                "advice": "correct it and run doctor again: the other checks need valid settings",
-                "seconds": 0.0,
-                "facts": {},
-            }
-            for problem in error.problems
+            *(_settings_row("wrong", problem, advice) for problem in error.problems),
+            *(
+                _settings_row(
+                    "warning", f"{each.name} is not a setting and has no effect", each.advice
+                )
+                for each in unknown_variables()
+            ),
         ]
     return None
+
+
+def _settings_row(verdict: str, found: str, advice: str) -> dict[str, Any]:
+    return {
+        "check": "settings",
+        "what": "invalid settings" if verdict == "wrong" else "unknown variables",
+        "verdict": verdict,
+        "found": found,
+        "advice": advice,
+        "seconds": 0.0,
+        "facts": {},
+    }
 
 
 async def _examine() -> list[Result]:

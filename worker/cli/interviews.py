@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Coroutine
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from worker.cli.common import (
     DEFAULT_LIMIT,
+    CommandError,
+    ExitCode,
     Limit,
     check_names,
     cut_to,
@@ -20,19 +25,28 @@ from worker.cli.common import (
     run,
     write_out,
 )
+from worker.cli.errors import report
+from worker.cli.help_texts import examples
+from worker.cli.moments import FORMS, moment
+from worker.cli.requirements import has_livekit, has_valid_database_url, load_settings
 from worker.cli.tables import print_list
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import MAX_METADATA_BYTES
-from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, Plan, load_plan
 from worker.operations import interviews as operations
 from worker.operations.transcript import as_markdown
-from worker.store.interviews import list_interviews
+from worker.store.interviews import Interview, InterviewStatus, list_interviews
+
+T = TypeVar("T")
+
+#: Bytes of a secret below which PyJWT warns of the signature (RFC 7518, section 3.2).
+_SHORT_SECRET = 32
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Create, dispatch, list, show and export interviews. Interviews are stored in the "
     "database of DATABASE_URL or, if it is not set, in the embedded database in "
-    "INTERVIEW_DATA_DIR.",
+    "INTERVIEW_DATA_DIR. A worker uses the embedded database only with INTERVIEW_EMBEDDED=1.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -46,40 +60,59 @@ class ExportFormat(StrEnum):
     JSON = "json"
 
 
-@app.command("create")
+@app.command("create", epilog=examples("interviews create"))
 def create(
     candidate: Annotated[str, typer.Option(help="The candidate's name, as shown in the room.")],
-    plan: Annotated[Path, typer.Option(help="The plan (YAML); default: the sample.")] = SAMPLE_PLAN,
+    plan: Annotated[
+        Path, typer.Option(help="The plan (YAML); default: the sample.", show_default=False)
+    ] = SAMPLE_PLAN,
     room: Annotated[str | None, typer.Option(help="The room's name.")] = None,
     dispatch: Annotated[bool, typer.Option("--dispatch", help="Dispatch an interviewer.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Create an interview and its room; with --dispatch, also send an interviewer."""
-    interview = run(_create(candidate, plan, room, send=dispatch))
+    """Create an interview and its room; with --dispatch, also send an interviewer.
+
+    An interviewer waits INTERVIEW_CANDIDATE_JOIN_S seconds for the candidate, and then ends the
+    interview: dispatch it when the candidate is about to join. If LiveKit fails, no interview is
+    created.
+    """
+    interview = _run(_create(candidate, plan, room, send=dispatch))
     if as_json:
         print_json(interview)
         return
-    typer.echo(f"interview {interview['interview_id']} in room {interview['room']}")
-    typer.echo(f"  token: interview-worker interviews token {interview['interview_id']}")
+    interview_id = interview["interview_id"]
+    typer.echo(f"interview {interview_id} in room {interview['room']}")
+    typer.echo(f"  token: interview-worker interviews token {interview_id}")
+    if not dispatch:
+        typer.echo(f"  interviewer: interview-worker interviews dispatch {interview_id}")
 
 
 async def _create(
     candidate: str, plan_path: Path, room: str | None, *, send: bool
 ) -> dict[str, Any]:
-    settings = Settings.load()
-    plan = load_plan(plan_path)
-    check_names(("--candidate", candidate), ("--room", room))
-    operations.livekit_client(settings)
+    plans: list[Plan] = []
+    settings = load_settings(
+        lambda _: plans.append(load_plan(plan_path)),
+        lambda _: check_names(("--candidate", candidate), ("--room", room)),
+        has_livekit,
+        has_valid_database_url,
+    )
+    given: dict[str, Any] = {
+        "plan": plans[0].to_json(),
+        "candidate_name": candidate,
+        "room": room,
+    }
     async with database(settings) as db:
-        interview = await operations.create(
-            db, settings, plan=plan.to_json(), candidate_name=candidate, room=room
-        )
         if send:
-            _warn_of(await operations.send_interviewer(db, settings, interview))
+            interview, sent = await operations.create_and_dispatch(db, settings, **given)
+            _warn_of(sent)
+            _warn_of_wait(settings)
+        else:
+            interview = await operations.create(db, settings, **given)
         return await operations.interview_as_data(db, interview.interview_id)
 
 
-@app.command("dispatch")
+@app.command("dispatch", epilog=examples("interviews dispatch"))
 def dispatch(interview: InterviewId, as_json: Json = False) -> None:
     """Dispatch an interviewer that continues where the interview stopped.
 
@@ -87,7 +120,7 @@ def dispatch(interview: InterviewId, as_json: Json = False) -> None:
     started. The command creates the room again if the room no longer exists. The command refuses an
     interview that is over, or that has an interviewer in its room.
     """
-    sent = run(_dispatch(interview))
+    sent = _run(_dispatch(interview))
     if as_json:
         print_json(sent)
         return
@@ -95,8 +128,7 @@ def dispatch(interview: InterviewId, as_json: Json = False) -> None:
 
 
 async def _dispatch(interview_id: str) -> dict[str, Any]:
-    settings = Settings.load()
-    operations.livekit_client(settings)
+    settings = load_settings(has_livekit, has_valid_database_url)
     async with database(settings) as db:
         interview, sent = await operations.redispatch(db, settings, interview_id)
     _warn_of(sent)
@@ -109,36 +141,84 @@ async def _dispatch(interview_id: str) -> dict[str, Any]:
 
 def _warn_of(sent: operations.Sent) -> None:
     if not sent.carries_plan:
-        typer.echo(
+        report(
             f"the plan is too large for a dispatch (limit: {MAX_METADATA_BYTES // 1024} KiB): "
-            "without the database, the interviewer cannot hold the interview",
-            err=True,
+            "without the database, the interviewer cannot hold the interview"
         )
 
 
-@app.command("list")
-def list_(limit: Limit = DEFAULT_LIMIT, as_json: Json = False) -> None:
-    """List interviews, newest first."""
-    rows = run(_list(limit))
-    if as_json:
-        print_json(rows)
-        return
-    print_list(
-        ("interview", "room", "status", "outcome", "reason", "created"),
-        [tuple(row.values()) for row in rows],
+def _warn_of_wait(settings: Settings) -> None:
+    report(
+        f"the interviewer is on its way and waits {settings.candidate_join_s:g} s for the "
+        "candidate, then the interview is over (INTERVIEW_CANDIDATE_JOIN_S of the worker); without "
+        "--dispatch, `interview-worker interviews dispatch` sends it later"
     )
 
 
-async def _list(limit: int) -> list[dict[str, Any]]:
-    fields = ("interview_id", "room", "status", "outcome", "reason", "created_at")
+@app.command("list", epilog=examples("interviews list"))
+def list_(
+    status: Annotated[
+        InterviewStatus | None, typer.Option(help="Only interviews with this status.")
+    ] = None,
+    candidate: Annotated[
+        str | None,
+        typer.Option(help="Only of candidates with this in their name, or with this identity."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help=f"Created then or later: {FORMS}.")
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Created before then; a date includes the whole day."),
+    ] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    as_json: Json = False,
+) -> None:
+    """List interviews, newest first."""
+    rows = run(_list(status, candidate, since, until, limit))
+    if as_json:
+        print_json(rows)
+        return
+    keys = ("interview_id", "candidate_name", "room", "status", "outcome", "reason")
+    print_list(
+        ("interview", "candidate", "room", "status", "outcome", "reason", "created (UTC)"),
+        [(*(row[key] for key in keys), _time(row["created_at"])) for row in rows],
+    )
+
+
+async def _list(
+    status: InterviewStatus | None,
+    candidate: str | None,
+    since: str | None,
+    until: str | None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    check_names(("--candidate", candidate))
+    now = datetime.now(UTC)
+    first = None if since is None else moment("--since", since, now=now)
+    end = None if until is None else moment("--until", until, now=now, end_of_day=True)
+    if first is not None and end is not None and first >= end:
+        raise CommandError("--since is not before --until", ExitCode.USAGE)
     async with database(Settings.load()) as db:
-        found = cut_to(await list_interviews(db, limit=limit + 1), limit)
-    return [{name: getattr(interview, name) for name in fields} for interview in found]
+        found = await list_interviews(
+            db, status=status, candidate=candidate, since=first, until=end, limit=limit + 1
+        )
+    return [_row(interview) for interview in cut_to(found, limit)]
 
 
-@app.command("show")
+def _row(interview: Interview) -> dict[str, Any]:
+    fields = ("interview_id", "room", "status", "outcome", "reason", "created_at", "candidate_name")
+    row = {name: getattr(interview, name) for name in fields}
+    return row | {"plan_title": operations.title_of(interview)}
+
+
+def _time(created: datetime) -> str:
+    return f"{created.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+@app.command("show", epilog=examples("interviews show"))
 def show(interview: InterviewId, as_json: Json = False) -> None:
-    """Show one interview: status, outcome, jobs and every turn."""
+    """Show one interview: status, outcome, candidate, plan, times, jobs and every turn."""
     shown = run(_show(interview))
     if as_json:
         print_json(shown)
@@ -151,10 +231,10 @@ async def _show(interview_id: str) -> dict[str, Any]:
         return await operations.interview_as_data(db, interview_id)
 
 
-@app.command("token")
+@app.command("token", epilog=examples("interviews token"))
 def token(interview: InterviewId, as_json: Json = False) -> None:
     """Print the token with which the candidate's client joins; --json adds the server's URL."""
-    pair = run(_token(interview))
+    pair = _run(_token(interview))
     if as_json:
         print_json(pair)
     else:
@@ -162,13 +242,28 @@ def token(interview: InterviewId, as_json: Json = False) -> None:
 
 
 async def _token(interview_id: str) -> dict[str, str]:
-    settings = Settings.load()
-    operations.livekit_client(settings)
+    settings = load_settings(operations.livekit_client, has_valid_database_url)
     async with database(settings) as db:
-        return await operations.candidate_token(db, settings, interview_id)
+        pair = await operations.candidate_token(db, settings, interview_id)
+    if len(settings.livekit_api_secret.get_secret_value().encode()) < _SHORT_SECRET:
+        report(
+            f"LIVEKIT_API_SECRET has fewer than {_SHORT_SECRET} bytes, so that others may guess it "
+            "and sign tokens of their own: use a longer one outside of tests"
+        )
+    return pair
 
 
-@app.command("export")
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that signs tokens for LiveKit, and hide the warning of a short secret.
+
+    The warning is a line of Python and one of source code. `token` reports the same in a sentence.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The HMAC key is")
+        return run(work)
+
+
+@app.command("export", epilog=examples("interviews export"))
 def export(
     interview: InterviewId,
     form: Annotated[ExportFormat, typer.Option("--format", help="md or json.")] = ExportFormat.MD,

@@ -21,6 +21,7 @@ from worker.cli.common import (
     print_json,
     run,
 )
+from worker.cli.help_texts import examples
 from worker.cli.tables import add_row, print_list
 from worker.config.settings import Settings
 from worker.operations import jobs as operations
@@ -29,13 +30,14 @@ from worker.store.jobs import list_jobs
 app = typer.Typer(
     no_args_is_help=True,
     help="List jobs, show one, or store journals again. Jobs are stored in the database of "
-    "DATABASE_URL or, if it is not set, in the embedded database in INTERVIEW_DATA_DIR.",
+    "DATABASE_URL or, if it is not set, in the embedded database in INTERVIEW_DATA_DIR, which a "
+    "worker uses only with INTERVIEW_EMBEDDED=1.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@app.command("list")
+@app.command("list", epilog=examples("jobs list"))
 def list_(
     interview: Annotated[str | None, typer.Option(help="Only the jobs of this interview.")] = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -59,7 +61,7 @@ async def _list(interview: str | None, limit: int) -> list[dict[str, Any]]:
     return [vars(job) for job in cut_to(found, limit)]
 
 
-@app.command("show")
+@app.command("show", epilog=examples("jobs show"))
 def show(
     job: Annotated[str, typer.Argument(help="The job's id, or the path of a journal.")],
     as_json: Json = False,
@@ -72,7 +74,7 @@ def show(
         print_history(history)
 
 
-@app.command("ship")
+@app.command("ship", epilog=examples("jobs ship"))
 def ship_(
     journals: Annotated[
         list[Path] | None,

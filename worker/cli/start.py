@@ -8,9 +8,11 @@ import os
 from dotenv import dotenv_values
 
 from worker.cli.common import CommandError, ExitCode, database_url, run
+from worker.cli.requirements import has_database, has_livekit, load_settings
 from worker.config.settings import Settings
+from worker.config.unknown import unknown_variables
 from worker.job.application import load_application
-from worker.operations.interviews import livekit_client
+from worker.server.port_probe import bind_once
 from worker.server.readiness import write_probe
 from worker.telemetry.logs import configure_logs
 
@@ -23,21 +25,25 @@ def start() -> None:
     The first SIGTERM drains: the worker takes no new interviews, and running ones may finish
     within INTERVIEW_DRAIN_S. The second SIGTERM hands the running interviews over to other workers.
     The third SIGTERM ends the interviews, with a closing message to each candidate.
+
+    If something is missing, everything that is missing is printed, a line each. The exit code is
+    that of the first line: 2 for settings, LiveKit, the application and the database, 6 for the
+    data folder and the HTTP port.
     """
     run(_start())
 
 
 async def _start() -> None:
-    settings = Settings.load()
     _pin_settings()
-    configure_logs(settings)
-    for line in settings.left_out():
-        logger.warning(
-            "the worker starts without a provider: %s", line, extra={"event": "provider_left_out"}
-        )
-    livekit_client(settings)
+    settings = load_settings(
+        _begin_logs,
+        has_livekit,
+        _check_own_application,
+        _check_data_dir,
+        has_database,
+        _check_port,
+    )
     load_application(settings.application)
-    _check_data_dir(settings)
     async with database_url(settings, embedded=settings.embedded) as url:
         # The job processes read their settings from the environment.
         os.environ["DATABASE_URL"] = url
@@ -64,6 +70,28 @@ async def serve(settings: Settings) -> None:
         raise CommandError(str(error), ExitCode.USAGE) from error
 
 
+def _begin_logs(settings: Settings) -> None:
+    """Configure the logs, and warn of settings that have no effect."""
+    configure_logs(settings)
+    for variable in unknown_variables():
+        logger.warning(
+            "a variable is not a setting and has no effect: %s (%s)",
+            variable.name,
+            variable.advice,
+            extra={"event": "unknown_variable"},
+        )
+    for line in settings.left_out():
+        logger.warning(
+            "the worker starts without a provider: %s", line, extra={"event": "provider_left_out"}
+        )
+
+
+def _check_own_application(settings: Settings) -> None:
+    # Loading the default application takes seconds, and cannot fail because of a setting.
+    if settings.application != Settings.model_fields["application"].default:
+        load_application(settings.application)
+
+
 def _check_data_dir(settings: Settings) -> None:
     # The file is empty, because a worker also starts on a full disk: the worker takes no jobs until
     # there is space, and removing old journals makes space.
@@ -71,6 +99,19 @@ def _check_data_dir(settings: Settings) -> None:
         raise CommandError(
             f"{problem}; set INTERVIEW_DATA_DIR to a folder that can be written", ExitCode.TAKEN
         )
+
+
+def _check_port(settings: Settings) -> None:
+    """Check that the HTTP server can bind its address; the server reports the same errors."""
+    from worker.server.observability import PortTaken, unusable
+
+    host, port = settings.http_host, settings.http_port
+    try:
+        bind_once(host, port)
+    except OSError as error:
+        problem = unusable(host, port, error)
+        code = ExitCode.TAKEN if isinstance(problem, PortTaken) else ExitCode.USAGE
+        raise CommandError(str(problem), code) from error
 
 
 def _pin_settings() -> None:

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import platformdirs
 from dotenv import dotenv_values
@@ -22,19 +22,28 @@ from states.table import HURRIED_CLOSING_S
 from worker.config.continuity import ContinuitySettings
 from worker.providers.settings_group import SettingsGroup
 from worker.config.http import HttpSettings
+from worker.config.messages import sentence_of
 from worker.config.providers import ProviderSettings
 from worker.config.silence import SilenceSettings
 from worker.faults.grammar import Fault, FaultInvalid, parse
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 #: The credentials of a URL (before an `@`), and its query.
 _URL_SECRETS = re.compile(r"(?<=://)[^/?#\s]+(?=@)|(?<=\?)[^#\s]+")
 
 
 class SettingsInvalid(Exception):
-    """Raised when at least one setting is invalid. The message has one line for each problem."""
+    """Raised when at least one setting is invalid. The message has one line for each problem.
 
-    def __init__(self, problems: tuple[str, ...]) -> None:
+    `variables` are the variables that are invalid on their own. It is empty if valid settings
+    contradict each other.
+    """
+
+    def __init__(self, problems: tuple[str, ...], variables: frozenset[str] = frozenset()) -> None:
         self.problems = problems
+        self.variables = variables
         super().__init__("\n".join(problems))
 
 
@@ -164,7 +173,9 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
         try:
             return cls(**overrides)
         except ValidationError as error:
-            raise SettingsInvalid(tuple(_problem(e) for e in error.errors())) from None
+            found = error.errors()
+            variables = frozenset(str(each["loc"][0]) for each in found if each["loc"])
+            raise SettingsInvalid(tuple(map(_problem, found)), variables) from None
         except UnicodeDecodeError as error:
             raise SettingsInvalid((f".env is not UTF-8 text (byte {error.start + 1})",)) from None
 
@@ -210,8 +221,8 @@ def _encodable(value: str) -> bool:
     return True
 
 
-def _problem(error: Any) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ")
+def _problem(error: ErrorDetails) -> str:
+    message = sentence_of(error)
     return f"{error['loc'][0]}: {message}" if error["loc"] else message
 
 
@@ -223,9 +234,18 @@ def variable_of(field: str) -> str:
 def origin_of(field: str) -> str:
     """Return the source of a setting's value: "environment", ".env" or "default"."""
     variable = variable_of(field)
-    if variable in os.environ:
+    # pydantic-settings accepts a name in lower case as well.
+    if variable in map(str.upper, os.environ):
         return "environment"
-    return ".env" if variable in dotenv_values(".env") else "default"
+    return ".env" if variable in map(str.upper, dotenv_variables()) else "default"
+
+
+def dotenv_variables() -> Mapping[str, str | None]:
+    """Return the variables of `.env`; empty if it is not text, which `Settings.load` reports."""
+    try:
+        return dotenv_values(".env")
+    except UnicodeDecodeError:
+        return {}
 
 
 def shown(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from worker.config.settings import Settings, variable_of
+from worker.config.unknown import unknown_variables
 from worker.doctor.finding import Finding, fine, warning
 from worker.faults.grammar import FaultInvalid
 
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
 
 
 async def check_settings(visit: CheckContext) -> Finding:
-    """Check that no settings contradict each other. One finding lists all contradictions."""
-    problems = list(conflicts(visit.settings))
+    """Check that no settings contradict each other, and that no variable is misspelt.
+
+    One finding lists everything.
+    """
+    problems = [*conflicts(visit.settings), *misspelt()]
     if not problems:
         return fine("all settings are valid and consistent")
     return warning(
@@ -49,6 +53,12 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
             "faults are set (INTERVIEW_FAULTS): they break interviews on purpose",
             "unset INTERVIEW_FAULTS unless this is a fault injection run",
         )
+
+
+def misspelt() -> Iterator[tuple[str, str]]:
+    """Yield each variable that begins as a setting's and is no setting, and advice."""
+    for variable in unknown_variables():
+        yield f"{variable.name} is not a setting and has no effect", variable.advice
 
 
 def _more_than(settings: Settings, larger: str, smaller: str) -> tuple[str, str]:

@@ -7,7 +7,6 @@ import os
 import resource
 import secrets
 import shutil
-import socket
 import statistics
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from worker.config.http import address
 from worker.doctor.cgroup import Limits, limits_of_this_process
 from worker.doctor.context import run_in_daemon_thread
 from worker.doctor.finding import Finding, fine, warning, wrong
+from worker.server.port_probe import bind_once
 from worker.server.readiness import write_probe
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ async def check_port(visit: CheckContext) -> Finding:
     if port == 0:
         return fine("a free port is chosen at startup (INTERVIEW_HTTP_PORT=0)")
     try:
-        _bind(host, port)
+        bind_once(host, port)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             return wrong(
@@ -223,18 +223,6 @@ async def check_port(visit: CheckContext) -> Finding:
         f"{host}:{port} is in use, and no worker answers there",
         "set INTERVIEW_HTTP_PORT to a free port (0 takes any)",
     )
-
-
-def _bind(host: str, port: int) -> None:
-    family, _, _, _, where = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # asyncio sets this option too. Without it, connections of an earlier worker in the TCP
-        # state TIME_WAIT would make the port look taken.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(where)
-        # With SO_REUSEADDR, Linux allows a second bind of a port while no socket listens on the
-        # port. Call `listen` too, which fails if another socket listens by now.
-        probe.listen(1)
 
 
 async def _is_a_worker(visit: CheckContext) -> bool:

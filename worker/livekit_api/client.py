@@ -242,7 +242,8 @@ class LiveKitClient:
             LiveKitKeyRefused: The server answers, and does not know the key or its secret.
             LiveKitUnreachable: No LiveKit server answered within the budget.
         """
-        deadline = time.monotonic() + budget_s
+        began = time.monotonic()
+        deadline = began + budget_s
         reason = ""
         for wait_s in _RETRY.delays():
             remaining_s = deadline - time.monotonic()
@@ -253,8 +254,11 @@ class LiveKitClient:
                 # If the budget cuts an attempt short, an earlier reason says more than a time-out.
                 if not reason or error.reason != _TIMED_OUT or timeout_s == _CHECK_ATTEMPT_S:
                     reason = error.reason
-                if time.monotonic() + wait_s + _SHORTEST_ATTEMPT_S > deadline:
-                    raise LiveKitUnreachable(self.url, reason=reason, budget_s=budget_s) from error
+                now = time.monotonic()
+                if now + wait_s + _SHORTEST_ATTEMPT_S > deadline:
+                    raise LiveKitUnreachable(
+                        self.url, reason=reason, budget_s=budget_s, tried_s=now - began
+                    ) from error
             else:
                 return
             await asyncio.sleep(wait_s)

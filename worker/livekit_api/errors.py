@@ -50,15 +50,20 @@ class LiveKitUnreachable(LiveKitError):
     Attributes:
         url: The server's URL, without credentials.
         reason: The last failure, in a few words.
-        budget_s: Seconds spent on attempts to reach the server.
+        budget_s: Seconds that the attempts to reach the server were allowed to take.
+        tried_s: Seconds that several attempts took; None if there was only one attempt.
     """
 
-    def __init__(self, url: str, *, reason: str, budget_s: float) -> None:
+    def __init__(
+        self, url: str, *, reason: str, budget_s: float, tried_s: float | None = None
+    ) -> None:
         self.url = shown_url(url)
         self.reason = reason
         self.budget_s = budget_s
+        self.tried_s = tried_s
+        tried = "" if tried_s is None else f"; tried for {tried_s:.1f} s"
         super().__init__(
-            f"no LiveKit server answers at {self.url} ({reason}; tried for {budget_s:g} s);"
+            f"no LiveKit server answers at {self.url} ({reason}{tried});"
             " check LIVEKIT_URL and that the server runs"
         )
 

@@ -13,7 +13,10 @@ class LiveKitNotConfigured(OperationFailed):
     def __init__(self, missing: list[str]) -> None:
         self.missing = missing
         verb = "is" if len(missing) == 1 else "are"
-        super().__init__(f"{', '.join(missing)} {verb} not set; `make demo` needs none of them")
+        super().__init__(
+            f"{', '.join(missing)} {verb} not set: take the values from your LiveKit server "
+            "(`interview-worker demo` needs none of them)"
+        )
 
 
 class InterviewNotFound(OperationFailed):
@@ -34,6 +37,24 @@ class InterviewOver(OperationFailed):
         self.interview_id, self.outcome, self.reason = interview_id, outcome, reason
         end = f" ({outcome}, {reason})" if outcome else ""
         super().__init__(f"interview {interview_id} is over{end}: create another")
+
+
+class InterviewNotCreated(OperationFailed):
+    """Raised if LiveKit fails while an interview is created.
+
+    `cause` is LiveKit's error. `kept` is the id of the interview if it is in the database all the
+    same; None if nothing was stored, or if it was removed again.
+    """
+
+    def __init__(self, cause: Exception, *, kept: str | None = None) -> None:
+        self.cause, self.kept = cause, kept
+        end = (
+            "no interview was created"
+            if kept is None
+            else f"interview {kept} stays in the database: `interview-worker interviews dispatch "
+            f"{kept}` sends its interviewer"
+        )
+        super().__init__(f"{cause}; {end}")
 
 
 class InterviewerPresent(OperationFailed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,24 @@ from typing import TYPE_CHECKING, Any
 from worker.continuity.dispatch_metadata import dispatch_metadata, without_plan
 from worker.job.application import declared_in
 from worker.livekit_api.client import LiveKitClient
+from worker.livekit_api.errors import LiveKitError
 from worker.operations.errors import (
     InterviewerPresent,
+    InterviewNotCreated,
     InterviewNotFound,
     InterviewOver,
     LiveKitNotConfigured,
 )
+from worker.store.errors import DatabaseError
 from worker.store.interview_status import set_dispatched
-from worker.store.interviews import create_interview, get_interview, turns_of
+from worker.store.interviews import (
+    InterviewStatus,
+    create_interview,
+    get_interview,
+    remove_untaken_interview,
+    turns_of,
+    typed_turns,
+)
 from worker.store.jobs import list_jobs
 
 if TYPE_CHECKING:
@@ -26,6 +37,11 @@ if TYPE_CHECKING:
     from worker.store.database import Database
     from worker.store.interviews import Interview
 
+#: Fields of a turn in `interview_as_data`.
+_TURN_FIELDS = (
+    *("job_id", "seq", "at", "speaker", "text"),
+    *("interim", "heard", "interrupted", "question_id"),
+)
 #: Seconds until the server closes a room that no participant has joined, and a room that all
 #: participants have left. Candidates return, and redispatches happen, within a shorter time.
 _ROOM_EMPTY_S = 3600
@@ -67,22 +83,59 @@ async def create(
     candidate_name: str,
     room: str | None = None,
 ) -> Interview:
-    """Store a new interview and create its room.
+    """Create the room of a new interview, then store the interview.
 
-    Raises LiveKitNotConfigured if a LiveKit setting is missing (the interview is then not stored),
-    InterviewExists if another interview has the same id, and LiveKitError if the room cannot be
-    created.
+    If the room cannot be created, nothing is stored. If this process dies between the two steps, an
+    empty room is left, which LiveKit closes after `_ROOM_EMPTY_S`.
+
+    Raises LiveKitNotConfigured if a LiveKit setting is missing, InterviewNotCreated if the room
+    cannot be created, and InterviewExists if another interview has the same id.
     """
-    livekit_client(settings)
-    interview = await create_interview(
-        db,
-        interview_id=secrets.token_hex(6),
-        plan=plan,
-        room=room,
-        candidate_name=candidate_name,
+    livekit = livekit_client(settings)
+    interview_id = secrets.token_hex(6)
+    room = room or f"interview-{interview_id}"
+    try:
+        await _create_room(livekit, room)
+    except LiveKitError as error:
+        raise InterviewNotCreated(error) from error
+    return await create_interview(
+        db, interview_id=interview_id, plan=plan, room=room, candidate_name=candidate_name
     )
-    await open_room(settings, interview)
-    return interview
+
+
+async def create_and_dispatch(
+    db: Database,
+    settings: Settings,
+    *,
+    plan: Mapping[str, Any],
+    candidate_name: str,
+    room: str | None = None,
+) -> tuple[Interview, Sent]:
+    """Create an interview as `create` does, and dispatch an interviewer.
+
+    If the dispatch fails, the interview is removed again, and so is a room of its own. An interview
+    that an interviewer has taken stays, because a dispatch whose answer was lost may have arrived.
+    If this process dies before the dispatch, an interview is left as `create` leaves it.
+
+    Raises the errors of `create`, and InterviewNotCreated if the dispatch fails.
+    """
+    interview = await create(db, settings, plan=plan, candidate_name=candidate_name, room=room)
+    try:
+        return interview, await send_interviewer(db, settings, interview)
+    except LiveKitError as error:
+        if not await _removed(db, interview.interview_id):
+            raise InterviewNotCreated(error, kept=interview.interview_id) from error
+        if room is None:
+            with contextlib.suppress(LiveKitError):
+                await livekit_client(settings).delete_room(interview.room)
+        raise InterviewNotCreated(error) from error
+
+
+async def _removed(db: Database, interview_id: str) -> bool:
+    try:
+        return await remove_untaken_interview(db, interview_id)
+    except DatabaseError:
+        return False
 
 
 async def redispatch(db: Database, settings: Settings, interview_id: str) -> tuple[Interview, Sent]:
@@ -110,10 +163,12 @@ async def open_room(settings: Settings, interview: Interview) -> None:
 
     Raises LiveKitError if the request fails.
     """
-    await livekit_client(settings).create_room(
-        interview.room,
-        empty_timeout_s=_ROOM_EMPTY_S,
-        departure_timeout_s=_ROOM_DEPARTURE_S,
+    await _create_room(livekit_client(settings), interview.room)
+
+
+async def _create_room(livekit: LiveKitClient, room: str) -> None:
+    await livekit.create_room(
+        room, empty_timeout_s=_ROOM_EMPTY_S, departure_timeout_s=_ROOM_DEPARTURE_S
     )
 
 
@@ -144,23 +199,39 @@ async def known_interview(db: Database, interview_id: str) -> Interview:
 async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
     """Return an interview with its jobs and turns, as data for JSON.
 
+    `typed` is True for a turn that the candidate has typed. Times are None until they are known.
     Raises InterviewNotFound if the database does not have the interview.
     """
     interview = await known_interview(db, interview_id)
     jobs = await list_jobs(db, interview_id)
     turns = await turns_of(db, interview_id)
-    fields = ("seq", "at", "speaker", "text", "interim", "heard", "interrupted", "question_id")
+    typed = await typed_turns(db, interview_id)
     return {
         "interview_id": interview.interview_id,
         "room": interview.room,
         "candidate_identity": interview.candidate_identity,
+        "candidate_name": interview.candidate_name,
+        "plan_title": title_of(interview),
         "status": interview.status,
         "outcome": interview.outcome,
         "reason": interview.reason,
         "created_at": interview.created_at,
+        "dispatched_at": interview.dispatched_at,
+        "started_at": min((job.started_at for job in jobs if job.started_at), default=None),
+        "ended_at": interview.updated_at if interview.status is InterviewStatus.ENDED else None,
         "jobs": [job.job_id for job in jobs],
-        "turns": [{name: getattr(turn, name) for name in fields} for turn in turns],
+        "turns": [
+            {name: getattr(turn, name) for name in _TURN_FIELDS}
+            | {"typed": (turn.job_id, turn.seq) in typed}
+            for turn in turns
+        ],
     }
+
+
+def title_of(interview: Interview) -> str | None:
+    """Return the title of the interview's plan; None if the plan has none."""
+    title = interview.plan.get("title")
+    return title if isinstance(title, str) else None
 
 
 async def candidate_token(db: Database, settings: Settings, interview_id: str) -> dict[str, str]:

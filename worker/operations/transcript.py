@@ -1,24 +1,48 @@
-"""Formats the transcript of an interview as Markdown."""
+"""Formats an interview with its transcript as Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+#: Times in the head of an interview: title and key.
+_TIMES: Final = (
+    ("Created", "created_at"),
+    ("Dispatched", "dispatched_at"),
+    ("Started", "started_at"),
+    ("Ended", "ended_at"),
+)
 
 
 def as_markdown(shown: Mapping[str, Any]) -> str:
-    """Return the transcript of an interview (the result of `interview_as_data`) as Markdown."""
-    lines = [
-        f"# Interview {shown['interview_id']}",
-        "",
-        f"{shown['status']}, outcome {shown['outcome']}, reason {shown['reason']}; "
-        f"room {shown['room']}; jobs {', '.join(shown['jobs']) or 'none'}",
-        "",
-    ]
+    """Return an interview (the result of `interview_as_data`) as Markdown: head and turns."""
+    lines = [f"# Interview {shown['interview_id']}", "", *_head(shown), ""]
     for turn in shown["turns"]:
+        typed = " *(typed)*" if turn.get("typed") else ""
         cut = " *(cut off)*" if turn["interrupted"] else ""
-        lines += [f"**{turn['speaker'].capitalize()}:** {_text_of(turn)}{cut}", ""]
+        lines += [f"**{turn['speaker'].capitalize()}:** {_text_of(turn)}{typed}{cut}", ""]
     return "\n".join(lines)
+
+
+def _head(shown: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a list item for each known fact. A fact that is not known yet is left out."""
+    yield f"- Status: {shown['status']}"
+    if shown["outcome"] is not None:
+        yield f"- Outcome: {shown['outcome']} ({shown['reason']})"
+    yield f"- Candidate: {_candidate(shown)}"
+    if title := shown.get("plan_title"):
+        yield f"- Plan: {title}"
+    yield f"- Room: {shown['room']}"
+    for name, key in _TIMES:
+        if isinstance(moment := shown.get(key), datetime):
+            yield f"- {name}: {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    yield f"- Jobs: {', '.join(shown['jobs']) or 'none'}"
+
+
+def _candidate(shown: Mapping[str, Any]) -> str:
+    name, identity = shown.get("candidate_name"), shown.get("candidate_identity")
+    return f"{name} ({identity})" if name else str(identity)
 
 
 def _text_of(turn: Mapping[str, Any]) -> str:

@@ -49,6 +49,13 @@ class HostUnusable(Exception):
         super().__init__(f"cannot bind INTERVIEW_HTTP_HOST={host}: {why}")
 
 
+def unusable(host: str, port: int, error: OSError) -> PortTaken | HostUnusable:
+    """Return the error for an address that could not be bound because of `error`."""
+    if error.errno == errno.EADDRINUSE:
+        return PortTaken(host, port)
+    return HostUnusable(host, error.strerror or type(error).__name__)
+
+
 class Observability:
     """Watches one worker's jobs, and serves its status, metrics and jobs over HTTP.
 
@@ -122,9 +129,7 @@ class Observability:
         try:
             await self._server.start(host, port)
         except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise PortTaken(host, port) from error
-            raise HostUnusable(host, error.strerror or type(error).__name__) from error
+            raise unusable(host, port, error) from error
         self._tasks = [
             asyncio.create_task(self.observer.run(), name="follow-journals"),
             asyncio.create_task(self._watch_disk(), name="watch-disk"),

@@ -11,7 +11,7 @@ import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from states import Outcome, Reason
 from worker.store.database import BUDGET_S
@@ -64,6 +64,19 @@ class InterviewExists(Exception):
         super().__init__(
             f"interview {interview_id} already exists with another plan, room or candidate"
         )
+
+
+#: Query for interviews: $1 status, $2 candidate, $3 since, $4 until, $5 limit; null means all. The
+#: bounds are never null in the comparison, so that the index by creation is used for them.
+_LIST: Final = """
+SELECT * FROM interviews
+WHERE ($1::text IS NULL OR status = $1)
+    AND ($2::text IS NULL OR candidate_identity = $2
+        OR strpos(lower(candidate_name), lower($2)) > 0)
+    AND created_at >= coalesce($3::timestamptz, '-infinity')
+    AND created_at < coalesce($4::timestamptz, 'infinity')
+ORDER BY created_at DESC, interview_id LIMIT $5
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,21 +190,46 @@ async def list_interviews(
     db: Database,
     *,
     status: InterviewStatus | None = None,
+    candidate: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     limit: int = 100,
     budget_s: float = BUDGET_S,
 ) -> list[Interview]:
-    """Return at most `limit` interviews, newest first, optionally only those with one status."""
+    """Return at most `limit` interviews, newest first, optionally only some.
+
+    `candidate` is a part of the candidate's name, in upper or lower case, or the whole identity.
+    Interviews created at `since` or later and before `until` are returned; both have a time zone.
+    """
     rows = await db.run(
         "list_interviews",
-        lambda connection: connection.fetch(
-            "SELECT * FROM interviews WHERE $1::text IS NULL OR status = $1"
-            " ORDER BY created_at DESC, interview_id LIMIT $2",
-            status,
-            limit,
-        ),
+        lambda connection: connection.fetch(_LIST, status, candidate, since, until, limit),
         budget_s=budget_s,
     )
     return [interview_of(row) for row in rows]
+
+
+async def remove_untaken_interview(
+    db: Database, interview_id: str, *, budget_s: float = BUDGET_S
+) -> bool:
+    """Remove an interview that no job has taken; return True if the database no longer has it.
+
+    An interview that was dispatched, or that has a job, stays.
+    """
+
+    async def remove(connection: Connection) -> bool:
+        await connection.execute(
+            "DELETE FROM interviews WHERE interview_id = $1 AND status = 'created'"
+            " AND token = 0 AND lease_job IS NULL"
+            " AND NOT EXISTS (SELECT FROM jobs WHERE jobs.interview_id = $1)",
+            interview_id,
+        )
+        left = await connection.fetchrow(
+            "SELECT 1 FROM interviews WHERE interview_id = $1", interview_id
+        )
+        return left is None
+
+    return await db.run("remove_untaken_interview", remove, budget_s=budget_s)
 
 
 async def turns_of(db: Database, interview_id: str, *, budget_s: float = BUDGET_S) -> list[Turn]:
@@ -207,6 +245,28 @@ async def turns_of(db: Database, interview_id: str, *, budget_s: float = BUDGET_
         budget_s=budget_s,
     )
     return [turn_of(row) for row in rows]
+
+
+async def typed_turns(
+    db: Database, interview_id: str, *, budget_s: float = BUDGET_S
+) -> frozenset[tuple[str, int]]:
+    """Return the job id and the seq of each turn that the candidate has typed.
+
+    The record of a spoken turn has the partial answer that it includes, or a latency. A typed turn
+    is always complete.
+    """
+    rows = await db.run(
+        "typed_turns",
+        lambda connection: connection.fetch(
+            "SELECT job_id, seq FROM turns JOIN job_records USING (job_id, seq)"
+            " WHERE turns.interview_id = $1 AND turns.speaker = 'candidate' AND kind = 'turn'"
+            " AND coalesce(record->'hearing', 'null') = 'null'"
+            " AND coalesce(record->'latency', '{}') = '{}' AND NOT turns.interrupted",
+            interview_id,
+        ),
+        budget_s=budget_s,
+    )
+    return frozenset((row["job_id"], row["seq"]) for row in rows)
 
 
 def interview_of(row: Row) -> Interview:

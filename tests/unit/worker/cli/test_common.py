@@ -20,6 +20,7 @@ from worker.cli.app import app
 from worker.cli.common import (
     CommandError,
     ExitCode,
+    code_of,
     database_url,
     one_line_errors,
     print_json,
@@ -33,6 +34,7 @@ from worker.livekit_api.client import LiveKitClient
 from worker.livekit_api.errors import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
 from worker.operations.errors import (
     InterviewerPresent,
+    InterviewNotCreated,
     InterviewNotFound,
     InterviewOver,
     JobNotFound,
@@ -50,6 +52,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
+
+
+LIVEKIT = {
+    "LIVEKIT_URL": "ws://127.0.0.1:1",
+    "LIVEKIT_API_KEY": "key",
+    "LIVEKIT_API_SECRET": "secret",
+}
 
 
 def error_of(kind: type[Exception]) -> Exception:
@@ -90,6 +99,13 @@ def test_a_project_error_prints_one_line_and_sets_the_exit_code(
         raise error_of(kind)
     assert left.value.exit_code == code
     assert capsys.readouterr().err == "interview-worker: what went wrong\n"
+
+
+def test_a_failed_creation_has_the_exit_code_of_its_cause() -> None:
+    cause = LiveKitKeyRefused("ws://x")
+    error = InterviewNotCreated(cause)
+    assert code_of(error) is ExitCode.LIVEKIT_REFUSED
+    assert str(error) == f"{cause}; no interview was created"
 
 
 def test_a_command_error_has_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
@@ -276,6 +292,8 @@ def test_a_command_whose_output_cannot_be_written_ends_with_one_line(
 def test_every_command_reports_an_invalid_setting_in_one_line(
     command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, value in LIVEKIT.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("INTERVIEW_SLOTS", "many")
     done = CliRunner().invoke(app, command)
     assert done.exit_code == ExitCode.USAGE

@@ -161,8 +161,8 @@ def test_a_number_is_accepted_only_within_its_bounds(
 ) -> None:
     assert value_of(variable, least) == float(least)
     assert value_of(variable, most) == float(most)
-    assert "greater than" in problem_of(variable, below)
-    assert "less than" in problem_of(variable, above)
+    assert "more" in problem_of(variable, below)
+    assert "less" in problem_of(variable, above)
 
 
 @pytest.mark.parametrize("value", ["", "soon", "nan", "inf", "-inf", "1e999"])

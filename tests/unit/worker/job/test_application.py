@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-#: Settings that a worker needs before it loads its application.
-LIVEKIT = {
+#: Settings without which `start` would name more than the application.
+NEEDED = {
     "LIVEKIT_URL": "ws://127.0.0.1:1",
     "LIVEKIT_API_KEY": "key",
     "LIVEKIT_API_SECRET": "secret",
+    "INTERVIEW_EMBEDDED": "1",
+    "INTERVIEW_HTTP_PORT": "0",
 }
 
 
@@ -106,8 +108,9 @@ def test_a_worker_does_not_start_with_a_missing_application(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    variables = {**LIVEKIT, "INTERVIEW_APPLICATION": "no_such_module:Application"}
-    ended = CliRunner().invoke(app, ["start"], env=variables)
+    variables = {**NEEDED, "INTERVIEW_DATA_DIR": str(tmp_path / "data")}
+    given = {**variables, "INTERVIEW_APPLICATION": "no_such_module:Application"}
+    ended = CliRunner().invoke(app, ["start"], env=given)
     assert ended.exit_code == ExitCode.USAGE
     assert ended.stderr.startswith("interview-worker: INTERVIEW_APPLICATION: no_such_module")
     assert len(ended.stderr.splitlines()) == 1
@@ -118,6 +121,7 @@ def test_an_application_name_must_be_module_and_attribute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    ended = CliRunner().invoke(app, ["start"], env={**LIVEKIT, "INTERVIEW_APPLICATION": name})
+    variables = {**NEEDED, "INTERVIEW_DATA_DIR": str(tmp_path / "data")}
+    ended = CliRunner().invoke(app, ["start"], env={**variables, "INTERVIEW_APPLICATION": name})
     assert ended.exit_code == ExitCode.USAGE
     assert "INTERVIEW_APPLICATION" in ended.stderr

@@ -86,6 +86,17 @@ async def test_a_server_that_does_not_start_is_unreachable_after_the_budget() ->
         await LiveKitClient(closed_afterwards, KEY, SECRET).check(budget_s=0.6)
     assert caught.value.reason == "connection refused"
     assert caught.value.budget_s == 0.6
+    assert caught.value.tried_s is not None
+    assert f"tried for {caught.value.tried_s:.1f} s" in str(caught.value)
+
+
+async def test_a_single_refused_call_does_not_claim_to_have_been_tried_for_long() -> None:
+    async with answering(web.Response()) as (url, _):
+        closed_afterwards = url
+    with pytest.raises(LiveKitUnreachable) as caught:
+        await LiveKitClient(closed_afterwards, KEY, SECRET).create_room("a-room")
+    assert caught.value.tried_s is None
+    assert "(connection refused);" in str(caught.value)
 
 
 async def test_another_server_at_the_address_counts_as_unreachable() -> None:

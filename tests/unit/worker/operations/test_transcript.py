@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from worker.operations.transcript import as_markdown
@@ -29,3 +30,52 @@ def test_a_partial_answer_shows_its_interim_text_in_brackets() -> None:
 
     assert "**Candidate:** I led a team [of fi] *(cut off)*" in lines
     assert "**Candidate:** Yes." in lines
+
+
+def test_the_head_has_the_facts_that_are_known() -> None:
+    began = datetime(2026, 3, 1, 9, 30, 15, tzinfo=UTC)
+    shown = {
+        **SHOWN,
+        "status": "ended",
+        "outcome": "completed",
+        "reason": "InterviewCompleted",
+        "candidate_name": "Ada",
+        "candidate_identity": "candidate-iv-1",
+        "plan_title": "A talk",
+        "created_at": began,
+        "dispatched_at": None,
+        "started_at": began + timedelta(minutes=1),
+        "ended_at": began + timedelta(minutes=12),
+        "turns": [],
+    }
+
+    assert as_markdown(shown).splitlines() == [
+        "# Interview iv-1",
+        "",
+        "- Status: ended",
+        "- Outcome: completed (InterviewCompleted)",
+        "- Candidate: Ada (candidate-iv-1)",
+        "- Plan: A talk",
+        "- Room: room-1",
+        "- Created: 2026-03-01 09:30:15 UTC",
+        "- Started: 2026-03-01 09:31:15 UTC",
+        "- Ended: 2026-03-01 09:42:15 UTC",
+        "- Jobs: AJ_1",
+    ]
+
+
+def test_an_interview_that_runs_has_no_outcome() -> None:
+    lines = as_markdown({**SHOWN, "turns": []}).splitlines()
+
+    assert "- Status: running" in lines
+    assert not any(line.startswith("- Outcome") for line in lines)
+
+
+def test_a_typed_answer_is_marked() -> None:
+    answer = {"speaker": "candidate", "text": "Yes.", "interim": "", "interrupted": False}
+
+    spoken, typed = {**answer, "typed": False}, {**answer, "typed": True}
+    lines = as_markdown({**SHOWN, "turns": [spoken, typed]}).splitlines()
+
+    assert "**Candidate:** Yes." in lines
+    assert "**Candidate:** Yes. *(typed)*" in lines

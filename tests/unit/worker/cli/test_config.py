@@ -1,0 +1,90 @@
+"""`interview-worker config`: its rows, its JSON, and its layout."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from worker.cli.app import app
+from worker.config.listing import GROUPS
+from worker.config.settings import Settings, variable_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VARIABLES = [variable_of(name) for name in Settings.model_fields]
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Remove this machine's variables and settings file."""
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def config(*arguments: str) -> Any:
+    done = CliRunner().invoke(app, ["config", *arguments])
+    assert done.exit_code == 0, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("columns", [80, 100, 160])
+def test_no_variable_is_cut_off_whatever_the_width(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = config().stdout.splitlines()
+    shown = {line.split()[0] for line in lines if line and not line.startswith(" ")}
+    assert shown >= set(VARIABLES)
+    assert max(map(len, lines)) <= columns
+
+
+def test_the_settings_are_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    lines = [line.rstrip() for line in config().stdout.splitlines()]
+    assert [line for line in lines if line in GROUPS] == list(GROUPS)
+
+
+def test_only_changed_settings_are_listed_with_their_origin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("INTERVIEW_AGENT_NAME=ada\nINTERVIEW_DRAIN_S=3600\n")
+    monkeypatch.setenv("INTERVIEW_SLOTS", "3")
+    rows = json.loads(config("--changed", "--json").stdout)
+    assert {row["variable"]: (row["value"], row["origin"]) for row in rows} == {
+        "INTERVIEW_AGENT_NAME": ("ada", ".env"),
+        "INTERVIEW_SLOTS": ("3", "environment"),
+    }
+    text = config("--changed").stdout
+    assert "3  (environment)" in text
+    assert "ada  (.env)" in text
+    assert "INTERVIEW_DRAIN_S" not in text
+
+
+def test_without_any_change_a_sentence_is_printed() -> None:
+    assert config("--changed").stdout == "every setting has its default\n"
+    assert json.loads(config("--changed", "--json").stdout) == []
+
+
+def test_a_secret_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ada:hunter2@db/interviews")
+    done = config("--changed")
+    assert "hunter2" not in done.output
+    assert "********  (environment)" in done.stdout
+
+
+def test_a_misspelt_variable_is_named_and_its_value_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("INTERVIEW_SLOT", "hunter2")
+    done = config("--json")
+    assert done.stderr == (
+        "interview-worker: INTERVIEW_SLOT is not a setting and has no effect: "
+        "did you mean INTERVIEW_SLOTS?\n"
+    )
+    assert "hunter2" not in done.output
+    json.loads(done.stdout)

@@ -1,0 +1,195 @@
+"""`interview-worker interviews`: what its commands print, and what they ask for."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from worker.cli import interviews
+from worker.cli.app import app
+from worker.cli.common import ExitCode
+from worker.livekit_api.client import LiveKitClient
+from worker.operations import interviews as operations
+from worker.store.interviews import InterviewStatus
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+INTERVIEW = SimpleNamespace(
+    interview_id="one",
+    room="interview-one",
+    candidate_name="Ada",
+    plan={"title": "A talk"},
+    status=InterviewStatus.CREATED,
+    outcome=None,
+    reason=None,
+    created_at=datetime(2026, 3, 1, 9, 30, 15, 123_456, tzinfo=UTC),
+)
+
+
+@pytest.fixture(autouse=True)
+def livekit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Configure a LiveKit server, and open no database."""
+
+    @asynccontextmanager
+    async def nothing(_: object) -> AsyncIterator[None]:
+        yield None
+
+    async def as_data(_: object, interview_id: str) -> dict[str, Any]:
+        return {"interview_id": interview_id, "room": "interview-one"}
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIVEKIT_URL", "ws://127.0.0.1:1")
+    monkeypatch.setenv("LIVEKIT_API_KEY", "key")
+    monkeypatch.setenv("LIVEKIT_API_SECRET", "secret" * 6)
+    monkeypatch.setattr(interviews, "database", nothing)
+    monkeypatch.setattr(operations, "interview_as_data", as_data)
+
+
+def typed(*arguments: str) -> Any:
+    return CliRunner().invoke(app, ["interviews", *arguments])
+
+
+# --- create ---------------------------------------------------------------------------------------
+
+
+def test_an_interview_without_an_interviewer_is_printed_with_both_next_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def create(*_: object, **given: Any) -> Any:
+        assert given["candidate_name"] == "Ada"
+        return INTERVIEW
+
+    monkeypatch.setattr(operations, "create", create)
+    done = typed("create", "--candidate", "Ada")
+    assert (done.exit_code, done.stderr) == (ExitCode.OK, "")
+    assert done.stdout.splitlines() == [
+        "interview one in room interview-one",
+        "  token: interview-worker interviews token one",
+        "  interviewer: interview-worker interviews dispatch one",
+    ]
+
+
+def test_a_dispatch_at_creation_warns_of_the_time_that_the_interviewer_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def create_and_dispatch(*_: object, **__: object) -> Any:
+        return INTERVIEW, operations.Sent(dispatch_id="AD_1", carries_plan=True)
+
+    monkeypatch.setattr(operations, "create_and_dispatch", create_and_dispatch)
+    monkeypatch.setenv("INTERVIEW_CANDIDATE_JOIN_S", "120")
+    done = typed("create", "--candidate", "Ada", "--dispatch")
+    assert done.exit_code == ExitCode.OK
+    (line,) = done.stderr.splitlines()
+    assert "waits 120 s for the candidate" in line
+    assert "INTERVIEW_CANDIDATE_JOIN_S" in line
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_the_help_shows_no_path_inside_the_package() -> None:
+    assert "sample_plan.yaml" not in typed("create", "--help").stdout
+
+
+# --- list -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return the filters of the last list."""
+    filters: dict[str, Any] = {}
+
+    async def list_interviews(_: object, **given: Any) -> list[Any]:
+        filters.update(given)
+        return [INTERVIEW]
+
+    monkeypatch.setattr(interviews, "list_interviews", list_interviews)
+    return filters
+
+
+def test_the_filters_of_a_list_reach_the_database(asked: dict[str, Any]) -> None:
+    done = typed(
+        *("list", "--status", "running", "--candidate", "ada", "--limit", "7"),
+        *("--since", "2026-03-01", "--until", "2026-03-31"),
+    )
+    assert done.exit_code == ExitCode.OK, done.stderr
+    assert asked == {
+        "status": InterviewStatus.RUNNING,
+        "candidate": "ada",
+        "since": datetime(2026, 3, 1, tzinfo=UTC),
+        "until": datetime(2026, 4, 1, tzinfo=UTC),
+        "limit": 8,
+    }
+
+
+def test_a_list_without_filters_asks_for_all(asked: dict[str, Any]) -> None:
+    assert typed("list").exit_code == ExitCode.OK
+    everything = dict.fromkeys(("status", "candidate", "since", "until"))
+    assert asked == {**everything, "limit": 101}
+
+
+def test_a_list_has_the_candidate_and_the_plan(
+    asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    assert json.loads(typed("list", "--json").stdout) == [
+        {
+            "interview_id": "one",
+            "room": "interview-one",
+            "status": "created",
+            "outcome": None,
+            "reason": None,
+            "created_at": "2026-03-01T09:30:15.123456+00:00",
+            "candidate_name": "Ada",
+            "plan_title": "A talk",
+        }
+    ]
+    row = typed("list").stdout.splitlines()[1].split()
+    assert row == ["one", "Ada", "interview-one", "created", "2026-03-01", "09:30:15"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--since", "yesterday"), "--since must be a time such as"),
+        (("--since", "2026-03-02", "--until", "2026-03-01"), "--since is not before --until"),
+        (("--candidate", " "), "--candidate must be"),
+    ],
+)
+def test_an_impossible_filter_is_one_line(
+    arguments: tuple[str, ...], says: str, asked: dict[str, Any]
+) -> None:
+    done = typed("list", *arguments)
+    assert done.exit_code == ExitCode.USAGE
+    (line,) = done.stderr.splitlines()
+    assert says in line
+    assert asked == {}
+
+
+# --- token ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("secret", "notes"), [("8 bytes!", 1), ("s" * 32, 0)])
+def test_a_short_secret_is_a_sentence_and_no_python_warning(
+    secret: str, notes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def candidate_token(_: object, settings: Any, interview_id: str) -> dict[str, str]:
+        livekit = LiveKitClient.of(settings)
+        token = livekit.candidate_token(room="interview-one", identity=interview_id)
+        return {"url": livekit.url, "token": token}
+
+    monkeypatch.setattr(operations, "candidate_token", candidate_token)
+    monkeypatch.setenv("LIVEKIT_API_SECRET", secret)
+    done = typed("token", "one")
+    assert done.exit_code == ExitCode.OK, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    lines = done.stderr.splitlines()
+    assert len(lines) == notes
+    assert all(line.startswith("interview-worker: LIVEKIT_API_SECRET has fewer") for line in lines)
+    assert secret not in done.output

@@ -1,0 +1,84 @@
+"""`interview-worker plan check`: every problem with its file and line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from typer.testing import CliRunner
+
+from worker.cli.app import app
+from worker.cli.errors import MOST_LINES, ExitCode
+from worker.interview.plan.plan import SAMPLE_PLAN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+BROKEN = """\
+titel: Talk
+opening: Hello.
+questions:
+  - id: first
+    text: How are you?
+    thinking_pause_s: soon
+closing: Goodbye.
+"""
+
+
+def test_a_valid_plan_is_named_with_its_title_and_its_questions() -> None:
+    done = CliRunner().invoke(app, ["plan", "check", str(SAMPLE_PLAN)])
+    assert done.exit_code == ExitCode.OK
+    assert done.stdout.startswith(f"{SAMPLE_PLAN}: valid: ")
+    assert done.stdout.endswith(" questions)\n")
+    assert done.stderr == ""
+
+
+def test_every_problem_of_every_file_has_its_file_and_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one.yaml").write_text(BROKEN)
+    done = CliRunner().invoke(app, ["plan", "check", "one.yaml", str(SAMPLE_PLAN), "none.yaml"])
+    assert done.exit_code == ExitCode.USAGE
+    lines = done.stderr.splitlines()
+    places = [line.split(": ")[1] for line in lines]
+    assert all(line.startswith("interview-worker: ") for line in lines)
+    assert {"one.yaml:1", "one.yaml:6"} <= set(places)
+    assert lines[-1] == "interview-worker: none.yaml: there is no such file"
+    assert done.stdout.startswith(f"{SAMPLE_PLAN}: valid: ")
+
+
+def test_json_has_the_line_and_the_message_of_each_problem(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(BROKEN)
+    done = CliRunner().invoke(app, ["plan", "check", "--json", str(plan), str(SAMPLE_PLAN)])
+    assert done.exit_code == ExitCode.USAGE
+    broken, sample = json.loads(done.stdout)
+    assert (broken["path"], broken["valid"], broken["title"]) == (str(plan), False, None)
+    assert 6 in {problem["line"] for problem in broken["problems"]}
+    assert (sample["valid"], sample["problems"]) == (True, [])
+    assert sample["questions"] > 0
+
+
+def test_a_file_with_many_problems_does_not_fill_the_screen(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    questions = "".join(f"  - id: q{number}\n    text: 5\n" for number in range(80))
+    plan.write_text(f"title: T\nopening: O\nclosing: C\nquestions:\n{questions}")
+    done = CliRunner().invoke(app, ["plan", "check", str(plan)])
+    lines = done.stderr.splitlines()
+    assert len(lines) == MOST_LINES + 1
+    assert lines[-1] == "interview-worker: problems that are not shown: 30"
+
+
+def test_checking_a_plan_imports_neither_livekit_nor_the_database() -> None:
+    code = (
+        "import sys, worker.cli.plan\n"
+        "sys.exit(', '.join({'livekit', 'asyncpg', 'worker.store', 'worker.config'}"
+        " & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,131 @@
+"""Examples in `--help` of each command, and the panels in which `--help` lists the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+#: Panels of `interview-worker --help` with their commands, both in the order of use.
+PANELS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Run a worker": ("start", "doctor", "config", "demo"),
+    "Hold interviews": ("interviews", "plan", "jobs"),
+    "Watch the worker on this machine": ("health", "top", "providers"),
+    "Explain a job": ("blame", "critical-chain", "plot", "diagram"),
+    "List what the worker knows": ("resources", "faults"),
+}
+
+#: Command lines by command. Each must fit into 76 columns, which a terminal of 80 columns shows
+#: without a line break.
+EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "start": (
+        "interview-worker start",
+        "INTERVIEW_EMBEDDED=1 interview-worker start",
+    ),
+    "doctor": (
+        "interview-worker doctor",
+        "interview-worker doctor --strict --json",
+    ),
+    "config": (
+        "interview-worker config",
+        "interview-worker config --changed",
+    ),
+    "demo": (
+        "interview-worker demo",
+        "interview-worker demo -o first-interview",
+    ),
+    "interviews create": (
+        'interview-worker interviews create --candidate "Ada Lovelace"',
+        "interview-worker interviews create --candidate Ada --plan plan.yaml",
+        "interview-worker interviews create --candidate Ada --dispatch",
+    ),
+    "interviews dispatch": ("interview-worker interviews dispatch 6d466b99999a",),
+    "interviews list": (
+        "interview-worker interviews list --status running",
+        "interview-worker interviews list --candidate ada --since 7d",
+        "interview-worker interviews list --since 2026-03-01 --until 2026-03-31",
+    ),
+    "interviews show": (
+        "interview-worker interviews show 6d466b99999a",
+        "interview-worker interviews show 6d466b99999a --json",
+    ),
+    "interviews token": (
+        "interview-worker interviews token 6d466b99999a",
+        "interview-worker interviews token 6d466b99999a --json",
+    ),
+    "interviews export": (
+        "interview-worker interviews export 6d466b99999a -o transcript.md",
+        "interview-worker interviews export 6d466b99999a --format json",
+    ),
+    "plan check": (
+        "interview-worker plan check plan.yaml",
+        "interview-worker plan check plans/*.yaml",
+    ),
+    "jobs list": (
+        "interview-worker jobs list --limit 20",
+        "interview-worker jobs list --interview 6d466b99999a",
+    ),
+    "jobs show": (
+        "interview-worker jobs show AJ_VnxxiVcE3YnD",
+        "interview-worker jobs show journal.jsonl --json",
+    ),
+    "jobs ship": (
+        "interview-worker jobs ship",
+        "interview-worker jobs ship journal.jsonl",
+    ),
+    "health": (
+        "interview-worker health",
+        "interview-worker health live",
+    ),
+    "top": (
+        "interview-worker top",
+        "interview-worker top --once",
+    ),
+    "providers": (
+        "interview-worker providers",
+        "interview-worker providers --json",
+    ),
+    "blame": (
+        "interview-worker blame AJ_VnxxiVcE3YnD",
+        "interview-worker blame --last 50",
+    ),
+    "critical-chain": (
+        "interview-worker critical-chain AJ_VnxxiVcE3YnD",
+        "interview-worker critical-chain journal.jsonl --json",
+    ),
+    "plot": (
+        "interview-worker plot AJ_VnxxiVcE3YnD -o start.svg",
+        "interview-worker plot --last 50 -o starts.png",
+    ),
+    "diagram": (
+        "interview-worker diagram --format svg -o lifecycle.svg",
+        "interview-worker diagram --job AJ_VnxxiVcE3YnD --format png -o path.png",
+    ),
+    "resources": (
+        "interview-worker resources",
+        "interview-worker resources --json",
+    ),
+    "faults": (
+        "interview-worker faults",
+        "interview-worker faults --json",
+    ),
+}
+
+
+def examples(command: str) -> str:
+    """Return the end of the help of a command: its examples, a line each."""
+    head = "Examples:" if len(EXAMPLES[command]) > 1 else "Example:"
+    # typer removes the indentation that all lines but the first have in common. The first line is
+    # empty, and the head is not indented, so that the examples stay indented.
+    return "\n".join(("", head, *(f"  {line}" for line in EXAMPLES[command])))
+
+
+def panel_of(command: str) -> str:
+    """Return the panel that lists a command. Raises KeyError if no panel does."""
+    panels = {name: panel for panel, names in PANELS.items() for name in names}
+    return panels[command]
+
+
+def in_order(commands: Mapping[str, object]) -> list[str]:
+    """Return the names of the commands in the order of `PANELS`, commands without a panel last."""
+    known = [name for names in PANELS.values() for name in names]
+    return sorted(commands, key=lambda name: known.index(name) if name in known else len(known))

@@ -1,0 +1,43 @@
+"""Points in time as options of a command: a date, a time, or an age."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from worker.cli.errors import CommandError, ExitCode
+
+#: The accepted forms, for the help of an option.
+FORMS: Final = "2026-03-01, 2026-03-01T09:30 (UTC) or 30m, 12h, 7d (ago)"
+
+_AGE: Final = re.compile(r"([0-9]{1,6})([mhd])")
+_SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400}
+
+
+def moment(option: str, text: str, *, now: datetime, end_of_day: bool = False) -> datetime:
+    """Return the time that `text` names, in UTC.
+
+    A time without an offset is in UTC. A date stands for its first instant, or, with `end_of_day`,
+    for the first instant of the next day. An age is counted back from `now`, which has a time zone.
+
+    Raises CommandError if `text` has another form, or names a year outside of 1 to 9999.
+    """
+    try:
+        if age := _AGE.fullmatch(text):
+            seconds = int(age[1]) * _SECONDS[age[2]]
+            return (now - timedelta(seconds=seconds)).astimezone(UTC)
+        if (day := _date(text)) is not None:
+            midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+            return midnight + timedelta(days=1) if end_of_day else midnight
+        given = datetime.fromisoformat(text)
+        return (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise CommandError(f"{option} must be a time such as {FORMS}", ExitCode.USAGE) from None
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

@@ -1,0 +1,55 @@
+"""`interview-worker plan`: check plan files, without LiveKit, a database or any setting."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from worker.cli.errors import ExitCode, report
+from worker.cli.help_texts import examples
+from worker.operations.plans import CheckedPlan, check_plan
+
+app = typer.Typer(no_args_is_help=True, help="Check the plans of interviews.")
+
+
+@app.command("check", epilog=examples("plan check"))
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The plans (YAML).")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check plan files, and print every problem with its file and line.
+
+    Neither LiveKit nor a database nor a setting is needed. The exit code is 0 if all plans are
+    valid, and 2 otherwise.
+    """
+    checked = [check_plan(path) for path in files]
+    if as_json:
+        typer.echo(json.dumps([_as_data(each) for each in checked], indent=2, ensure_ascii=False))
+    else:
+        for each in checked:
+            if each.plan is not None:
+                typer.echo(_valid(each.path, each.plan.title, len(each.plan.questions)))
+        if lines := [line for each in checked for line in each.lines]:
+            report("\n".join(lines))
+    if any(each.problems for each in checked):
+        raise typer.Exit(int(ExitCode.USAGE))
+
+
+def _valid(path: str, title: str, questions: int) -> str:
+    noun = "question" if questions == 1 else "questions"
+    return f"{path}: valid: {title} ({questions} {noun})"
+
+
+def _as_data(checked: CheckedPlan) -> dict[str, object]:
+    return {
+        "path": checked.path,
+        "valid": not checked.problems,
+        "title": checked.plan.title if checked.plan is not None else None,
+        "questions": len(checked.plan.questions) if checked.plan is not None else None,
+        "problems": [
+            {"line": problem.line, "message": problem.message} for problem in checked.problems
+        ],
+    }

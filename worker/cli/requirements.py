@@ -1,0 +1,78 @@
+"""What a command needs before it runs. Everything that is missing is reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from worker.cli.common import PROJECT_ERRORS, CommandError, code_of, no_database
+from worker.cli.errors import report
+from worker.config.partial import partial_settings
+from worker.config.settings import Settings, SettingsInvalid
+from worker.config.unknown import unknown_variables
+from worker.livekit_api.errors import check_url as check_livekit_url
+from worker.operations.interviews import livekit_client
+from worker.store.url import check_url as check_database_url
+
+#: Raises an error of the project if something is missing or wrong. The result is ignored.
+Check: TypeAlias = Callable[[Settings], object]
+
+
+def load_settings(*checks: Check) -> Settings:
+    """Return the settings, once they are valid and all checks have passed.
+
+    If settings are invalid, the checks get `partial_settings`, so that the user learns of every
+    problem at once. Raises the only problem, or, for several problems, a CommandError with one line
+    for each and the exit code of the first. Invalid settings come first, then the problems in the
+    order of `checks`.
+    """
+    problems: list[Exception] = []
+    try:
+        settings = Settings.load()
+    except SettingsInvalid as invalid:
+        problems.append(invalid)
+        settings = partial_settings(invalid)
+    problems += _problems(settings, checks)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise CommandError("\n".join(map(str, problems)), code_of(problems[0]))
+    return settings
+
+
+def _problems(settings: Settings, checks: tuple[Check, ...]) -> Iterator[Exception]:
+    for check in checks:
+        try:
+            check(settings)
+        except PROJECT_ERRORS as error:
+            yield error
+
+
+def has_livekit(settings: Settings) -> None:
+    """Check, without a network call, the URL, the key and the secret of the LiveKit server.
+
+    Raises LiveKitNotConfigured or LiveKitUrlInvalid.
+    """
+    check_livekit_url(livekit_client(settings).url)
+
+
+def has_database(settings: Settings) -> None:
+    """Check, without a connection, that a worker has a database.
+
+    Raises CommandError if none is configured, and DatabaseUrlInvalid.
+    """
+    if not settings.database_url.get_secret_value() and not settings.embedded:
+        raise no_database(settings)
+    has_valid_database_url(settings)
+
+
+def has_valid_database_url(settings: Settings) -> None:
+    """Check DATABASE_URL, if it is set. Raises DatabaseUrlInvalid."""
+    if url := settings.database_url.get_secret_value():
+        check_database_url(url)
+
+
+def report_unknown_variables() -> None:
+    """Print a line for each variable that begins with INTERVIEW_ and is no setting."""
+    for variable in unknown_variables():
+        report(str(variable))

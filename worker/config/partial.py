@@ -1,0 +1,48 @@
+"""Settings that a command can check although other settings are invalid."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Final
+
+from worker.config.settings import Settings, SettingsInvalid, variable_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_HTTP: Final = ("http_host", "http_port", "http_token")
+#: Fields that are read: what `worker.cli.requirements` checks.
+_CHECKED: Final = (
+    "livekit_url",
+    "livekit_api_key",
+    "livekit_api_secret",
+    "database_url",
+    "embedded",
+    "data_dir",
+    *_HTTP,
+)
+
+
+def partial_settings(invalid: SettingsInvalid) -> Settings:
+    """Return settings for the checks of a command, after reading the settings has failed.
+
+    LIVEKIT_*, the database, the data folder and the address of the HTTP server are read. Every
+    other setting, and every invalid one, has its default. If the address is not allowed, any free
+    port of this machine stands for it, so that a check of the address finds nothing.
+    """
+    valid = [name for name in _CHECKED if variable_of(name) not in invalid.variables]
+    try:
+        return Settings.load(**_defaults_except(valid))
+    except SettingsInvalid:
+        valid = [name for name in valid if name not in _HTTP]
+        return Settings.load(**_defaults_except(valid), **{variable_of("http_port"): 0})
+
+
+def _defaults_except(names: Collection[str]) -> Mapping[str, Any]:
+    """Return the defaults of all settings but `names` and the port, by variable."""
+    left_out = {*names, "http_port"}
+    return {
+        variable_of(name): field.default
+        for name, field in Settings.model_fields.items()
+        if name not in left_out
+    }

@@ -1,0 +1,21 @@
+"""Tests whether this process could bind an address."""
+
+from __future__ import annotations
+
+import socket
+
+
+def bind_once(host: str, port: int) -> None:
+    """Bind the address as a server, and release it. Raises OSError if that is impossible.
+
+    The error number is EADDRINUSE if another socket listens at the address.
+    """
+    family, _, _, _, where = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # asyncio sets this option too. Without it, connections of an earlier worker in the TCP
+        # state TIME_WAIT would make the port look taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(where)
+        # With SO_REUSEADDR, Linux allows a second bind of a port while no socket listens on it.
+        # Only `listen` then fails, so call it too.
+        probe.listen(1)
