@@ -7,7 +7,10 @@ import subprocess
 import tomllib
 
 import pytest
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
+from scripts.projects import FOLDERS, LIFECYCLE, WORKER, read_project, third_party
 from tests.support.paths import REPOSITORY
 
 #: The required packages that the code imports, and their modules. The seventh runs the tests.
@@ -31,10 +34,10 @@ EARNS_ITS_PLACE = {
     "CONTRIBUTING.md": "how to contribute",
     "LICENSE": "the terms of use",
     "NOTICE": "the licences of included third-party work",
-    "constraints.txt": "the versions that were tested",
     "deploy": "alert rules, and how to run it in a container",
     "docs": "metrics, runbook, continuity",
     "examples": "another agent on the same lifecycle",
+    "requirements": "the versions that were tested, with their hashes",
     "scripts": "generators of the reference pages",
 }
 
@@ -43,9 +46,7 @@ EARNS_ITS_PLACE = {
 def test_the_required_packages_are_declared_and_used(
     pytestconfig: pytest.Config,
 ) -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["testing"]]
-    names = {re.split(r"[=<>;\[ ]", each, maxsplit=1)[0] for each in declared}
+    names = {canonicalize_name(each.name) for each in third_party(REPOSITORY, "testing")}
     assert {*ASKED_FOR, "pytest-asyncio"} <= names
     assert pytestconfig.pluginmanager.has_plugin("asyncio")
     sources = [
@@ -72,3 +73,40 @@ def test_the_top_level_has_only_the_required_and_justified_entries() -> None:
     asked_for = {"pyproject.toml", "worker", "states", "tests", "diagrams", "README.md"}
     assert asked_for <= kept
     assert kept - asked_for <= set(EARNS_ITS_PLACE)
+
+
+def test_both_distributions_have_one_version_and_the_worker_takes_no_other_minor() -> None:
+    worker, lifecycle = (read_project(REPOSITORY, name) for name in (WORKER, LIFECYCLE))
+    assert worker.version == lifecycle.version
+    version = Version(worker.version)
+    asked = [
+        each
+        for each in (*worker.dependencies, *worker.extras["testing"])
+        if canonicalize_name(each.name) == LIFECYCLE
+    ]
+    assert len(asked) == 2
+    for requirement in asked:
+        assert {(each.operator, each.version) for each in requirement.specifier} == {
+            (">=", worker.version),
+            ("<", f"{version.major}.{version.minor + 1}"),
+        }
+
+
+def test_the_lifecycle_packages_every_folder_with_code() -> None:
+    folder = REPOSITORY / FOLDERS[LIFECYCLE]
+    settings = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    found = {
+        ".".join(("states", *path.parent.relative_to(folder).parts))
+        for path in folder.rglob("*.py")
+        if "build" not in path.parts
+    }
+    assert set(settings["tool"]["setuptools"]["packages"]) == found
+
+
+def test_every_requirement_is_a_range_except_the_one_whose_later_versions_have_no_model() -> None:
+    exact = {
+        each.name
+        for each in third_party(REPOSITORY, "dev")
+        if {specifier.operator for specifier in each.specifier} != {">=", "<"}
+    }
+    assert exact == {"moonshine-voice"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from worker.cli import (
@@ -19,6 +21,7 @@ from worker.cli import (
     start,
     top,
 )
+from worker.cli.version import print_version
 
 app = typer.Typer(
     name="interview-worker",
@@ -28,6 +31,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+
+
 app.command("start")(start.start)
 app.command("demo")(demo.demo)
 app.add_typer(interviews.app, name="interviews")
