@@ -3,6 +3,9 @@ PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell python$(v) -c 'import s
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Only files whose hash is in the lock file, and no build of a package from its source.
+LOCKED := install --require-hashes --only-binary :all: -r
 
 PYTEST := $(BIN)/python -m pytest
 PROCESSORS := $(shell getconf _NPROCESSORS_ONLN)
@@ -16,19 +19,22 @@ ROTATION := $(if $(ROTATE),--rotate $(ROTATE) --ignore tests/e2e/test_interview.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check unit test test-whole test-unit e2e chaos bench lint format diagrams clips clean
+.PHONY: help setup demo check unit test test-whole test-unit e2e chaos bench lint format diagrams clips \
+  lock audit package clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(READY) ## The environment in .venv, with interview-worker in it
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml states/pyproject.toml requirements/development.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "interview-worker needs Python 3.11 to 3.13; say which: make PYTHON=/path/to/python3.11 setup"; exit 1; }
 	@echo "making the environment in $(VENV) (about a minute, once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(PIP) $(LOCKED) requirements/development.lock
+	@# Nothing is fetched any more: setuptools, which builds both projects, is in the lock file.
+	@$(PIP) install --no-index --no-deps --no-build-isolation -e ./states -e .
 	@touch $@
 
 demo: $(READY) ## A whole spoken interview in a real LiveKit room, with no key and no setting
@@ -79,5 +85,19 @@ diagrams: $(READY) ## diagrams/, the reference pages and the alert rules, made a
 clips: $(READY) ## Speak the bundled clips anew
 	$(BIN)/python -m scripts.record_clips
 
+lock: $(READY) ## requirements/*.lock, made again; UPGRADE=1 takes the newest versions that fit
+	$(BIN)/python -m scripts.lock $(if $(UPGRADE),--upgrade)
+
+audit: ## Known vulnerabilities of the locked packages (pip-audit, which asks a registry)
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip --quiet --disable-pip-version-check $(LOCKED) requirements/audit.lock
+	$(VENV)/audit/bin/pip-audit --disable-pip --require-hashes -r requirements/runtime.lock
+
+package: $(READY) ## dist/: wheels, source distributions and the bill of materials (SBOM)
+	rm -rf dist build *.egg-info states/build states/*.egg-info
+	$(BIN)/python -m build --no-isolation --outdir dist states
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/python -m scripts.sbom dist
+
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info states/build states/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,6 +1,6 @@
 """Run a lifecycle on virtual time, send events to it, and assert the path of the job.
 
-To use this module in another project, run `pip install interview-worker[testing]`:
+To use this module in another project, run `pip install 'interview-lifecycle[testing]'`:
 
     from states import Event, State
     from states.testing import assert_path, loaded
@@ -95,7 +95,7 @@ def run_virtual(main: Coroutine[Any, Any, _Result], *, idle_timeout_s: float = 5
     except ImportError as error:
         main.close()
         raise ImportError(
-            "virtual time needs looptime: pip install interview-worker[testing]"
+            "virtual time needs looptime: pip install 'interview-lifecycle[testing]'"
         ) from error
     try:
         asyncio.get_running_loop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -16,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from scripts.licences.expressions import expression_of
 from scripts.licences.judged import READ_BY_HAND
+from scripts.projects import third_party
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,9 +94,8 @@ def _stated_in(entry: dict[str, Any]) -> str:
 
 
 def runtime_requirements(repository: Path) -> list[str]:
-    """Return the runtime requirements in pyproject.toml, without the extras for tests."""
-    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return list(project["dependencies"])
+    """Return what interview-worker requires of other projects at run time."""
+    return [str(each) for each in third_party(repository)]
 
 
 def installed_with(requirements: Iterable[str]) -> list[Installed]:
@@ -105,8 +104,25 @@ def installed_with(requirements: Iterable[str]) -> list[Installed]:
     Raises:
         importlib.metadata.PackageNotFoundError: a required distribution is not installed.
     """
+    found, _ = _walk(requirements)
+    return [found[name] for name in sorted(found)]
+
+
+def dependency_graph(requirements: Iterable[str]) -> dict[str, set[str]]:
+    """Return the names of what each of the installed distributions requires on this machine.
+
+    Raises:
+        importlib.metadata.PackageNotFoundError: a required distribution is not installed.
+    """
+    _, graph = _walk(requirements)
+    return graph
+
+
+def _walk(requirements: Iterable[str]) -> tuple[dict[str, Installed], dict[str, set[str]]]:
+    """Return the installed distributions by name, and the names that each of them requires."""
     extras: dict[str, set[str]] = {}
     found: dict[str, Installed] = {}
+    graph: dict[str, set[str]] = {}
     waiting = [Requirement(each) for each in requirements]
     while waiting:
         asked = waiting.pop()
@@ -119,8 +135,10 @@ def installed_with(requirements: Iterable[str]) -> list[Installed]:
         if new:
             one = metadata.distribution(name)
             found[name] = Installed(name, one)
-            waiting += [r for text in one.requires or () for r in _wanted(text, new)]
-    return [found[name] for name in sorted(found)]
+            wanted = [r for text in one.requires or () for r in _wanted(text, new)]
+            graph.setdefault(name, set()).update(canonicalize_name(r.name) for r in wanted)
+            waiting += wanted
+    return found, graph
 
 
 def _wanted(text: str, extras: set[str]) -> list[Requirement]:

@@ -1,7 +1,7 @@
 """Licences that people have read and judged, because the metadata is incomplete.
 
-The licences are those of the versions that constraints.txt pins, on Linux x86_64. A licence whose
-text was not found is marked as not read.
+The licences are those of the versions that requirements/runtime.lock pins, on Linux x86_64. A
+licence whose text was not found is marked as not read.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class RenderUnavailable(Exception):
 
     def __init__(self, wanted: str) -> None:
         self.wanted = wanted
-        super().__init__(f"{wanted} needs resvg-py: pip install resvg-py==0.5.0")
+        super().__init__(f"{wanted} needs resvg-py: pip install 'interview-lifecycle[png]'")
 
 
 def write(scene: Scene) -> bytes:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from worker.cli import interviews
-from worker.cli.common import ExitCode, code_of
+from worker.cli.common import ExitCode
+from worker.cli.errors import code_of
 from worker.interview.plan.plan import SAMPLE_PLAN
 from worker.livekit_api.client import LiveKitClient
 from worker.livekit_api.errors import LiveKitKeyRefused, LiveKitUnreachable

@@ -8,7 +8,10 @@ import tomllib
 from typing import Final
 
 import pytest
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
+from scripts.projects import FOLDERS, LIFECYCLE, WORKER, read_project, third_party
 from tests.support.paths import REPOSITORY
 
 README: Final = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -35,10 +38,10 @@ EARNS_ITS_PLACE = {
     "LICENSE": "the terms of use",
     "NOTICE": "the licences of included third-party work",
     "SECURITY.md": "how to report a vulnerability, and what is stored where",
-    "constraints.txt": "the versions that were tested",
     "deploy": "alert rules, and how to run it in a container",
     "docs": "tutorial, how-to, reference, explanation, runbook",
     "examples": "another agent on the same lifecycle",
+    "requirements": "the versions that were tested, with their hashes",
     "scripts": "generators of the reference pages",
 }
 
@@ -47,9 +50,7 @@ EARNS_ITS_PLACE = {
 def test_the_required_packages_are_declared_and_used(
     pytestconfig: pytest.Config,
 ) -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["testing"]]
-    names = {re.split(r"[=<>;\[ ]", each, maxsplit=1)[0] for each in declared}
+    names = {canonicalize_name(each.name) for each in third_party(REPOSITORY, "testing")}
     assert {*ASKED_FOR, "pytest-asyncio"} <= names
     assert pytestconfig.pluginmanager.has_plugin("asyncio")
     sources = [
@@ -93,3 +94,40 @@ def test_every_file_that_the_readme_links_exists(link: str) -> None:
 def test_every_make_target_that_the_readme_names_exists(target: str) -> None:
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_both_distributions_have_one_version_and_the_worker_takes_no_other_minor() -> None:
+    worker, lifecycle = (read_project(REPOSITORY, name) for name in (WORKER, LIFECYCLE))
+    assert worker.version == lifecycle.version
+    version = Version(worker.version)
+    asked = [
+        each
+        for each in (*worker.dependencies, *worker.extras["testing"])
+        if canonicalize_name(each.name) == LIFECYCLE
+    ]
+    assert len(asked) == 2
+    for requirement in asked:
+        assert {(each.operator, each.version) for each in requirement.specifier} == {
+            (">=", worker.version),
+            ("<", f"{version.major}.{version.minor + 1}"),
+        }
+
+
+def test_the_lifecycle_packages_every_folder_with_code() -> None:
+    folder = REPOSITORY / FOLDERS[LIFECYCLE]
+    settings = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    found = {
+        ".".join(("states", *path.parent.relative_to(folder).parts))
+        for path in folder.rglob("*.py")
+        if "build" not in path.parts
+    }
+    assert set(settings["tool"]["setuptools"]["packages"]) == found
+
+
+def test_every_requirement_is_a_range_except_the_one_whose_later_versions_have_no_model() -> None:
+    exact = {
+        each.name
+        for each in third_party(REPOSITORY, "dev")
+        if {specifier.operator for specifier in each.specifier} != {">=", "<"}
+    }
+    assert exact == {"moonshine-voice"}

@@ -1,65 +1,94 @@
-"""The commands of `interview-worker`."""
+"""The commands of `interview-worker`. The module of a command is imported when it is used.
+
+Importing all of them takes a second, which every container probe would pay.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from worker.cli import (
-    config,
-    demo,
-    diagram,
-    doctor,
-    faults,
-    health,
-    interviews,
-    jobs,
-    plan,
-    plot,
-    providers,
-    resources,
-    start,
-    top,
-)
-from worker.cli.help_texts import examples, in_order, panel_of
+from worker.cli.help_texts import PANELS, examples, panel_of
 
-#: Commands, and groups of commands, by name. `help_texts` has their order in `--help`.
-_COMMANDS: Final[Mapping[str, Callable[..., object]]] = {
-    "start": start.start,
-    "doctor": doctor.doctor,
-    "config": config.config,
-    "demo": demo.demo,
-    "health": health.health,
-    "top": top.top,
-    "providers": providers.providers,
-    "blame": plot.blame,
-    "critical-chain": plot.critical_chain,
-    "plot": plot.plot,
-    "diagram": diagram.diagram,
-    "resources": resources.resources,
-    "faults": faults.faults,
-}
-_GROUPS: Final[Mapping[str, typer.Typer]] = {
-    "interviews": interviews.app,
-    "plan": plan.app,
-    "jobs": jobs.app,
+if TYPE_CHECKING:
+    from typer.main import Typer
+
+#: Place of each command, and of each group of commands, below `worker.cli`. A group is a Typer
+#: application. `help_texts.PANELS` has the names in the order in which `--help` lists them.
+_PLACES: Final[Mapping[str, str]] = {
+    "start": "start:start",
+    "doctor": "doctor:doctor",
+    "config": "config:config",
+    "demo": "demo:demo",
+    "interviews": "interviews:app",
+    "plan": "plan:app",
+    "jobs": "jobs:app",
+    "health": "health:health",
+    "top": "top:top",
+    "providers": "providers:providers",
+    "blame": "plot:blame",
+    "critical-chain": "plot:critical_chain",
+    "plot": "plot:plot",
+    "diagram": "diagram:diagram",
+    "resources": "resources:resources",
+    "faults": "faults:faults",
 }
 
 
-class CommandsInOrder(TyperGroup):
-    """Group that lists its commands in the order of use; typer lists groups after commands."""
+class Commands(Mapping[str, Any]):
+    """The commands by name, in the order of `--help`. A command is imported when it is looked up."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = _PLACES[name].partition(":")
+        found = getattr(importlib.import_module(f"worker.cli.{module}"), attribute)
+        holder = typer.Typer()
+        if isinstance(found, typer.Typer):
+            holder.add_typer(found, name=name, rich_help_panel=panel_of(name))
+        else:
+            holder.command(name, rich_help_panel=panel_of(name), epilog=examples(name))(found)
+        return typer.main.get_group(holder).commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for names in PANELS.values() for name in names)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+class CommandGroup(TyperGroup):
+    """The group of all commands. Its `--help` imports none of them."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes | {"commands": Commands()})
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of the commands in the order of `help_texts.PANELS`."""
-        return in_order(self.commands)
+        """Return the names of the commands in the order of `--help`."""
+        return list(self.commands)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help with the summaries of `PANELS`."""
+        listed = {
+            name: TyperCommand(name, help=summary, rich_help_panel=panel)
+            for panel, summaries in PANELS.items()
+            for name, summary in summaries.items()
+        }
+        TyperGroup(
+            name=self.name,
+            commands=listed,
+            params=self.params,
+            help=self.help,
+            epilog=self.epilog,
+            rich_markup_mode=self.rich_markup_mode,
+        ).format_help(ctx, formatter)
 
 
-app = typer.Typer(
+app: Typer = typer.Typer(
     name="interview-worker",
-    cls=CommandsInOrder,
+    cls=CommandGroup,
     help="Hold voice interviews in LiveKit rooms, and show what happened in each of them.",
     epilog="interview-worker COMMAND --help shows examples.",
     no_args_is_help=True,
@@ -67,7 +96,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _name, _command in _COMMANDS.items():
-    app.command(_name, rich_help_panel=panel_of(_name), epilog=examples(_name))(_command)
-for _name, _group in _GROUPS.items():
-    app.add_typer(_group, name=_name, rich_help_panel=panel_of(_name))
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from worker.cli.version import version_line  # imports the database's migrations
+
+        typer.echo(version_line())
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""

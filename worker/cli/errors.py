@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Final, NoReturn
 
@@ -38,6 +40,72 @@ class CommandError(Exception):
     def __init__(self, message: str, code: ExitCode = ExitCode.FAILED) -> None:
         self.code = code
         super().__init__(message)
+
+
+#: Exit code of each error class of the project, by the class's place. The places are text, so that
+#: a command imports no part of the worker that it does not use; a test imports each of them.
+CODES: Final[Mapping[str, ExitCode]] = {
+    "worker.config.settings.SettingsInvalid": ExitCode.USAGE,
+    "worker.interview.plan.plan.PlanError": ExitCode.USAGE,
+    "worker.job.application.ApplicationInvalid": ExitCode.USAGE,
+    "worker.store.interviews.InterviewIdInvalid": ExitCode.USAGE,
+    "worker.store.url.DatabaseUrlInvalid": ExitCode.USAGE,
+    "worker.livekit_api.errors.LiveKitUrlInvalid": ExitCode.USAGE,
+    "worker.store.interviews.InterviewExists": ExitCode.TAKEN,
+    "worker.livekit_api.errors.LiveKitKeyRefused": ExitCode.LIVEKIT_REFUSED,
+    "worker.livekit_api.errors.LiveKitError": ExitCode.UNAVAILABLE,
+    "worker.store.errors.DatabaseOperationFailed": ExitCode.FAILED,
+    "worker.store.errors.DatabaseError": ExitCode.UNAVAILABLE,
+    "worker.store.embedded.layout.EmbeddedPostgresError": ExitCode.FAILED,
+    "worker.store.migrate.SchemaDiffers": ExitCode.FAILED,
+    "worker.store.migrate.MigrationChanged": ExitCode.FAILED,
+    "states.journal.JournalError": ExitCode.FAILED,
+    "worker.operations.errors.LiveKitNotConfigured": ExitCode.USAGE,
+    "worker.operations.errors.InterviewNotFound": ExitCode.NOT_FOUND,
+    "worker.operations.errors.JobNotFound": ExitCode.NOT_FOUND,
+    "worker.operations.errors.InterviewerPresent": ExitCode.TAKEN,
+    "worker.operations.errors.OperationFailed": ExitCode.FAILED,
+}
+#: An operation that failed because of another error: the exit code is that of its `cause`.
+_FAILED_BECAUSE: Final = "worker.operations.errors.InterviewNotCreated"
+
+
+def code_of(error: BaseException) -> ExitCode | None:
+    """Return the exit code for an error of the project; None for any other error.
+
+    The code of the nearest base class counts.
+    """
+    if isinstance(error, CommandError):
+        return error.code
+    for kind in type(error).__mro__:
+        place = f"{kind.__module__}.{kind.__qualname__}"
+        if place == _FAILED_BECAUSE:
+            return code_of(error.__dict__["cause"])
+        if place in CODES:
+            return CODES[place]
+    return None
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Report an error of the project on standard error, and exit with its code.
+
+    The report has one line for each problem. Other errors pass through, except that a file that
+    cannot be read or written is an error of one line too.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except BrokenPipeError:
+        raise  # the reader of the output has gone, which typer ends silently
+    except Exception as error:
+        if (code := code_of(error)) is not None:
+            fail(str(error), code)
+        if not isinstance(error, OSError):
+            raise
+        place = f"{error.filename}: " if error.filename is not None else ""
+        fail(f"{place}{error.strerror or type(error).__name__}")
 
 
 def report(message: str) -> None:

@@ -5,13 +5,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-#: Panels of `interview-worker --help` with their commands, both in the order of use.
-PANELS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Run a worker": ("start", "doctor", "config", "demo"),
-    "Hold interviews": ("interviews", "plan", "jobs"),
-    "Watch the worker on this machine": ("health", "top", "providers"),
-    "Explain a job": ("blame", "critical-chain", "plot", "diagram"),
-    "List what the worker knows": ("resources", "faults"),
+#: Panels of `interview-worker --help` with their commands, both in the order of use, and the summary
+#: of each command. The summaries stand here too, because `--help` imports no command: a test
+#: compares each with the first sentence of the command's own help.
+PANELS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Run a worker": {
+        "start": "Run a worker, which takes interviews until SIGTERM or Ctrl-C.",
+        "doctor": "Check everything that a worker needs, from LiveKit to the disk, and print what "
+        "to do.",
+        "config": "Print every setting with its value and origin; secrets are masked.",
+        "demo": "Hold a complete voice interview in a real LiveKit room, without keys or settings.",
+    },
+    "Hold interviews": {
+        "interviews": "Create, dispatch, list, show and export interviews.",
+        "plan": "Check the plans of interviews.",
+        "jobs": "List jobs, show one, or store journals again.",
+    },
+    "Watch the worker on this machine": {
+        "health": "Probe the worker at INTERVIEW_HTTP_HOST and INTERVIEW_HTTP_PORT; exit 0 if ok, "
+        "5 if not.",
+        "top": "Show the running interviews live: state, lost resources, silence, latency, CPU, "
+        "memory.",
+        "providers": "Print the fallback chains: each provider's state, until when, and the "
+        "reason.",
+    },
+    "Explain a job": {
+        "blame": "List a job's steps, slowest first; with --last, the steps of the newest jobs.",
+        "critical-chain": "Print the critical chain: the steps that decided when a job reached "
+        "RUNNING.",
+        "plot": "Draw a job's start-up step by step; with --last, the start-ups of the newest "
+        "jobs.",
+        "diagram": "Draw the lifecycle: events solid, timeouts dashed with their seconds, failures "
+        "red.",
+    },
+    "List what the worker knows": {
+        "resources": "Print each resource of an interview: required or optional, budget, and "
+        "effect of its loss.",
+        "faults": "Print the points where faults can be injected, the kinds of fault, and how to "
+        "set them.",
+    },
 }
 
 #: Command lines by command. Each must fit into 76 columns, which a terminal of 80 columns shows
@@ -123,9 +155,3 @@ def panel_of(command: str) -> str:
     """Return the panel that lists a command. Raises KeyError if no panel does."""
     panels = {name: panel for panel, names in PANELS.items() for name in names}
     return panels[command]
-
-
-def in_order(commands: Mapping[str, object]) -> list[str]:
-    """Return the names of the commands in the order of `PANELS`, commands without a panel last."""
-    known = [name for names in PANELS.values() for name in names]
-    return sorted(commands, key=lambda name: known.index(name) if name in known else len(known))

@@ -19,12 +19,12 @@ from worker.cli.common import (
     Limit,
     check_names,
     cut_to,
-    database,
     one_line_errors,
     print_json,
     run,
     write_out,
 )
+from worker.cli.databases import database
 from worker.cli.errors import report
 from worker.cli.help_texts import examples
 from worker.cli.moments import FORMS, moment

@@ -17,10 +17,10 @@ from worker.cli.common import (
     ExitCode,
     Limit,
     cut_to,
-    database,
     print_json,
     run,
 )
+from worker.cli.databases import database
 from worker.cli.help_texts import examples
 from worker.cli.tables import add_row, print_list
 from worker.config.settings import Settings

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from worker.cli.common import PROJECT_ERRORS, CommandError, code_of, no_database
-from worker.cli.errors import report
+from worker.cli.databases import no_database
+from worker.cli.errors import CommandError, ExitCode, code_of, report
 from worker.config.partial import partial_settings
 from worker.config.settings import Settings, SettingsInvalid
 from worker.config.unknown import unknown_variables
@@ -36,7 +36,7 @@ def load_settings(*checks: Check) -> Settings:
     if len(problems) == 1:
         raise problems[0]
     if problems:
-        raise CommandError("\n".join(map(str, problems)), code_of(problems[0]))
+        raise CommandError("\n".join(map(str, problems)), code_of(problems[0]) or ExitCode.FAILED)
     return settings
 
 
@@ -44,7 +44,9 @@ def _problems(settings: Settings, checks: tuple[Check, ...]) -> Iterator[Excepti
     for check in checks:
         try:
             check(settings)
-        except PROJECT_ERRORS as error:
+        except Exception as error:
+            if code_of(error) is None:
+                raise
             yield error
 
 

@@ -7,7 +7,8 @@ import os
 
 from dotenv import dotenv_values
 
-from worker.cli.common import CommandError, ExitCode, database_url, run
+from worker.cli.common import CommandError, ExitCode, run
+from worker.cli.databases import database_url
 from worker.cli.requirements import has_database, has_livekit, load_settings
 from worker.config.settings import Settings
 from worker.config.unknown import unknown_variables

@@ -190,6 +190,11 @@ def _check(applied: dict[int, str], migrations: Sequence[Migration]) -> None:
             raise MigrationChanged(migration.version)
 
 
+def generation(version: int) -> int:
+    """Return the generation (thousand) of a migration number."""
+    return version // 1000
+
+
 def _refuse_newer(found: int, known: int) -> None:
-    if found // 1000 > known // 1000:
+    if generation(found) > generation(known):
         raise SchemaTooNew(found, known)

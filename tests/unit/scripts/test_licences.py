@@ -1,7 +1,7 @@
-"""The licence of everything in the wheel; the GPL and the AGPL are refused.
+"""The licence of everything in the wheels; the GPL and the AGPL are refused.
 
-"In the wheel" means (a) the files of our own wheel (NOTICE lists those that are not code), and
-(b) the distributions that it installs, with their transitive dependencies;
+"In the wheels" means (a) the files of our own wheels (NOTICE and states/NOTICE list those that are
+not code), and (b) the distributions that they install, with their transitive dependencies;
 docs/reference/licences.md lists all of them. Dependencies of tests and developers are excluded.
 The tests read what is installed here: metadata, licence texts, bills of materials, and the names
 of the native libraries. Code that was linked into a library without a trace is not detected.
@@ -14,6 +14,7 @@ import re
 import sys
 import tomllib
 from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
 
@@ -27,10 +28,12 @@ from scripts.licences.judged import (
     READ_BY_HAND,
 )
 from scripts.licences.page import PATH, licences_page
+from scripts.projects import FOLDERS, LIFECYCLE, WORKER
 from scripts.record_clips import RECORDINGS
 from tests.support.paths import REPOSITORY
 
 NOTICE = (REPOSITORY / "NOTICE").read_text(encoding="utf-8")
+EACH_WHEEL = pytest.mark.parametrize("name", [WORKER, LIFECYCLE])
 JUDGED_HERE = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64",
     reason="the wheels of Linux x86_64 were read",
@@ -44,10 +47,15 @@ def brought() -> list[Installed]:
     return installed_with(runtime_requirements(REPOSITORY))
 
 
-def package_data() -> list[str]:
-    """Return the files of our own wheel that are not code."""
-    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
-    patterns = settings["tool"]["setuptools"]["package-data"]
+def declared(name: str) -> dict[str, Any]:
+    """Return the pyproject.toml of one of our two projects."""
+    text = (REPOSITORY / FOLDERS[name] / "pyproject.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def package_data(name: str) -> list[str]:
+    """Return the files of one of our wheels that are not code."""
+    patterns = declared(name)["tool"]["setuptools"]["package-data"]
     return sorted(
         str(file.relative_to(REPOSITORY))
         for package, names in patterns.items()
@@ -129,26 +137,33 @@ def test_the_page_lists_the_installed_distributions() -> None:
     assert page == licences_page(REPOSITORY), "run `make diagrams`"
 
 
-def test_every_non_code_file_of_the_wheel_is_listed_in_the_notice() -> None:
-    entries = re.findall(r"^  ((?:states|worker)/\S+)$", NOTICE, re.MULTILINE)
-    files = package_data()
+@EACH_WHEEL
+def test_every_non_code_file_of_the_wheel_is_listed_in_the_notice(name: str) -> None:
+    notice = (REPOSITORY / FOLDERS[name] / "NOTICE").read_text(encoding="utf-8")
+    entries = re.findall(r"^  ((?:states|worker)/\S+)$", notice, re.MULTILINE)
+    files = package_data(name)
     matched = {e: [f for f in files if PurePosixPath(f).match(e)] for e in entries}
     assert {file for found in matched.values() for file in found} == set(files)
     assert [entry for entry, found in matched.items() if not found] == []
 
 
 def test_every_recording_in_the_wheel_is_a_clip_recorded_here() -> None:
-    recordings = {file for file in package_data() if file.endswith(".opus")}
+    recordings = {file for file in package_data(WORKER) if file.endswith(".opus")}
     assert recordings == {f"worker/{name}" for name in RECORDINGS}
 
 
-def test_the_wheel_carries_the_licence_that_it_names() -> None:
-    text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
-    project = tomllib.loads(text)["project"]
+@EACH_WHEEL
+def test_the_wheel_carries_the_licence_that_it_names(name: str) -> None:
+    project = declared(name)["project"]
     assert (project["license"], project["license-files"]) == ("Apache-2.0", ["LICENSE", "NOTICE"])
-    licence = (REPOSITORY / "LICENSE").read_text(encoding="utf-8")
+    licence = (REPOSITORY / FOLDERS[name] / "LICENSE").read_text(encoding="utf-8")
     assert "Version 2.0, January 2004" in licence
     assert "END OF TERMS AND CONDITIONS" in licence
+
+
+def test_both_wheels_carry_the_same_licence_text() -> None:
+    first, second = ((REPOSITORY / folder / "LICENSE").read_bytes() for folder in FOLDERS.values())
+    assert first == second
 
 
 @pytest.mark.parametrize(

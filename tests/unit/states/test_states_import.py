@@ -51,7 +51,7 @@ asyncio.run(main())
 
 def test_virtual_time_without_its_extra_names_the_package_to_install() -> None:
     done = run("from states.testing import journey; journey()")
-    assert "pip install interview-worker[testing]" in done.stderr
+    assert "pip install 'interview-lifecycle[testing]'" in done.stderr
 
 
 def test_the_pytest_plugin_does_not_import_the_lifecycle_until_it_is_used() -> None:

@@ -351,7 +351,7 @@ def test_without_resvg_only_png_fails_and_names_the_package(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "resvg_py", None)
-    with pytest.raises(render.RenderUnavailable, match="pip install resvg-py"):
+    with pytest.raises(render.RenderUnavailable, match=r"pip install 'interview-lifecycle\[png\]'"):
         render.png()
     assert render.svg()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,13 +21,14 @@ from worker.cli.app import app
 from worker.cli.common import (
     CommandError,
     ExitCode,
-    code_of,
-    database_url,
     one_line_errors,
     print_json,
     run,
     write_out,
 )
+from worker.cli.databases import database_url
+from worker.cli.errors import CODES as PLACES
+from worker.cli.errors import code_of
 from worker.config.settings import SettingsInvalid
 from worker.interview.plan.plan import PlanError
 from worker.interview.plan.validation import PlanProblem
@@ -89,6 +91,14 @@ CODES = [
     (InterviewerPresent, ExitCode.TAKEN),
     (InterviewOver, ExitCode.FAILED),
 ]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_place_of_an_error_class_exists(place: str) -> None:
+    module, _, name = place.rpartition(".")
+    kind = getattr(importlib.import_module(module), name)
+    assert issubclass(kind, Exception)
+    assert f"{kind.__module__}.{kind.__qualname__}" == place
 
 
 @pytest.mark.parametrize(("kind", "code"), CODES, ids=lambda value: getattr(value, "__name__", ""))

@@ -10,7 +10,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from worker.cli.app import app
-from worker.cli.help_texts import EXAMPLES, PANELS, examples, in_order
+from worker.cli.help_texts import EXAMPLES, PANELS, examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,5 +77,16 @@ def test_every_command_is_in_one_panel() -> None:
     assert sorted(listed) == sorted({name.split()[0] for name in COMMANDS})
 
 
-def test_a_command_without_a_panel_comes_last() -> None:
-    assert in_order({"new": None, "jobs": None, "start": None}) == ["start", "jobs", "new"]
+@pytest.mark.parametrize(
+    ("name", "summary"), [each for names in PANELS.values() for each in names.items()]
+)
+def test_a_summary_is_the_first_sentence_of_the_commands_own_help(name: str, summary: str) -> None:
+    command = typer.main.get_group(app).commands[name]
+    text = " ".join(str(command.help).split("\n\n")[0].split())
+    assert text == summary or text.startswith(f"{summary} ")
+
+
+def test_a_command_that_does_not_exist_is_answered_with_a_similar_one() -> None:
+    shown = CliRunner().invoke(app, ["helth"])
+    assert shown.exit_code == 2
+    assert "health" in shown.stderr

@@ -1,0 +1,117 @@
+"""The lock files of the repository, and the command that makes them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+from packaging.utils import canonicalize_name
+
+from scripts.lock import DEVELOPMENT, LOCKS, RUNTIME, Lock, head, main, make
+from scripts.lockfile import Pin, read_lock
+from scripts.projects import FOLDERS
+from tests.support.paths import REPOSITORY
+
+EACH: Final = pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: Path(lock.path).stem)
+MADE: Final = f"asyncpg==0.32.0 \\\n    --hash=sha256:{'a' * 64}\n"
+
+
+def pins(lock: Lock) -> list[Pin]:
+    return read_lock(REPOSITORY / lock.path)
+
+
+@EACH
+def test_every_requirement_is_locked_within_its_range(lock: Lock) -> None:
+    locked: dict[str, list[str]] = {}
+    for pin in pins(lock):
+        locked.setdefault(pin.name, []).append(pin.version)
+    outside = {
+        str(asked): locked.get(canonicalize_name(asked.name), [])
+        for asked in lock.requirements(REPOSITORY)
+        if not (versions := locked.get(canonicalize_name(asked.name)))
+        or not all(asked.specifier.contains(each, prereleases=True) for each in versions)
+    }
+    assert outside == {}, "run `make lock`"
+
+
+@EACH
+def test_every_pin_has_a_hash(lock: Lock) -> None:
+    assert [pin.name for pin in pins(lock) if not pin.hashes] == []
+
+
+@EACH
+def test_a_lock_names_no_registry_no_path_and_none_of_our_own_projects(lock: Lock) -> None:
+    text = (REPOSITORY / lock.path).read_text(encoding="utf-8")
+    assert re.findall(r"\w+://\S*|--(?:extra-)?index-url|--find-links|/tmp/", text) == []
+    assert {pin.name for pin in pins(lock)} & set(FOLDERS) == set()
+
+
+@EACH
+def test_a_lock_begins_with_its_purpose(lock: Lock) -> None:
+    assert (REPOSITORY / lock.path).read_text(encoding="utf-8").startswith(head(lock))
+
+
+def test_development_has_the_versions_of_an_installation() -> None:
+    installed = {(pin.name, pin.version) for pin in pins(RUNTIME)}
+    assert installed <= {(pin.name, pin.version) for pin in pins(DEVELOPMENT)}
+
+
+def test_the_build_of_both_projects_needs_nothing_that_is_not_locked() -> None:
+    assert "setuptools" in {pin.name for pin in pins(DEVELOPMENT)}
+
+
+class Uv:
+    """Stands in for uv: keeps its command and what it was given, and writes a lock file."""
+
+    def __init__(self) -> None:
+        self.command: list[str] = []
+        self.asked = self.limits = ""
+        self.before: str | None = None
+
+    def run(self, command: list[str], *, cwd: Path, check: bool) -> None:
+        self.command = command
+        made, asked = Path(command[-2]), Path(command[-1])
+        limits = Path(command[command.index("--constraint") + 1])
+        self.asked, self.limits = asked.read_text(), limits.read_text()
+        self.before = made.read_text() if made.exists() else None
+        made.write_text(MADE)
+
+
+@pytest.fixture
+def uv(monkeypatch: pytest.MonkeyPatch) -> Uv:
+    uv = Uv()
+    monkeypatch.setattr(subprocess, "run", uv.run)
+    return uv
+
+
+def test_uv_gets_the_ranges_of_both_projects_and_the_versions_to_keep(
+    uv: Uv, tmp_path: Path
+) -> None:
+    for folder in FOLDERS.values():
+        (tmp_path / folder).mkdir(exist_ok=True)
+        text = (REPOSITORY / folder / "pyproject.toml").read_text(encoding="utf-8")
+        (tmp_path / folder / "pyproject.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / RUNTIME.path).write_text(MADE)
+
+    assert make(tmp_path, RUNTIME, ["--upgrade"], ["numpy==2.4.6"]) == head(RUNTIME) + MADE
+    assert uv.asked.splitlines() == [str(each) for each in RUNTIME.requirements(REPOSITORY)]
+    assert (uv.before, uv.limits) == (MADE, "numpy==2.4.6\n")
+    assert {"--universal", "--generate-hashes", "--upgrade"} <= set(uv.command)
+
+    make(tmp_path, DEVELOPMENT, [], [])
+    assert (uv.before, uv.limits) == (None, "asyncpg==0.32.0\n")
+
+
+def test_the_command_ends_with_1_where_no_versions_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(command: list[str], **_: object) -> None:
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    monkeypatch.setattr("sys.argv", ["scripts.lock"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1

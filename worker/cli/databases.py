@@ -1,0 +1,67 @@
+"""The database of a command: that of DATABASE_URL, or the embedded database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from worker.cli.errors import CommandError, ExitCode, report
+from worker.config.settings import Settings
+from worker.store.database import Database
+from worker.store.embedded.client import EmbeddedPostgres
+from worker.store.migrate import MIGRATE_BUDGET_S, migrate
+
+
+@asynccontextmanager
+async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIterator[str]:
+    """Yield the URL of the configured database, or of an embedded database.
+
+    The embedded database runs until the end of the block. If INTERVIEW_EMBEDDED did not request it,
+    a note is printed on standard error, because a worker needs INTERVIEW_EMBEDDED=1 to use the same
+    database. Raises CommandError if DATABASE_URL is not set and an embedded database is not
+    allowed.
+    """
+    url = settings.database_url.get_secret_value()
+    if url:
+        yield url
+    elif embedded or settings.embedded:
+        if not settings.embedded:
+            report(
+                "DATABASE_URL is not set, so this command uses the embedded database in "
+                f"{settings.data_dir}; a worker uses the same one only with INTERVIEW_EMBEDDED=1, "
+                "which also hides this note"
+            )
+        async with await EmbeddedPostgres.start(settings.data_dir) as server:
+            yield server.url
+    else:
+        raise no_database(settings)
+
+
+def no_database(settings: Settings) -> CommandError:
+    """Return the error of a worker without a database."""
+    return CommandError(
+        "no database is configured: set DATABASE_URL to a PostgreSQL server, or "
+        f"INTERVIEW_EMBEDDED=1 to run one in {settings.data_dir}, which `interviews` and `jobs` "
+        "use while DATABASE_URL is not set",
+        ExitCode.USAGE,
+    )
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """Yield an open database with the current schema, for one command.
+
+    Raises DatabaseUnavailable if the database does not answer within 5 s, and the errors of
+    `migrate`.
+    """
+    # Hide the warning that each retry logs, because the command reports the error in one line.
+    logging.basicConfig(level=logging.ERROR)
+    async with database_url(settings) as url:
+        db = await Database.open(url)
+        try:
+            await db.ping()
+            await db.run("migrate", migrate, budget_s=MIGRATE_BUDGET_S)
+            yield db
+        finally:
+            await db.aclose()
