@@ -128,8 +128,8 @@ def compare(expected: Sequence[Visit], actual: Sequence[Transition]) -> Comparis
     The rows after the first difference show the remaining visits of both paths.
     """
     # The keys of reached[i] are the positions in `expected` that are possible after the first i
-    # visits of `actual`. The value of a key is the position before that position. Several positions
-    # are possible because a gap matches any number of visits.
+    # visits of `actual`. The value of a key is the position from which the key was reached. Several
+    # positions are possible because a gap matches any number of visits.
     reached: list[dict[int, int]] = [_skipping_gaps(expected, {0: 0})]
     for transition in actual:
         following: dict[int, int] = {}
@@ -185,7 +185,7 @@ def _way_to(position: int, reached: Sequence[dict[int, int]]) -> list[int]:
 def mismatch(history: History, comparison: Comparison) -> str:
     """Return the message of a failed `assert_path`.
 
-    The message shows both paths side by side, and where they differ.
+    The message shows the expected and the actual path side by side, and where they differ.
     """
     assert comparison.parted_at is not None  # noqa: S101  # only called for a mismatch
     lines = [("expected", "actual", "t", "on")]

@@ -28,9 +28,9 @@ class Condition:
 
     resource: str
     status: Status
-    #: The reason for programs, one word in CamelCase: "LoadTimeout", "Refused". No personal data.
+    #: The reason in one CamelCase word, for programs: "LoadTimeout", "Refused". No personal data.
     reason: str
-    #: The reason for people, one sentence. No personal data.
+    #: The reason in one sentence, for people. No personal data.
     message: str = ""
     #: True if the session cannot run without this resource.
     required: bool = False

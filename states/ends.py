@@ -1,7 +1,7 @@
 """The ends that an application declares, beside the ends of the lifecycle's table.
 
-The table has one event for all of them, APPLICATION_ENDED, whose edge leads from RUNNING to
-CLOSING. Its outcome and its reason are those of the declared end:
+The table has one event for all ends that applications declare, APPLICATION_ENDED. Its edge from
+RUNNING to CLOSING gets the outcome and the reason of the declared end:
 
     ENDS = {"appointment_booked": End(Outcome.COMPLETED, "AppointmentBooked")}
     job = Lifecycle(ends=ENDS)
@@ -23,7 +23,7 @@ _LONGEST: Final = 60
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _REASON: Final = re.compile(r"[A-Z][A-Za-z0-9]*")
 
-#: Outcomes that the lifecycle alone gives: another job continues the work, or has it already.
+#: Outcomes that no application may declare: another job continues the work, or holds its lease.
 _OF_THE_LIFECYCLE: Final = frozenset({Outcome.HANDED_OVER, Outcome.SUPERSEDED})
 
 
@@ -50,7 +50,7 @@ class EndUnknown(ValueError):
 
 
 def check_ends(ends: Mapping[str, End]) -> None:
-    """Raise EndsInvalid, with every problem on one line, if an end must not be declared."""
+    """Raise EndsInvalid, whose one-line message names every problem, if any end is invalid."""
     problems = [problem for name, end in ends.items() for problem in _problems(name, end)]
     if problems:
         raise EndsInvalid("; ".join(problems))

@@ -19,8 +19,8 @@ turn        speaker, question_id, role, text, generated, heard, interrupted, lat
             the turn contains
 hearing     final, interim, question_id: a part of an unfinished answer; `final` has the words that
             became final since the previous hearing record, `interim` the words that are not final
-fault       where, error: an error that the job survived, with further fields for some of them:
-            seconds, rung, silent_s, away_s, call, stalled_s, said, lines
+fault       where, error: an error that the job survived; some errors have further fields: seconds,
+            rung, silent_s, away_s, call, stalled_s, said, lines
 exit        exit_code, signal: written by the worker after the job's process has exited; also
             missing, the number of records that the journal lacks, if it has a gap
 """
@@ -43,7 +43,8 @@ from typing import Any, Protocol
 logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
-#: Limit of a record's time `t`, in seconds. A number beyond it is damage, and no float may hold it.
+#: Limit of a record's time `t`, in seconds. A larger number means a damaged record, and a huge one
+#: would not fit into a float.
 _MOST_S = 1e12
 
 Record = dict[str, Any]
@@ -153,9 +154,9 @@ class FileJournal(MemoryJournal):
 
     When `append` returns, the record is in the page cache, so the record survives a crash of the
     process. After `commit`, the record also survives a crash of the computer. A crash of the
-    computer may leave an incomplete last line. The next opening of the file removes that line, and
-    `torn_bytes` is its length in bytes. With `again`, a missing file is not created; instead the
-    constructor raises JournalGone.
+    computer may leave an incomplete last line, which the next opening of the file removes;
+    `torn_bytes` is the length of the removed line in bytes. With `again`, a missing file is not
+    created; instead the constructor raises JournalGone.
     """
 
     def __init__(
@@ -194,11 +195,11 @@ class FileJournal(MemoryJournal):
             raise JournalError(f"{self.path} is closed")
         try:
             data = line.encode()
-            # Write the line with a single call. With O_APPEND, a line is then either complete or
-            # cut off at its end, but never mixed with another line.
+            # A single call with O_APPEND leaves the line either complete or cut off at its end, but
+            # never mixed with another line.
             written = os.write(self._fd, data)
             if written != len(data):
-                # Remove the incomplete line. Otherwise the next record would be appended to it.
+                # Remove the incomplete line, or the next record would continue that line.
                 os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:

@@ -3,8 +3,7 @@
 Callers put events into the mailbox, a queue, and await the reply. One task, the owner, takes the
 events from the mailbox; no other task changes the state. The library `transitions` evaluates the
 table. When a budget runs out, a timer puts a message into the same mailbox. The message carries the
-epoch, which is the number of the visit whose budget ran out. The owner drops the message if the job
-has left that visit.
+epoch, the number of the visit whose budget ran out. The owner drops a message whose visit is over.
 """
 
 from __future__ import annotations
@@ -171,10 +170,10 @@ class Lifecycle:
         """Send `event` with its conditions to the owner task, and return the resulting transition.
 
         Raises IllegalTransition if the table does not allow the event in the current state,
-        EndUnknown for APPLICATION_ENDED in RUNNING, which needs `end`,
+        EndUnknown for APPLICATION_ENDED in RUNNING (call `end` instead),
         LifecycleStopped if the lifecycle stops before it replies, and JournalError if the journal
-        cannot be written; the state is then unchanged. If the caller is cancelled, the event stays
-        in the mailbox and is still processed.
+        cannot be written, which leaves the state unchanged. If the caller is cancelled, the event
+        stays in the mailbox and is processed nevertheless.
         """
         reply: asyncio.Future[Transition] = asyncio.get_running_loop().create_future()
         self._put(_Letter(event, conditions, reply))
@@ -183,8 +182,8 @@ class Lifecycle:
     async def end(self, name: str) -> Transition:
         """Fire APPLICATION_ENDED with the declared end `name`, and return the transition.
 
-        Only RUNNING allows this event; CLOSING records it. Raises EndUnknown if the application
-        declares no such end, and the errors of `fire`.
+        Only in RUNNING does the event end the job; in CLOSING the event is only recorded. Raises
+        EndUnknown if the application declares no such end, and the errors of `fire`.
         """
         if name not in self.ends:
             raise EndUnknown(name, self.ends)
@@ -227,8 +226,8 @@ class Lifecycle:
             except Exception as error:
                 self._answer_with_error(letter, error)
                 if letter.epoch is not None:
-                    # Otherwise a disk that is full when the budget runs out would keep the job in
-                    # this state forever.
+                    # Try again, or a disk that is full when the budget runs out would keep the job
+                    # in this state forever.
                     self._deadline.begin(BUDGET_RETRY_S)
                 continue
             if letter.reply is not None and not letter.reply.done():
@@ -260,7 +259,7 @@ class Lifecycle:
         for condition in letter.conditions:
             self.journal.append("condition", self.t, **candidate[condition.resource].as_record())
         self._record(transition)
-        # The transition is in the journal. Only now may it take effect.
+        # The transition takes effect only now, after it was written to the journal.
         self.conditions = candidate
         await self._dispatcher.take(letter.event, candidate)
         self._after(edge, transition)

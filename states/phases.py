@@ -27,13 +27,14 @@ class Phase(IntEnum):
 class Budget:
     """A time limit of one state, or of several states that share one deadline.
 
-    The states that have the same `Budget` object share the deadline. It counts from the entry into
-    the first of them. A transition between them, in either direction, does not restart it.
+    The states that have the same `Budget` object share one deadline, which counts from the first
+    entry into one of these states. A transition from one of these states to another does not
+    restart the deadline.
     """
 
     #: The limit in seconds, unless the setting INTERVIEW_BUDGET_<STATE>_S says otherwise.
     seconds: float
     #: What the time is for. The help of the setting contains this text.
     purpose: str
-    #: The highest value of the setting, in seconds.
+    #: The highest allowed value of INTERVIEW_BUDGET_<STATE>_S, in seconds.
     most_s: float = 86_400

@@ -78,7 +78,7 @@ class _Jobs:
     def stop(self) -> None:
         """Stop the running lifecycles, each on the event loop that it runs on.
 
-        Must be called before a fixture closes that event loop.
+        Must be called before a fixture closes the event loop of a running lifecycle.
         """
         while self._running:
             loop, job = self._running.pop()
@@ -120,7 +120,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
 
     This hook must run before the hook of pytest-asyncio, which needs the mark.
     """
-    # `collector` is a Module or a Class, because only these collect functions. Both have the method
+    # Only a Module or a Class collects functions, and each of the two has the method
     # `istestfunction`.
     if not inspect.iscoroutinefunction(obj) or not collector.istestfunction(obj, name):  # type: ignore[attr-defined]
         return

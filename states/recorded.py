@@ -1,4 +1,4 @@
-"""What the records of a journal say: each record becomes a value, and a wrong type is an error."""
+"""Parses the records of a journal into typed values. A value of a wrong type is an error."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class State(StrEnum):
     #: True if the job may speak to the candidate, apart from the closing message.
     may_speak: bool
 
-    # The defaults allow type checkers to accept a look-up by value. Every member has its columns.
+    # Every member sets all columns. The defaults only let type checkers accept a look-up by value.
     def __new__(
         cls,
         name: str,
@@ -85,8 +85,8 @@ DEADLINE_GROUPS = tuple(
 #: The states that share their deadline with another state.
 SHARED_DEADLINE = frozenset(state for group in DEADLINE_GROUPS for state in group)
 
-#: Maximum time in seconds that CLOSING may still take after the worker has asked the job to end. A
-#: second request does not extend this time. The longest closing message takes 4.6 s of it.
+#: Maximum time in seconds that CLOSING may take after SHUTDOWN_REQUESTED or WORKER_LOST. Another
+#: such event does not extend this time. The longest closing message takes 4.6 s.
 HURRIED_CLOSING_S = 7.0
 
 
@@ -233,14 +233,14 @@ _ENDS_FROM_ANYWHERE = (
 )
 
 EDGES: tuple[Edge, ...] = (
-    # The handshake. It only connects to the room.
+    # The handshake, which only connects to the room.
     Edge(_S.HANDSHAKE, _E.ROOM_CONNECTED, _S.CONNECTED),
     _end(_S.HANDSHAKE, _E.HANDSHAKE_FAILED, _O.FAILED, _R.HANDSHAKE_FAILED),
     _end(_S.HANDSHAKE, _E.BUDGET_SPENT, _O.FAILED, _R.HANDSHAKE_TIMEOUT),
     Edge(_S.CONNECTED, _E.BOOTSTRAP_STARTED, _S.BOOTSTRAPPING),
     _end(_S.CONNECTED, _E.BUDGET_SPENT, _O.FAILED, _R.BOOTSTRAP_NEVER_STARTED),
-    # Loading. When all loaders have settled or the budget has run out, the next state depends on
-    # which resources are available.
+    # Loading. After LOADERS_SETTLED or BUDGET_SPENT, the next state depends on which resources are
+    # available.
     *(
         edge
         for event, reason in (
@@ -300,8 +300,8 @@ EDGES: tuple[Edge, ...] = (
     Edge(_S.READY, _E.RESOURCE_RECOVERED),
     Edge(_S.RUNNING, _E.RESOURCE_LOST),
     Edge(_S.RUNNING, _E.RESOURCE_RECOVERED),
-    # Internal edges: events that arrive during CLOSING are only recorded. Some of them shorten the
-    # remaining time.
+    # Internal edges: events that arrive during CLOSING are only recorded, except that the events of
+    # `_HURRYING` also shorten the remaining time.
     *(
         Edge(_S.CLOSING, event, hurries=event in _HURRYING)
         for event in Event

@@ -148,7 +148,7 @@ def journey(*entries: Entry, until_s: float | None = None, **lifecycle: Any) -> 
 
 
 def pending(resource: str, *, required: bool = False) -> Condition:
-    """Return the condition of a resource that is not loaded yet, for BOOTSTRAP_STARTED."""
+    """Return a condition "not loaded yet", to pass with the event BOOTSTRAP_STARTED."""
     return Condition(resource=resource, status=Status.PENDING, reason="Loading", required=required)
 
 
@@ -203,8 +203,8 @@ def assert_path(subject: Subject, *path: PathElement) -> None:
     `gap("READY", "DEGRADED")` for any number of visits to these states; or `...` for any number of
     visits to any states.
 
-    Raises AssertionError if the job took another path; the message shows both paths side by side.
-    Raises ValueError if a name is unknown.
+    Raises AssertionError if the job took another path; the message shows the expected and the
+    actual path side by side. Raises ValueError if a name is unknown.
     """
     __tracebackhide__ = True
     history = history_of(subject)
@@ -223,8 +223,9 @@ def assert_entered(
     """Assert that the job has entered `state`, and return the seconds until the first entry.
 
     The seconds count from the receipt of the job, or from the first entry into the state `since`.
-    Raises AssertionError, with the job's path, if the job did not enter `state`, not after `since`,
-    or not within `within_s` seconds. Raises ValueError if a name is unknown.
+    Raises AssertionError, with the job's path, if the job never entered `state`, if it had not
+    entered `since` before, or if it took more than `within_s` seconds. Raises ValueError if a name
+    is unknown.
     """
     __tracebackhide__ = True
     history, state = history_of(subject), word(State, state)

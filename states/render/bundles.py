@@ -13,7 +13,7 @@ WIDE_CHARS, SIDE_CHARS = 34, 17
 SIDE_STEP = 12.0
 
 #: Arrows that run side by side, and the state, in a row of several states, at which all of these
-#: arrows start or end. None replaces a state that does not exist.
+#: arrows start or end; None if there is no such state.
 Bundle = tuple[State | None, list[Arrow]]
 
 

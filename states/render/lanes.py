@@ -11,13 +11,13 @@ from states.render.view import Arrow, Label
 
 #: Pixels below the last label of a lane, for the line of the lane and the space before the next.
 LANE_FOOT = 13.0
-#: If a label has more characters, its guard is on a separate line.
+#: Number of characters of a label above which the label's guard is on a separate line.
 LANE_CHARS = 52
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lanes:
-    """Positions of the lanes in pixels: labels stand between `text_x` and the bar at `end_x`."""
+    """Positions of the lanes in pixels: `text_x` of the labels, `end_x` of the bar of CLOSING."""
 
     text_x: float
     end_x: float
@@ -69,8 +69,8 @@ def height(arrows: Iterable[Arrow]) -> float:
 def _lines(label: Label) -> list[str]:
     """Return the lines of a label: the cause, the guard, and the states that the job came from.
 
-    The guard is on the line of the cause if both fit there. An arrow that starts at one state of a
-    row of several states says at which.
+    The guard is on the line of the cause if both fit there. The label of an arrow that starts at
+    one state of a row of several states names that state.
     """
     guard = f"[{label.guard}]" if label.guard else ""
     whole = f"{label.cause} {guard}".strip()

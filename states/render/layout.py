@@ -123,7 +123,7 @@ class _Drawing:
     # --- arrows ------------------------------------------------------------------------------
 
     def _endings(self, states: tuple[object, ...]) -> list[Arrow]:
-        """Return the arrows to the bar whose source states are all in this row."""
+        """Return the arrows to CLOSING whose source states are all in this row."""
         return [
             arrow
             for arrow in self.view.arrows
@@ -161,7 +161,7 @@ class _Drawing:
             if inside:
                 x = places[foot].middle if foot is not None else lower.outline.middle
             xs = [x + SIDE_STEP * (n - (len(bundle) - 1) / 2) for n in range(len(bundle))]
-            # Labels stand between arrows that are far apart, and outside arrows that are close.
+            # Labels stand between arrows that are far apart, and on the outer side of close arrows.
             left = len(bundles) > 1 and (x > COLUMN_X + COLUMN_WIDTH / 2) is inside
             anchor, text_x = ("end", xs[0] - 9) if left else ("start", xs[-1] + 9)
             chars = side_chars(bundles)
@@ -228,7 +228,7 @@ class _Drawing:
     # --- the last state -----------------------------------------------------------------------
 
     def _bar_and_end(self) -> float:
-        """Draw the bar of CLOSING, and below it the box of CLOSED. Return the y of that bottom."""
+        """Draw the bar of CLOSING, and below it the box of CLOSED. Return the box's bottom y."""
         view = self.view
         bar = Rect(x=BAR_X, y=self.top, width=BAR_WIDTH, height=self.bottom - self.top)
         last = [a for a in view.arrows if a.sources == (view.closing,) and a.target is view.end]
@@ -253,7 +253,7 @@ class _Drawing:
         return place.bottom
 
     def _leftovers(self, y: float) -> float:
-        """List arrows that were not drawn in words. Return the height of the whole drawing."""
+        """List in words the arrows that were not drawn. Return the height of the whole drawing."""
         view = self.view
         marks: list[Mark] = []
         for arrow in view.arrows:

@@ -16,7 +16,7 @@ PADDING = 12.0
 def arrow_css(arrow: Arrow) -> str:
     """Return the style name of an arrow.
 
-    The style is red if the arrow fails the job, and dashed if a spent budget causes the arrow.
+    The style is red for an arrow that ends the job as failed, and dashed for a spent budget.
     """
     kind = "failure" if arrow.is_failure else "event"
     return ("way-" if arrow.taken else "") + kind + ("-timeout" if arrow.is_timeout else "")

@@ -68,9 +68,9 @@ class Arrow:
     sources: tuple[State, ...]
     target: State
     labels: tuple[Label, ...]
-    #: True if a spent budget causes the edges. The arrow is then dashed.
+    #: True if a spent budget causes the edges, which makes the arrow dashed.
     is_timeout: bool
-    #: True if the edges end the job with the outcome `failed`. The arrow is then red.
+    #: True if the edges end the job with the outcome `failed`, which makes the arrow red.
     is_failure: bool
 
     @property

@@ -56,7 +56,7 @@ class Way:
         return sum(1 for x in internals if (x.source, x.event) == (edge.source, edge.event))
 
     def missing(self, state: State) -> tuple[str, ...]:
-        """Return the resources that were missing during a visit of `state`, as first reported.
+        """Return the resources that were missing in `state`, in the order of their first reports.
 
         `database (back)` means that the database became available again before the job left the
         state.

@@ -57,8 +57,8 @@ def _state(view: View, state: State) -> str:
 
 
 def _arrow(view: View, arrow: Arrow) -> str:
-    # Arrows to CLOSING are one rank longer. They run side by side, and with shorter arrows their
-    # labels would overlap.
+    # Arrows to CLOSING, which run side by side, are one rank longer than others, so that their
+    # labels do not overlap.
     kind = "-..->" if arrow.is_timeout else "--->"
     if arrow.target is not view.closing:
         kind = kind.replace("--->", "-->").replace("-..", "-.")

@@ -1,8 +1,8 @@
 """Writes a scene as PNG: the SVG of the scene, painted by resvg (https://github.com/linebender/resvg).
 
 The letters come from a font in the package, so that the text of a PNG is the same on every computer
-and needs no font of the system. The system's fonts are used only for characters that the font does
-not have.
+and needs no font of the system. The system's fonts are used only for characters that the font of
+the package does not have.
 """
 
 from __future__ import annotations

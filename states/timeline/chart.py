@@ -72,7 +72,7 @@ class Row:
     figures: str = ""
     name_css: str = "text"
     figures_css: str = "muted"
-    #: The name of another row of the panel. The bar of this row waited for the bar of that row.
+    #: The name of the row whose bar the bar of this row waited for; empty if there is none.
     waited_for: str = ""
 
 

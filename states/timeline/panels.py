@@ -117,7 +117,7 @@ def _cost(link: Link) -> str:
         more.append(link.step.reason)
     if link.step is not None and link.step.attempts > 1:
         more.append(f"{link.step.attempts} tries")
-    # No step ran before this one, because the process was busy with other work.
+    # In the time before this step no step ran, because the process was busy with other work.
     if link.step is not None and link.cost_s - own_s >= _SHOWN_WAIT_S:
         more.append(f"{took(link.cost_s - own_s)} of waiting before it")
     return f"{link.name}, {took(own_s)}" + (f" ({', '.join(more)})" if more else "")

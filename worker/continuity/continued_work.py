@@ -1,11 +1,11 @@
-"""Work of an application of one's own that another job continues, as it continues an interview.
+"""Work of an application of one's own that another job can continue, like an interview.
 
 The dispatch names the work and the person, as JSON: `{"interview_id": "booking-17",
 "candidate_identity": "visitor"}`, and any further data of the application, except under the keys
 `plan` and `follows`, which the dispatch of a new job uses. The first job stores the work as a row
-of the table `interviews`, with the whole dispatch as its plan. From then on the work has all that
-an interview has (docs/explanation/continuity.md): a lease, turns in the database, and a new job if its job is
-lost while the person is in the room. The new job's dispatch has the same data.
+of the table `interviews`, with the whole dispatch as its plan. Once it is stored, the work has all
+that an interview has (docs/explanation/continuity.md): a lease, turns in the database, and a new
+job if its job is lost while the person is in the room. The new job's dispatch has the same data.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class ContinuedWork:
             yield
 
     def _database_of(self, job: JobHandle) -> Database | None:
-        """Return the database in which the work is stored, also if the database came late."""
+        """Return the job's database, even if it loaded late, and set it for a handover."""
         database: Database | None = self._database or job.resources.get("database")
         if database is not None and self.handover is not None:
             self.handover.database, self.handover.shipper = database, job.shipper

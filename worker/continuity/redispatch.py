@@ -277,8 +277,8 @@ class Redispatcher:
 def _absence(found: OrphanedInterview) -> tuple[str, int]:
     """Return the key of an interview in `Redispatcher._absent`: the interview's id and token.
 
-    Every redispatch, by any worker, raises the token and finds the candidate present. An absence
-    from before the redispatch must not count.
+    A redispatch, by any worker, raises the token, and happens only if the candidate is present, so
+    an absence from before the redispatch must not count.
     """
     return found.interview.interview_id, found.interview.token
 

@@ -29,7 +29,7 @@ class RoomRecheckQueue:
         self._told = asyncio.Event()
 
     def soon(self, room: str) -> None:
-        """Schedule both checks of `room`. A room that is already scheduled is not added again."""
+        """Check `room` as soon as possible, and again `again_s` seconds after the last call."""
         self._put(room)
         if (later := self._later.get(room)) is not None:
             later.cancel()

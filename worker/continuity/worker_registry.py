@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for the database to answer, because a draining worker must not wait for a dead database.
+#: Seconds for the database to answer; few, as a draining worker must not wait for a dead database.
 _BUDGET_S: Final = 1.0
 #: Seconds between two heartbeats.
 _EVERY_S: Final = 1.0
@@ -52,8 +52,8 @@ class WorkerRegistry:
         """Write heartbeats until cancelled.
 
         While the database is unavailable, the failure is only a debug line here, because the lease
-        renewal logs a warning. A statement that the database refuses, for example because the role
-        lacks a privilege, is a warning, once until a heartbeat is written.
+        renewal logs a warning. If the database refuses the statement, for example because the role
+        lacks a privilege, one warning is logged until a heartbeat is written again.
         """
         refused = False
         while True:
@@ -81,8 +81,8 @@ class WorkerRegistry:
                         "writing the worker's heartbeat failed",
                         extra={"event": "worker_heartbeat_failed"},
                     )
-            # `wait_for` is not used. Up to Python 3.11 it drops a cancellation that arrives
-            # together with the awaited result, and this loop would then never end.
+            # `asyncio.wait_for` is not used, because up to Python 3.11 it drops a cancellation that
+            # arrives together with the awaited result, so that this loop would never end.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_EVERY_S):
                     await self._changed.wait()

@@ -10,7 +10,7 @@ from worker.audio.clip import Clip, read_clip
 
 #: The file of the recording in this package, without its extension; also the name of the clip.
 NAME: Final = "apology"
-#: The words of the recording. They fit any application. `scripts.record_clips` records them.
+#: The words that `scripts.record_clips` makes into the recording. The words fit any application.
 TEXT: Final = "I am sorry, something went wrong. Please try again later."
 
 

@@ -34,7 +34,7 @@ class Dispatch:
 
     job_id: str
     room: str
-    #: Raw metadata. It is often JSON, but not always.
+    #: Raw metadata, which is often JSON, but not always.
     metadata: str
 
 
@@ -46,7 +46,7 @@ class Application(Protocol):
     `last_words` and `waiting_words`.
     """
 
-    #: Identity of the agent in a room, before the id of the job.
+    #: Prefix of the agent's identity in a room, which ends with the id of the job.
     identity_prefix: ClassVar[str] = "agent-"
     #: Name of the agent that the other participants see.
     display_name: ClassVar[str] = "Agent"
@@ -69,7 +69,7 @@ class Application(Protocol):
 
         None plays no message. The default is the runner's own apology.
         """
-        # The commands import this module too, and need no audio decoder.
+        # Imported here, because the commands import this module and need no audio decoder.
         from worker.job.apology import load_apology
 
         return load_apology()
@@ -85,11 +85,11 @@ class Application(Protocol):
     def start_session(
         self, job: JobHandle, held: AgentResources
     ) -> tuple[AgentSession[Any], Agent]:
-        """Build the session and its agent from the loaded resources. The job starts them."""
+        """Build, but do not start, the session and its agent from the loaded resources."""
         ...
 
     async def run(self, job: JobHandle) -> None:
-        """Do the work while the job is RUNNING, and fire the event that ends it.
+        """Do the work while the job is RUNNING, and fire the event that ends the job.
 
         The events that lead from RUNNING to CLOSING are in states/table.py. Fire such an event, for
         example with `await job.life.fire(Event.CANDIDATE_LEFT)`, or an end that `ends` declares,
@@ -116,8 +116,9 @@ class Application(Protocol):
 class HandoverHooks(Protocol):
     """Handover steps of an application whose work another job can continue.
 
-    All members except `almost_done` are steps of the state CLOSING. If a step raises an error, the
-    journal records the step's name, and CLOSING continues.
+    All members except `almost_done` are steps of the state CLOSING. `expects_successor` is also
+    called when the job has lost its worker. If a step raises an error, the journal records the
+    step's name, and CLOSING continues.
     """
 
     @property

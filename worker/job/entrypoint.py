@@ -37,7 +37,7 @@ from worker.transport.livekit_room import LiveKitTransport
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for the framework's own exit steps. They take one or two seconds (measured).
+#: Seconds for the framework's own exit steps, which take one or two seconds (measured).
 _EXITS_S = 15.0
 
 #: Exit code of a process whose job failed. All other outcomes exit with 0.
@@ -64,8 +64,8 @@ def ignore_signals() -> None:
 def set_up(_: JobProcess) -> None:
     """Prepare a process for its job. Runs before the process has an event loop.
 
-    Raises SetUpFailed if the process could run no job. The worker then takes no job until a process
-    can be prepared.
+    Raises SetUpFailed if the process could run no job. The worker takes no job while it has no
+    prepared process left and none can be prepared.
     """
     ignore_signals()
     # The process ignores these signals until a job installs its handlers.
@@ -142,7 +142,7 @@ def _make_application(dispatch: Dispatch, settings: Settings) -> Application:
         factory = load_application(settings.application)
         words = Declared(factory).failed_words
         app = factory(dispatch, settings)
-        # If one of these failed only in the job's constructor, no apology would be played.
+        # An error of these two calls in the job's constructor would come too late for an apology.
         app.header()
         check_ends(ends_of(app))
     except Exception as error:
@@ -154,10 +154,10 @@ async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
     """Run the job, and keep the framework from ending the process before the job is over.
 
     Once the main process is gone, the framework cancels every task of the event loop, including
-    those of the lifecycle, the session and the room. The job could then not say goodbye, leave the
-    room, or record its end. But the framework first cancels the context's pending tasks and waits
-    for them (ipc/job_proc_lazy_main.py, _run_job_task). This function registers such a task. When
-    the task is cancelled, the job is asked to end.
+    those of the lifecycle, the session and the room, so that the job could not say goodbye, leave
+    the room, or record its end. But the framework first cancels the context's pending tasks and
+    waits for them (ipc/job_proc_lazy_main.py, _run_job_task). This function registers such a task,
+    whose cancellation makes the job hand over its interview or end.
     """
     over = asyncio.Event()
 
@@ -181,8 +181,8 @@ async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
 def _exit_with(code: int) -> None:
     """Let the framework end the process in its own way, but with this exit code.
 
-    The framework exits with 0 whatever happened in the job. It hangs on sys.exit, and loses the
-    last log lines on os._exit. So a finalizer of multiprocessing ends the process. The finalizer
+    The framework exits with 0 whatever happened in the job, hangs on sys.exit, and loses the last
+    log lines on os._exit. So a finalizer of multiprocessing ends the process. The finalizer
     runs after the framework's own exit steps, and before Python waits for threads, because a thread
     that hangs in a model would keep the process forever. The framework may also hang while it waits
     for an unreachable room, so a timer limits the time of the exit.

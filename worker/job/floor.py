@@ -26,7 +26,7 @@ class TurnFloor:
 
     @property
     def quiet_from(self) -> float:
-        """Loop time from which this object counts silence against the interviewer."""
+        """Loop time from which the silence in the interviewer's turn is measured."""
         return self._quiet_from
 
     def take(self) -> None:

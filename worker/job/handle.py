@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class JobHandle(Protocol):
     """Members of a job that its application may use."""
 
-    #: The state machine: `fire` and `post` events, `subscribe` to records, read conditions.
+    #: The state machine: `fire` and `post` events, `subscribe` to transitions, read conditions.
     life: Lifecycle
     #: Writes steps, turns and faults into the journal.
     recorder: JobRecorder
@@ -46,8 +46,8 @@ class JobHandle(Protocol):
     async def end(self, name: str) -> None:
         """End the job with the end `name` that the application declares in `ends`.
 
-        Raises EndUnknown if the application declares no such end, and IllegalTransition if the job
-        does not run.
+        Raises EndUnknown if the application declares no such end, and IllegalTransition in any
+        state except RUNNING and CLOSING.
         """
 
     def after_session(self, step: Callable[[], Awaitable[None]]) -> None:

@@ -86,11 +86,11 @@ class Job:
         self.shipper: JournalShipper | None = None
         #: Steps of the application that write records once the session is closed.
         self.last_records: list[Callable[[], Awaitable[None]]] = []
-        #: Turn-taking state. None until the application sets it. Until then the candidate waits.
+        #: Turn-taking state; None until the application sets it.
         self.floor: TurnFloor | None = None
         #: Task that opens the audio output.
         self.opening: asyncio.Task[None] | None = None
-        #: True once the worker's main process is gone. The job then does not wait for a speaker.
+        #: True once the main process is gone, so the job closes without waiting for a speaker.
         self.orphaned = False
         self._leaving: asyncio.Task[None] | None = None
         #: Task that loads the resources. The task may continue after the session has started.
@@ -186,8 +186,8 @@ class Job:
         self.loading = asyncio.create_task(ResourceLoading(self).load(resources), name="loading")
         # Optional resources may continue to load after the budget is spent.
         await self.life.reached(Phase.STARTING, Phase.CLOSING)
-        # The task is shielded. If the job ends during this wait, the closing message still needs
-        # the audio output.
+        # Shielded, because the closing message needs the audio output even if the job ends during
+        # this wait.
         await asyncio.shield(self.opening)
 
     async def _start_session(self) -> None:

@@ -19,7 +19,7 @@ logger = logging.getLogger("worker.job")
 Milestone: TypeAlias = Literal["handshake_start", "ctx_connected", "session_started", "init_done"]
 
 #: Milliseconds from job receipt to `init_done` above which a start is logged as slow. The target is
-#: 800.
+#: 800 ms (`states.timeline.TARGET_S`).
 SLOW_START_MS = 1000.0
 
 
@@ -83,9 +83,9 @@ class JobRecorder:
     async def turn(self, **turn: Any) -> None:
         """Write a turn, and return once the turn is committed. Errors are only logged.
 
-        This method syncs the turn to disk. Then it waits up to `ACKNOWLEDGED_WITHIN_S` seconds for
-        the database to store the turn. So the loss of the machine loses the turn only if the
-        database has not stored the turn in time. The method does not wait for a disk that is known
+        This method syncs the turn to disk, and waits up to `ACKNOWLEDGED_WITHIN_S` seconds for the
+        database to store the turn. So the loss of the machine loses the turn only if the database
+        has not stored the turn in time. The method does not wait for a disk that is known
         to be slow, because the record is in the page cache and survives the process.
         """
         try:

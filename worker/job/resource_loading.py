@@ -90,7 +90,7 @@ class ResourceLoading:
             self._job.recorder.fault(f"attach {report.name}", error)
 
     async def _attach(self, name: str) -> None:
-        """Attach a resource to the session. A session created later includes it from the start."""
+        """Attach a resource to the session; a session that is created later is built with it."""
         if self._job.session is None:
             return
         # A session that is still starting has no agent to attach anything to.

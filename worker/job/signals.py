@@ -1,7 +1,7 @@
 """The signals that a worker's main process sends to its job processes.
 
-Job processes react to these signals alone. They ignore SIGTERM, because a process group, a
-container runtime or an operator may also send SIGTERM to them.
+Job processes react to these signals alone, and ignore SIGTERM, because a process group, a container
+runtime or an operator may also send SIGTERM to a job process.
 """
 
 from __future__ import annotations
@@ -12,6 +12,6 @@ from typing import Final
 #: Tells a job to end its interview, because the worker shuts down.
 SHUTDOWN_SIGNAL: Final = signal.SIGUSR2
 #: Tells a job to hand its interview over, because the worker shuts down and another worker has a
-#: free slot. macOS has no SIGRTMIN. There it is SIGURG, which neither livekit-agents nor the kernel
-#: sends, and which a process ignores by default (signal(7)).
+#: free slot. The signal is SIGURG on a platform without SIGRTMIN, such as macOS: neither
+#: livekit-agents nor the kernel sends SIGURG, and a process ignores it by default (signal(7)).
 HANDOVER_SIGNAL: Final[signal.Signals] = getattr(signal, "SIGRTMIN", signal.SIGURG)

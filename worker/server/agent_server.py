@@ -118,8 +118,8 @@ class JobServer(AgentServer):
             await self._update_worker_status()
 
     async def _update_worker_status(self) -> None:
-        # The framework would compare the load with a threshold. It also sizes its process pool by
-        # that threshold, so the worker does not use the threshold.
+        # The framework would compare the load with a threshold that also decides the size of its
+        # process pool, so the worker does not use the threshold.
         if self._takes_jobs() or self.draining:
             await super()._update_worker_status()
             return

@@ -88,7 +88,7 @@ class Drain:
         #: Set when the drain has to act on a stop request.
         self._woken = asyncio.Event()
         self._drained_at: float | None = None
-        #: By id, also the jobs that have ended.
+        #: The jobs by id, including those that have ended.
         self._drained: defaultdict[str, DrainedJob] = defaultdict(DrainedJob)
 
     @property
@@ -104,7 +104,7 @@ class Drain:
         return max(0.0, self._drained_at - asyncio.get_running_loop().time())
 
     def hurry(self) -> None:
-        """First call: hand over the jobs before the drain time is over. Second call: end them."""
+        """Hand the jobs over before the drain time is over; on the second call, end the jobs."""
         # After the drain time, the first call changes nothing that is under way.
         wakes = self._state is not DrainState.HANDING_OVER
         if self._enter(DrainEvent.STOP_REPEATED) and wakes:

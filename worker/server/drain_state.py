@@ -19,7 +19,7 @@ class DrainState(StrEnum):
     DRAINING = auto()
     #: The drain time is over. The jobs are handed over to other workers.
     HANDING_OVER = auto()
-    #: As HANDING_OVER, but the handover was requested, so the next request ends the jobs.
+    #: As HANDING_OVER, but begun by a stop request, so the next stop request ends the jobs.
     HANDING_OVER_ON_REQUEST = auto()
     #: The jobs are ended, those that are being handed over included.
     ENDING = auto()
@@ -37,7 +37,7 @@ class DrainEvent(StrEnum):
 _D, _E = DrainState, DrainEvent
 
 #: The next state for each state and event. An event without a row changes nothing. The second stop
-#: request of a worker asks for the handover, even if the drain time is over already. Only the third
+#: request of a worker asks for the handover, even if the drain time is over already, and the third
 #: ends the jobs.
 DRAIN_TRANSITIONS: Final[Mapping[tuple[DrainState, DrainEvent], DrainState]] = MappingProxyType(
     {
@@ -52,7 +52,7 @@ DRAIN_TRANSITIONS: Final[Mapping[tuple[DrainState, DrainEvent], DrainState]] = M
 
 
 class JobState(StrEnum):
-    """What the drain has told a job. Every job begins as RUNNING."""
+    """What the drain has asked of a job by a signal. Every job begins as RUNNING."""
 
     #: The job has got no signal.
     RUNNING = auto()
@@ -90,7 +90,7 @@ class DrainedJob:
     slot_used_at: float = -math.inf
 
     def may_get(self, event: JobEvent) -> bool:
-        """Return whether the job can be told this."""
+        """Return whether the drain may send the signal `event` to the job now."""
         return (self.state, event) in JOB_TRANSITIONS
 
     def tell(self, event: JobEvent, *, must_end_at: float) -> None:
@@ -101,7 +101,7 @@ class DrainedJob:
 
 
 class SearchState(StrEnum):
-    """How far the search for free slots is. The log tells each of the last two states once."""
+    """How far the search for free slots is. A change to WAITING or KEEPING is logged."""
 
     #: No job has needed a slot of another worker.
     NOT_BEGUN = auto()

@@ -119,7 +119,7 @@ class JournalCollector:
         self._spawn(self._ship_leftovers(), "ship-leftovers")
 
     def remove_old_journals(self) -> None:
-        """Remove ingested journals past their retention time, now and then once a day."""
+        """Remove ingested journals past their retention time: now, and once a day from now on."""
         self._tidying = asyncio.create_task(self._remove_old_journals(), name="old-journals")
 
     async def aclose(self) -> None:
@@ -222,11 +222,11 @@ class JournalCollector:
                 "ingesting the journal of an ended job failed",
                 extra={"event": "ended_job_ingestion_failed"},
             )
-        # `then` redispatches the interview, and also follows a journal that stays on disk: an
-        # attempt that can never succeed must not keep the candidate waiting. The successor misses
-        # no turn for that reason. Records are ingested in the order of their numbers, so a job
-        # whose end is in the database has its turns there too. If the end is not there, the
-        # interview is found only once its lease has expired, and then the leader redispatches it
+        # `then` redispatches the interview, even if the journal stays on disk, because the
+        # candidate must not wait for an ingestion that can never succeed. The successor misses no
+        # turn, because records are ingested in the order of their numbers: if the end of a job is
+        # in the database, so are its turns. If the end is not in the database, the interview is
+        # found only once its lease has expired, and the leader redispatches such an interview
         # anyway.
         if then is not None:
             try:

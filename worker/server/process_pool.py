@@ -1,8 +1,8 @@
 """Supervisor of the process pool: reports failed preparations, and retries with back-off.
 
 Without this supervisor the framework creates another process as soon as one has failed, twenty per
-second (measured). The framework also continues to take jobs. Jobs without a prepared process fail
-after three attempts, and their candidates get no message.
+second (measured), and continues to take jobs. A job without a prepared process fails after three
+attempts, and its candidate gets no message.
 """
 
 from __future__ import annotations
@@ -88,9 +88,8 @@ class ProcessPoolSupervisor:
         pauses = RETRY.delays()
         while self._why is not None:
             await asyncio.sleep(next(pauses))
-            # The pool calls this function when a job finds no idle process. With a target above 0
-            # the pool would create the next process immediately. With a target of 0 the pool
-            # creates no process.
+            # Create a process as the pool does for a job that finds no idle process. With a target
+            # above 0 the pool would create the next process immediately, without the pause.
             making = asyncio.create_task(pool._proc_spawn_task(), name="set-up")
             pool._spawn_tasks.add(making)
             making.add_done_callback(pool._spawn_tasks.discard)

@@ -117,7 +117,7 @@ class Readiness:
                 self._probing.cancel()
 
     async def look(self) -> None:
-        """Check the disk and the providers once, in at most five seconds."""
+        """Check the disk and the providers once, in at most `_PROBE_BUDGET_S` seconds."""
         # Only one probe runs at a time, so a hanging disk (NFS) does not collect waiting probes.
         if self._probing is None:
             probe = in_thread("readiness", self._probe)

@@ -68,8 +68,8 @@ class ProcessWatchdog:
         The deadline cannot be revoked. The deadline also holds after the end of the event loop,
         while Python waits for threads that hang.
         """
-        # Both timers start now, because a process that is ending or out of resources cannot start
-        # threads.
+        # The timers for the log line and for the end start now, because a process that is ending or
+        # out of resources cannot start threads.
         for after_s, what, value in (
             (longest_s, self._say_late, longest_s),
             (longest_s + _WORD_S, self._end, _EXIT_CODE),
@@ -119,7 +119,7 @@ def _say_stuck(call: str) -> None:
 
 def _left(loop: AbstractEventLoop) -> list[str]:
     """Return the names of the tasks and threads that keep the process from ending."""
-    with contextlib.suppress(RuntimeError):  # both sets may change during the iteration
+    with contextlib.suppress(RuntimeError):  # the tasks or threads may change meanwhile
         tasks = sorted(
             f"{task.get_name()} ({getattr(task.get_coro(), '__qualname__', '?')})"
             for task in all_tasks(loop)

@@ -306,6 +306,6 @@ class Worker:
         gone = self.observation.observer.job_gone(job.job.id, code)
         then = self._continuity.job_gone
         self._books.ship(job.job.id, exit_code=code, after=gone, then=then)
-        # The framework's next report may be 2.5 s away. Until then LiveKit does not know of the
-        # free slot, and drops dispatches for this worker.
+        # Until the framework's next report, up to 2.5 s away, LiveKit does not know of the free
+        # slot, and drops dispatches for this worker.
         self._tell_livekit()
