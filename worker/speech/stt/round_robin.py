@@ -74,8 +74,8 @@ class ProviderRound:
     def suspect(self, choice: Choice, *, late: bool) -> None:
         """Record that a provider gave no text.
 
-        `late` is True if the provider's stream was opened for speech that had already begun, received
-        all of that speech, and never gave text.
+        `late` is True if the provider's stream was opened for speech that had already begun,
+        received all of that speech, and never gave text.
         """
         self._suspects.append(choice)
         self._tries += 1
@@ -84,8 +84,8 @@ class ProviderRound:
     def text_from(self, name: str, *, final: bool, same_speech: bool) -> None:
         """Record that a provider gave text.
 
-        If `same_speech` is True, the other providers of this round gave no text for the same stretch
-        of speech, and count as failed.
+        If `same_speech` is True, the providers that were asked earlier in this round gave no text
+        for the same stretch of speech, and count as failed.
         """
         for suspect in dict.fromkeys(suspect for suspect, _ in self._suspects):
             if suspect != name and not same_speech:
