@@ -121,7 +121,10 @@ class PlaybackQueue:
         self.wake()
 
     def interject(self, segment: Segment) -> bool:
-        """Play a segment before a stalled utterance. Return False if the output is not quiet."""
+        """Play a segment now if nothing is queued or the current utterance has stalled.
+
+        Returns False if another segment is being played.
+        """
         front = self.segments[0] if self.segments else None
         if front is not None and not self._has_stalled(front):
             return False
@@ -141,8 +144,8 @@ class PlaybackQueue:
         began = self._loop.time()
         if not self._sink.play_aside(frame, after_s=after_s):
             return False
-        # `_heard_aside` runs when the loop continues, before any callback that became due in the
-        # meantime.
+        # Once a blocked event loop continues, `_heard_aside` runs before any callback that became
+        # due in the meantime.
         self._loop.call_soon_threadsafe(self._heard_aside, frame, began)
         return True
 

@@ -36,7 +36,7 @@ class Segment:
         self.started = False
         #: True once all audio of the segment has been captured.
         self.complete = False
-        #: True if the segment is complete, and did not end only because it was cut off.
+        #: True if the segment was synthesised to its end. `complete` is also True after a cut-off.
         self.whole = False
         #: True once the segment was played out or cut off. None of its audio is fed after that.
         self.over = False

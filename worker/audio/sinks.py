@@ -98,8 +98,8 @@ class RtcSink:
         self._room: rtc.Room | None = None
         self._publication: rtc.LocalTrackPublication | None = None
         self._closed = False
-        # LiveKit's own count of queued audio is not used. It falls behind permanently when the
-        # event loop was blocked, and does not include the audio of `play_aside`.
+        # LiveKit's own count of queued audio is not used, because it falls behind permanently when
+        # the event loop was blocked, and does not include the audio of `play_aside`.
         self._fed, self._aside = Playhead(), Playhead()
         self._clearings = 0
         # Guards the playheads, and the calls to the source that must match them.
@@ -180,8 +180,8 @@ class RtcSink:
             self._clearings += 1
             self._fed.clear()
             self._aside.clear()
-            # LiveKit's `clear_queue` asserts that the source still exists, and a fenced job may
-            # clear the sink at any time.
+            # LiveKit's `clear_queue` asserts that the source still exists, and a job that loses its
+            # lease may clear the sink at any time.
             if not self._closed:
                 self._source.clear_queue()
 

@@ -33,13 +33,14 @@ class ProviderChain(Generic[E]):
 
     The chain creates each member at its first use and keeps it. A member that failed permanently
     (`Failure.for_good`) is disabled for the rest of the interview. A member that failed temporarily
-    cools down, for 1 s at first, and is tried only if no healthy member is left. It is healthy
-    again once its probe succeeds, or after its cooldown if it has no probe. With a `breaker`, all
-    jobs of a worker share the state of the members that have a probe.
+    cools down, for `FIRST_REST_S` seconds at first, and is tried meanwhile only if no healthy
+    member is left. A cooldown ends once the member's probe succeeds, or after its time if the
+    member has no probe. With a `breaker`, all jobs of a worker share the state of the members that
+    have a probe.
 
     The chain calls `on_change` with the resource's condition when a different member starts to
-    serve and when none can serve. It calls `on_fault` with a member's name and the reason of each
-    new failure.
+    serve and when no member can serve. The chain calls `on_fault` with a member's name and the
+    reason of each new failure.
     """
 
     def __init__(
@@ -87,8 +88,8 @@ class ProviderChain(Generic[E]):
     def candidates(self, *, resting: bool = True) -> Iterator[tuple[str, E]]:
         """Yield each member to try now: the healthy ones in order, then those that cool down.
 
-        Members with a permanent failure are skipped. `resting=False` also skips those that cool
-        down.
+        Members with a permanent failure are skipped. `resting=False` also skips the members that
+        cool down.
         """
         self._look()
         tried = [m for m in self._members if m.is_tried and (resting or not m.is_cooling)]
@@ -106,7 +107,7 @@ class ProviderChain(Generic[E]):
             yield member.name, member.engine
 
     def _end_loss(self, member: Member[E]) -> None:
-        """Report that the chain has a member again: one that could not be created before."""
+        """Report the loss of the chain as ended, if a lost member could be created now."""
         if self._lost and not member.is_lost:
             self._lost = False
             self._say(self.condition())
@@ -282,11 +283,11 @@ class ProviderChain(Generic[E]):
         now = asyncio.get_running_loop().time()
         if not record.for_good and now - member.served_at < _OWN_EVIDENCE_S:
             return
-        # A permanent failure that another job reported counts as temporary once its time is over.
-        # The member is then tried if no healthy member is left.
+        # Once the time of another job's report is over, a permanent failure in it counts as
+        # temporary, so that the member is tried if no healthy member is left.
         seconds = self._sharing.seconds_left(record)
         member.failed_elsewhere(Failure(record.reason, for_good=record.for_good and seconds > 0))
-        # The jitter wakes the waiting jobs one after the other, so that the first one probes.
+        # The jitter wakes the waiting jobs one after the other, so that only the first probes.
         self._start_timer(member, seconds + random.uniform(0.0, _SPREAD_S))  # noqa: S311  # jitter
 
     # --- reporting --------------------------------------------------------------------------------

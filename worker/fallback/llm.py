@@ -61,7 +61,8 @@ class _ChainStream(llm.LLMStream):
         self._first_word_s = owner.first_word_s
 
     async def _run(self) -> None:
-        # The interview plan supplies a text immediately, so skip the providers that cool down.
+        # Skip the providers that cool down, because the interview plan supplies a text immediately
+        # if no provider replies.
         for name, engine in self._chain.candidates(resting=False):
             try:
                 await self._ask(name, engine)

@@ -40,8 +40,8 @@ class Member(Generic[E]):
     """One provider within one chain.
 
     The table of `member_state` tells what each event does to the state. Only the methods under
-    "events" change the state and the failure, and only the chain calls these methods. Each of them
-    returns whether the table has a row for the event.
+    "events" change the state and the failure, and only the chain calls these methods. Each event
+    method returns whether the table has a row for the event.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Member(Generic[E]):
     failure: Failure | None = None
     #: When the cooldown ends, in event loop time. Of meaning only while `is_cooling`.
     cools_until: float = 0.0
-    #: When the member last delivered, in event loop time.
+    #: When the member last delivered a result, in event loop time.
     served_at: float = float("-inf")
     backoff: Backoff = field(default_factory=Backoff)
     #: Ends the cooldown; None without a cooldown and while the probe after the cooldown runs.
@@ -103,7 +103,7 @@ class Member(Generic[E]):
     # --- events -----------------------------------------------------------------------------------
 
     def failed(self, failure: Failure) -> bool:
-        """Handle a failure that this job has seen: of a request, or a permanent one of a probe."""
+        """Handle a failure that this job has seen, except a temporary failure of a probe."""
         self.failure = failure
         event = MemberEvent.FAILED_FOR_GOOD if failure.for_good else MemberEvent.FAILED
         return self._enter(event)

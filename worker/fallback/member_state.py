@@ -15,7 +15,7 @@ class MemberState(StrEnum):
     HEALTHY = auto()
     #: This job saw a temporary failure. Other members are tried first.
     COOLING_DOWN = auto()
-    #: The cooldown is over, but the member has not served since. It is tried in order.
+    #: The cooldown is over, but the member has not served since. It is tried in the chain's order.
     UNPROVEN = auto()
     #: The plugin instance could not be created. Other members are tried first.
     UNCREATED = auto()
@@ -93,7 +93,7 @@ TRANSITIONS: Final[Mapping[tuple[MemberState, MemberEvent], MemberState]] = Mapp
         (_S.COOLING_DOWN, _E.PROBE_FAILED): _S.COOLING_DOWN,
         (_S.UNCREATED, _E.PROBE_FAILED): _S.UNCREATED,
         **{(state, _E.PROBE_FAILED): _S.REPORTED_AWAY for state in REPORTED},
-        # Reports of other jobs. This job's own permanent failure outweighs them.
+        # Reports of other jobs, which a permanent failure that this job saw itself outweighs.
         **{
             (state, event): target
             for state in (_S.HEALTHY, _S.REPORTED_AWAY, _S.REPORTED_REFUSED, _S.CREATION_DUE)

@@ -1,6 +1,6 @@
 """Base class of all groups of settings: names of variables, and help texts from docstrings.
 
-The module lies beside the vendors, below `worker.config`, because vendors declare settings too.
+The module is in a layer below `worker.config`, because vendors declare settings too.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class SettingsGroup(BaseSettings):
 def help_texts(settings: type[BaseSettings]) -> dict[str, str]:
     """Return the help text of each field of `settings`, on one line, in the order of the fields.
 
-    The text is empty if the sources of the worker are not installed. Reading them takes 50 ms of
-    processor time, so only what prints help texts calls this function.
+    The text is empty if the sources of the worker are not installed. Reading the sources takes
+    50 ms of processor time, so only code that prints help texts calls this function.
     """
     written: dict[str, str] = {}
     for group in settings.__mro__:

@@ -16,7 +16,7 @@ CHAINS: Final = ("stt", "tts", "llm")
 
 @dataclass(frozen=True, kw_only=True)
 class Vendor:
-    """One vendor. Names of fields are those of its `settings`."""
+    """One vendor. `key`, `url` and `choices` are names of fields of `settings`."""
 
     #: Name in the fallback chains, and of the vendor's package.
     name: str
@@ -31,11 +31,11 @@ class Vendor:
     schemes: tuple[str, ...] = ("http", "https")
     #: Fields, other than the key, that decide whether the vendor accepts a request.
     choices: tuple[str, ...] = ()
-    #: Returns what determines how the vendor speaks given words. The TTS cache needs it.
+    #: Returns what determines how the vendor speaks given words, for the key of the TTS cache.
     voice: Callable[[Any], Voice] | None = None
-    #: Returns the seconds from the end of a phrase to its transcript, if a setting delays them.
+    #: Returns the seconds from the end of a phrase to its transcript; None if no setting delays it.
     transcript_s: Callable[[Any], float] | None = None
     #: Packages that quote their input in log lines, besides livekit, whose plugins all do.
     quoting: tuple[str, ...] = ()
-    #: False for the plan's own words: no SDK, no fault point, and the chain ends before them.
+    #: False for the plan's own words, which have no SDK and no fault point, and which end a chain.
     has_plugin: bool = True

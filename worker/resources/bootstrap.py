@@ -53,7 +53,7 @@ async def bootstrap_resources(
             if name in settled:
                 await settled[name].wait()
         loading = asyncio.create_task(_load(resource, held, began), name=f"load-{resource.name}")
-        held._loading[resource.name] = loading  # private to both modules
+        held._loading[resource.name] = loading  # private to resource.py and here
         budget = None if resource.required else resource.budget_s
         done, _ = await asyncio.wait({loading}, timeout=budget)
         report = _declared(resource, loading.result() if done else _late(resource))
@@ -138,8 +138,8 @@ async def _load(resource: Resource, held: AgentResources, all_began: float) -> L
     backoff = ExponentialBackoff(first_s=retry.first_delay_s, longest_s=retry.longest_delay_s)
     failure: LoadFailed | None = None
     for attempt, delay_s in zip(range(1, retry.attempts + 1), backoff.delays(), strict=False):
-        # Only retries have a deadline, because at that time the last failure must be reported. The
-        # first attempt may take the caller's whole budget.
+        # Only retries have a deadline (`within_s`), at which the last failure is reported. A first
+        # attempt may take the caller's whole budget.
         limit = asyncio.timeout_at(ends_at if failure and ends_at < math.inf else None)
         try:
             async with limit:

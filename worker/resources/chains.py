@@ -85,8 +85,8 @@ def import_plugins(settings: ProviderSettings) -> None:
 def patience_with(settings: ProviderSettings) -> float:
     """Return the seconds of speech without a transcript after which the next provider takes over.
 
-    A long end-pointing setting delays the transcript, which is not a failure. The result is longer
-    in that case.
+    A long end-pointing setting delays the transcript, which is not a failure, so the result is at
+    least that delay.
     """
     delays = [vendor.transcript_s for vendor in VENDORS.values()]
     return max(settings.stt_patience_s, *(delay(settings) for delay in delays if delay))

@@ -112,7 +112,7 @@ class Consequence:
 
     #: One sentence for people: what the candidate hears or reads. Empty if that is not known.
     noticed: str = ""
-    #: Name of the recorded clip that announces the loss. The candidate also gets its text in
+    #: Name of the recorded clip that announces the loss. The candidate also gets the clip's text in
     #: writing. None if no announcement is needed.
     told: str | None = None
     #: The component that ends turns without the resource, and with it: a turn detection mode of the
@@ -124,7 +124,7 @@ class Consequence:
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """Declaration of one resource of a job: how to load, attach and close it, and what it means."""
+    """Declares one resource of a job: how to load, attach and close it, and what its loss means."""
 
     name: str
     #: One sentence that tells the behaviour without the resource.

@@ -1,6 +1,6 @@
 """Speech models in the worker's own processes: Moonshine tiny-en (STT) and Hibari (TTS).
 
-Both models come inside their Python wheels, so they need no key, no network and no download. A
+The Python wheels contain the models, so the models need no key, no network and no download. A
 process loads each model once, at its first use. If the process that forks the jobs calls `preload`,
 the jobs inherit the loaded models. A model serves one call at a time.
 
@@ -117,7 +117,7 @@ def _moonshine_model() -> Path:
 
 
 class _Engine(Generic[T]):
-    """One speech model of this process, loaded at its first use. One thread uses it at a time."""
+    """One speech model of this process, loaded at its first use, for one thread at a time."""
 
     def __init__(self, name: str, load: Callable[[], T]) -> None:
         self._name = name
@@ -162,9 +162,9 @@ class _Engine(Generic[T]):
 def _load_moonshine() -> Any:
     transcriber = importlib.import_module("moonshine_voice.transcriber")
     api = importlib.import_module("moonshine_voice.moonshine_api")
-    # Moonshine uses one thread per call, as Hibari does. On two busy cores a call then took 0.14 s
-    # instead of 0.2-0.4 s, and half the CPU time (measured). Besides, no thread pool has to survive
-    # the fork.
+    # Moonshine uses one thread per call, as Hibari does. On two busy cores, a call on one thread
+    # took 0.14 s instead of 0.2-0.4 s, and half the CPU time (measured). Besides, no thread pool
+    # has to survive the fork.
     os.environ.setdefault("MOONSHINE_ORT_SINGLE_THREAD", "1")
     # A threshold of 0 disables Moonshine's own VAD, which would cut at every short pause.
     options = {"return_audio_data": "false", "vad_threshold": "0.0"}
@@ -211,9 +211,10 @@ def _log_warm(model: str, began: float) -> None:
 def transcribe(samples: Floats) -> str:
     """Transcribe 16 kHz mono audio; return "" if it contains no speech.
 
-    The audio may have any length. Audio of more than 20 s is cut at quiet places, and the texts of
-    the pieces are joined. A call takes about 0.03 s per second of speech, and at least 0.03 s. Pass
-    only speech that a VAD has found, because the model cannot distinguish speech from music.
+    The audio may have any length. Audio of more than `LONGEST_PIECE_S` seconds is cut at quiet
+    places, and the texts of the pieces are joined. A call takes about 0.03 s per second of speech,
+    and at least 0.03 s. Pass only speech that a VAD has found, because the model cannot distinguish
+    speech from music.
 
     Raises:
         LocalSpeechUnavailable: the model is not available on this machine.

@@ -31,17 +31,17 @@ logger = logging.getLogger(__name__)
 #: Input of the model: 1.2 s at 16 kHz (livekit.local_inference.EOT_MAX_SAMPLES).
 SAMPLE_RATE: Final = 16_000
 WINDOW: Final = 19_200
-#: Timeout for a prediction in seconds. A prediction takes 0.12 s on one of two busy cores. The
-#: framework also waits 1 s for it, but counts from the end of speech, which is later than the
-#: request.
+#: Timeout for a prediction in seconds. A prediction takes 0.12 s on one of two busy cores.
+#: livekit-agents also waits 1 s for a prediction, but counts from the end of speech, which is later
+#: than the request.
 _PREDICTION_S = 1.0
 #: Back-off before the model is tried again. A successful prediction resets the back-off.
 _RETRY = ExponentialBackoff(first_s=1.0, longest_s=60.0)
 
 #: Input for a test of the model: 1.2 s of silence.
 SILENCE: Final = np.zeros(WINDOW, np.int16)
-#: Probability that the turn is over, if the model gives none. A turn with this probability ends
-#: after the shorter of the two silences of the framework.
+#: Probability that is used if the model returns none. livekit-agents ends a turn of this
+#: probability after the shorter of its two endpointing delays.
 _OVER = 1.0
 
 #: Returns the probability that the turn is over, for the newest 1.2 s of audio.
@@ -51,10 +51,10 @@ Predict = Callable[["Pcm"], Awaitable[float]]
 class SupervisedTurnDetector:
     """The local end-of-turn model, in the form that livekit-agents takes (`turn_detection=`).
 
-    If a prediction raises an error or takes longer than 1 s, the detector reports the model as lost
-    to `on_change`. While the model is lost, turns end on the VAD's silence, as without a model.
-    Meanwhile the detector tests the model with silent audio, with backoff, and reports the model as
-    ready when a test succeeds. The detector never uses the network.
+    If a prediction raises an error or takes longer than `_PREDICTION_S` seconds, the detector
+    reports the model as lost to `on_change`. While the model is lost, turns end on the VAD's
+    silence, as without a model. The detector tests a lost model with silent audio, with backoff,
+    and reports the model as ready when a test succeeds. The detector never uses the network.
 
     Args:
         predict: Function that runs the model.
@@ -98,7 +98,10 @@ class SupervisedTurnDetector:
         return probability
 
     async def _ask(self, sound: Pcm) -> float:
-        """Run the model. Raises the model's own errors, and TimeoutError after 1 s."""
+        """Run the model.
+
+        Raises the model's own errors, and TimeoutError after `_PREDICTION_S` seconds.
+        """
 
         async def ask() -> float:
             return await faults.at("turn_detector", self._predict(sound))

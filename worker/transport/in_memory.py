@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from states import Event
 
-#: Seconds of each frame of the candidate. These are as long as the frames that livekit-agents takes
-#: from a room (`RoomOptions`, `AudioInputOptions.frame_size_ms`), because the length decides how
+#: Seconds of each frame of the candidate, equal to the length of the frames that livekit-agents
+#: takes from a room (`RoomOptions`, `AudioInputOptions.frame_size_ms`). The length decides how
 #: often a VAD and an STT are called, and so when they notice the end of speech.
 FRAME_S: Final = 0.05
 
@@ -55,7 +55,7 @@ class CandidateMicrophone(io.AudioInput):
         self._due = 0.0
         #: Frames that are not heard yet, the next one first.
         self.queued: list[rtc.AudioFrame] = []
-        #: Set while all of the queued audio is heard, and silence follows.
+        #: Set while no queued audio is left, and silence is delivered.
         self.idle = asyncio.Event()
         #: Event loop time until which no frames are delivered.
         self._lost_until = 0.0
@@ -78,7 +78,7 @@ class CandidateMicrophone(io.AudioInput):
         while (lost_s := self._lost_until - loop.time()) > 0:
             await asyncio.sleep(lost_s)
         now = loop.time()
-        # A session that was slow takes at most one frame at once. Older silence is not made up.
+        # A session that was slow gets at most one late frame. Silence that it missed is skipped.
         self._due = max(self._due, now - FRAME_S) + FRAME_S
         await asyncio.sleep(self._due - now)
         if self.queued:
@@ -177,7 +177,7 @@ class InMemoryTransport:
         await self.line.publish()
 
     def expect(self, candidate_identity: str) -> None:
-        """Note the call for `candidate_moved`. The only person is the candidate."""
+        """Let `candidate_moved` return. The identity is ignored, as there is only one candidate."""
         self._moved.set()
 
     async def candidate_moved(self) -> None:

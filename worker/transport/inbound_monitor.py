@@ -24,8 +24,9 @@ _HELD_LOOKS: Final = 7
 _HELD_IN_SILENCE_LOOKS: Final = 14
 #: Maximum seconds for which output is paused, because the candidate may still hear the interviewer.
 _LONGEST_S: Final = 10.0
-#: Seconds of interruption that an answer survives. A shorter gap ends no answer, and the audio of
-#: that time may still arrive, because a server that hung delivers its buffered audio (measured).
+#: Seconds without packets after which an answer counts as interrupted. A shorter gap ends no
+#: answer, and the audio of the gap may still arrive, because a server that hung delivers its
+#: buffered audio (measured).
 _HICCUP_S: Final = 2.0
 #: Consecutive checks for which the candidate must be quiet before output resumes. Audio that a hung
 #: server has buffered arrives all at once. Buffered audio is played at the speed of speech, and the

@@ -144,8 +144,8 @@ class LiveKitTransport:
         room.on("local_track_republished", lambda *_: self.reach.track_replaced())
         room.on("reconnected", self.reach.room_back)
         room.on("local_track_subscribed", lambda _: self.reach.subscribed())
-        # With two peer connections, connecting takes 99 ms and publishing 6 ms. With one, they take
-        # 90 ms and 42 ms (measured).
+        # With two peer connections, connecting takes 99 ms and publishing 6 ms. With one peer
+        # connection, connecting takes 90 ms and publishing 42 ms (measured).
         await self._ctx.connect(single_peer_connection=False)
 
     async def open_line(self) -> None:

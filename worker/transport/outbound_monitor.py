@@ -19,7 +19,7 @@ from worker.transport.outbound_state import (
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for the callbacks that run before output resumes.
+#: Timeout in seconds for the callbacks `before_return` and `on_person_back`.
 _BEFORE_RETURN_S: Final = 4.0
 #: Seconds for a candidate who is in the room again to subscribe to the audio track. After that time
 #: output resumes anyway, as at the beginning of a job.
@@ -39,8 +39,8 @@ _TIMERS: Final = {
     OutboundState.ROOM_LOST: GONE_S,
     OutboundState.WAITING_FOR_SUBSCRIPTION: _SUBSCRIBE_S,
 }
-#: The states that do not cancel the preparation that runs when they are entered. Output continues
-#: while the candidate alone is away, and so does the preparation.
+#: The states whose entry does not cancel a running callback (`_preparing`). While only the
+#: candidate is away, output continues, and so does the callback.
 _KEEP_PREPARING: Final = frozenset(
     {
         OutboundState.HEARD,
@@ -55,8 +55,8 @@ class OutboundMonitor:
 
     While the server is unavailable, audio would play without a listener. After a restart of the
     server, the track is published again. The candidate hears the new track only after subscribing
-    to it. That takes up to 5 s after the room is back (measured), because the candidate has to
-    reconnect as well.
+    to it, up to 5 s after the room is back (measured), because the candidate has to reconnect as
+    well.
 
     Args:
         line: The audio output to pause.
@@ -81,7 +81,7 @@ class OutboundMonitor:
         self._since = 0.0
         #: The one timer of the current state.
         self._timer: asyncio.TimerHandle | None = None
-        #: The preparation of RESUMING or CONTINUING.
+        #: Awaits `before_return` in RESUMING, or `on_person_back` in CONTINUING.
         self._preparing: asyncio.Task[None] | None = None
 
     @property
@@ -120,7 +120,10 @@ class OutboundMonitor:
         self.room_back()
 
     def person_left(self) -> None:
-        """Note that only the candidate left. Output continues, as the absence may be permanent."""
+        """Note that only the candidate left.
+
+        Output is not paused, because the candidate may never return.
+        """
         if self._enter(OutboundEvent.CANDIDATE_LEFT):
             self._since = asyncio.get_running_loop().time()
             if self.on_lost is not None:
@@ -164,7 +167,7 @@ class OutboundMonitor:
         return True
 
     def _set_timer(self) -> None:
-        """Replace the timer of the state that was left by that of the current state."""
+        """Cancel the timer of the previous state, and start the timer of the current state."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -196,7 +199,7 @@ class OutboundMonitor:
         self._prepare(self.before_return)
 
     def _prepare(self, callback: Callable[[float], Coroutine[Any, Any, None]] | None) -> None:
-        """Await the callback in a task. Without a callback there is nothing to prepare."""
+        """Await the callback, if there is one, in a task, and release the output after that."""
         if callback is None:
             self._prepared()
             return

@@ -19,7 +19,7 @@ class OutboundState(StrEnum):
     CANDIDATE_RETURNING = auto()
     #: The interview is continued with a candidate who had left. Output continues.
     CONTINUING = auto()
-    #: The room is disconnected. Output is paused, as in all states up to RESUMING.
+    #: The room is disconnected. Output is paused, as in the following states up to RESUMING.
     ROOM_LOST = auto()
     #: The room has been disconnected for so long that it counts as permanently lost.
     ROOM_GONE = auto()
@@ -40,10 +40,10 @@ class OutboundEvent(StrEnum):
     CANDIDATE_HERE = auto()
     #: The candidate who came back is still in the room after a moment.
     CANDIDATE_STAYED = auto()
-    #: The candidate who came back has left within this moment.
+    #: The candidate who came back has left again within a moment.
     CANDIDATE_LEFT_AGAIN = auto()
     ROOM_LOST = auto()
-    #: The room has been disconnected for as long as it may be.
+    #: The room has been disconnected for `GONE_S` seconds.
     ROOM_TIME_OVER = auto()
     ROOM_BACK = auto()
     #: The candidate is in the room, and has to subscribe to the track.
@@ -58,7 +58,7 @@ class OutboundEvent(StrEnum):
 class Track(StrEnum):
     """What the candidate needs for hearing the track after the room was lost."""
 
-    #: The track was not published again, so that its subscribers hear the track.
+    #: The track was not published again, so its earlier subscribers hear the track.
     SAME = auto()
     #: The track was published again. The candidate has to be in the room and to subscribe.
     REPLACED = auto()
@@ -89,11 +89,11 @@ TRANSITIONS: Final[Mapping[tuple[OutboundState, OutboundEvent], OutboundState]] 
         (_S.CANDIDATE_RETURNING, _E.CANDIDATE_LEFT_AGAIN): _S.CANDIDATE_AWAY,
         (_S.CANDIDATE_RETURNING, _E.CANDIDATE_STAYED): _S.CONTINUING,
         (_S.CONTINUING, _E.PREPARED): _S.HEARD,
-        # The room is lost. Its return includes the candidate's return.
+        # The room is lost. From ROOM_LOST on, the candidate's own leaving changes no state.
         **{(state, _E.ROOM_LOST): _S.ROOM_LOST for state in _S if state is not _S.CLOSED},
         (_S.ROOM_GONE, _E.ROOM_LOST): _S.ROOM_GONE,
         (_S.ROOM_LOST, _E.ROOM_TIME_OVER): _S.ROOM_GONE,
-        # The room is back. Whether the candidate hears the track is then looked at.
+        # The room is back. The monitor finds out whether the candidate hears the track.
         (_S.ROOM_LOST, _E.ROOM_BACK): _S.WAITING_FOR_CANDIDATE,
         (_S.ROOM_GONE, _E.ROOM_BACK): _S.WAITING_FOR_CANDIDATE,
         (_S.WAITING_FOR_CANDIDATE, _E.UNSUBSCRIBED): _S.WAITING_FOR_SUBSCRIPTION,

@@ -1,1 +1,1 @@
-"""Speech models inside the worker, in both directions."""
+"""Speech models inside the worker: speech to text and text to speech."""

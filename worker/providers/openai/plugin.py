@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from worker.fallback.probe import Probe
     from worker.providers.openai.settings import OpenAISettings
 
-#: Maximum tokens of a language model's reply. Every reply that passes the checks is shorter.
+#: Maximum tokens of a language model's reply. Every reply that passes the guardrails is shorter.
 _MOST_TOKENS = 120
 
 
@@ -30,7 +30,7 @@ def _llm(settings: OpenAISettings) -> llm.LLM[Any]:
 def openai_probe(base_url: str, key: str) -> Probe:
     """Return a probe that lists the models. Source: platform.openai.com/docs/api-reference/models.
 
-    `base_url` is that of the client.
+    `base_url` is the URL of the API, as the OpenAI client takes it.
     """
     return http_probe(f"{base_url}/models", {"Authorization": f"Bearer {key}"})
 

@@ -1,4 +1,4 @@
-"""Split speech into pieces for transcription. Speech of more than 20 s gives several pieces."""
+"""Split speech of more than `local_models.LONGEST_PIECE_S` seconds for transcription."""
 
 from __future__ import annotations
 
@@ -48,9 +48,10 @@ class SpeechPieces:
         self._start_s = now_s - held_s
 
     def go_on(self, samples: Iterable[Pcm], now_s: float) -> Piece | None:
-        """Add audio to the speech in progress. Return a piece if the collected audio exceeds 20 s.
+        """Add audio to the speech in progress. Return a piece if the collected audio is too long.
 
-        Returns None if the collected audio is shorter, or if no speech is in progress.
+        Returns None if the collected audio takes at most `LONGEST_PIECE_S` seconds, or if no speech
+        is in progress.
         """
         if self._speech is None:
             return None

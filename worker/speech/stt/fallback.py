@@ -28,8 +28,8 @@ class ChainSTT(stt.STT[Never]):
 
     A provider counts as failed if it raises an error or gives no transcript. If `detector` detects
     speech and no text arrives for `patience_s` seconds, the next provider receives the same audio.
-    Without a `detector`, loudness decides what is speech. A change of the provider makes no
-    candidate repeat an answer, and duplicates no text.
+    Without a `detector`, loudness decides what is speech. A change of the provider neither loses
+    nor duplicates words.
 
     The streams of a ChainSTT never fail, because an error would make livekit-agents close the
     session. If no provider is left, a stream asks the chain again, with backoff, as long as audio

@@ -64,7 +64,7 @@ class _Outcome(Enum):
     DONE = auto()
     #: The stream raised an error, or ended before the audio did.
     BROKE = auto()
-    #: The stream failed, not permanently, after it had been stable.
+    #: The stream failed temporarily, more than `_STEADY_S` seconds after it was opened.
     BROKE_OFF = auto()
     #: There was speech, and no transcript arrived in time.
     DEAF = auto()

@@ -35,14 +35,14 @@ class LocalSTT(stt.STT[Never]):
 
     A VAD finds the speech in the audio. Each stretch of speech is transcribed in a thread as soon
     as the stretch has ended (0.03 s per second of speech, on one of two busy cores). LocalSTT gives
-    no interim results. Speech of more than 20 s is cut into pieces at quiet places, and the pieces
-    are transcribed while the speech continues. A long answer therefore loses no word, and its
-    transcript is not late.
+    no interim results. Speech of more than `LONGEST_PIECE_S` seconds is cut into pieces at quiet
+    places, and the pieces are transcribed while the speech continues. A long answer therefore loses
+    no word, and its transcript is not late.
 
     Without a VAD, `EnergyVAD` finds the speech. `EnergyVAD` works even if Silero did not load, so
     that `turn_detection="stt"` can still end turns. END_OF_SPEECH follows the last FINAL_TRANSCRIPT
-    of the speech. END_OF_SPEECH is omitted if the speaker has continued in the meantime, so that a
-    turn that ends on END_OF_SPEECH is complete.
+    of the speech. END_OF_SPEECH is omitted if the speaker has continued during the transcription,
+    so that a turn that ends on END_OF_SPEECH is complete.
     """
 
     def __init__(self, *, vad: vad.VAD | None = None) -> None:
@@ -152,8 +152,8 @@ class LocalRecognizeStream(stt.RecognizeStream):
         self._pieces: deque[Piece] = deque()
         self._more = asyncio.Event()
         self._speech = SpeechPieces()
-        # Seconds of audio pushed so far in all attempts. Then the positions in the audio at which
-        # this attempt's VAD stream began, and at which this attempt itself began.
+        # Seconds of audio pushed so far in all attempts, that is, calls of `_run`. The positions in
+        # the audio at which the current VAD stream began, and at which the current attempt began.
         self._pushed_s = 0.0
         self._vad_start_s = 0.0
         self._run_start_s = 0.0

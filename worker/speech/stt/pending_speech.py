@@ -73,8 +73,8 @@ class PendingSpeech:
         self._stream_start_s = 0.0
         self._watching: asyncio.Task[None] | None = None
         # Of the newest speech: the positions of its start and end, and the times at which the VAD
-        # reported its start and end. `owed_since` is the time since which speech has been owed
-        # without interruption.
+        # reported its start and end. `owed_since` is the time since which there has always been
+        # speech without a final transcript.
         self._began_s = self._ended_s = 0.0
         self._understood_s = 0.0
         self._over = False
@@ -91,7 +91,7 @@ class PendingSpeech:
 
     @property
     def owed_s(self) -> float:
-        """Seconds of kept audio that may contain the owed speech; 0 if no speech is owed."""
+        """Seconds of kept audio that may contain speech without a transcript; 0 if not `owed`."""
         return self.buffer.end_s - self.buffer.start_s if self.owed else 0.0
 
     @property
@@ -120,10 +120,10 @@ class PendingSpeech:
         self.buffer.forget(until_s)
 
     def forgive(self, asked_at: float) -> None:
-        """Record that the audio so far contains no words, so that no transcript is owed for it.
+        """Record that the audio so far contains no words, and stop waiting for a transcript of it.
 
-        Speech that began after `asked_at` stays owed. `asked_at` is the time at which the last
-        provider was asked.
+        Speech that began after `asked_at`, the time at which the last provider was asked, still
+        needs a transcript.
         """
         if self.began_at > asked_at:
             self.understood(self._began_s - _MARGIN_S)

@@ -23,9 +23,9 @@ _WORK_PER_SECOND = 0.1
 class ProviderStream:
     """STT stream of one provider. The provider first receives the audio that has no transcript yet.
 
-    The constructor raises the errors of the provider's `stream` method. `late` is True if a
-    transcript was already owed when the stream was opened. For a late stream, another provider, or
-    an earlier stream of this provider, was asked before.
+    The constructor raises the errors of the provider's `stream` method. `late` is True if the
+    stream was opened for speech that had already begun and had no final transcript yet. The speech
+    of a late stream was sent to another provider, or to an earlier stream of this provider, before.
     """
 
     def __init__(

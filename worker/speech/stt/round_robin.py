@@ -29,7 +29,8 @@ class ProviderRound:
 
     A provider that gives no text is at first only suspected, because the sound may be a cough, in
     which no provider finds words. If another provider gives text for the same audio, the suspected
-    provider counts as failed. If no provider gives text, the suspicion is dropped.
+    provider counts as failed. If no provider gives text, the suspicion is dropped, except after
+    `_DEAF_STRETCHES` such stretches of speech in a row.
     """
 
     def __init__(self, chain: ProviderChain[stt.STT[Any]]) -> None:
@@ -47,7 +48,7 @@ class ProviderRound:
 
     @property
     def open(self) -> bool:
-        """True if at least one provider is suspected."""
+        """True if at least one provider was asked in this round and gave no text."""
         return bool(self._suspects)
 
     def patience_factor(self, stretch: tuple[float, float]) -> int:
@@ -65,22 +66,27 @@ class ProviderRound:
             self._waiting = (each for each in self._chain.candidates() if each[0] not in asked)
         chosen = next(self._waiting, None)
         if chosen is None and self._suspects and not self._found_nothing:
-            # No other provider could be asked, so ask the first suspect again, with the whole
-            # audio.
+            # No other provider could be asked, so ask the first provider that gave no text again,
+            # with the whole audio.
             return self._suspects[0] if self._tries < _MOST_TRIES else None
         return chosen
 
     def suspect(self, choice: Choice, *, late: bool) -> None:
         """Record that a provider gave no text.
 
-        `late` is True if the provider's stream was opened for this audio alone and never gave text.
+        `late` is True if the provider's stream was opened for speech that had already begun,
+        received all of that speech, and never gave text.
         """
         self._suspects.append(choice)
         self._tries += 1
         self._found_nothing = self._found_nothing or late
 
     def text_from(self, name: str, *, final: bool, same_speech: bool) -> None:
-        """Record that a provider gave text. Suspects for the same speech then count as failed."""
+        """Record that a provider gave text.
+
+        If `same_speech` is True, the providers that were asked earlier in this round gave no text
+        for the same stretch of speech, and count as failed.
+        """
         for suspect in dict.fromkeys(suspect for suspect, _ in self._suspects):
             if suspect != name and not same_speech:
                 continue  # the suspect's audio may have been a cough without words
@@ -100,8 +106,8 @@ class ProviderRound:
 
         Returns True if a provider received all of the audio and found no words.
 
-        If such rounds happen several times in a row, the suspects count as failed; otherwise the
-        suspects are cleared.
+        Once `_DEAF_STRETCHES` stretches of speech in a row have ended without text, the providers
+        that gave no text count as failed.
         """
         suspects, heard_nothing = list(self._suspects), self._found_nothing
         self.restart()
@@ -119,5 +125,5 @@ class ProviderRound:
         return True
 
     def restart(self) -> None:
-        """Start a new round, with the first provider of the chain and without suspects."""
+        """Start a new round with the first provider, and forget which providers gave no text."""
         self._begun, self._suspects, self._found_nothing = False, [], False

@@ -35,8 +35,8 @@ PATIENCE_S: Final = 1.0
 #: Timeout in seconds, for the first audio and for later audio, if no other provider is left. The
 #: timeout is long, because a provider on a busy machine is slow but has not failed.
 LAST_PATIENCE_S: Final = 5.0
-#: Once a sentence has begun, its next audio must arrive within the seconds of audio that are not
-#: played yet (at least `_LEAST_AHEAD_S`), plus `_SLACK_S`. Measured with the values of
+#: Timeout for the next audio of a sentence that has begun: the seconds of received audio that are
+#: not played yet, but at least `_LEAST_AHEAD_S`, plus `_SLACK_S`. Measured with the values of
 #: `_LEAST_AHEAD_S` and `_SLACK_S`: a provider that stalls in the middle of a sentence causes a gap
 #: of 0.4 s.
 _SLACK_S: Final = 0.3
@@ -50,9 +50,10 @@ _LONGEST_PAUSE_S: Final = 2.0
 _FLOOR: Final = 0.001
 #: Seconds of silence kept before the first sound.
 _LEAD_S: Final = 0.05
-#: Limits of the length of a sentence's audio: seconds, and seconds per character. Normal speech
-#: takes 0.07 s per character. Audio below the lower limit is truncated, or is a web page that was
-#: taken for audio.
+#: Longest audio of a sentence: `_LONGEST_S`, plus `_LONGEST_S_PER_CHARACTER` for each character.
+#: Shortest audio: `_SHORTEST_S`, or `_SHORTEST_S_PER_CHARACTER` for each letter and digit if that
+#: is more. Normal speech takes 0.07 s per character. Audio below the limit is truncated, or is a
+#: web page that was taken for audio.
 _LONGEST_S: Final = 3.0
 _LONGEST_S_PER_CHARACTER: Final = 0.25
 _SHORTEST_S: Final = 0.1
@@ -90,8 +91,8 @@ class SynthesisAttempt:
 
     `others` is called when the provider has exceeded its timeout. If `others` returns False, no
     other provider is left to speak the sentence, and this provider gets `LAST_PATIENCE_S` seconds.
-    `pace` is the speed of the voice in characters per second. The pace is used if the provider
-    reports no word timestamps.
+    `pace` is the speed of the voice in characters per second, which serves to estimate how much was
+    spoken if the provider reports no word timestamps.
     """
 
     def __init__(
@@ -162,7 +163,7 @@ class SynthesisAttempt:
         if self._words:
             heard = [word.text for word in self._words if word.end_s <= said_s]
             rest = rest_after(self._sentence, heard)
-            # A provider may report more words than fit into so little audio.
+            # Ignore a report of more words than fit into the received audio.
             if _shortest_s(self._sentence.removesuffix(rest)) <= said_s:
                 return rest
         return rest_by_pace(self._sentence, said_s, self._pace)

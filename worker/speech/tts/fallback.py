@@ -28,9 +28,9 @@ class ChainTTS(tts.TTS[Never]):
     """TTS that speaks each sentence with the first working provider of the chain.
 
     A sentence that is in the cache `prepared` is played from the cache at once. If no provider can
-    speak, the cached audio of any voice of the chain is played. `patience_s` is the timeout in
-    seconds for a provider's first audio. The module `worker.speech.tts.attempt` defines the other
-    reasons for which a provider has failed.
+    speak a sentence, its cached audio in any voice of the chain is played. `patience_s` is the
+    timeout in seconds for a provider's first audio. The module `worker.speech.tts.attempt` defines
+    what else counts as a provider's failure.
     """
 
     def __init__(

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from worker.speech.tts.cache import SpeechStore
 
 #: Splits a text into single sentences, however short. By default the tokenizer merges a short
-#: sentence with its neighbour. A sentence that is merged with its neighbour would not be found in
-#: the cache after a different acknowledgement.
+#: sentence with its neighbour, and the cache would contain the short sentence only together with
+#: that neighbour.
 SENTENCES: Final = tokenize.blingfire.SentenceTokenizer(min_sentence_len=1)
 #: Seconds of audio that are pushed to the emitter at once. A longer piece would block the event
 #: loop for longer while the audio is cut into frames.
@@ -111,9 +111,8 @@ class ChainStream(tts.SynthesizeStream):
         sentences = SENTENCES.stream()
         feeding = asyncio.create_task(self._feed(sentences), name="feed-sentences")
         try:
-            # Request a sentence when the audio of the previous sentence has arrived. That is long
-            # before the previous sentence has been played, so an earlier request would gain
-            # nothing.
+            # Request a sentence when the audio of the previous sentence has arrived. Audio arrives
+            # long before it has been played, so an earlier request would gain nothing.
             async for sentence in sentences:
                 self._mark_started()
                 if self._spoke:

@@ -25,7 +25,7 @@ _WINDOW_S: Final = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class GateOptions:
-    """Options of the energy gate. Times that Silero also has are equal to those of Silero."""
+    """Options of the energy gate. Minimum silence and prefix padding have Silero's defaults."""
 
     #: Seconds of sound within `onset_window_s` that open the gate. A key click is shorter.
     min_speech_s: float = 0.12

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 #: Seconds between two checks of the stream, and number of consecutive checks with audio but without
-#: an event after which the stream hangs. Checks are counted instead of seconds, because after a
+#: an event after which the stream counts as hung. Checks are counted, not seconds, because after a
 #: blocked event loop the elapsed time proves nothing about the VAD.
 _LOOK_S = 0.5
 _SILENT_LOOKS = 4
@@ -162,7 +162,7 @@ class FailingStream(vad.VADStream):
             await self._take(event)
 
     def _close_aside(self, ear: vad.VADStream) -> None:
-        """Close a stream in the background, because closing may hang and must not delay others."""
+        """Close a stream in the background, because closing may hang."""
 
         async def close() -> None:
             with contextlib.suppress(Exception):  # closing may raise the stream's error again

@@ -25,9 +25,9 @@ logger = logging.getLogger(__name__)
 #: the back-off.
 _RETRY = ExponentialBackoff(first_s=0.5, longest_s=30.0)
 _STEADY_S = 60.0
-#: Seconds without speech that a stream must receive before its events are used, if it was opened
-#: late. The wait moves the change between turns, so that no turn is ended by a stream that has
-#: received only half of the turn's audio.
+#: Seconds without speech that a stream must receive before its events are used, if the stream was
+#: opened while the session was running. So the change to the stream falls between two turns, and no
+#: turn is ended by a stream that has received only half of the turn's audio.
 _QUIET_S = 2.0
 #: Timeout in seconds for the `on_change` callback.
 _TELL_S = 1.0
@@ -43,11 +43,12 @@ _REASONS = (VADSilent, VADEnded)
 class SupervisedVAD(StrictVAD):
     """A VAD whose streams never fail, because failures of `inner` are reported to `on_change`.
 
-    A stream of `inner` is lost if it raises an error, ends early, or receives 2 s of audio without
-    sending an event. A lost stream is reopened, with backoff. Speech in progress is ended, because
-    no other component would end the speech. END_OF_SPEECH is emitted only after `on_change` has
-    returned (1 s at most), so that the callback can first let another component end the turn. A
-    reopened stream is ready once it sends events and has heard no speech for 2 s.
+    A stream of `inner` is lost if it raises an error, ends early (`VADEnded`), or receives 2 s of
+    audio without sending an event (`VADSilent`). A lost stream is reopened, with backoff. Speech in
+    progress is ended, because no other component would end the speech. END_OF_SPEECH is emitted
+    only after `on_change` has returned (at most `_TELL_S` seconds later), so that the callback can
+    first let another component end the turn. A reopened stream is used, and reported as ready, once
+    it has heard no speech for `_QUIET_S` seconds.
     """
 
     def __init__(self, inner: vad.VAD) -> None:
@@ -75,7 +76,7 @@ class SupervisedVAD(StrictVAD):
         return self._stream
 
     async def tell(self, status: Status, reason: str, message: str = "") -> None:
-        """Report the VAD's status; return once `on_change` has finished, or after 1 s."""
+        """Report the VAD's status. Wait for `on_change`, at most `_TELL_S` seconds."""
         if self.on_change is None:
             return
         condition = Condition(resource="vad", status=status, reason=reason, message=message)
