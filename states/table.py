@@ -61,7 +61,7 @@ class State(StrEnum):
     READY = "READY", Phase.STARTING, _START, _SPEAKS
     #: All required resources are loaded, but an optional one is missing; the session is starting.
     DEGRADED = "DEGRADED", Phase.STARTING, _START, _SPEAKS
-    #: The session runs. The conditions show which resources are missing.
+    #: The session runs. `Lifecycle.conditions` has the resources that are missing.
     RUNNING = "RUNNING", Phase.SESSION, Budget(3600.0, "the longest allowed interview"), _SPEAKS
     #: The job runs its closing steps. It cannot return to an earlier state.
     CLOSING = "CLOSING", Phase.CLOSING, _CLOSING, _SILENT
@@ -116,9 +116,9 @@ class Event(StrEnum):
     METADATA_INVALID = "metadata_invalid"
     INTERVIEW_UNKNOWN = "interview_unknown"
     INTERVIEW_OVER = "interview_over"
-    #: A loaded resource became unavailable (lost) or available again (recovered). The event carries
-    #: the resource's condition.
+    #: A loaded resource became unavailable. The event carries the resource's condition.
     RESOURCE_LOST = "resource_lost"
+    #: A lost resource became available again. The event carries the resource's condition.
     RESOURCE_RECOVERED = "resource_recovered"
     SESSION_STARTED = "session_started"
     SESSION_FAILED = "session_failed"

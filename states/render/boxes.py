@@ -44,7 +44,7 @@ class Row:
 def rows_of(view: View) -> Iterator[tuple[State, ...]]:
     """Yield the rows of the states before CLOSING.
 
-    States of one group share a row, except that the outermost group spans all rows.
+    The states of a group are on one row. The outermost group contains all rows.
     """
     inner = {state: group for group in view.groups[1:] for state in group}
     seen: set[State] = set()

@@ -1,4 +1,4 @@
-"""Work of an application of one's own that another job can continue, like an interview.
+"""Lets another job continue the work of an application that holds no interviews.
 
 The dispatch names the work and the person, as JSON: `{"interview_id": "booking-17",
 "candidate_identity": "visitor"}`, and any further data of the application, except under the keys

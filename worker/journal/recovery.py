@@ -124,7 +124,7 @@ def _opened(path: Path) -> Iterator[tuple[MemoryJournal, int]]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a journal that cannot be written.
+    """Hold the lock of a journal file that this process can only read.
 
     Raises JournalError if the file cannot be opened, and JournalLocked if another process holds the
     lock.

@@ -186,9 +186,9 @@ class AgentResources:
     ) -> None:
         """Cancel the running loaders, then close the resources in reverse order.
 
-        Each closer has its own budget. If a total `budget_s` in seconds is given, each closer also
-        gets at most an equal share of the remaining time, so that a closer that hangs does not
-        delay the others. A loader that ignores its cancellation is left running, and releases its
+        Each closer has its own budget. `budget_s` limits all closers together, in seconds: each
+        gets at most an equal share of the remaining time, so that a closer that hangs takes no time
+        from the others. A loader that ignores its cancellation is left running, and releases its
         result when it has loaded one.
         """
         self._closed = True

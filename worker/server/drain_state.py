@@ -105,7 +105,7 @@ class SearchState(StrEnum):
 
     #: No job has needed a slot of another worker.
     NOT_BEGUN = auto()
-    #: The drain has looked for free slots.
+    #: The drain is looking for free slots of other workers.
     SEARCHING = auto()
     #: The drain waits a limited time for a free slot, because none was known.
     WAITING = auto()

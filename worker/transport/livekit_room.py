@@ -152,9 +152,9 @@ class LiveKitTransport:
         """Publish the audio output, so that clips can be heard before there is a session.
 
         Raises TimeoutError if publishing takes longer than `_PUBLISH_S`, and any error of
-        `MixedAudioOutput.publish`. The SDK's own timeout for publishing, 10 s, is too long. A
-        request made while LiveKit restarts is never answered, and a new job serves the candidate
-        sooner than another attempt.
+        `MixedAudioOutput.publish`. The SDK's own timeout for publishing, 10 s, is too long:
+        LiveKit never answers a request that was made during its restart, and a new job serves the
+        candidate sooner.
         """
         await run_with_timeout(self.line.publish(self._ctx.room), _PUBLISH_S)
 

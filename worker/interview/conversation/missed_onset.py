@@ -139,6 +139,6 @@ class MissedOnset:
         self.cut = True
 
     def _came_to_nothing(self) -> None:
-        """Clear `cut` if no transcript followed, so the next speech counts as a complete answer."""
+        """Clear `cut` if no transcript followed, so that the next answer is not marked cut off."""
         if not self._text():
             self.cut = False
