@@ -1,8 +1,8 @@
 """Public API of the worker: the names that a custom agent imports, in addition to `states`.
 
 All other modules of `worker` are internal and may move. `examples/` has agents that use these
-names, and docs/how-to/write-an-agent.md explains them. docs/explanation/architecture.md describes the packages that
-define these names.
+names, and docs/how-to/write-an-agent.md explains them. docs/explanation/architecture.md describes
+the packages that define these names.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ async def test_a_typed_answer_is_told_apart_from_a_spoken_one(database: Database
     await create(database, "iv-1")
     job = JobRecords()
     about = {"question_id": "first", "role": None, "generated": "", "heard": ""}
-    answers = (
+    answers: tuple[dict[str, Any], ...] = (
         {"latency": {}, "hearing": None, "interrupted": False},
         {"latency": {}, "hearing": 7, "interrupted": False},
         {"latency": {"end_of_turn": 0.5}, "hearing": None, "interrupted": False},

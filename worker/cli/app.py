@@ -40,7 +40,7 @@ _PLACES: Final[Mapping[str, str]] = {
 
 
 class Commands(Mapping[str, Any]):
-    """The commands by name, in the order of `--help`. A command is imported when it is looked up."""
+    """The commands by name, in the order of `--help`. Looking a command up imports it."""
 
     def __getitem__(self, name: str) -> Any:
         module, _, attribute = _PLACES[name].partition(":")
@@ -71,7 +71,7 @@ class CommandGroup(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help with the summaries of `PANELS`."""
-        listed = {
+        listed: dict[str, Any] = {
             name: TyperCommand(name, help=summary, rich_help_panel=panel)
             for panel, summaries in PANELS.items()
             for name, summary in summaries.items()

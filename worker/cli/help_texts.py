@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-#: Panels of `interview-worker --help` with their commands, both in the order of use, and the summary
-#: of each command. The summaries stand here too, because `--help` imports no command: a test
+#: Panels of `interview-worker --help` with their commands, both in the order of use, and each
+#: command's summary. The summaries stand here too, because `--help` imports no command: a test
 #: compares each with the first sentence of the command's own help.
 PANELS: Final[Mapping[str, Mapping[str, str]]] = {
     "Run a worker": {

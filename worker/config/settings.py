@@ -20,12 +20,12 @@ from pydantic_settings import SettingsConfigDict
 from states import BUDGETS, State
 from states.table import HURRIED_CLOSING_S
 from worker.config.continuity import ContinuitySettings
-from worker.providers.settings_group import SettingsGroup
 from worker.config.http import HttpSettings
 from worker.config.messages import sentence_of
 from worker.config.providers import ProviderSettings
 from worker.config.silence import SilenceSettings
 from worker.faults.grammar import Fault, FaultInvalid, parse
+from worker.providers.settings_group import SettingsGroup
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -57,8 +57,10 @@ class CandidateMicrophone(io.AudioInput):
         self.queued: list[rtc.AudioFrame] = []
         #: Set while no queued audio is left, and silence is delivered.
         self.idle = asyncio.Event()
-        #: Event loop time until which no frames are delivered.
-        self._lost_until = 0.0
+        self._connected = asyncio.Event()
+        self._connected.set()
+        #: The end of a loss, which sets `_connected`.
+        self._returning: asyncio.TimerHandle | None = None
 
     def say(self, frames: Iterable[rtc.AudioFrame]) -> None:
         """Queue mono frames of any length, all of one sample rate. `idle` is set at their end."""
@@ -70,14 +72,18 @@ class CandidateMicrophone(io.AudioInput):
 
         Of two losses that overlap, the one that ends later counts.
         """
-        self._lost_until = max(self._lost_until, asyncio.get_running_loop().time() + seconds)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        if self._returning is not None:
+            until = max(until, self._returning.when())
+            self._returning.cancel()
+        self._returning = loop.call_at(until, self._connected.set)
+        self._connected.clear()
         self.queued.clear()
 
     async def __anext__(self) -> rtc.AudioFrame:
-        loop = asyncio.get_running_loop()
-        while (lost_s := self._lost_until - loop.time()) > 0:
-            await asyncio.sleep(lost_s)
-        now = loop.time()
+        await self._connected.wait()
+        now = asyncio.get_running_loop().time()
         # A session that was slow gets at most one late frame. Silence that it missed is skipped.
         self._due = max(self._due, now - FRAME_S) + FRAME_S
         await asyncio.sleep(self._due - now)

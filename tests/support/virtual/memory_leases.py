@@ -1,4 +1,4 @@
-"""In-memory version of the leases of docs/explanation/continuity.md, on a clock that a test moves."""
+"""In-memory leases, on a clock that a test moves (docs/explanation/continuity.md)."""
 
 from __future__ import annotations
 

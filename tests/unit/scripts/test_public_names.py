@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 PAGES: Final = marked_pages(REPOSITORY)
 
-FACE: Final = '''
+FACE: Final = """
 from package.inner import Thing, start
 
 __all__ = ["LIMIT", "Thing", "start"]
 
 #: The most at once.
 LIMIT: int = 3
-'''
+"""
 
 INNER: Final = '''
 from dataclasses import dataclass, field
