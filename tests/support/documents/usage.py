@@ -56,8 +56,8 @@ def shell_problem(words: Sequence[str]) -> str | None:
 def inline_problem(text: str) -> str | None:
     """Return what is wrong with a command in inline code; None if nothing is known.
 
-    The name of a command alone (`interview-worker jobs show`) needs no arguments. A command may be
-    written without the program (`jobs show`), and then needs none either. Alternatives may be
+    A command in inline code names a command or an option, so arguments and values may be left out
+    (`interview-worker jobs show --json`), and the program too (`jobs show`). Alternatives may be
     separated by `|` (`interview-worker jobs list | show JOB`).
     """
     plain = _BRACKETS.sub(" ", _ANGLE_BRACKETS.sub("VALUE", text))
@@ -66,7 +66,7 @@ def inline_problem(text: str) -> str | None:
     for words in simple_commands(first):
         given = arguments_of(words)
         if given is not None:
-            problems.append(usage_problem(given, complete=len(given) > len(_path_of(given))))
+            problems.append(usage_problem(given, complete=False))
         elif _is_without_program(words):
             given = tuple(words)
             problems.append(usage_problem(given, complete=False))
@@ -111,7 +111,7 @@ def usage_problem(arguments: Sequence[str], *, complete: bool) -> str | None:
         command.make_context(shown, rest)
     except typer.TyperException as error:
         message = error.format_message()
-        if complete or not message.startswith("Missing "):
+        if complete or not (message.startswith("Missing ") or "requires an argument" in message):
             return f"`{shown}`: {message}"
     return None
 

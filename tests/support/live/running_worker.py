@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
@@ -40,6 +41,9 @@ StartWorker: TypeAlias = "Callable[[Mapping[str, str]], Awaitable[RunningWorker]
 #: Lock that is held while a worker starts. Loading the models takes a whole processor; two starts
 #: at once would make the candidates of parallel tests stutter.
 _STARTING = Path(tempfile.gettempdir()) / "interview-worker-tests-starting.lock"
+#: Variable with a folder in which the log and the journals of every worker are kept, to find out
+#: why a scenario failed.
+_KEEP_LOGS = "KEEP_LOGS"
 #: Number of log lines to show for a worker that does not end.
 _LAST_LINES = 20
 
@@ -185,7 +189,17 @@ class RunningWorker:
             if self.process is not None and self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
+            self._keep_files()
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _keep_files(self) -> None:
+        """Copy the log and the journals to the folder of `_KEEP_LOGS`, if it is set."""
+        if folder := os.environ.get(_KEEP_LOGS):
+            kept = Path(folder) / self.agent_name
+            kept.mkdir(parents=True, exist_ok=True)
+            for path in (self.log_path, *(self.data_dir / "journals").rglob("*.jsonl")):
+                with suppress(OSError):
+                    shutil.copy2(path, kept)
 
     # --- log and commands -------------------------------------------------------------------------
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from states import Event, Reason
 from tests.support.documents.markdown import documents
 from tests.support.paths import REPOSITORY
 from worker.config.settings import Settings, variable_of
+from worker.faults import points
 from worker.telemetry.catalog import FIGURES
 
 if TYPE_CHECKING:
@@ -39,7 +41,9 @@ def is_known(name: str, known: frozenset[str]) -> bool:
 
 @cache
 def variables() -> frozenset[str]:
-    return frozenset(map(variable_of, Settings.model_fields))
+    """Return the variables of the settings, and the constants of the code that begin alike."""
+    constants = (*Event.__members__, *Reason.__members__, *vars(points))
+    return frozenset((*map(variable_of, Settings.model_fields), *constants))
 
 
 @cache

@@ -67,7 +67,7 @@ def test_private_names_are_used_in_the_files_that_the_page_lists_and_nowhere_els
     }
     # This one keeps the name in a string, since Python mangles it.
     using.add("worker/speech/tts/elevenlabs_reconnect.py")
-    assert using == set(re.findall(r"\]\(\.\./(worker/[\w/]+\.py)\)", PAGE.read_text("utf-8")))
+    assert using == set(re.findall(r"\]\(\.\./\.\./(worker/[\w/]+\.py)\)", PAGE.read_text("utf-8")))
 
 
 def test_the_agent_server_has_what_its_subclass_uses() -> None:

@@ -208,7 +208,9 @@ def test_the_operations_are_those_of_the_database() -> None:
         "list_interviews",
         "list_jobs",
         "records_of",
+        "remove_untaken_interview",
         "set_dispatched",
+        "typed_turns",
     }
     operations = {first_word(call) for call in calls("run")} - {None}
     assert operations == {*OPERATIONS, *of_commands}
