@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.live.coming_back import COMES_BACK
 from tests.support.live.one_question import IMPATIENCE
+from tests.support.live.priority import prefer_this_process
 from tests.support.live.running_worker import RunningWorker
 from worker.simulation.livekit_server import LiveKitServer, LiveKitServerUnavailable, find_or_build
 from worker.speech import local_models
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.live.running_worker import StartWorker
+
+
+def pytest_configure() -> None:
+    """Give candidates, the LiveKit server and the providers priority over the workers."""
+    prefer_this_process()
 
 
 @pytest.fixture(scope="session")

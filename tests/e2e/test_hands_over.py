@@ -197,6 +197,7 @@ async def test_at_the_drain_deadline_an_unfinished_answer_is_kept_and_asked_agai
         assert [turn.interrupted for turn in kept] == [True]
 
 
+@pytest.mark.alone
 @pytest.mark.rotates
 async def test_a_job_whose_main_process_is_killed_hands_over_to_another_worker(
     start_worker: StartWorker, record_property: Record

@@ -114,7 +114,8 @@ async def test_a_missing_privilege_of_the_role_is_named(
 def test_the_doctor_knows_every_table_from_which_the_worker_deletes_rows() -> None:
     sources = (REPOSITORY / "worker" / "store").rglob("*.py")
     named = {table for path in sources for table in _DELETE.findall(path.read_text("utf-8"))}
-    assert named == set(database.DELETED_FROM)
+    # Only `interviews create` deletes an interview, after a failure, and works without the right.
+    assert named - {"interviews"} == set(database.DELETED_FROM)
 
 
 async def test_a_role_without_privileges_is_first_reported_as_unable_to_read(

@@ -21,6 +21,7 @@ from filelock import AsyncFileLock
 from states import History
 from tests.support.environment import environment
 from tests.support.folders import new_folder
+from tests.support.live.priority import without_priority
 from tests.support.live.waiting import PATIENCE_S, eventually
 from tests.support.live.worker_files import WorkerJournals, WorkerLog
 from worker.simulation.child_process import start_child
@@ -138,7 +139,7 @@ class RunningWorker:
             self._log.begin()
             with self.log_path.open("wb") as log:
                 self.process = start_child(
-                    [*self._inside, sys.executable, "-m", "worker", "start"],
+                    [*self._inside, *without_priority(), sys.executable, "-m", "worker", "start"],
                     output=log,
                     env=environment(self.settings),
                     cwd=self.folder,

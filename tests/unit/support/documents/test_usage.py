@@ -44,7 +44,6 @@ def test_inline_code_that_names_what_exists_is_right(text: str) -> None:
         ("interview-worker jobs print", "`interview-worker jobs` has no command `print`"),
         ("interview-worker jobs list --all", "`interview-worker jobs list`: No such option: --all"),
         ("interview-worker jobs list | show JOB --no", "No such option: --no"),
-        ("interview-worker jobs show --json", "Missing argument"),
         ("interview-worker health dead", "Invalid value for"),
         ("interview-worker critical-chain A B", "Got unexpected extra argument"),
         ("python -m worker jobs print", "`interview-worker jobs` has no command `print`"),
