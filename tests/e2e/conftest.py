@@ -65,7 +65,9 @@ def livekit_binary(runner: asyncio.Runner, pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def livekit_server(livekit_binary: Path, runner: asyncio.Runner) -> Iterator[LiveKitServer]:
+def livekit_server(
+    livekit_binary: Path, runner: asyncio.Runner, voices: None
+) -> Iterator[LiveKitServer]:
     """Yield one server for the whole run, never killed or restarted; each test has its own room."""
     server = LiveKitServer(livekit_binary)
     runner.run(server.start())

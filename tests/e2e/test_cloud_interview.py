@@ -52,7 +52,7 @@ class Cloud:
 
 
 @pytest.fixture
-async def cloud() -> AsyncIterator[Cloud]:
+async def cloud(voices: None) -> AsyncIterator[Cloud]:
     providers = Cloud()
     async with AsyncExitStack() as stack:
         for server in (providers.deepgram, providers.elevenlabs, providers.openai):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 
 #: Steps of niceness (setpriority(2)) between the tests' own processes and a worker. A step is some
 #: 10 % of processor time, so that a worker gets a tenth while both want all of it.
@@ -24,6 +25,7 @@ def prefer_this_process() -> None:
 
 
 def without_priority() -> tuple[str, ...]:
-    """Return the prefix of a command that runs with the usual priority."""
+    """Return the prefix of a command that runs with the usual priority (nice(1))."""
     raised_by = -os.getpriority(os.PRIO_PROCESS, 0)
-    return ("nice", "-n", str(raised_by)) if raised_by > 0 else ()
+    nice = shutil.which("nice")
+    return (nice, "-n", str(raised_by)) if nice is not None and raised_by > 0 else ()
