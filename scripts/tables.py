@@ -18,7 +18,7 @@ from worker.cli.resources import resource_rows
 from worker.config.settings import Settings, shown, variable_of
 from worker.faults import grammar
 from worker.faults.points import Kind
-from worker.providers.settings_group import help_texts
+from worker.env.group import help_texts
 
 _REPOSITORY: Final = Path(__file__).parents[1]
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.support.environment import OURS
-from worker.config.settings import Settings, SettingsInvalid
+from worker.config.settings import Settings
+from worker.env.group import SettingsInvalid
 from worker.interview.plan.plan import MAX_FILE_BYTES, Plan, PlanError, load_plan
 from worker.livekit_api.errors import LiveKitError, shown_url
 from worker.livekit_api.errors import check_url as check_livekit_url

@@ -45,7 +45,7 @@ class CommandError(Exception):
 #: Exit code of each error class of the project, by the class's place. The places are text, so that
 #: a command imports no part of the worker that it does not use; a test imports each of them.
 CODES: Final[Mapping[str, ExitCode]] = {
-    "worker.config.settings.SettingsInvalid": ExitCode.USAGE,
+    "worker.env.group.SettingsInvalid": ExitCode.USAGE,
     "worker.interview.plan.plan.PlanError": ExitCode.USAGE,
     "worker.job.application.ApplicationInvalid": ExitCode.USAGE,
     "worker.store.interviews.InterviewIdInvalid": ExitCode.USAGE,

@@ -12,8 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from worker.cli.common import CommandError, ExitCode, one_line_errors, print_json
-from worker.config.http import address
-from worker.config.settings import Settings
+from worker.config.http import HttpSettings, address
 
 #: Timeout of the request in seconds. The timeout is short, because the worker answers from memory.
 _ANSWER_S = 3.0
@@ -38,7 +37,7 @@ def health(
 ) -> None:
     """Probe the worker at INTERVIEW_HTTP_HOST and INTERVIEW_HTTP_PORT; exit 0 if ok, 5 if not."""
     with one_line_errors():
-        settings = Settings.load()
+        settings = HttpSettings.load()
         well, answer = ask(settings, _PATHS[probe])
         if as_json:
             print_json(answer)
@@ -48,7 +47,7 @@ def health(
         raise typer.Exit(ExitCode.UNAVAILABLE)
 
 
-def ask(settings: Settings, path: str) -> tuple[bool, dict[str, Any]]:
+def ask(settings: HttpSettings, path: str) -> tuple[bool, dict[str, Any]]:
     """Request `path` from the worker. Return whether the status is a success, and the answer.
 
     Raises CommandError if no program answers, or if the program that answers is not a worker.

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from worker.providers.settings_group import SettingsGroup
+from worker.env.group import SettingsGroup
 
 
 class ContinuitySettings(SettingsGroup):

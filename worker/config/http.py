@@ -7,7 +7,7 @@ import re
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from worker.providers.settings_group import SettingsGroup
+from worker.env.group import SettingsGroup
 
 #: The characters of an address (an IPv6 address may name its interface after %) or a host name.
 _HOST = re.compile(r"[A-Za-z0-9_.:%-]*")

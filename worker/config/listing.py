@@ -10,7 +10,7 @@ from worker.config.http import HttpSettings
 from worker.config.providers import ProviderSettings
 from worker.config.settings import Settings, origin_of, shown, variable_of
 from worker.config.silence import SilenceSettings
-from worker.providers.settings_group import help_texts
+from worker.env.group import help_texts
 
 _PROVIDERS: Final = "Speech and language model"
 _CONTINUITY: Final = "Continuity: leases and redispatch"

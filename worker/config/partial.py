@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
-from worker.config.settings import Settings, SettingsInvalid, variable_of
+from worker.config.settings import Settings, variable_of
+from worker.env.group import SettingsInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from pydantic_settings import NoDecode
 
 from worker.faults.points import add_members
 from worker.providers.registry import VENDORS, settings_of, vendors_of
-from worker.providers.settings_group import SettingsGroup
+from worker.env.group import SettingsGroup
 from worker.providers.vendor import CHAINS
 from worker.speech.tts.voice import Voice
 

@@ -1,7 +1,6 @@
 """All settings of the worker: unit, default, environment variable, and a line of help.
 
-The settings are read from the environment and from a `.env` file in the working folder. If both
-contain a setting, the environment takes precedence.
+`worker.env.group` reads them from the environment and from the file `.env`.
 """
 
 from __future__ import annotations
@@ -10,41 +9,23 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from states import BUDGETS, State
 from states.table import HURRIED_CLOSING_S
 from worker.config.continuity import ContinuitySettings
 from worker.config.http import HttpSettings
-from worker.config.messages import sentence_of
 from worker.config.providers import ProviderSettings
 from worker.config.silence import SilenceSettings
 from worker.faults.grammar import Fault, FaultInvalid, parse
-from worker.providers.settings_group import SettingsGroup
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+from worker.env.group import SettingsGroup
 
 #: The credentials of a URL (before an `@`), and its query.
 _URL_SECRETS = re.compile(r"(?<=://)[^/?#\s]+(?=@)|(?<=\?)[^#\s]+")
-
-
-class SettingsInvalid(Exception):
-    """Raised when at least one setting is invalid. The message has one line for each problem.
-
-    `variables` are the variables that are invalid on their own. It is empty if valid settings
-    contradict each other.
-    """
-
-    def __init__(self, problems: tuple[str, ...], variables: frozenset[str] = frozenset()) -> None:
-        self.problems = problems
-        self.variables = variables
-        super().__init__("\n".join(problems))
 
 
 def _budget(state: State) -> Any:
@@ -136,21 +117,6 @@ class WorkerSettings(SettingsGroup):
 class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettings, WorkerSettings):
     """All settings of the worker. `load` reads the settings and reports which are invalid."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        env_file_encoding="utf-8",
-        extra="ignore",
-        frozen=True,
-    )
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _is_text(cls, value: object) -> object:
-        """Refuse what no path, URL or header can contain: bytes that are no UTF-8, and NUL."""
-        if isinstance(value, str) and ("\0" in value or not _encodable(value)):
-            raise ValueError("contains a character that is not text")
-        return value
-
     @field_validator("data_dir", mode="before")
     @classmethod
     def _not_here(cls, value: object) -> object:
@@ -163,21 +129,6 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
         """Expand `~`, which no shell does in a `.env` file."""
         # Unlike `Path.expanduser`, this raises no error for an unknown user.
         return Path(os.path.expanduser(value))
-
-    @classmethod
-    def load(cls, **overrides: Any) -> Settings:
-        """Read the settings. Raises SettingsInvalid if a setting is invalid.
-
-        `overrides` maps names of environment variables to values.
-        """
-        try:
-            return cls(**overrides)
-        except ValidationError as error:
-            found = error.errors()
-            variables = frozenset(str(each["loc"][0]) for each in found if each["loc"])
-            raise SettingsInvalid(tuple(map(_problem, found)), variables) from None
-        except UnicodeDecodeError as error:
-            raise SettingsInvalid((f".env is not UTF-8 text (byte {error.start + 1})",)) from None
 
     @model_validator(mode="after")
     def _faults_are_meant(self) -> Settings:
@@ -211,19 +162,6 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
     def journal_dir(self) -> Path:
         """The folder of the journals that are not ingested yet."""
         return self.data_dir / "journals"
-
-
-def _encodable(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _problem(error: ErrorDetails) -> str:
-    message = sentence_of(error)
-    return f"{error['loc'][0]}: {message}" if error["loc"] else message
 
 
 def variable_of(field: str) -> str:

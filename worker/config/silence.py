@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from worker.providers.settings_group import SettingsGroup
+from worker.env.group import SettingsGroup
 
 #: Upper limit in seconds, because a candidate who hears nothing for longer has left.
 _LONGEST_S: Final = 600.0

@@ -17,7 +17,8 @@ from livekit.agents import JobContext, JobProcess
 
 from states import Outcome, check_ends
 from worker import faults
-from worker.config.settings import Settings, SettingsInvalid
+from worker.config.settings import Settings
+from worker.env.group import SettingsInvalid
 from worker.job.application import (
     Application,
     ApplicationInvalid,

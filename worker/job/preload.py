@@ -14,7 +14,8 @@ from contextlib import contextmanager
 
 from worker import faults
 from worker.audio.clip import ClipMissing
-from worker.config.settings import Settings, SettingsInvalid
+from worker.config.settings import Settings
+from worker.env.group import SettingsInvalid
 from worker.job.apology import load_apology
 from worker.job.application import ApplicationInvalid, declared_in
 from worker.job.entrypoint import ignore_signals

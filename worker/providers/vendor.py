@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from worker.providers.settings_group import SettingsGroup
+    from worker.env.group import SettingsGroup
     from worker.speech.tts.voice import Voice
 
 #: The fallback chains: speech to text, text to speech, language model.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from worker.providers.settings_group import SettingsGroup
+from worker.env.group import SettingsGroup
 from worker.providers.vendor import Vendor
 from worker.speech.tts.voice import Voice
 

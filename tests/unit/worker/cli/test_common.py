@@ -29,7 +29,7 @@ from worker.cli.common import (
 from worker.cli.databases import database_url
 from worker.cli.errors import CODES as PLACES
 from worker.cli.errors import code_of
-from worker.config.settings import SettingsInvalid
+from worker.env.group import SettingsInvalid
 from worker.interview.plan.plan import PlanError
 from worker.interview.plan.validation import PlanProblem
 from worker.livekit_api.client import LiveKitClient

@@ -17,7 +17,8 @@ from worker.cli.requirements import (
     load_settings,
     report_unknown_variables,
 )
-from worker.config.settings import Settings, SettingsInvalid, variable_of
+from worker.config.settings import Settings, variable_of
+from worker.env.group import SettingsInvalid
 from worker.livekit_api.errors import LiveKitUrlInvalid
 from worker.operations.errors import LiveKitNotConfigured
 from worker.store.url import DatabaseUrlInvalid

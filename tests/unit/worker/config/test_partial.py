@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from worker.config.partial import partial_settings
-from worker.config.settings import Settings, SettingsInvalid, variable_of
+from worker.config.settings import Settings, variable_of
+from worker.env.group import SettingsInvalid
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from states import State
 from tests.support.paths import REPOSITORY
 from tests.support.virtual.job_parts import settings_in
-from worker.config.settings import Settings, SettingsInvalid
+from worker.config.settings import Settings
+from worker.env.group import SettingsInvalid
 from worker.faults.grammar import LONGEST_SLOW_S, Fault, FaultInvalid, parse
 from worker.faults.points import CLOSING_STEPS, OPERATIONS, POINTS, Kind, Point
 from worker.interview.resources import interview_resources

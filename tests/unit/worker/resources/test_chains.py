@@ -9,7 +9,8 @@ import pytest
 from livekit.agents import APIStatusError, vad
 from livekit.plugins import deepgram, elevenlabs, openai
 
-from worker.config.settings import Settings, SettingsInvalid
+from worker.config.settings import Settings
+from worker.env.group import SettingsInvalid
 from worker.resources import chains
 from worker.resources.bootstrap import AgentResources
 from worker.resources.resource import LoadFailed

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from tests.support.virtual.job_parts import settings_in
 from tests.support.virtual.journal_parts import START, write
 from worker.cli.app import app
-from worker.config.settings import SettingsInvalid
+from worker.env.group import SettingsInvalid
 from worker.telemetry.http import TelemetryServer
 from worker.telemetry.job_observer import Observer
 from worker.telemetry.worker_status import WorkerStatus

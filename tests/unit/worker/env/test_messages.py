@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from pydantic_core import ErrorDetails
 
-from worker.config.messages import sentence_of
+from worker.env.messages import sentence_of
 
 
 def error(kind: str, message: str = "", **context: Any) -> ErrorDetails:

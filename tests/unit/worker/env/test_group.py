@@ -7,7 +7,7 @@ import inspect
 import pytest
 from pydantic import Field
 
-from worker.providers.settings_group import SettingsGroup, help_texts
+from worker.env.group import SettingsGroup, help_texts
 
 
 class FirstSettings(SettingsGroup):

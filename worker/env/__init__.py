@@ -1,0 +1,1 @@
+"""How settings are declared and read: groups of environment variables, and their errors."""

@@ -1,0 +1,126 @@
+"""Base class of all groups of settings: variables, reading, errors and help texts."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import AliasGenerator, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from worker.env.messages import sentence_of
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+
+class SettingsInvalid(Exception):
+    """Raised when at least one setting is invalid. The message has one line for each problem.
+
+    `variables` are the variables that are invalid on their own. It is empty if valid settings
+    contradict each other.
+    """
+
+    def __init__(self, problems: tuple[str, ...], variables: frozenset[str] = frozenset()) -> None:
+        self.problems = problems
+        self.variables = variables
+        super().__init__("\n".join(problems))
+
+
+
+def _variable(field: str) -> str:
+    return f"INTERVIEW_{field.upper()}"
+
+
+class SettingsGroup(BaseSettings):
+    """Group of settings whose variables are the fields' names after INTERVIEW_.
+
+    A field with another variable names it as its `validation_alias`. The docstring below a field is
+    its help text (`help_texts`); a text that is computed is the field's `description` instead.
+    The values come from the environment and from the file `.env` of the working folder. If a
+    variable is in both, the environment takes precedence.
+    """
+
+    model_config = SettingsConfigDict(
+        alias_generator=AliasGenerator(validation_alias=_variable),
+        # Most groups are never created: a command creates one, or `Settings`, which joins them all.
+        defer_build=True,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        """Refuse what no path, URL or header can contain: bytes that are no UTF-8, and NUL."""
+        if isinstance(value, str) and ("\0" in value or not _encodable(value)):
+            raise ValueError("contains a character that is not text")
+        return value
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the settings. Raises SettingsInvalid if a setting is invalid.
+
+        `overrides` maps names of environment variables to values.
+        """
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            found = error.errors()
+            variables = frozenset(str(each["loc"][0]) for each in found if each["loc"])
+            raise SettingsInvalid(tuple(map(_problem, found)), variables) from None
+        except UnicodeDecodeError as error:
+            raise SettingsInvalid((f".env is not UTF-8 text (byte {error.start + 1})",)) from None
+
+
+def help_texts(settings: type[BaseSettings]) -> dict[str, str]:
+    """Return the help text of each field of `settings`, on one line, in the order of the fields.
+
+    The text is empty if the sources of the worker are not installed. Reading the sources takes
+    50 ms of processor time, so only code that prints help texts calls this function.
+    """
+    written: dict[str, str] = {}
+    for group in settings.__mro__:
+        if issubclass(group, SettingsGroup) and "__annotations__" in vars(group):
+            written |= _docstrings(group)
+    return {
+        name: " ".join((field.description or written.get(name, "")).split())
+        for name, field in settings.model_fields.items()
+    }
+
+
+def _docstrings(group: type) -> dict[str, str]:
+    """Return the docstring below each annotated field of a class."""
+    try:
+        source = inspect.getsource(group)
+    except OSError:
+        return {}
+    # The classes are at the top level of their modules: their source is not indented.
+    (tree,) = ast.parse(source).body
+    assert isinstance(tree, ast.ClassDef)  # noqa: S101  # the source of a class
+    return {
+        field.target.id: text.value.value
+        for field, text in pairwise(tree.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
+
+
+def _encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _problem(error: ErrorDetails) -> str:
+    message = sentence_of(error)
+    return f"{error['loc'][0]}: {message}" if error["loc"] else message
