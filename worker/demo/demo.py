@@ -34,7 +34,8 @@ from worker.store.interviews import Interview, create_interview
 from worker.store.jobs import list_jobs
 from worker.store.migrate import migrate
 
-#: Seconds to wait, after the conversation, until the last record is in the database.
+#: Maximum seconds from the end of the conversation until the interview has ended and the exit codes
+#: of its jobs are in the database.
 _JOB_END_S = 30.0
 
 Say = Callable[[str], None]
@@ -200,5 +201,5 @@ async def _all_exited(db: Database, interview_id: str) -> bool:
 
 
 def log_to(stream: TextIO) -> Console:
-    """Return a console that writes plain text if `stream` is not a terminal."""
+    """Return a console that writes to `stream`, as plain text if `stream` is not a terminal."""
     return Console(file=stream, highlight=False)

@@ -58,8 +58,8 @@ class CandidateScript:
         self._ids = [question.id for question in plan.questions]
         self._answers = dict(answers)
         self._generic = generic
-        # The follow-ups come first, because the interviewer may repeat a question before its
-        # follow-up, and such a text contains both.
+        # The follow-ups come first. The interviewer may repeat a question before its follow-up, and
+        # such a text contains the question and the follow-up.
         followed = [
             (_words(follow_up), f"{question.id}/{number}")
             for question in plan.questions

@@ -20,7 +20,7 @@ _REGISTERED: Final = "registered worker"
 _READY_S = 60.0
 _LOOK_EVERY_S = 0.1
 
-#: The signals that end a worker, in order, each with the seconds until the next signal. The first
+#: The signals that end a worker, in order, each with the seconds to wait for the end. The first
 #: SIGTERM drains the worker. The second SIGTERM hands the running interviews over to other workers,
 #: or ends these interviews if no other worker exists. SIGKILL ends a worker that hangs.
 _ENDINGS = (("terminate", 2.0), ("terminate", 12.0), ("kill", 5.0))

@@ -43,8 +43,8 @@ from worker.store.database import Database
 if TYPE_CHECKING:
     from worker.job.handle import JobHandle
 
-#: Clip of the closing message, by the reason for the end of the job. The other reasons need no
-#: message, because the plan's closing was spoken, no candidate can hear a message, or another
+#: Clip of the closing message, by the reason for the end of the job. A reason without an entry
+#: needs no message: the plan's closing was spoken, no candidate can hear a message, or another
 #: interviewer holds the interview.
 _LAST_WORDS: Mapping[str, ClipName] = {
     Reason.INTERVIEW_ALREADY_OVER: ClipName.ALREADY_OVER,
@@ -66,8 +66,8 @@ _LAST_WORDS: Mapping[str, ClipName] = {
 }
 
 
-#: Resources that end the candidate's turns, each with the handler in `turn_detection` that reports
-#: a change of the resource's condition.
+#: Resources that detect the end of the candidate's turns, each with the function that handles a
+#: change of the resource's condition.
 _TURN_ENDERS = {"vad": take_vad, "turn_detector": take_turn_detector}
 #: Resources that report their condition during the interview.
 _WATCHED = (*_TURN_ENDERS, "stt", "tts", "llm")
@@ -86,7 +86,7 @@ class InterviewApplication(Application):
 
     @classmethod
     def failed_words(cls) -> Clip | None:
-        """Return the clip for an interview that cannot begin.
+        """Return the clip that is played if the interview cannot begin.
 
         Raises ClipMissing if the recording is missing or cannot be decoded.
         """
@@ -133,10 +133,10 @@ class InterviewApplication(Application):
         return self._succession
 
     def header(self) -> Mapping[str, Any]:
-        """Return the interview's id, the previous job, and the reason for the redispatch.
+        """Return the interview's id, the previous job's id, and the reason for the redispatch.
 
-        The interview's id is None if the dispatch metadata is invalid. The previous job and the
-        reason are absent if the dispatch is not a redispatch.
+        The interview's id is None if the dispatch metadata is invalid. The other fields are absent
+        if the dispatch is not a redispatch.
         """
         return {
             "interview_id": self._orchestrator and self._orchestrator.interview_id,
@@ -148,7 +148,10 @@ class InterviewApplication(Application):
         return [self._told_when_late(resource) for resource in self._declared]
 
     def _told_when_late(self, resource: Resource) -> Resource:
-        """Extend `attach`, so that a resource that loads late also reports its condition."""
+        """Return the resource. If it is in `_WATCHED`, extend `attach` by `_take_on`.
+
+        A resource that loads after the session has started then reports its condition too.
+        """
         if resource.name not in _WATCHED:
             return resource
 
@@ -165,7 +168,7 @@ class InterviewApplication(Application):
             raise LoadFailed("MetadataInvalid", self._problem or "", event=Event.METADATA_INVALID)
         report = held.reports.get("database")
         away = report is not None and not report.ok
-        # Retry an unavailable database only if the dispatch contained no plan.
+        # If the dispatch contained a plan, use that plan instead of an unavailable database.
         database = None if away and self._has_snapshot else held.get("database")
         self._succession.database = held.get("database")
         # Take the lease before reading the turns, so that the turns of the previous holder are
@@ -226,8 +229,8 @@ class InterviewApplication(Application):
         )
         assert self._orchestrator is not None  # noqa: S101  # required and loaded
         if name == "llm":
-            # The fallback chain has its own time limit for the first word, after which the chain
-            # uses the next provider.
+            # `first_word_s` must not end a reply before the fallback chain does. The chain has its
+            # own time limit for the first word, after which the chain uses the next provider.
             reply_s = self._settings.llm_reply_s
             self._orchestrator.use_model(engine, first_word_s=reply_s, reply_s=reply_s)
         if name == "tts":

@@ -91,7 +91,7 @@ class EndConditions:
         return Event.TURN_STUCK
 
     def _listen_from_now(self) -> None:
-        """Restart the measurement of silence, which excludes the candidate's absence."""
+        """Restart the measurement of silence, so that the candidate's absence does not count."""
         self._interviewer.last_sound = asyncio.get_running_loop().time()
 
     async def _candidate_within(self, seconds: float) -> bool:
@@ -112,11 +112,11 @@ class EndConditions:
             if self._interviewer.sounding or not self._job.transport.candidate_is_here:
                 quiet_s = 0.0
             if quiet_s < limit / 2:
-                self._asked_again = False  # either side has spoken since the clip
+                self._asked_again = False  # the next silence gets a clip again
             if quiet_s >= limit:
                 return Event.CANDIDATE_SILENT
             if quiet_s >= limit / 2 and not self._asked_again:
                 self._asked_again = True
-                with contextlib.suppress(ClipMissing):  # the silence limit still applies
+                with contextlib.suppress(ClipMissing):  # the limit applies without the clip too
                     await self._job.transport.line.play(load_clip(ClipName.STILL_THERE))
             await asyncio.sleep(limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s)

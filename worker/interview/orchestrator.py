@@ -71,7 +71,8 @@ class PlanPosition:
     question: int = 0
     #: True once the candidate heard enough of the current question or follow-up to answer it.
     asked: bool = False
-    #: Number of times that the last question or follow-up was cut off before enough was heard.
+    #: Number of times that the last question or follow-up was cut off before the candidate heard
+    #: enough of the text.
     cut_off: int = 0
     follow_ups: int = 0
     #: The question and the follow-ups that were heard, in order. The last entry is the one that
@@ -95,12 +96,13 @@ class PlanPosition:
 class LlmAllowance:
     """Limits on the words of a language model at one position in the plan."""
 
-    #: The plan's own next utterance.
+    #: The interviewer's next utterance, in the plan's own words.
     move: Move
     place: PlanPosition
     #: True if the model may add an acknowledgement, which asks nothing, before `move`.
     acknowledge: bool = False
-    #: Number of follow-ups that the model itself may still ask. A follow-up replaces `move`.
+    #: Number of follow-ups that the model may ask in its own words about the current question. Such
+    #: a follow-up replaces `move`.
     follow_ups_left: int = 0
 
 
@@ -167,7 +169,10 @@ def _asked(
 
 
 def _prompt_in(turn: CommittedTurn, question: Question) -> str:
-    """Return the question in an utterance: the plan's own text, or else the last sentence."""
+    """Return the question or follow-up at the end of an utterance.
+
+    This is the plan's own text if the utterance ends with such a text, else the last sentence.
+    """
     if turn.role is Role.OPENING:
         return question.text.strip()
     generated = turn.generated.strip()
@@ -234,7 +239,7 @@ def _ask(role: Role, question: Question, prompt: str = "") -> Move:
 def _follow_up(plan: Plan, question: Question, place: PlanPosition) -> str | None:
     """Return the plan's next follow-up; None if the interviewer must not ask one.
 
-    The answer must be short, a follow-up must be allowed, and time must be left.
+    A follow-up is asked only if the answer is short, a follow-up is allowed, and time is left.
     """
     if place.cut_off >= MOST_REPEATS or place.follow_ups >= question.follow_ups_allowed:
         return None

@@ -65,7 +65,7 @@ class Utterance:
 
     @property
     def move(self) -> Move:
-        """The utterance in the plan's own words, or as phrased once `found` has returned."""
+        """The phrased utterance; the plan's own words while `found` has not returned."""
         return self._found or self._leeway.move
 
     async def found(self) -> Move:
@@ -81,9 +81,9 @@ class OrchestratorLLM(llm.LLM[Never]):
 
     `snapshot` is the plan in the dispatch, and `turns` are the turns before the dispatch. With
     `snapshot` and `turns`, the worker can hold or continue the interview while the database is
-    unavailable. `on_refused` is called each time that a language model's words are not spoken. The
-    argument is the reason as one CamelCase word: a refusal of `worker.interview.llm.guardrails`, or
-    a failure of the model.
+    unavailable. `on_refused` is called with a reason each time that a language model's words are
+    not spoken. The reason is one CamelCase word, which names a refusal (such as those of
+    `worker.interview.llm.guardrails`) or a failure of the model.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         )
 
     async def init(self, db: Database | None) -> None:
-        """Load the interview. May be called again after a failure.
+        """Load the interview. The method may be called again after a failure.
 
         Raises LoadFailed if there is no valid plan, or no interview to hold. The failure is
         permanent for INTERVIEW_UNKNOWN, for INTERVIEW_OVER, and for an invalid plan. If the
@@ -209,7 +209,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         return seconds_left(self.plan, self._turns)
 
     def next_utterance(self) -> Utterance:
-        """Return the next utterance, which is the same object until a turn is committed.
+        """Return the next utterance, as one object until `commit` or `speak_plainly` is called.
 
         Raises OrchestratorNotReady if `init` has not succeeded.
         """

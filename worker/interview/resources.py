@@ -15,7 +15,8 @@ from worker.resources.turn_detector import turn_detector_resource
 #: Share of the time budget of BOOTSTRAPPING that loading the orchestrator may take, retries
 #: included. The remaining time is for reporting the last failure as the orchestrator's condition.
 _RETRIED_FOR: Final = 0.8
-#: Maximum number of attempts to load the orchestrator, which is more than the time budget allows.
+#: Maximum number of attempts to load the orchestrator. The maximum is so high that the time limit
+#: (`_RETRIED_FOR`) ends the attempts first.
 _MOST_TRIES: Final = 1000
 
 
@@ -64,5 +65,5 @@ def _every_resource() -> tuple[Resource, ...]:
 
 
 def interview_meanings() -> dict[str, str]:
-    """Return the effect of each resource's loss by name, for the legend of a diagram."""
+    """Return the effect of each resource's loss, by the resource's name, for a diagram's legend."""
     return meanings(_every_resource())

@@ -35,7 +35,8 @@ def session_of(orchestrator: OrchestratorLLM, held: AgentResources) -> AgentSess
             endpointing={"mode": "fixed", "min_delay": 1.8, "max_delay": 6.0},
             # The framework's default, "adaptive", uses a cloud model.
             interruption={"mode": "vad"},
-            # A preemptive reply would ignore the turn, because the turn is committed later.
+            # A preemptive reply would be generated before the candidate's turn is committed, and
+            # would therefore ignore that turn.
             preemptive_generation={"enabled": False},
         ),
         # With a warm-up of the echo cancellation, the first words of an early interruption are

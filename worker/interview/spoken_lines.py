@@ -1,4 +1,4 @@
-"""The lines of a plan that the interviewer will speak, known before the interview."""
+"""The texts of a plan that are known before the interview, for synthesis in advance."""
 
 from __future__ import annotations
 

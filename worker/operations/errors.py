@@ -1,4 +1,7 @@
-"""Errors of the operations. Each message is one line and tells the user what to do."""
+"""Errors that the operations on interviews and jobs raise.
+
+Each message is one line and tells the user what to do.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ class OperationFailed(Exception):
 
 
 class LiveKitNotConfigured(OperationFailed):
-    """Raised if settings for LiveKit are empty. `missing` has their environment variables."""
+    """Raised if settings for LiveKit are empty. `missing` names their environment variables."""
 
     def __init__(self, missing: list[str]) -> None:
         self.missing = missing
@@ -42,8 +45,8 @@ class InterviewOver(OperationFailed):
 class InterviewNotCreated(OperationFailed):
     """Raised if LiveKit fails while an interview is created.
 
-    `cause` is LiveKit's error. `kept` is the id of the interview if it is in the database all the
-    same; None if nothing was stored, or if it was removed again.
+    `cause` is LiveKit's error. `kept` is the id of the interview if the database still contains the
+    interview. `kept` is None if no interview was stored, or if the interview was removed again.
     """
 
     def __init__(self, cause: Exception, *, kept: str | None = None) -> None:

@@ -42,8 +42,9 @@ _TURN_FIELDS = (
     *("job_id", "seq", "at", "speaker", "text"),
     *("interim", "heard", "interrupted", "question_id"),
 )
-#: Seconds until the server closes a room that no participant has joined, and a room that all
-#: participants have left. Candidates return, and redispatches happen, within a shorter time.
+#: Seconds until LiveKit closes a room that no participant has joined (`_ROOM_EMPTY_S`), or a room
+#: that all participants have left (`_ROOM_DEPARTURE_S`). A candidate who lost the connection
+#: returns, and a redispatch happens, in less time.
 _ROOM_EMPTY_S = 3600
 _ROOM_DEPARTURE_S = 120
 
@@ -113,9 +114,9 @@ async def create_and_dispatch(
 ) -> tuple[Interview, Sent]:
     """Create an interview as `create` does, and dispatch an interviewer.
 
-    If the dispatch fails, the interview is removed again, and so is a room of its own. An interview
-    that an interviewer has taken stays, because a dispatch whose answer was lost may have arrived.
-    If this process dies before the dispatch, an interview is left as `create` leaves it.
+    If the dispatch fails, the interview is removed again, and so is its room if `room` is None. An
+    interview that an interviewer has taken stays: LiveKit may have accepted the dispatch although
+    its answer was lost. If this process dies before the dispatch, the interview and its room stay.
 
     Raises the errors of `create`, and InterviewNotCreated if the dispatch fails.
     """

@@ -48,7 +48,7 @@ async def find_history(
 
 
 def journal_path(settings: Settings, job_id: str) -> Path | None:
-    """Return the journal of a job on this machine; None if this machine has no journal of it.
+    """Return the journal of a job on this machine; None if this machine has no such journal.
 
     The returned journal may be ingested into the database or not. Raises JournalError if `job_id`
     is not a valid id of a job.

@@ -1,4 +1,4 @@
-"""Operations on plan files. They need neither LiveKit nor a database, and import neither."""
+"""Operations on plan files, which need and import neither LiveKit nor a database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedPlan:
-    """A plan file with its problems, in the order of their lines. `plan` is None if it has any."""
+    """A plan file with its problems, in the order of their lines. With problems, `plan` is None."""
 
     path: str
     plan: Plan | None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-#: Times in the head of an interview: title and key.
+#: Times in the head of the transcript, each as its title and its key in the interview's data.
 _TIMES: Final = (
     ("Created", "created_at"),
     ("Dispatched", "dispatched_at"),

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 #: Sample rate of recordings in hertz. LiveKit decodes Opus to this rate.
 SAMPLE_RATE = 48_000
-#: A 10 ms frame counts as audible from this root mean square on, which is -44 dB of full scale.
-#: Speech is 20 dB louder. Silence that was encoded with Opus is at least 20 dB quieter.
+#: Root mean square from which on a 10 ms frame counts as audible: -44 dB of full scale. Speech is
+#: 20 dB louder. Silence that was encoded with Opus is at least 20 dB quieter.
 AUDIBLE_RMS = 0.006
 #: Longest silence inside one audible span, in seconds. Gaps of up to this length occur inside
 #: words.
@@ -127,8 +127,8 @@ class TrackPlacer:
     of the first frame. If the event loop was blocked, many frames arrive at once; their arrival
     times must not cause gaps in the recording.
 
-    Only a frame that the reader had to wait for arrives on time, so that its arrival time is its
-    correct position. The position is corrected if `_JUDGED_FRAMES` such frames in a row arrive more
+    The arrival time of a frame shows the frame's correct position only if the reader had to wait
+    for the frame. The position is corrected if `_JUDGED_FRAMES` such frames in a row arrive more
     than `_OFF_S` seconds after their computed positions, because frames were lost, or more than
     `_OFF_S` seconds before these positions, because the first frames were late.
     """

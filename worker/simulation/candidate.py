@@ -86,7 +86,7 @@ class SimulatedCandidate(ABC):
         return self._microphone.late_frames
 
     async def say(self, samples: Pcm | Floats, sample_rate: int) -> Spoken:
-        """Speak mono samples in real time. Return when the speech started and ended.
+        """Speak mono samples in real time. Return the start and the end of the speech.
 
         The samples are 16-bit integers, or floats from -1 to 1. Cancellation cuts the speech off.
 
@@ -100,7 +100,7 @@ class SimulatedCandidate(ABC):
         return Spoken(start_s=spoken.start_s - self._joined_at, end_s=self._last_said_s)
 
     async def wait_for_interviewer(self, *, timeout_s: float) -> str:
-        """Wait until an interviewer has an audio path to the candidate. Return its identity.
+        """Wait until an interviewer has an audio path to the candidate, and return its identity.
 
         Raises:
             CandidateTimeout: No interviewer had an audio path in time.
@@ -111,7 +111,7 @@ class SimulatedCandidate(ABC):
         return self.interviewers[0]
 
     async def wait_for_sound(self, *, since_s: float | None = None, timeout_s: float) -> float:
-        """Wait for audible sound. Return when the sound began.
+        """Wait for audible sound. Return the time at which the sound began.
 
         Args:
             since_s: Ignore sound before this time; by default, sound before the end of the
@@ -130,7 +130,7 @@ class SimulatedCandidate(ABC):
     async def wait_until_interviewer_paused(
         self, *, quiet_s: float, since_s: float | None = None, timeout_s: float
     ) -> float:
-        """Wait for sound that is followed by `quiet_s` of silence. Return when the sound ended.
+        """Wait for sound that is followed by `quiet_s` of silence. Return the end of the sound.
 
         Args:
             quiet_s: Minimum duration of the silence, in seconds.

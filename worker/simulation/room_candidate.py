@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Candidate", "CandidateTimeout", "Presence"]
 
-# Long enough for one delay of the event loop. A longer queue would delay the audio more.
+# Maximum milliseconds of audio that wait to be sent. The queue bridges one delay of the event loop.
+# A longer queue would delay the audio more.
 _SOURCE_QUEUE_MS = 200
 _CHAT_TOPIC = "lk.chat"
 
@@ -134,7 +135,7 @@ class Candidate(SimulatedCandidate):
     async def wait_until_heard(self, *, timeout_s: float) -> None:
         """Wait until a participant subscribes to the microphone.
 
-        No participant hears words that the candidate says before this method returns.
+        No participant hears words that the candidate says before the subscription.
 
         Raises:
             CandidateTimeout: No participant subscribed in time, or no microphone is published.

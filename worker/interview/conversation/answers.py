@@ -65,7 +65,7 @@ class Answers:
         text, latency = (message.text_content or "").strip(), latency_of(message)
         cut = self.is_cut or self.missed.cut
         await self._recorded()
-        # Drop the transcripts only after the commit. If the session ends before the commit,
+        # Drop the transcripts only after the commit. If the session ends during the commit,
         # `keep_half` records the transcripts.
         try:
             await self._take(text, latency, interrupted=cut, hearing=hearing)

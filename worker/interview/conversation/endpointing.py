@@ -29,7 +29,8 @@ class Endpointing:
 
     Args:
         orchestrator: Provides the current question and its remaining time.
-        update_options: The method of the session. Raises RuntimeError if the session is closing.
+        update_options: `AgentSession.update_options`, which raises RuntimeError if the session is
+            closing.
     """
 
     def __init__(self, orchestrator: OrchestratorLLM, update_options: Callable[..., Any]) -> None:
@@ -52,7 +53,7 @@ class Endpointing:
             self._set()
 
     def listen(self) -> None:
-        """Use the question's pauses, then `HURRIED_PAUSE_S` once the question's time is over."""
+        """Use the question's pauses; once the question's time is over, use `HURRIED_PAUSE_S`."""
         hurried_s = min(self.begin(), HURRIED_PAUSE_S)
         self._time_over = asyncio.get_running_loop().call_later(
             max(LEAST_ANSWER_S, self._orchestrator.seconds_left()),

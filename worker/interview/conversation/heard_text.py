@@ -17,7 +17,7 @@ PlayoutTeller = Callable[[], Playout | None]
 
 
 class HeardTextEstimator:
-    """Estimator of heard words, which learns the speaking pace of the interview's voice."""
+    """Estimator of heard words, which learns the speaking pace of the interviewer's voice."""
 
     def __init__(self, playout: PlayoutTeller) -> None:
         self._playout = playout
@@ -33,7 +33,7 @@ class HeardTextEstimator:
     def part(self, text: str, claimed: str, *, broke_off: bool) -> str:
         """Return the words of `text` that were heard before the utterance was cut off.
 
-        If `broke_off` is true, the text-to-speech provider stopped early. `claimed` is the
+        `broke_off` is true if the text-to-speech provider stopped early. `claimed` is the
         framework's estimate, which is returned unchanged if the audio output has not played this
         utterance.
         """

@@ -34,7 +34,7 @@ class SentenceOver(Protocol):
     async def __call__(self, *, longest_s: float) -> bool: ...
 
 
-#: Seconds to wait for the session to end its current speech.
+#: Maximum seconds to wait until the session has ended its current speech.
 _CUT_OFF_S = 1.0
 #: Maximum length of a typed answer, in characters. An answer of this length takes more than ten
 #: minutes to speak.
@@ -68,24 +68,25 @@ class Interviewer(Agent):
         self._patience = Endpointing(
             orchestrator, lambda **options: self.session.update_options(**options)
         )
-        #: Tracks which side has the turn to speak.
+        #: Tracks whether the interviewer or the candidate has the turn to speak.
         self.floor = TurnFloor()
         self._utterances = Utterances(
             book, self.floor, playout, kept=self._on_kept, unspoken=self._mend
         )
         #: Recorder of the candidate's answers.
         self.answers = Answers(orchestrator, book, keep_hearing, self._utterances.recorded)
-        #: Called after an utterance that ended early although nothing interrupted it, so that the
-        #: interviewer still has to speak.
+        #: Called after an utterance that ended early although nothing interrupted it. The turn is
+        #: still the interviewer's.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
         # True while the interview is stopping, so that answers are recorded but get no reply.
         self._stopping = False
         self._candidate_moved = asyncio.Event()
-        #: Waits until the current speech may be cut off, and returns whether all of it was heard.
+        #: Waits for a good point at which to cut off the current speech. Returns True if all of the
+        #: speech was played.
         self.sentence_over: SentenceOver | None = None
         #: Set once the interviewer has nothing left to say.
         self.finished = asyncio.Event()
-        #: Event-loop time at which either side was last heard.
+        #: Event-loop time at which the candidate or the interviewer was last heard.
         self.last_sound = asyncio.get_running_loop().time()
 
     async def on_enter(self) -> None:
@@ -172,10 +173,12 @@ class Interviewer(Agent):
         return self.finished.is_set() or (self.floor.ours and self.next_role is Role.CLOSING)
 
     async def come_to_a_stop(self, longest_s: float) -> None:
-        """Stop replying, wait for a pause of both sides, and cut off the interviewer's speech.
+        """Stop replying, wait for a good moment, and cut off the interviewer's speech.
 
-        An answer that ends within `longest_s` seconds still becomes a turn. A longer answer is
-        recorded by `answers.keep_half`.
+        The method waits for the end of the candidate's answer, and after the answer for the end of
+        the interviewer's utterance or a pause in it. Each wait takes at most `longest_s` seconds.
+        An answer that ends in time becomes a complete turn. A longer answer is recorded by
+        `answers.keep_half`.
         """
         self._stopping = True
         with contextlib.suppress(TimeoutError):
@@ -184,7 +187,7 @@ class Interviewer(Agent):
                     self._candidate_moved.clear()
                     await self._candidate_moved.wait()
         if self.sentence_over is not None and await self.sentence_over(longest_s=longest_s):
-            with contextlib.suppress(TimeoutError):  # the speech ends soon, without an interruption
+            with contextlib.suppress(TimeoutError):  # the speech is played and ends on its own
                 if (speech := self.session.current_speech) is not None:
                     await asyncio.wait_for(speech.wait_for_playout(), _CUT_OFF_S)
         await self.cut_off()
@@ -274,7 +277,8 @@ class Interviewer(Agent):
             self.floor.contest()
 
     def _on_speech_created(self, event: SpeechCreatedEvent) -> None:
-        # Reset the value first. If the next line raises, the previous utterance is not repeated.
+        # Reset the value first, so that the previous utterance is not repeated if `next_utterance`
+        # raises.
         _utterance.set(None)
         utterance = self._orchestrator.next_utterance()
         _utterance.set(utterance)

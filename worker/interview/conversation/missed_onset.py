@@ -46,9 +46,9 @@ class MissedOnset:
     A candidate can answer only after hearing the interviewer and reacting (`REACTION_S`). Speech
     that starts earlier may have lost its first words, so its transcript is a partial answer. The
     reaction time counts from the first sound on the audio output or from the first microphone
-    frame, whichever is later. The check runs when an interviewer takes over from another
-    interviewer, and after an outage. The check does not run at the start of an interview, because
-    no question was asked before.
+    frame, whichever is later. Speech is checked for a missed onset after an interviewer has taken
+    over from another interviewer, and after an outage. At the start of an interview, speech is not
+    checked, because no question was asked before.
 
     Args:
         text: Returns the transcript of the current answer so far.
@@ -67,7 +67,7 @@ class MissedOnset:
         self._forgetting: asyncio.TimerHandle | None = None
 
     def came(self, line: Sounds, away_s: float = math.inf) -> None:
-        """Start the check after the interviewer has joined, or is back after `away_s` seconds.
+        """Check speech for a missed onset after the interviewer joined, or was away for `away_s`.
 
         Call this method before the candidate hears the interviewer.
         """
@@ -112,7 +112,7 @@ class MissedOnset:
             self.asked()
 
     def asked(self) -> None:
-        """End the check, because speech that starts from now on answers this interviewer."""
+        """End the check for a missed onset, because speech from now on answers this interviewer."""
         self._line = None
 
     def taken(self) -> None:

@@ -30,9 +30,10 @@ _PARTS: Final = {
 
 
 class TurnLog:
-    """Recorder of the turns of both sides in one interview.
+    """Recorder of the interviewer's and the candidate's turns in one interview.
 
-    The recorded latencies of an utterance include the time for writing the preceding answer.
+    The recorded latencies of an utterance include the time for writing the preceding answer to the
+    journal (`commit`).
     """
 
     def __init__(self, orchestrator: OrchestratorLLM, keep_turn: TurnKeeper) -> None:
@@ -50,9 +51,9 @@ class TurnLog:
     ) -> CommittedTurn:
         """Write the candidate's answer to the current question to the journal.
 
-        The caller has to commit the returned turn to the plan. `hearing` is the seq of the last
-        partial-answer record that the answer includes. Raises OrchestratorNotReady if the plan has
-        not loaded.
+        The caller has to commit the returned turn to the plan. `hearing` is the sequence number of
+        the last partial-answer record that the answer includes. Raises OrchestratorNotReady if the
+        plan has not loaded.
         """
         said = CommittedTurn(
             speaker="candidate",

@@ -30,7 +30,7 @@ class Utterances:
 
     Args:
         book: The recorder of turns.
-        floor: Tracks which side has the turn to speak.
+        floor: Tracks whether the interviewer or the candidate has the turn to speak.
         playout: Returns how much of the last utterance was played.
         kept: Called after each recorded utterance, to prepare for the candidate's answer.
         unspoken: Called after each utterance that ended early although nothing interrupted it.
@@ -72,11 +72,11 @@ class Utterances:
         self._floor.give(turn)
 
     async def record(self, handle: SpeechHandle, move: Move, turn: int | None = None) -> None:
-        """Record the part of a speech that the candidate heard, if the candidate heard any."""
+        """Record the part of an utterance that the candidate heard, unless that part is empty."""
         spoken = [item for item in handle.chat_items if item.type == "message"]
         heard = " ".join(item.text_content or "" for item in spoken).strip()
-        # If text-to-speech stopped early, only the chat items of the speech are marked as
-        # interrupted.
+        # If text-to-speech stopped early, only the chat items are marked as interrupted, not the
+        # handle.
         broke_off = not handle.interrupted and any(item.interrupted for item in spoken)
         cut_off = handle.interrupted or broke_off
         if heard and cut_off:

@@ -26,13 +26,14 @@ FOLLOW_UP_WORDS = 35
 MOST_SENTENCES = 2
 #: Longest word that the model may use, in characters.
 _LONGEST_WORD = 30
-#: If this number of consecutive words also occurs in the prompt, the model reads the prompt out.
+#: Number of consecutive words from the prompt at which a text counts as read out from the prompt.
 _QUOTED_RUN = 6
-#: A follow-up repeats another question if it has this share of the other question's content words.
+#: Share of another question's content words at which a follow-up counts as a repeated question.
 _SAME_QUESTION = 0.75
-#: A text in the plan's language has at least one function word in this number of words.
+#: Maximum number of words for each function word in a text that counts as the plan's language.
 _FUNCTION_WORDS_IN = 5
-#: Number of first letters that the forms of a word usually have in common.
+#: Number of first letters by which words are compared. The forms of a word usually have these
+#: letters in common.
 _STEM = 4
 
 #: Marks that may stand between words. Text-to-speech renders a mark as a pause or as a word.
@@ -269,7 +270,7 @@ def _is_same_question(question: str, other: str, vocabulary: Vocabulary) -> bool
         return True
     content = _content_of(other, vocabulary)
     shared = content & _content_of(question, vocabulary)
-    # Two different questions of one plan often share a word or two.
+    # Different questions of a plan often share one or two words, so require at least three.
     return len(content) > 2 and len(shared) >= _SAME_QUESTION * len(content)
 
 

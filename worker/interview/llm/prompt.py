@@ -72,8 +72,8 @@ def _listed(texts: Iterable[str], longest: int, most: int) -> str:
 
 def _quoted(text: str, longest: int) -> str:
     """Return the text on one line, without characters that could pass for the prompt's markup."""
-    # Most texts are printable. A printable text contains no control character, and no separator
-    # except the space.
+    # A printable text contains no control character, and no separator except the space. Most texts
+    # are printable, and need no replacement.
     if not text.isprintable():
         text = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
     return _shortened(" ".join(text.translate(_NO_MARKS).split()), longest)
@@ -82,7 +82,8 @@ def _quoted(text: str, longest: int) -> str:
 def _shortened(text: str, longest: int) -> str:
     """Shorten a text to `longest` characters by a cut in the middle.
 
-    Two thirds of the kept text are from its end, because the model reacts to the latest words.
+    Two thirds of the kept text are from the end of the text, because the model reacts to the latest
+    words.
     """
     if len(text) <= longest:
         return text

@@ -17,8 +17,8 @@ from worker.interview.llm.vocabulary_en import vocabulary_of
 from worker.interview.orchestrator import LlmAllowance, Move
 from worker.interview.plan.plan import Plan
 
-#: Maximum number of characters that are read from a reply. The maximum is three times the longest
-#: text that may be spoken.
+#: Maximum number of characters that are read from a reply. The maximum is several times the usual
+#: length of a text that may be spoken.
 MAX_REPLY = 1000
 
 

@@ -1,7 +1,7 @@
 """Word lists and patterns that check a language model's words, one table for each language.
 
 In a language without a table, only the plan's own words are spoken. Doubtful words of a model are
-refused, because a refusal costs one acknowledgement and nothing else.
+refused, because a refusal costs only one acknowledgement or one follow-up.
 
 Every pattern is searched in normalized sentences, which contain only lowercase letters, digits and
 single spaces. Contractions are spelled out.
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 class Vocabulary:
     """The words of one language that ask, judge, promise, end the interview, or pry."""
 
-    #: The part of a contraction after the apostrophe, and its full form.
+    #: Full form of each contraction, by the part of the contraction after the apostrophe.
     contractions: Mapping[str, str]
     #: Words without content. Every sentence of the language has some of these words.
     function_words: frozenset[str]

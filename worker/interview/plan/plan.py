@@ -62,7 +62,7 @@ class PlanError(ValueError):
 
 
 def _printable(key: object) -> str:
-    # pydantic refuses a lone surrogate, and then reports no other problem of the plan.
+    # If a key has a lone surrogate, pydantic refuses the key and reports no other problem.
     return str(key).encode("utf-8", "backslashreplace").decode()
 
 

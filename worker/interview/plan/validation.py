@@ -19,8 +19,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 #: Maximum length of a text in a plan, in characters. This is about two minutes of speech.
 MAX_TEXT = 2000
 
-#: Types of the errors whose message is a sentence of this module. After the message of a
-#: `WRONG_VALUE` error, the value follows (`got`).
+#: Types of the errors whose messages this module defines. The message of a `WRONG_VALUE` error is
+#: followed by the value (`got`).
 WRONG_VALUE = "wrong_value"
 WRONG_CONTENT = "wrong_content"
 REPEATED_ID = "repeated_id"
@@ -42,8 +42,8 @@ class PlanProblem:
 def _on_one_line(text: str) -> str:
     """Escape the characters that would break a line, or change how a terminal shows the line.
 
-    A value, a key, a tag or a file's name is untrusted and may contain any of them, for example
-    U+0085 or U+2028.
+    A value, a key, a tag or a file's name is untrusted and may contain any of these characters, for
+    example U+0085 or U+2028.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
@@ -120,7 +120,7 @@ def _unique(value: str, info: ValidationInfo) -> str:
 #: A text. Line breaks and runs of spaces become single spaces.
 Text = Annotated[str, PlainValidator(_text)]
 
-#: An id of lowercase letters, digits, - and _, which no other question has.
+#: An id of lowercase letters, digits, - and _, which no other question of the plan has.
 Slug = Annotated[
     str,
     _Rule(

@@ -1,8 +1,8 @@
 """YAML reader that keeps the line number of every value.
 
 The reader supports only the needs of hand-written files: mappings, lists and scalars of the YAML
-1.2 core schema (https://yaml.org/spec/1.2.2/#103-core-schema). The reader refuses aliases, tags and
-second documents, so that no input can expand or construct objects.
+1.2 core schema (https://yaml.org/spec/1.2.2/#103-core-schema). The reader refuses second documents,
+aliases, which could multiply the size of the data, and tags, which could construct objects.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class _Composer(Composer):
 
 
 def _value_of(node: Any, where: Where, document: Document) -> object:
-    """Return the data of a node. Record the lines of the values below it, and repeated keys."""
+    """Return the data of a node. Record repeated keys, and the lines of the values in the node."""
     if isinstance(node, MappingNode):
         result: dict[str, object] = {}
         for key, value in node.value:

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 #: Minimum seconds between two announcements for the same resource. A later loss of the resource is
 #: announced again, because otherwise the candidate would speak without being heard.
 _AGAIN_S: Final = 30.0
-#: Turn detection modes of the framework. Any other name in `turns_end_on` is that of a resource.
+#: Turn detection modes of the framework. Any other name in `turns_end_on` names a resource.
 _MODES: Final = frozenset({"stt", "vad"})
 
 
@@ -32,7 +32,8 @@ class DegradationHandler:
 
     A resource that is missing at the start of the interview counts as lost from the start. A
     recovery is not announced, because the next question is a sufficient sign of the recovery.
-    `cannot_hear` is called at each loss after which nothing that the candidate says is understood.
+    `cannot_hear` is called when a resource is lost without which nothing that the candidate says is
+    understood (`Consequence.deafens`).
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class DegradationHandler:
     def _end_turns(self) -> None:
         """Let the best available detector end turns.
 
-        Each detector needs the detectors that are declared before itself.
+        A detector works only while all detectors that are declared before it are available.
         """
         best: str | None = None
         for resource in self._resources:

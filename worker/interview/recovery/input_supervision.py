@@ -86,7 +86,7 @@ class InputSupervision:
 
     def _listen_anew(self) -> None:
         if (detector := self._job.resources.get("vad")) is not None:
-            # If speech from the previous VAD stream is still open, livekit ends that speech.
+            # This replaces the VAD stream. livekit ends speech that the old stream has not ended.
             self._session.current_agent.update_options(vad=detector)
 
     def _may_ask(self) -> bool:

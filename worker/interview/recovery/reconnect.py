@@ -1,4 +1,4 @@
-"""Recovery after a room outage: speech that the candidate missed is repeated once, in order."""
+"""Recovery after an outage of the room: the interviewer repeats the speech that was missed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HICCUP_S: Final = 1.0
 
 
 async def say_back(line: MixedAudioOutput) -> None:
-    """Play the clip that reports an interruption. If that clip is missing, play nothing."""
+    """Play the clip "Sorry, we were interrupted. I am back."; play nothing if it is missing."""
     with contextlib.suppress(ClipMissing):
         await line.play(load_clip(ClipName.BACK))
 

@@ -111,7 +111,7 @@ class SilenceWatchdog:
         return self._line.subscribed and not self._line.listened
 
     async def _look(self) -> None:
-        """Take a recovery step or play a filler clip if due, else wait until either may be due."""
+        """Take a recovery step or play a filler clip if one is due; else wait until one may be."""
         silent_s = self.silent_s(speech=True)
         due_s = self._ladder.due_in(silent_s)
         if due_s <= 0:
@@ -121,7 +121,7 @@ class SilenceWatchdog:
             await self._ladder.fill()
             self._filled_at = asyncio.get_running_loop().time()
         else:
-            # No recovery step and no filler clip can be due earlier.
+            # During this wait, no recovery step and no filler clip can become due.
             await asyncio.sleep(max(_LEAST_WAIT_S, min(due_s, filler_s, self._filler_s)))
 
     def silent_s(self, *, speech: bool = False) -> float:

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before an unspoken utterance is retried, multiplied by the number of failures so far.
+#: Seconds to wait before an utterance that was not spoken to its end is spoken again or sent as
+#: text. The wait is multiplied by the number of such failures in the turn.
 _UNSPOKEN_PAUSE_S: Final = 0.5
-#: Seconds before a question is sent as text, if the audio has no subscriber and an earlier question
-#: was already sent as text for that reason.
+#: Seconds of silence after which a question is sent as text, if the audio has no subscriber and an
+#: earlier question was already sent as text for that reason.
 _DEAF_S: Final = 1.0
-#: Time limit of the steps WRITE and CLOSE, and shortest time limit of the other steps, in seconds.
+#: Time limits in seconds: `_LONGEST_STEP_S` for each of the steps WRITE and CLOSE, and
+#: `_LEAST_STEP_S` as the shortest time limit of the other steps.
 _LONGEST_STEP_S: Final = 10.0
 _LEAST_STEP_S: Final = 1.0
 
@@ -42,9 +44,9 @@ class TurnLadder:
     """Stuck-turn recovery of one interview. A new turn or audible speech restarts the recovery.
 
     If an utterance was not spoken to its end, audible speech no longer restarts the recovery in
-    that turn. After a second unfinished utterance in one turn, the utterance is sent as text. If
-    the candidate has not subscribed to the audio, sending the utterance as text is the first step,
-    which is due at the time of the clip, and in later turns after 1 s (`_DEAF_S`).
+    that turn. After a second unfinished utterance in one turn, the utterance is sent as text. While
+    the audio has no subscriber, the first step is to send the utterance as text. This step is due
+    when the clip (`Rung.CLIP`) would be due, or after 1 s (`_DEAF_S`) if the step was taken before.
 
     Args:
         interviewer: The interviewer.
@@ -77,7 +79,7 @@ class TurnLadder:
         self._words = 0
         # True once a question was sent as text because the audio had no subscriber.
         self._deaf = False
-        # True once the announcement of questions as text was started.
+        # True once the clip that announces questions as text was started.
         self._announced = False
 
     # --- timing --------------------------------------------------------------------------------

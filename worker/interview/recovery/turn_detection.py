@@ -1,4 +1,4 @@
-"""Turn detection of a session, and changes during the interview that lose no turn."""
+"""Choice of a session's turn detection, and changes of the choice that lose no turn."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def turns_end_on(held: AgentResources) -> Any:
-    """Return the turn detection for a session with the held resources.
+    """Return the turn detection for a session with the loaded resources.
 
-    `Consequence.turns_end_on` of each resource defines the change when the resource becomes
-    unavailable or available again.
+    `Consequence.turns_end_on` of each resource defines how the turn detection changes when the
+    resource is lost or available again.
     """
     if held.get("vad") is None:
         return "stt"

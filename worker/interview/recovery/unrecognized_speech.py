@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds without sound and text after which speech counts as ended, even if the VAD still reports
-#: speech.
+#: Seconds without sound and without text after which speech counts as ended, although the VAD
+#: reports speech.
 HOLLOW_S: Final = 10.0
 #: Shortest speech, in seconds, that is expected to have a transcript. A cough is shorter than that.
 LEAST_SPEECH_S: Final = 1.0
