@@ -199,7 +199,7 @@ def leeway(plan: Plan, turns: Iterable[CommittedTurn]) -> LlmAllowance:
     """Return the interviewer's next utterance, and how far a language model may rephrase it.
 
     The greeting and repeated questions are never rephrased. The plan alone sets the order of the
-    questions. A language model cannot change the order of the questions.
+    questions.
     """
     place = position_in(plan, turns)
     move = _move_at(plan, place)

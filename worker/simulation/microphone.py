@@ -96,8 +96,8 @@ class Microphone:
         except Exception as error:
             cause = error
         finally:
-            # Let the `say` calls that are still waiting fail. The events of the room inform all
-            # other code.
+            # Let the `say` calls that are still waiting fail. Other code learns from the events of
+            # the room that the candidate has left.
             for utterance in self._waiting:
                 if not utterance.done.done():
                     failure = RuntimeError(

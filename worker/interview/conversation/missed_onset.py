@@ -37,7 +37,7 @@ class Sounds(Protocol):
         """Event-loop time of the first sound after `mark`; None if no sound was heard."""
 
     def mark(self) -> None:
-        """Restart the search for the first sound."""
+        """Forget earlier sounds, so that `first_heard_at` refers to a later sound."""
 
 
 class MissedOnset:

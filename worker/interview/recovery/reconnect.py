@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from worker.interview.conversation.interviewer import Interviewer
     from worker.transport.outbound_monitor import OutboundMonitor
 
-#: Seconds below which an outage is only a hiccup. After a hiccup, the audio output continues at the
-#: position at which the outage stopped the audio.
+#: Minimum length, in seconds, of an outage after which missed speech is repeated. After a shorter
+#: outage, the audio output continues at the position at which the outage stopped the audio.
 HICCUP_S: Final = 1.0
 
 
@@ -61,7 +61,7 @@ class Outages:
             self._interviewer.answers.is_cut = True
 
     async def before_return(self, away_s: float) -> None:
-        """Record the outage and prepare the speech that the candidate hears next.
+        """Record an outage of `away_s` seconds, and continue the interview as `take_up` does.
 
         Raises OrchestratorNotReady if the plan has not loaded, and RuntimeError if the session is
         closing.

@@ -55,7 +55,10 @@ class Ladder(Protocol):
         """True once every step was taken without success."""
 
     def due_in(self, silent_s: float) -> float:
-        """Return the seconds until the next step is due; infinite if no step is left."""
+        """Return the seconds until the next step is due; infinite if no step is left.
+
+        `silent_s` is the number of seconds without speech so far.
+        """
 
     async def climb(self, silent_s: float) -> None:
         """Take the next recovery step, after `silent_s` seconds without speech. Never raises."""

@@ -85,7 +85,10 @@ class TurnLadder:
     # --- timing --------------------------------------------------------------------------------
 
     def due_in(self, silent_s: float) -> float:
-        """Return the seconds until the next step is due; infinite if no step is left."""
+        """Return the seconds until the next step is due; infinite if no step is left.
+
+        `silent_s` is the number of seconds without speech so far.
+        """
         self._settle()
         if not self._left:
             return math.inf
