@@ -68,7 +68,7 @@ class Arrow:
     sources: tuple[State, ...]
     target: State
     labels: tuple[Label, ...]
-    #: True if a spent budget causes the edges, which makes the arrow dashed.
+    #: True if the event of the edges is a spent budget, which makes the arrow dashed.
     is_timeout: bool
     #: True if the edges end the job with the outcome `failed`, which makes the arrow red.
     is_failure: bool
