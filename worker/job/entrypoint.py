@@ -144,8 +144,8 @@ def _make_application(dispatch: Dispatch, settings: Settings) -> Application:
         factory = load_application(settings.application)
         words = Declared(factory).failed_words
         app = factory(dispatch, settings)
-        # The job's constructor makes these two calls too, but an error there would come too late for
-        # an apology.
+        # The job's constructor makes these two calls too, but an error there would come too late
+        # for an apology.
         app.header()
         check_ends(ends_of(app))
     except Exception as error:

@@ -82,7 +82,7 @@ class Job:
         self.resources = AgentResources()
         self.transport: Transport = make_transport(ctx, self.life.post)
         self.session: AgentSession[Any] | None = None
-        #: Ingests the journal into the job's database; None until `ship_journal` finds the database.
+        #: Ingests the journal into the job's database; None until `ship_journal` finds one.
         self.shipper: JournalShipper | None = None
         #: Steps of the application that write records once the session is closed.
         self.last_records: list[Callable[[], Awaitable[None]]] = []
@@ -111,7 +111,7 @@ class Job:
         return self.life.outcome or Outcome.FAILED
 
     async def _see_through(self, part: Coroutine[Any, Any, object]) -> None:
-        """Await `part` to its end. If this call is cancelled, `part` continues, and the job hurries.
+        """Await `part` to its end. A cancellation of this call hurries the job; `part` continues.
 
         The framework cancels this call when it ends the process, because the worker is gone or
         because LiveKit considered the job ended 15 s ago. If the cancellation took effect, the job
