@@ -46,7 +46,7 @@ def _groups(view: View) -> dict[str, tuple[State, ...]]:
 
 
 def internal_events(box: Box) -> Iterator[str]:
-    """Yield the events that are recorded in a state without leaving the state."""
+    """Yield, as text, the events that a state records without a change of state."""
     for internal in box.internals:
         if box.records_the_rest and not internal.edge.hurries and not internal.count:
             continue

@@ -94,7 +94,7 @@ class Box:
 
     state: State
     internals: tuple[Internal, ...]
-    #: True if the state handles every event: with an arrow, or as one of `internals`.
+    #: True if the state has an edge for every event: most internals are drawn as "any other event".
     records_the_rest: bool
     visits: tuple[Visit, ...] = ()
     #: The resources that were missing while the job was in the state.

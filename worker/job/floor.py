@@ -46,7 +46,7 @@ class TurnFloor:
             self._ours.clear()
 
     def begin_anew(self, patience_s: float = 0.0) -> None:
-        """Measure the interviewer's silence from `patience_s` seconds after now."""
+        """Restart the measurement of the interviewer's silence, `patience_s` seconds from now."""
         self._quiet_from = max(self._quiet_from, asyncio.get_running_loop().time() + patience_s)
 
     def contest(self) -> None:
