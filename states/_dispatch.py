@@ -1,7 +1,7 @@
-"""The state table as an AsyncMachine of the library `transitions`, without its concurrency.
+"""The state table as an AsyncMachine of the library `transitions`, without concurrency.
 
-Two features of `transitions` are not used: AsyncTimeout fires without a check whether the state is
-still the same, and the cancellation of running transitions swallows CancelledError.
+Two features of `transitions` are not used. AsyncTimeout fires even if the job has left the state.
+The cancellation of running transitions swallows CancelledError.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from states.table import EDGES, Edge, Event, State
 class _Machine(AsyncMachine):
     """An AsyncMachine that awaits callbacks in sequence and never cancels a transition.
 
-    Only the owner task of a `Lifecycle` triggers transitions, so no two of them run concurrently.
+    Only the owner task of a `Lifecycle` triggers transitions, so no two transitions of a job run
+    concurrently.
     """
 
     @staticmethod
     async def await_all(callables: list[Callable[..., Any]]) -> list[Any]:
         """Await the callables in sequence.
 
-        `asyncio.gather` would run each callable in a task of its own, without the caller's context.
+        `asyncio.gather` would run each callable in a new task, outside the owner task.
         """
         return [await one() for one in callables]
 
@@ -43,10 +44,10 @@ _FIRST: Final = next(iter(State))
 
 
 class Dispatcher:
-    """The current position of one job in the table. Only the owner task may call `take`.
+    """The current state of one job. Only the owner task of the job's `Lifecycle` may call `take`.
 
-    The dispatcher is the model of the library `transitions`: the dispatcher stores the state, and
-    the machine, which all jobs share, stores no state.
+    In the terms of the library `transitions`, a dispatcher is a model: the dispatcher stores the
+    state, and the machine, which all jobs share, stores no state.
     """
 
     def __init__(self) -> None:
@@ -63,7 +64,7 @@ class Dispatcher:
         return next((edge for edge in rows if _holds(edge, conditions)), None)
 
     async def take(self, event: Event, conditions: Conditions) -> None:
-        """Change the state along the edge that `edge_for` returned."""
+        """Change the state along the edge that `edge_for` returns for the same arguments."""
         await _MACHINE.events[event.value].trigger(self, conditions=conditions)
 
 
@@ -92,8 +93,8 @@ _TRANSITIONS = [
     for edge in EDGES
 ]
 
-#: The machine that all jobs share, which is created only once, because its creation takes
-#: milliseconds. The machine holds the table, but no state of any job.
+#: The one machine that all jobs share, because creating a machine takes milliseconds. The machine
+#: holds the table, but no state of any job.
 _MACHINE: Final = _Machine(
     model=None,
     states=[state.value for state in State],

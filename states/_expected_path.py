@@ -66,7 +66,7 @@ def one_of(*states: State | str) -> Visit:
 def on(event: Event | str, state: State | str) -> Visit:
     """Return an element that matches one visit to `state` that began with `event`.
 
-    Raises ValueError if a name is not the name of a state or of an event.
+    Raises ValueError if `state` is not the name of a state, or `event` not the name of an event.
     """
     there, led_by = word(State, state), word(Event, event)
     return Visit(states=frozenset({there}), label=f"{there} on {led_by}", event=led_by)
@@ -89,7 +89,7 @@ def word(kind: type[_Word], name: str) -> _Word:
 def visits(elements: Iterable[PathElement]) -> tuple[Visit, ...]:
     """Convert the elements of a test's path to `Visit` objects.
 
-    Raises ValueError if an element is not the name of a state.
+    Raises ValueError if an element of type `str` is not the name of a state.
     """
     return tuple(_visit(element) for element in elements)
 
@@ -104,7 +104,8 @@ def _visit(element: PathElement) -> Visit:
 class Row:
     """One line of a comparison: the expected visit beside the actual visit.
 
-    `expected` or `actual` is None if that side has no further visit.
+    `expected` is None behind the end of the expected path, `actual` behind the end of the actual
+    path.
     """
 
     expected: str | None
@@ -159,7 +160,7 @@ def compare(expected: Sequence[Visit], actual: Sequence[Transition]) -> Comparis
 
 
 def _skipping_gaps(expected: Sequence[Visit], positions: dict[int, int]) -> dict[int, int]:
-    """Return `positions`, and the positions behind the gaps that follow them.
+    """Return `positions`, and every position behind one or more gaps that begin at a position.
 
     A gap may match no visit, so the position behind the gap is possible too. Each position maps to
     the position that it was reached from.
@@ -174,7 +175,10 @@ def _skipping_gaps(expected: Sequence[Visit], positions: dict[int, int]) -> dict
 
 
 def _way_to(position: int, reached: Sequence[dict[int, int]]) -> list[int]:
-    """Return, for each visit in order, the position in the expected path that it matched."""
+    """Return, for each actual visit in order, the index of the element that the visit matched.
+
+    `position` is the index behind the last matched element; `reached` is that of `compare`.
+    """
     way = []
     for step in reversed(reached[1:]):
         position = step[position]

@@ -1,4 +1,4 @@
-"""Conditions: the status of each resource, with a reason and the time of its last change."""
+"""Conditions: the status of each resource, its reason, and the time of the last status change."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Conditions:
 
     @classmethod
     def of(cls, conditions: Iterable[Condition]) -> Conditions:
-        """Build the object from `conditions`. The last condition of each resource is kept."""
+        """Build the object. If a resource has several conditions, the last condition is kept."""
         return cls({condition.resource: condition for condition in conditions})
 
     def updated(self, condition: Condition) -> Conditions:

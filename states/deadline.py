@@ -21,7 +21,7 @@ class Deadline:
         return None if self._at is None else max(0.0, self._at - asyncio.get_running_loop().time())
 
     def begin(self, seconds: float | None) -> None:
-        """Set a new limit, counted from now; None for no limit."""
+        """Set a new limit of `seconds` from now; None removes the limit."""
         self._at = None if seconds is None else asyncio.get_running_loop().time() + seconds
         self.keep()
 

@@ -18,12 +18,14 @@ from typing import Any, Final
 from states.outcomes import Outcome, Reason
 from states.table import EDGES, Edge, Event
 
-#: The longest name or reason, in characters. A metric label is cut to this length.
+#: Maximum length of the name and of the reason of an end, in characters. A metric label is cut to
+#: this length.
 _LONGEST: Final = 60
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _REASON: Final = re.compile(r"[A-Z][A-Za-z0-9]*")
 
-#: Outcomes that no application may declare: another job continues the work, or holds its lease.
+#: Outcomes that no application may declare, because they mean that another job continues the work
+#: or holds its lease.
 _OF_THE_LIFECYCLE: Final = frozenset({Outcome.HANDED_OVER, Outcome.SUPERSEDED})
 
 
@@ -84,7 +86,7 @@ def _is_reason(word: str) -> bool:
 def edges_with(ends: Mapping[str, End]) -> tuple[Edge, ...]:
     """Return the table with one row per declared end in place of the row of APPLICATION_ENDED.
 
-    Without ends, return the table unchanged. A drawing of a job shows these rows.
+    Without ends, return the table unchanged. The drawing of a job shows the returned rows.
     """
     if not ends:
         return EDGES
@@ -114,10 +116,10 @@ def ends_from_data(data: Any) -> dict[str, End]:
 
 
 def reason_from_data(word: str, *, declared: bool) -> Reason | str:
-    """Return the reason that a journal names.
+    """Return the reason that a journal names as `word`.
 
-    Raises ValueError for a word that is no reason of the lifecycle, unless `declared` allows the
-    reason of an application's end, which is in CamelCase.
+    Raises ValueError if `word` is no reason of the lifecycle. With `declared`, any other CamelCase
+    word of at most `_LONGEST` characters is accepted too, as the reason of an application's end.
     """
     if declared and word not in list(Reason) and _is_reason(word):
         return word

@@ -198,7 +198,11 @@ class History:
 
     @property
     def reason(self) -> EndReason | None:
-        """The reason for the job's end; None before the job enters CLOSING."""
+        """The reason for the job's end; None before the job enters CLOSING.
+
+        If the process ended before CLOSED, the reason is PROCESS_KILLED after a signal, and
+        otherwise PROCESS_EXITED.
+        """
         if self.broke_off:
             return Reason.PROCESS_EXITED if self.signal is None else Reason.PROCESS_KILLED
         return next((x.reason for x in reversed(self.transitions) if x.reason), None)

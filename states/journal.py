@@ -233,7 +233,7 @@ class FileJournal(MemoryJournal):
 
 @dataclass(frozen=True, kw_only=True)
 class ReadRecords:
-    """The content of a journal file. The last `torn_bytes` bytes of the file are incomplete."""
+    """The content of a journal file. The last `torn_bytes` bytes are an incomplete last line."""
 
     records: list[Record]
     whole_bytes: int

@@ -3,7 +3,8 @@
 Callers put events into the mailbox, a queue, and await the reply. One task, the owner, takes the
 events from the mailbox; no other task changes the state. The library `transitions` evaluates the
 table. When a budget runs out, a timer puts a message into the same mailbox. The message carries the
-epoch, the number of the visit whose budget ran out. The owner drops a message whose visit is over.
+epoch, the number of the visit whose budget ran out. The owner drops the message if another visit
+has begun since.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from states.transition import IllegalTransition, LifecycleStopped, Transition
 
 logger = logging.getLogger(__name__)
 
-#: Seconds until the expiry of a budget is processed again if the journal could not be written.
+#: If the journal could not be written when a budget expired, the expiry is processed again after
+#: this many seconds.
 BUDGET_RETRY_S = 1.0
 
 
@@ -39,9 +41,9 @@ class _Letter:
     event: Event
     conditions: tuple[Condition, ...] = ()
     reply: asyncio.Future[Transition] | None = None
-    #: For the message of a spent budget: the number of the visit that had the budget. Else None.
+    #: For BUDGET_SPENT: the number of the visit whose budget ran out. None for any other event.
     epoch: int | None = None
-    #: For APPLICATION_ENDED: the end that the application declares.
+    #: For APPLICATION_ENDED: the declared end, whose outcome and reason the job gets.
     end: End | None = None
 
 
@@ -50,8 +52,8 @@ class Lifecycle:
     `stop`.
 
     `received_at` is the event loop time at which the job was received; `t` counts from this time.
-    `budgets` replaces single budgets of the table, in seconds. `ends` are the ends that the
-    application declares, by name; invalid ones raise EndsInvalid.
+    `budgets` replaces the table's budgets of single states, in seconds. `ends` are the ends that
+    the application declares, by name. Raises EndsInvalid if an end is invalid.
     """
 
     def __init__(
@@ -117,7 +119,7 @@ class Lifecycle:
             await self._changed.wait()
 
     def subscribe(self, listener: Listener) -> None:
-        """Call `listener` after every transition, in order, in the owner task.
+        """Call `listener` in the owner task after every transition, in the transitions' order.
 
         An exception that the listener raises is logged and recorded as a fault. The lifecycle and
         the other listeners continue.

@@ -64,8 +64,8 @@ class Reason(TextEnum):
     LEASE_LOST = "LeaseLost", "Another job holds the interview's lease."
     HANDOVER_REQUESTED = "HandoverRequested", "The interview was handed over to another worker."
     JOB_CRASHED = "JobCrashed", "The job's own code raised an unexpected exception."
-    # No edge of the table has one of the last two reasons, because the job's process ended before
-    # the job was closed.
+    # No edge of the table has one of the two reasons below, because both mean that the process of
+    # the job ended before the job was closed.
     PROCESS_KILLED = "ProcessKilled", "A signal ended the job's process before the job was closed."
     PROCESS_EXITED = "ProcessExited", "The job's process ended before the job was closed."
 

@@ -1,4 +1,4 @@
-"""What the columns of a state contain: the phase of the job, and the time limit."""
+"""The types of two columns of the state table: a state's phase, and its time limit."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """The pytest plugin of `states.testing`: the fixtures `journey` and `lifecycle`.
 
-pytest loads this module through its entry point wherever the package is installed. The import is
-therefore cheap and needs only pytest. An async test that uses `lifecycle` needs no mark to run on
-virtual time (with pytest-asyncio and looptime, which the `testing` extra installs). To run an async
-test on real time, mark the test with `@pytest.mark.looptime(False)`. If a test fails, its report
-shows the path of every job that the test made with one of the fixtures.
+Wherever the package is installed, pytest imports this module through the package's entry point. The
+import is therefore cheap and needs only pytest. An async test that uses `lifecycle` needs no mark
+to run on virtual time (with pytest-asyncio and looptime, which the `testing` extra installs). To
+run an async test on real time, mark the test with `@pytest.mark.looptime(False)`. If a test fails,
+its report shows the path of every job that the test made with one of the fixtures.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from states.testing import Entry
 
 
-#: A test on virtual time fails after its event loop was idle for this many seconds of real time.
+#: Seconds of real time for which the event loop may be idle before a test on virtual time fails.
 IDLE_TIMEOUT_S = 5.0
 
 
@@ -110,7 +110,7 @@ def journey(request: pytest.FixtureRequest) -> Journey:
 
 @pytest.fixture
 def lifecycle(request: pytest.FixtureRequest) -> StartLifecycle:
-    """Start a lifecycle in an async test, which the fixture makes run on virtual time."""
+    """Start a lifecycle in an async test. The test runs on virtual time."""
     return _jobs_of(request.node).start
 
 

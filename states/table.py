@@ -16,7 +16,8 @@ from states.outcomes import EndReason, Outcome, Reason
 from states.phases import Budget, Phase
 
 _START = Budget(10.0, "starting the session")
-# At most 14 s, because livekit-agents cancels an entrypoint after 15 s (ipc/job_proc_lazy_main.py).
+# `most_s` is 14, because livekit-agents cancels an entrypoint 15 s after the job's shutdown began
+# (ipc/job_proc_lazy_main.py).
 _CLOSING = Budget(12.0, "closing message, last records, cleanup", most_s=14)
 
 #: Values of the column `may_speak`.
@@ -61,7 +62,7 @@ class State(StrEnum):
     READY = "READY", Phase.STARTING, _START, _SPEAKS
     #: All required resources are loaded, but an optional one is missing; the session is starting.
     DEGRADED = "DEGRADED", Phase.STARTING, _START, _SPEAKS
-    #: The session runs. `Lifecycle.conditions` has the resources that are missing.
+    #: The session runs. `Lifecycle.conditions` tells which resources are missing.
     RUNNING = "RUNNING", Phase.SESSION, Budget(3600.0, "the longest allowed interview"), _SPEAKS
     #: The job runs its closing steps. It cannot return to an earlier state.
     CLOSING = "CLOSING", Phase.CLOSING, _CLOSING, _SILENT
@@ -91,9 +92,9 @@ HURRIED_CLOSING_S = 7.0
 
 
 def phase_of(name: str | None) -> Phase | None:
-    """Return the phase of the state with this stored name.
+    """Return the phase of the state whose stored name is `name`.
 
-    Return None for any other value, because another version may have other states.
+    Return None if no state has the name, because another version may have other states.
     """
     return next((state.phase for state in State if state == name), None)
 
@@ -107,7 +108,7 @@ class Event(StrEnum):
     BOOTSTRAP_STARTED = "bootstrap_started"
     #: A loader has reported success or failure. The event carries the resource's condition.
     LOADER_REPORTED = "loader_reported"
-    #: Every loader has reported, or its own budget ran out.
+    #: Each loader has reported or exceeded its own budget.
     LOADERS_SETTLED = "loaders_settled"
     #: A required resource failed to load.
     RESOURCE_FAILED = "resource_failed"
@@ -123,7 +124,7 @@ class Event(StrEnum):
     SESSION_STARTED = "session_started"
     SESSION_FAILED = "session_failed"
     INTERVIEW_COMPLETED = "interview_completed"
-    #: The application returned without firing an event that ends the job.
+    #: The method `run` of the application returned without firing an event that ends the job.
     WORK_DONE = "work_done"
     #: An end that the application declares (states/ends.py). The event carries the end's outcome
     #: and reason.

@@ -14,10 +14,10 @@ To use this module in another project, run `pip install 'interview-lifecycle[tes
         )
         assert_path(history, ..., "BOOTSTRAPPING", "READY")
 
-Every assertion accepts a running `Lifecycle`, a `History`, a journal file, or the output of
-`interview-worker jobs show --json`. An assertion that was written for a test on virtual time can
-therefore also check a real job. The pytest plugin (`states.pytest_plugin`) provides the fixtures
-`journey` and `lifecycle`.
+Every assertion except `assert_refused` accepts a running `Lifecycle`, a `History`, a journal file,
+or the output of `interview-worker jobs show --json`. An assertion that was written for a test on
+virtual time can therefore also check a real job. The pytest plugin (`states.pytest_plugin`)
+provides the fixtures `journey` and `lifecycle`.
 """
 
 from __future__ import annotations
@@ -291,7 +291,7 @@ def assert_condition(
 async def assert_refused(
     lifecycle: Lifecycle, event: Event | str, *conditions: Condition
 ) -> IllegalTransition:
-    """Fire `event`, assert that the lifecycle refuses it and does not change, return the error.
+    """Fire `event`, assert that it is refused and changes nothing, and return the error.
 
     Raises AssertionError, with the job's path, if the event is not refused or the job has changed,
     and the other errors of `Lifecycle.fire`.

@@ -7,7 +7,8 @@ from states.render.scene import LINE_HEIGHT
 from states.render.view import Arrow, Label
 from states.table import State
 
-#: Characters per line beside an arrow: if it is the only arrow between two rows, or one of several.
+#: Maximum characters per line of a label beside an arrow: `WIDE_CHARS` if all arrows between two
+#: rows are one bundle, otherwise `SIDE_CHARS`.
 WIDE_CHARS, SIDE_CHARS = 34, 17
 #: Pixels between arrows that run side by side.
 SIDE_STEP = 12.0

@@ -9,7 +9,7 @@ from states.render.marks import arrow_css, row_names, text_css
 from states.render.scene import LINE_HEIGHT, Line, Mark, Part, Text
 from states.render.view import Arrow, Label
 
-#: Pixels below the last label of a lane, for the line of the lane and the space before the next.
+#: Pixels below the last label of a lane, for the lane's line and the space before the next lane.
 LANE_FOOT = 13.0
 #: Number of characters of a label above which the label's guard is on a separate line.
 LANE_CHARS = 52

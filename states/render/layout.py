@@ -213,7 +213,8 @@ class _Drawing:
     ) -> None:
         """Draw lines of text, one below the other, from `y` downwards.
 
-        With `again`, the labels have been drawn before, so their table rows are not repeated.
+        Pass `again` if the drawing has other lines of the same labels already: the new parts then
+        name no rows of the state table.
         """
         marks: dict[Label, list[Mark]] = {}
         for n, (text, label) in enumerate(lines):

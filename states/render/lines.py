@@ -8,8 +8,8 @@ from states.render.view import Arrow, Box, View
 from states.render.words import guard_name, seconds, spent
 from states.table import HURRIED_CLOSING_S, State
 
-#: Names of the junctions, for formats in which every node has a name. The junctions of a second and
-#: a third group of states that share a deadline are `either_2` and `either_3`.
+#: Names of the junctions (see `junctions`), for formats in which every node has a name. If a second
+#: and a third group of states share a deadline, their junctions are `either_2` and `either_3`.
 LIVE, SHARED = "any_state", "either"
 
 
@@ -46,7 +46,7 @@ def _groups(view: View) -> dict[str, tuple[State, ...]]:
 
 
 def internal_events(box: Box) -> Iterator[str]:
-    """Yield the events that are recorded in a state without leaving the state."""
+    """Yield, as text, the events that a state records without a change of state."""
     for internal in box.internals:
         if box.records_the_rest and not internal.edge.hurries and not internal.count:
             continue

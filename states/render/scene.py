@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-#: Size of text in pixels. GitHub shows a README about 830 px wide, so 11.5 px appear as 11 px.
+#: Size of text in pixels. In a README, GitHub scales a drawing 872 px wide down to about 830 px, so
+#: 11.5 px appear as 11 px.
 TEXT_SIZE = 11.5
 NAME_SIZE = 13.0
 LINE_HEIGHT = 15.0
@@ -79,7 +80,7 @@ Mark = Rect | Line | Text | Badge
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Marks that belong together. `rows` are the rows of the table that the marks represent."""
+    """Marks that belong together. `rows` are the rows of the state table that the marks show."""
 
     marks: tuple[Mark, ...]
     rows: tuple[str, ...] = ()

@@ -68,7 +68,7 @@ class Arrow:
     sources: tuple[State, ...]
     target: State
     labels: tuple[Label, ...]
-    #: True if a spent budget causes the edges, which makes the arrow dashed.
+    #: True if the event of the edges is a spent budget, which makes the arrow dashed.
     is_timeout: bool
     #: True if the edges end the job with the outcome `failed`, which makes the arrow red.
     is_failure: bool
@@ -94,7 +94,7 @@ class Box:
 
     state: State
     internals: tuple[Internal, ...]
-    #: True if the state handles every event: with an arrow, or as one of `internals`.
+    #: True if the state has an edge for every event: most internals are drawn as "any other event".
     records_the_rest: bool
     visits: tuple[Visit, ...] = ()
     #: The resources that were missing while the job was in the state.

@@ -118,7 +118,7 @@ def _line(line: Line) -> str:
     if not line.head:
         return f'<path class="{line.css}" d="M{_n(x0)},{_n(y0)} L{_n(x1)},{_n(y1)}"/>'
     corners = head_of(line, PALETTES["light"][line.css].width)
-    # The line ends inside the arrow's head, because its end would otherwise cover the tip.
+    # The line ends inside the arrow's head, because a longer line would cover the tip.
     back_x = (corners[1][0] + corners[2][0]) / 2
     back_y = (corners[1][1] + corners[2][1]) / 2
     points = " ".join(f"{_n(x)},{_n(y)}" for x, y in corners)
@@ -129,5 +129,5 @@ def _line(line: Line) -> str:
 
 
 def _n(value: float) -> str:
-    """Format `value` with at most two decimals, which hides rounding differences of computers."""
+    """Format `value` with at most two decimals, which hides rounding differences of processors."""
     return f"{value:.2f}".rstrip("0").rstrip(".")

@@ -72,7 +72,7 @@ class Row:
     figures: str = ""
     name_css: str = "text"
     figures_css: str = "muted"
-    #: The name of the row whose bar the bar of this row waited for; empty if there is none.
+    #: Name of the row with the step that this row's step waited for; empty if there is none.
     waited_for: str = ""
 
 
@@ -245,7 +245,7 @@ def _span(panel: Panel, span: Span, y: float, base: float) -> Iterator[Mark]:
 
 
 def _links(panel: Panel, rows: list[tuple[Row, float]]) -> Iterator[Mark]:
-    """Yield lines that connect the end of a bar with the start of the bar that waited for it."""
+    """Yield lines that link each bar to the bar of the row that `Row.waited_for` names."""
     places = {row.name: (row, y + _ROW / 2) for row, y in rows if row.spans}
     for row, y in places.values():
         if row.waited_for not in places:

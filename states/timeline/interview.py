@@ -107,7 +107,7 @@ def _over(history: History, end: float) -> float:
 
 
 def _spoken(history: History) -> Iterator[tuple[float, float, Turn]]:
-    """Yield the start, the end and the turn. The start is estimated from the turn's text length."""
+    """Yield `(start, end, turn)` for each turn. The start is estimated from the text's length."""
     before = history.entered(Phase.SESSION) or 0.0
     for turn in history.turns:
         words = turn.heard or turn.text

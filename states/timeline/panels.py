@@ -14,9 +14,9 @@ from states.table import BUDGETS, State
 from states.timeline.chart import Panel, Row, Span
 from states.timeline.startup import RECEIVED, TARGET_S, Link, Startup, last_word, startup
 
-#: The line of the target time is drawn if the start-up took more than this fraction of the target.
+#: Fraction of the target time. A start-up that took longer shows the line of the target time.
 _SHOWS_TARGET: Final = 0.4
-#: A wait between two steps is mentioned if it took at least this many seconds.
+#: Minimum duration of a wait between two steps, in seconds, that is mentioned.
 _SHOWN_WAIT_S: Final = 0.01
 
 
@@ -117,7 +117,7 @@ def _cost(link: Link) -> str:
         more.append(link.step.reason)
     if link.step is not None and link.step.attempts > 1:
         more.append(f"{link.step.attempts} tries")
-    # In the time before this step no step ran, because the process was busy with other work.
+    # Between the previous step of the critical chain and this step, the process did other work.
     if link.step is not None and link.cost_s - own_s >= _SHOWN_WAIT_S:
         more.append(f"{took(link.cost_s - own_s)} of waiting before it")
     return f"{link.name}, {took(own_s)}" + (f" ({', '.join(more)})" if more else "")

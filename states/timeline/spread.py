@@ -80,12 +80,15 @@ class Spread:
 
     @property
     def whole(self) -> Figures:
-        """The time from receipt to RUNNING. Raises ValueError if no start-up was added."""
+        """The distribution of the time from a job's receipt to RUNNING.
+
+        Raises ValueError if no start-up was added.
+        """
         return _figures("init_done", self._whole)
 
     @property
     def in_time(self) -> int:
-        """The number of start-ups within the target."""
+        """The number of start-ups that took at most `TARGET_S` seconds."""
         return sum(seconds <= TARGET_S for seconds in self._whole)
 
     @property

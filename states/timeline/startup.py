@@ -19,12 +19,13 @@ from states.transition import Transition
 #: Target time from a job's receipt to RUNNING, in seconds.
 TARGET_S: Final = 0.8
 
-#: Name of the first link: from the receipt of the job by the worker to the start of its code.
+#: Name of the critical chain's first link, from the job's receipt by the worker to the start of the
+#: job's code.
 RECEIVED: Final = "received"
 #: Suffix of the step of a loader that finished after its budget. No step waited for a loader that
 #: was late.
 LATE: Final = " (late)"
-#: Two times that differ by at most this many seconds are equal, because all times are rounded.
+#: Maximum difference, in seconds, of two times that count as equal, because all times are rounded.
 _GRAIN_S: Final = 0.0001
 
 #: Events that can end a job at any time and do not depend on a step: events from outside, and spent
@@ -102,7 +103,7 @@ def startup(history: History) -> Startup:
 
 
 def last_word(history: History) -> float:
-    """Return the time of the last record with a time, in seconds since the job was received."""
+    """Return the time of the last transition, step, turn or fault, in seconds since the receipt."""
     times = [x.t for x in (*history.transitions, *history.internals)]
     times += [step.t for step in history.steps]
     times += [turn.t for turn in history.turns]
@@ -179,7 +180,7 @@ class _Chain:
             at, step = self._waited_for(step)
 
     def _waited_for(self, step: Step) -> tuple[float, Step | None]:
-        """Return when the last prerequisite of `step` was ready, and the prerequisite itself."""
+        """Return the time until which `step` waited, and the step that it waited for, or None."""
         if step.needs is None:
             return step.began, self._last(step.began)
         needed = [s for s in self._left if s.name in {f"load {name}" for name in step.needs}]

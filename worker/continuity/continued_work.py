@@ -3,9 +3,9 @@
 The dispatch names the work and the person, as JSON: `{"interview_id": "booking-17",
 "candidate_identity": "visitor"}`, and any further data of the application, except under the keys
 `plan` and `follows`, which the dispatch of a new job uses. The first job stores the work as a row
-of the table `interviews`, with the whole dispatch as its plan. Once it is stored, the work has all
-that an interview has (docs/explanation/continuity.md): a lease, turns in the database, and a new
-job if its job is lost while the person is in the room. The new job's dispatch has the same data.
+of the table `interviews`, with the whole dispatch as its plan. Stored work has all that an
+interview has (docs/explanation/continuity.md): a lease, turns in the database, and a new job if its
+job is lost while the person is in the room. The new job's dispatch has the same data.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ _BUDGET_S: Final = 2.0
 
 
 class ContinuedWork:
-    """The work of one job, and the turns of the jobs that did it before.
+    """The work that one job does, and the turns of the earlier jobs that did the same work.
 
-    An application creates it in its constructor, declares `resource()` beside the database, returns
-    `header()` and `handover` in its own `header` and `succession`, and does its work within
-    `kept(job)`.
+    An application creates a `ContinuedWork` in its constructor, declares `resource()` beside the
+    database, returns `header()` and `handover` in its own `header` and `succession`, and does its
+    work within `kept(job)`.
     """
 
     def __init__(self, dispatch: Dispatch, settings: Settings) -> None:
@@ -71,7 +71,7 @@ class ContinuedWork:
         #: Identity of the person in the room.
         self.person = ""
         #: Turns of the jobs before this one, oldest first, complete once `resource()` has loaded.
-        #: Each has the fields speaker, text, question_id, role and interrupted.
+        #: Each turn has the fields speaker, text, question_id, role and interrupted.
         self.turns: list[Mapping[str, Any]] = []
         self._header: dict[str, Any] = {"interview_id": None}
         self._database: Database | None = None
@@ -103,7 +103,7 @@ class ContinuedWork:
         return self._header
 
     def resource(self) -> Resource:
-        """Declare the work itself: the loader takes the lease and reads the earlier turns.
+        """Return the resource `work`, whose loader takes the lease and reads the earlier turns.
 
         The job ends if the dispatch names no work, if another job has the work, or if the work is
         over. Without a database the job runs, but no other job will continue it.
@@ -120,7 +120,7 @@ class ContinuedWork:
     async def kept(self, job: JobHandle) -> AsyncIterator[None]:
         """While the block runs, end the job as soon as another job has the work."""
         assert self._lease is not None  # noqa: S101  # the resource loads only with a lease
-        assert self.handover is not None  # noqa: S101  # made with the lease
+        assert self.handover is not None  # noqa: S101  # created with the lease
         self.handover.talk = _Talk(job)
         if job.shipper is not None:
             self._lease.on_forgotten = job.shipper.ship_again
@@ -129,7 +129,7 @@ class ContinuedWork:
             yield
 
     def _database_of(self, job: JobHandle) -> Database | None:
-        """Return the job's database, even if it loaded late, and set it for a handover."""
+        """Return the job's database, even if it loaded late, and give it to `handover`."""
         database: Database | None = self._database or job.resources.get("database")
         if database is not None and self.handover is not None:
             self.handover.database, self.handover.shipper = database, job.shipper
@@ -165,7 +165,7 @@ class ContinuedWork:
     async def _store(self, database: Database) -> None:
         """Store the work if this is its first job. A later job takes the work from the database.
 
-        The dispatch of a later job lacks the work if the work and its turns are too long for it.
+        The dispatch of a later job lacks the work if work and turns exceed the metadata size limit.
         """
         found = await get_interview(database, self._work_id, budget_s=_BUDGET_S)
         if found is not None and found.is_over:
@@ -190,7 +190,7 @@ class ContinuedWork:
         try:
             turns = await turns_of(database, self._work_id, budget_s=_BUDGET_S)
         except DatabaseError:
-            return self.turns  # those of the dispatch
+            return self.turns  # the turns in the dispatch
         return [turn_as_data(turn) for turn in turns if turn.job_id != self._dispatch.job_id]
 
 

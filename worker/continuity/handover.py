@@ -1,4 +1,4 @@
-"""Job side of the handover protocol."""
+"""The steps with which a job hands its interview over to another job."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from worker.journal.shipper import JournalShipper
     from worker.store.database import Database
 
-#: Maximum seconds to wait until the current speaker pauses. Most sentences are shorter than that,
-#: and the wait does not prolong the shutdown of the worker.
+#: Maximum seconds to wait until the current speaker pauses. Most sentences are shorter, and the
+#: wait does not prolong the shutdown of the worker.
 SENTENCE_S: Final = 4.0
 #: Seconds for the database to report free workers. The candidate hears nothing while the database
 #: answers.
@@ -57,9 +57,9 @@ class InterviewHandover:
 
     Args:
         settings: LiveKit access, agent name and redispatch limits.
-        interview_id: The interview.
-        job_id: This job.
-        lease: The job's lease.
+        interview_id: Id of the interview.
+        job_id: Id of this job.
+        lease: The lease of this job on the interview.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Job side of the lease: a job takes it before speaking, and ends silently when another has it."""
+"""Job side of the lease: take it before speaking, and end silently if another job holds it."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class JobLease:
     """The lease that one job takes on its interview.
 
     Args:
-        interview_id: The interview.
-        job_id: This job, in the database.
+        interview_id: Id of the interview.
+        job_id: Id of this job, stored in the database as the holder of the lease.
         identity: The identity of this job's agent in the room.
         lease_s: Duration of the lease in seconds. The worker renews the lease. The job checks the
             lease three times per duration, and renews it if the worker is stalled.
@@ -142,7 +142,7 @@ class JobLease:
         return holder is not None and holder.token > token
 
     def _forget(self, job: JobHandle, how: str) -> None:
-        """Report that the database lost data, once for each cause.
+        """Report that the database lost data, unless the last check reported the same cause.
 
         The interview continues, and `on_forgotten` stores the interview's records again as far as
         possible.
@@ -159,7 +159,7 @@ class JobLease:
         self.on_forgotten()
 
     async def _look_around(self, job: JobHandle) -> None:
-        """Publish this job's token, and end the job if an interviewer in the room outranks it.
+        """Publish this job's token, and end this job if another interviewer outranks this job.
 
         No database is needed, because every interviewer publishes its token to the room.
         """

@@ -66,7 +66,7 @@ class Rooms(Protocol):
     """LiveKit rooms. Every method raises LiveKitError if LiveKit fails."""
 
     async def people(self, room: str) -> Collection[str]:
-        """Return the identities of a room's participants, dead ones included for a while."""
+        """Return the identities of a room's participants, including dead ones for about 20 s."""
         ...
 
     async def remove(self, room: str, identity: str) -> None:
@@ -150,7 +150,7 @@ class Redispatcher:
     """Redispatches orphaned interviews whose candidates are in the room.
 
     Args:
-        livekit: The rooms.
+        livekit: Access to the LiveKit rooms.
         identity: Returns the identity of a job's agent.
         grace_s: Seconds that a candidate may be absent before the interview ends.
         on_sent: Called with the reason after each redispatch.
@@ -175,8 +175,8 @@ class Redispatcher:
     async def look(self, ledger: OrphanStore, *, anew: bool = False) -> int:
         """Check all interviews once; return the number of redispatches.
 
-        `anew` is True for the first check of a new leader, for which the absence of every candidate
-        counts from now. Raises DatabaseError if the orphaned interviews cannot be listed. A failure
+        `anew` is True for the first check of a new leader, in which the absence of every candidate
+        begins to count. Raises DatabaseError if orphaned interviews cannot be listed. A failure
         for one interview is only logged, because a later check tries again.
         """
         found = await ledger.stranded(job_id=None, room=None)

@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for the last database operation of a shutdown.
 _LAST_S: Final = 1.0
-#: Seconds added to the lease time, so that the lease has certainly expired.
+#: Seconds added to the lease time before the second check of a room, so that the lease has
+#: certainly expired.
 _BEHIND_S: Final = 0.1
 
 
@@ -199,7 +200,7 @@ class ContinuityService:
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     def _living_jobs(self) -> list[str]:
-        """Return the jobs that are alive. A stopped process must not keep its lease forever."""
+        """Return the ids of jobs that are alive. A stopped process must not keep its lease."""
         folder = self._settings.journal_dir
         jobs = self._jobs().items()
         return [each for each, pid in jobs if is_alive(folder / f"{each}.jsonl", pid)]

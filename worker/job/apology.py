@@ -1,4 +1,4 @@
-"""The runner's own apology: the only recording that a job has without its application."""
+"""The built-in apology: the message of a job whose application could not be created."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from worker.audio.clip import Clip, read_clip
 
 #: The file of the recording in this package, without its extension; also the name of the clip.
 NAME: Final = "apology"
-#: The words that `scripts.record_clips` makes into the recording. The words fit any application.
+#: The words of the recording, which `scripts.record_clips` makes. The words fit any application.
 TEXT: Final = "I am sorry, something went wrong. Please try again later."
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: The longest prefix of an identity, and the longest name of an agent, in characters.
+#: Maximum length of the prefix of an identity, and of the name of an agent, in characters.
 _LONGEST: Final = 100
 
 
@@ -46,12 +46,12 @@ class Application(Protocol):
     `last_words` and `waiting_words`.
     """
 
-    #: Prefix of the agent's identity in a room, which ends with the id of the job.
+    #: Prefix of the agent's identity in a room. The id of the job follows the prefix.
     identity_prefix: ClassVar[str] = "agent-"
     #: Name of the agent that the other participants see.
     display_name: ClassVar[str] = "Agent"
-    #: Ends of the application's own, beside those in states/table.py, by name. Use an end with
-    #: `await job.end(name)`.
+    #: Further ends of a job, by name, beside those in states/table.py. To end a job with one of
+    #: these ends, call `await job.end(name)`.
     ends: ClassVar[Mapping[str, End]] = MappingProxyType({})
 
     @classmethod
@@ -67,7 +67,7 @@ class Application(Protocol):
     def failed_words(cls) -> Clip | None:
         """Return the closing message of a job whose application could not be created.
 
-        None plays no message. The default is the runner's own apology.
+        None plays no message. The default is the built-in apology (worker/job/apology.py).
         """
         # Imported here, because the commands import this module and need no audio decoder.
         from worker.job.apology import load_apology
@@ -104,7 +104,8 @@ class Application(Protocol):
         """Return the closing message for `reason`, or None to play no message.
 
         Load a custom clip with `worker.audio.clip.read_clip`. When the worker shuts down, the whole
-        CLOSING state has INTERVIEW_HURRIED_CLOSING_S seconds, so a message of up to 5 s fits.
+        CLOSING state has INTERVIEW_HURRIED_CLOSING_S seconds (by default 7), so a message of up to
+        5 s fits.
         """
         return None
 
@@ -174,7 +175,7 @@ def handover_of(app: Application) -> HandoverHooks | None:
 class ApplicationFactory(Protocol):
     """Creates the application of one job.
 
-    The factory must be importable by name, since job processes are forked.
+    The factory must be importable by name, because each job process imports the factory.
     """
 
     def __call__(self, dispatch: Dispatch, settings: Settings) -> Application:
@@ -186,10 +187,10 @@ class ApplicationFactory(Protocol):
 
 
 class Declared:
-    """What an application factory declares of its applications, readable before any is created.
+    """Declarations of an application factory, readable before it has created an application.
 
-    A factory that is a function has the defaults of `Application`, unless the function has these
-    attributes.
+    For an attribute that the factory does not have, for example because the factory is a plain
+    function, the value of `Application` is used.
     """
 
     def __init__(self, factory: ApplicationFactory) -> None:
@@ -222,7 +223,7 @@ class Declared:
             )
 
     def failed_words(self) -> Clip | None:
-        """Return the message after a failed creation: the factory's, or the runner's apology."""
+        """Return the message to play after a failed creation: the factory's, or the default."""
         try:
             words: Callable[[], Clip | None] = self._declared("failed_words")
             return words()
@@ -251,7 +252,10 @@ class ApplicationInvalid(Exception):
 
 
 def declared_in(settings: Settings) -> Declared:
-    """Return what the application of the settings declares. Raises ApplicationInvalid."""
+    """Return the declarations of the application that INTERVIEW_APPLICATION names.
+
+    Raises ApplicationInvalid if the application cannot be used.
+    """
     return Declared(load_application(settings.application))
 
 

@@ -38,7 +38,8 @@ from worker.transport.livekit_room import LiveKitTransport
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for the framework's own exit steps, which take one or two seconds (measured).
+#: Seconds after which a process is ended even if the framework's own exit steps hang. These steps
+#: take one or two seconds (measured).
 _EXITS_S = 15.0
 
 #: Exit code of a process whose job failed. All other outcomes exit with 0.
@@ -69,7 +70,7 @@ def set_up(_: JobProcess) -> None:
     prepared process left and none can be prepared.
     """
     ignore_signals()
-    # The process ignores these signals until a job installs its handlers.
+    # The process ignores the two signals of a worker until its job installs handlers for them.
     for word in (SHUTDOWN_SIGNAL, HANDOVER_SIGNAL):
         signal.signal(word, signal.SIG_IGN)
     redact_job_logs()
@@ -137,13 +138,14 @@ async def _live(ctx: JobContext) -> Outcome:
 
 
 def _make_application(dispatch: Dispatch, settings: Settings) -> Application:
-    """Create the configured application, or a fallback that apologises if the creation fails."""
+    """Create the configured application; if that fails, create one that only apologises."""
     words = Application.failed_words
     try:
         factory = load_application(settings.application)
         words = Declared(factory).failed_words
         app = factory(dispatch, settings)
-        # An error of these two calls in the job's constructor would come too late for an apology.
+        # The job's constructor makes these two calls too, but an error there would come too late
+        # for an apology.
         app.header()
         check_ends(ends_of(app))
     except Exception as error:
@@ -180,7 +182,7 @@ async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
 
 
 def _exit_with(code: int) -> None:
-    """Let the framework end the process in its own way, but with this exit code.
+    """Let the framework end the process in its own way, but with the exit code `code`.
 
     The framework exits with 0 whatever happened in the job, hangs on sys.exit, and loses the last
     log lines on os._exit. So a finalizer of multiprocessing ends the process. The finalizer

@@ -29,21 +29,24 @@ class FailedApplication(Application):
         return {}
 
     def resources(self) -> Sequence[Resource]:
-        """Raise the error. The job calls this method first, once the job has joined the room."""
+        """Raise the error of the failed creation.
+
+        The job calls this method before any other that raises, once the job has joined the room.
+        """
         self._crash()
 
     def start_session(
         self, job: JobHandle, held: AgentResources
     ) -> tuple[AgentSession[Any], Agent]:
-        """Raise the error."""
+        """Raise the error of the failed creation."""
         self._crash()
 
     async def run(self, job: JobHandle) -> None:
-        """Raise the error."""
+        """Raise the error of the failed creation."""
         self._crash()
 
     def last_words(self, reason: EndReason) -> Clip | None:
-        """Return the message of the application's factory, or the runner's own apology."""
+        """Return the closing message that the factory declares, or the built-in apology."""
         return self._words()
 
     def waiting_words(self) -> Clip | None:

@@ -8,7 +8,7 @@ from worker import faults
 
 
 class TurnFloor:
-    """Turn-taking state: the interviewer's turn from `take` to `give`, else the candidate's."""
+    """Whose turn it is: the interviewer's from `take` until `give`, otherwise the candidate's."""
 
     def __init__(self) -> None:
         #: Number of interviewer turns so far, and the loop time at which the last of them began.
@@ -40,13 +40,13 @@ class TurnFloor:
     def give(self, turn: int | None = None) -> None:
         """End the interviewer's turn. The application limits how long the candidate may think.
 
-        With `turn`, do nothing if the interviewer has begun a later turn than that.
+        With `turn`, do nothing unless `turn` is the number of the current turn.
         """
         if turn is None or turn == self.turn:
             self._ours.clear()
 
     def begin_anew(self, patience_s: float = 0.0) -> None:
-        """Measure the interviewer's silence from `patience_s` seconds after now."""
+        """Restart the measurement of the interviewer's silence, `patience_s` seconds from now."""
         self._quiet_from = max(self._quiet_from, asyncio.get_running_loop().time() + patience_s)
 
     def contest(self) -> None:

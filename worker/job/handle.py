@@ -1,4 +1,4 @@
-"""Interface of a job for its application and for the parts of the runner."""
+"""Interface of a job for its application and for other modules of the job process."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class JobHandle(Protocol):
 
     @property
     def keep_turn(self) -> Callable[..., Awaitable[None]]:
-        """Function that writes a turn, and returns once the turn is committed.
+        """Function that writes a turn to the journal, and returns once the turn is committed.
 
         See `JobRecorder.turn`.
         """
@@ -57,7 +57,7 @@ class JobHandle(Protocol):
         """Report that a resource became unavailable, or available again, after it was loaded."""
 
     async def tell(self, condition: Condition) -> None:
-        """Report a condition as `report` does, and return once every subscriber has received it."""
+        """Report a condition as `report` does; return once the lifecycle's listeners know it."""
 
     def crashed(self, error: Exception) -> None:
         """End the job as failed, with the reason JobCrashed."""

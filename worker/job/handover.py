@@ -34,8 +34,8 @@ def hand_over(job: RunnerJob) -> None:
 async def on_worker_lost(job: RunnerJob) -> None:
     """Handle the loss of the main process: hand the job over, or end it if no job can follow.
 
-    Even if this job ends, the next worker dispatches another interviewer. The job is handed over
-    too if it is not known whether another job can follow.
+    Even if this job ends, the next worker dispatches another interviewer. If it is not known
+    whether another job can follow, this job is handed over.
     """
     job.orphaned = True
     succession = handover_of(job.app)

@@ -39,7 +39,7 @@ from worker.transport.livekit_room import Transport, TransportMaker
 
 logger = logging.getLogger("worker.job")
 
-#: Seconds of silence after which a candidate who waits for the session hears a waiting message.
+#: Seconds from the handshake to the first waiting message to a candidate who waits for the session.
 _WAITING_S = 2.0
 #: Seconds from the end of one waiting message to the next.
 _STILL_WAITING_S = 4.0
@@ -82,7 +82,7 @@ class Job:
         self.resources = AgentResources()
         self.transport: Transport = make_transport(ctx, self.life.post)
         self.session: AgentSession[Any] | None = None
-        #: Ingests the journal into the job's database; None until `ship_journal` begins it.
+        #: Ingests the journal into the job's database; None until `ship_journal` finds one.
         self.shipper: JournalShipper | None = None
         #: Steps of the application that write records once the session is closed.
         self.last_records: list[Callable[[], Awaitable[None]]] = []
@@ -90,7 +90,7 @@ class Job:
         self.floor: TurnFloor | None = None
         #: Task that opens the audio output.
         self.opening: asyncio.Task[None] | None = None
-        #: True once the main process is gone, so the job closes without waiting for a speaker.
+        #: True once the main process is gone. The job then does not wait for the current speaker.
         self.orphaned = False
         self._leaving: asyncio.Task[None] | None = None
         #: Task that loads the resources. The task may continue after the session has started.
@@ -111,7 +111,7 @@ class Job:
         return self.life.outcome or Outcome.FAILED
 
     async def _see_through(self, part: Coroutine[Any, Any, object]) -> None:
-        """Await `part` until it ends. A cancellation makes the job hurry, but never cancels `part`.
+        """Await `part` to its end. A cancellation of this call hurries the job; `part` continues.
 
         The framework cancels this call when it ends the process, because the worker is gone or
         because LiveKit considered the job ended 15 s ago. If the cancellation took effect, the job
@@ -125,7 +125,10 @@ class Job:
                 self.given_up()
 
     def given_up(self) -> None:
-        """Hand the interview over, or hurry its end, because the framework ends the process."""
+        """Hand the interview over, because the framework ends the process.
+
+        In CLOSING, and on any further call, post WORKER_LOST instead, which shortens the closing.
+        """
         if self._leaving is None and self.life.state.phase is not Phase.CLOSING:
             self._leaving = asyncio.create_task(on_worker_lost(self), name="lose-worker")
         else:

@@ -2,7 +2,7 @@
 
 The forkserver imports this module once. Job processes are forked from the forkserver, and share the
 loaded data by copy on write. This module must not start a thread or an event loop, and must not
-raise an error. If the forkserver dies at its imports, the worker forks slow processes, and no log
+raise an error. If the forkserver dies at its imports, every job process starts slowly, and no log
 line gives the reason.
 """
 

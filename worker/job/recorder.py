@@ -23,7 +23,7 @@ Milestone: TypeAlias = Literal["handshake_start", "ctx_connected", "session_star
 SLOW_START_MS = 1000.0
 
 
-#: Seconds that a turn waits for the database after the disk sync.
+#: Maximum seconds for which a turn waits for the database, once the sync to disk is over.
 ACKNOWLEDGED_WITHIN_S = 0.2
 
 
@@ -111,8 +111,8 @@ class JobRecorder:
     def hearing(self, final: str, interim: str, question_id: str | None) -> int | None:
         """Record a part of the candidate's current answer; return the record's sequence number.
 
-        The record is in the page cache, so it survives the process. Returns None if the record
-        cannot be written.
+        The record is in the page cache, so it survives a crash of the process. Returns None if the
+        record cannot be written.
         """
         with contextlib.suppress(JournalError):
             record = self._life.journal.append(

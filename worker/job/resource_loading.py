@@ -90,7 +90,10 @@ class ResourceLoading:
             self._job.recorder.fault(f"attach {report.name}", error)
 
     async def _attach(self, name: str) -> None:
-        """Attach a resource to the session; a session that is created later is built with it."""
+        """Attach a resource to the running session.
+
+        Without a session do nothing, because a later session is built with the resource.
+        """
         if self._job.session is None:
             return
         # A session that is still starting has no agent to attach anything to.

@@ -1,4 +1,4 @@
-"""Interface of a job for the runner's own modules."""
+"""Interface of a job for the other modules of this package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class RunnerJob(JobHandle, Protocol):
-    """Further members of a job that the runner's own modules use."""
+    """Further members of a job, which only the modules of this package use."""
 
     app: Application
     #: Task that publishes the audio output; None until the room is connected.
@@ -24,7 +24,7 @@ class RunnerJob(JobHandle, Protocol):
     loading: asyncio.Task[None] | None
     #: The steps that were registered with `after_session`.
     last_records: list[Callable[[], Awaitable[None]]]
-    #: True once the main process is gone, so the job closes without waiting for a speaker.
+    #: True once the main process is gone. The job then does not wait for the current speaker.
     orphaned: bool
 
     def ship_journal(self) -> None:

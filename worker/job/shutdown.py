@@ -24,7 +24,7 @@ LEAST_STEP_S = 0.2
 #: Seconds that the closing message needs beyond its length, for the audio output to become free and
 #: for playback to finish.
 AROUND_WORDS_S = 0.5
-#: Seconds for the current speaker to reach a pause, and for the record of the turn.
+#: Maximum seconds until the current speaker has paused and the turn is recorded.
 _FINISH_SENTENCE_S = 5.0
 #: Seconds to close all resources together.
 _CLOSE_RESOURCES_S = 3.0
@@ -89,7 +89,7 @@ class _Closing:
 
     def _within(self, budget_s: float, keep_s: float = 0.0) -> float:
         """Limit `budget_s` to CLOSING's remaining time minus `keep_s`; at least LEAST_STEP_S."""
-        remaining = self._job.life.remaining or 0.0  # None in CLOSED, as CLOSING's budget is spent
+        remaining = self._job.life.remaining or 0.0  # None in CLOSED, after CLOSING's budget
         return min(budget_s, max(LEAST_STEP_S, remaining - keep_s - LEAST_STEP_S))
 
     async def stop_work(self, work: asyncio.Task[None]) -> None:

@@ -77,7 +77,7 @@ class Admission:
         return SERVER_TARGET_LOAD * min(1.0, len(self.busy) / self._number)
 
     def _refusal(self) -> tuple[str, str] | None:
-        """Return why no job can be accepted, as one word and as a sentence; None if jobs can be."""
+        """Return why no job can be accepted, in one word and in a sentence; None if one can."""
         if self._stopping():
             # The framework itself refuses jobs only after its drain has begun.
             return "Stopping", "the worker is stopping"

@@ -85,7 +85,7 @@ class Drain:
             longest_s=SEAT_WAIT_S,
         )
         self._state = DrainState.ACCEPTING
-        #: Set when the drain has to act on a stop request.
+        #: Event that wakes the drain, set when the drain has to act on a stop request.
         self._woken = asyncio.Event()
         self._drained_at: float | None = None
         #: The jobs by id, including those that have ended.
@@ -93,7 +93,7 @@ class Drain:
 
     @property
     def state(self) -> DrainState:
-        """How far the drain is."""
+        """Progress of the drain, from ACCEPTING to ENDING."""
         return self._state
 
     @property
@@ -105,7 +105,8 @@ class Drain:
 
     def hurry(self) -> None:
         """Hand the jobs over before the drain time is over; on the second call, end the jobs."""
-        # After the drain time, the first call changes nothing that is under way.
+        # If the drain time is over, the handover has begun, so the first call need not wake the
+        # drain.
         wakes = self._state is not DrainState.HANDING_OVER
         if self._enter(DrainEvent.STOP_REPEATED) and wakes:
             self._woken.set()
@@ -205,7 +206,7 @@ class Drain:
         return sum(job.slot_used_at > now for job in leaving.values())
 
     def _tell(self, event: JobEvent, jobs: list[str]) -> None:
-        """Send a signal to those of the jobs that may get it."""
+        """Send the signal of `event` to each of the jobs that may get it."""
         jobs = [job for job in jobs if self._drained[job].may_get(event)]
         if not jobs:
             return

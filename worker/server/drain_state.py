@@ -1,4 +1,4 @@
-"""The states of a drain, of its jobs, and of its search for free slots, with their tables."""
+"""States of a drain, of its jobs, and of its search for free slots, with the transition tables."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class DrainState(StrEnum):
     DRAINING = auto()
     #: The drain time is over. The jobs are handed over to other workers.
     HANDING_OVER = auto()
-    #: As HANDING_OVER, but begun by a stop request, so the next stop request ends the jobs.
+    #: Like HANDING_OVER, but a stop request has asked for it, so the next request ends the jobs.
     HANDING_OVER_ON_REQUEST = auto()
-    #: The jobs are ended, those that are being handed over included.
+    #: The jobs are ended, including those that are being handed over.
     ENDING = auto()
 
 
@@ -84,7 +84,7 @@ class DrainedJob:
     """One job of the drain. Times are those of the event loop."""
 
     state: JobState = JobState.RUNNING
-    #: The time by which the job must have ended. A running job has no such time.
+    #: The time by which the job must have ended; infinity while the job has got no signal.
     must_end_at: float = math.inf
     #: The time by which the worker that takes over the interview reports its slot as used.
     slot_used_at: float = -math.inf

@@ -110,7 +110,7 @@ class JournalCollector:
 
         `after` is awaited first, so that another reader of the journal can finish before the file
         is moved. `then` is called with the job's id once the journal is ingested, or cannot be
-        ingested at all. While the database is unavailable, `then` waits as the journal does.
+        ingested at all. While the database is unavailable, the journal and `then` wait for it.
         """
         self._spawn(self._ship_after(after, job_id, exit_code, then), f"ship-{job_id}")
 

@@ -17,5 +17,5 @@ def bind_once(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(where)
         # With SO_REUSEADDR, Linux allows a second bind of a port while no socket listens on it.
-        # Only `listen` then fails, so call it too.
+        # In that case only `listen` fails, so `listen` is called too.
         probe.listen(1)

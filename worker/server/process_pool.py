@@ -80,7 +80,7 @@ class ProcessPoolSupervisor:
             self._tell_where_none_is_left(self._pool)
 
     def _tell_where_none_is_left(self, pool: ProcPool) -> None:
-        if self._why is not None and pool._warmed_proc_queue.empty():  # no public API has it
+        if self._why is not None and pool._warmed_proc_queue.empty():  # not public
             self._reports.set_up_failed(self._why)
 
     async def _try_again(self, pool: ProcPool) -> None:

@@ -1,4 +1,4 @@
-"""Search for free slots of other workers, while this worker drains."""
+"""Search for free slots of other workers, for the interviews of a worker that drains."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ logger = logging.getLogger(__name__)
 
 
 class SlotSearch:
-    """The search of one drain.
+    """The search for free slots of other workers during one drain.
 
     Args:
         others: Returns the other workers; None if they are not known.
         is_shared: Whether there is a database through which workers know of each other.
         keeps: Whether jobs without a free slot continue on this worker.
-        longest_s: Seconds from the first look for which the search waits for a free slot.
+        longest_s: Maximum seconds, from the first look, that the search waits for a free slot.
     """
 
     def __init__(
@@ -48,7 +48,10 @@ class SlotSearch:
         return await self._others()
 
     def must_close(self, others: Peers | None, alone: int) -> bool:
-        """Return whether the `alone` jobs without a free slot must be closed now, and log it."""
+        """Return whether the jobs without a free slot must be closed now, and log the decision.
+
+        `alone` is the number of these jobs.
+        """
         if self._keeps:
             if self._enter(SearchEvent.NO_SLOT_BUT_KEPT):
                 self._warn_of("continue on this worker", alone)

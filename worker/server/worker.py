@@ -244,8 +244,8 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         # SIGHUP means that a terminal was closed. SIGHUP never counts as the second stop request,
-        # because systemd's SendSIGHUP sends it right after SIGTERM. Under nohup the worker still
-        # ignores SIGHUP.
+        # because systemd's SendSIGHUP sends it right after SIGTERM. Under nohup, SIGHUP
+        # stays ignored.
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             loop.add_signal_handler(signal.SIGHUP, self._begin_to_stop)
 
