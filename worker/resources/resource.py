@@ -70,8 +70,8 @@ class LoadReport:
     event: Event = Event.RESOURCE_FAILED
     #: For a failure: True if the same call may succeed later.
     transient: bool = False
-    #: For a loader: the resources that it waited for, and its budget in seconds. None as the budget
-    #: means that the budget of the state applies.
+    #: For a loader: the resources that the loader waited for, and its budget in seconds. If the
+    #: budget is None, the budget of the state BOOTSTRAPPING applies.
     needs: tuple[str, ...] | None = None
     budget_s: float | None = None
 

@@ -118,7 +118,7 @@ def _moonshine_model() -> Path:
 
 
 class _Engine(Generic[T]):
-    """One speech model of this process, loaded at its first use, and used by one thread at a time."""
+    """One speech model of this process, loaded at first use, and used by one thread at a time."""
 
     def __init__(self, name: str, load: Callable[[], T]) -> None:
         self._name = name

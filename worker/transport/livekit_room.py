@@ -83,7 +83,7 @@ class Transport(Protocol):
         ...
 
     async def packets_received(self) -> int | None:
-        """Return the packet count of the candidate's microphone; None if no packets are expected."""
+        """Return the packet count of the candidate's microphone; None if no packet is expected."""
         ...
 
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:

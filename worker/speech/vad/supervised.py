@@ -61,7 +61,7 @@ class SupervisedVAD(StrictVAD):
         self._stream: WatchedStream | None = None
 
     def join_late(self) -> None:
-        """Use the next stream only from a pause on; `delivers` is set once the stream is in use."""
+        """Use the next stream only after a pause in speech; the first use sets `delivers`."""
         self._joins_late = True
         self.delivers.clear()
 
