@@ -25,16 +25,16 @@ def capture_via_ffi(source: rtc.AudioSource, frame: rtc.AudioFrame) -> None:
     """Queue a frame, which must fit into the free space of the source's queue.
 
     `AudioSource.capture_frame` (livekit 1.1.21) sends the same request, and then waits on its event
-    loop for the answer. That answer of the library only confirms that the frame was taken.
-    LiveKit's native library has its own threads. The library copies the samples before the request
-    returns, and plays them independently of Python.
+    loop for the library's answer, which only confirms that the frame was taken. LiveKit's native
+    library has its own threads. The library copies the samples before the request returns, and
+    plays the samples independently of Python.
 
-    Raises StraightUnavailable if the SDK's private parts have changed.
+    Raises StraightUnavailable if the private functions of the SDK that this needs have changed.
     """
     try:
         request = ffi_pb2.FfiRequest()
         request.capture_audio_frame.source_handle = source._ffi_handle.handle
         request.capture_audio_frame.buffer.CopyFrom(frame._proto_info())
         FfiClient.instance.request(request)
-    except Exception as error:  # another version may raise any error
+    except Exception as error:  # another version of the SDK may raise any error
         raise StraightUnavailable(error) from error

@@ -13,9 +13,9 @@ from livekit.agents.voice import io
 
 from worker.audio.frames import frame_of, samples_of
 
-#: Seconds of one wait for a frame, and number of waits without a frame that make a gap. Waits are
-#: counted instead of seconds, because after a blocked event loop the elapsed time proves nothing
-#: about the candidate.
+#: Seconds of one wait for a frame, and number of consecutive waits without a frame after which
+#: silence is generated. Waits are counted instead of seconds, because after a blocked event loop
+#: the elapsed time proves nothing about the candidate.
 _LOOK_S: Final = 0.1
 _LOOKS: Final = 5
 #: Root mean square (full scale is 32768) below which samples count as silence: -50 dB.

@@ -23,7 +23,7 @@ class MixedAudioOutput(io.AudioOutput):
     """LiveKit audio output that plays the session's speech and clips, one at a time.
 
     Set this output as `session.output.audio` before `session.start`, with
-    `RoomOptions(audio_output=False)`. RoomIO still wraps this output in the transcript
+    `RoomOptions(audio_output=False)`. RoomIO also wraps this output in the transcript
     synchronizer. Clips need no session, so they can be queued before a session exists, and before
     `publish`.
 
@@ -55,7 +55,7 @@ class MixedAudioOutput(io.AudioOutput):
             on_played=self._on_played,
             on_cut=self._on_cut,
         )
-        # The utterance that the session is capturing. The utterance stays in `_feeder` until it is
+        # The utterance whose frames the session sends. The utterance stays in `_feeder` until it is
         # over.
         self._speech: Segment | None = None
         self._last_playout: Playout | None = None
@@ -92,7 +92,7 @@ class MixedAudioOutput(io.AudioOutput):
 
     @property
     def listened(self) -> bool:
-        """True if audio can be heard now, that is, it has a subscriber and is not held."""
+        """True if audio can be heard now: the track has a subscriber, and output is not held."""
         return self._feeder.listened
 
     def heard_at(self, *, speech: bool = False) -> float | None:
@@ -191,7 +191,7 @@ class MixedAudioOutput(io.AudioOutput):
         return segment.played_s
 
     async def drain(self) -> None:
-        """Return once all queued audio has been played. An utterance must be flushed before."""
+        """Return once all queued audio has been played. Flush the session's utterance first."""
         await self._feeder.drain()
 
     async def sentence_over(self, *, longest_s: float) -> bool:
@@ -301,8 +301,8 @@ class MixedAudioOutput(io.AudioOutput):
     def _report(self, segment: Segment) -> None:
         """Report to the session that its utterance was interrupted.
 
-        The report is deferred with `call_soon`, because the outputs that wrap this output count an
-        utterance, and the end of an utterance, only after this output has counted it.
+        The report is deferred with `call_soon`. So the outputs that wrap this output have counted
+        the utterance, and its end, before the report arrives.
         """
         self._last_playout = segment.playout
         report = functools.partial(

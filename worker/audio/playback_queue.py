@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Minimum seconds of audio that are fed at once, unless the segment has less left.
+#: Minimum seconds of audio that are fed to the sink at once, unless the segment has less left.
 _CHUNK_S: Final = 0.05
-#: Seconds to wait until an utterance is completely synthesised.
+#: Maximum seconds for which `sentence_over` waits until an utterance is completely synthesised.
 _MADE_WITHIN_S: Final = 0.5
-#: Minimum seconds of a sentence that are played before a pause in the sentence counts as its end.
+#: Minimum seconds of audio that `sentence_over` lets play before a pause counts as the end of a
+#: sentence.
 _SENTENCE_BEGINS_S: Final = 0.3
 #: Minimum seconds between two steps of playback. A shorter wait is below the clock's resolution,
 #: and would keep the event loop busy.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from livekit import rtc
 
 #: Samples whose peak is below this value are silence. The value is a thousandth of full scale, -60
-#: dBFS. Digital silence is 0, and the pauses of a recorded voice exceed the value only by noise.
+#: dBFS. Digital silence is 0, and in the pauses of a recorded voice only noise exceeds the value.
 SILENCE_PEAK: Final = 33
 #: Length in seconds of the pieces that are classified as sound or silence.
 _GRAIN_S: Final = 0.05
@@ -26,7 +26,7 @@ _GRAIN_S: Final = 0.05
 
 @dataclass
 class _Piece:
-    """Sound between two event loop times."""
+    """A piece of sound that is audible from `begins` to `ends`, in event loop time."""
 
     begins: float
     ends: float

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Most seconds of audio in a sink while an utterance is still being synthesised. The queue is
+#: Maximum seconds of audio in a sink while an utterance is still being synthesised. The queue is
 #: longer than 0.3 s, the longest time for which an event loop was blocked (measured).
 QUEUE_S: Final = 0.4
-#: Most seconds of audio in a sink if all of the utterance is synthesised. Every clip, and every
+#: Maximum seconds of audio in a sink if all of the utterance is synthesised. Every clip, and every
 #: utterance but the longest, fits as a whole. The candidate therefore hears all of the audio even
 #: while the event loop is blocked.
 LONG_QUEUE_S: Final = 10.0
-#: Seconds of one piece of a frame. A piece cannot be taken back once it was delivered.
+#: Seconds of each piece in which `QueueSink` delivers a frame. `clear` drops only later pieces.
 PIECE_S: Final = 0.05
 _UNPUBLISH_TIMEOUT_S: Final = 1.0
 #: Seconds by which sums of durations may be off because of rounding.
@@ -151,7 +151,8 @@ class RtcSink:
             clearings = self._clearings
         await self._source.capture_frame(frame)
         if self._clearings != clearings:
-            # The source takes a frame in its own thread, perhaps only after `clear` was called.
+            # Clear again, because the source, which takes frames in its own thread, may have taken
+            # this frame after `clear` was called.
             self.clear()
 
     def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:

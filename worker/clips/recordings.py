@@ -25,7 +25,7 @@ class ClipName(TextEnum):
     ONE_MOMENT = "one_moment", "One moment, please."
     #: The next question is a little late.
     LET_ME_SEE = "let_me_see", "Let me see."
-    #: The next question is still late.
+    #: The next question is late, and a clip has already been played.
     PATIENCE = "patience", "Thank you for your patience. It will not be long."
     #: No speech-to-text provider is left: the candidate has to type.
     TROUBLE_HEARING = (
@@ -37,7 +37,7 @@ class ClipName(TextEnum):
         "trouble_speaking",
         "I am having trouble speaking, so I will write to you instead.",
     )
-    #: A new interviewer continues the interview after the first one was lost, or an outage is over.
+    #: A new interviewer continues the interview of a lost interviewer, or an outage is over.
     BACK = "back", "Sorry, we were interrupted. I am back."
     #: The interview failed, or the worker shuts down without a successor.
     CANNOT_GO_ON = (
@@ -66,7 +66,7 @@ def load_clip(name: ClipName) -> Clip:
     """Decode a clip, once per process: the first call blocks for 8 to 24 ms.
 
     Raises:
-        ClipMissing: the recording is missing or cannot be decoded. Only the first time is logged.
+        ClipMissing: the recording is missing or cannot be decoded. Logged only once per clip.
     """
     if name not in _found:
         recording = importlib.resources.files("worker.clips") / f"{name}.opus"

@@ -8,22 +8,23 @@ from worker.aio.backoff import ExponentialBackoff
 FIRST_REST_S = 1.0
 #: The longest cooldown in seconds between two probes of an unavailable provider.
 REST_S = 30.0
-#: A provider that fails within this many seconds after its recovery has relapsed. A probe proves
-#: less than a real request, and every relapse delays the candidate's turn by one timeout.
+#: Seconds after a provider's recovery within which a failure counts as a relapse. A relapse
+#: lengthens the cooldown, because a successful probe proves less than a real request, and every
+#: relapse delays the candidate's turn by one timeout.
 _STEADY_S = 60.0
 #: Factor by which each relapse lengthens the cooldown, and the longest cooldown after a relapse, in
 #: seconds.
 _RELAPSE_FACTOR = 4.0
 _LONGEST_RELAPSE_S = 300.0
-#: A second failure within this many seconds counts as the same failure, because two streams can
-#: meet it at the same time.
+#: Seconds within which two failures of a provider count as one failure, because two streams can
+#: notice the same failure.
 _SAME_S = 1.0
 
 
 class Backoff:
     """Back-off state of one provider; `now` is always event loop time.
 
-    The cooldowns grow exponentially from the first one, and the first one grows with each relapse.
+    The cooldowns grow exponentially from a first cooldown, which each relapse makes longer.
     """
 
     def __init__(self, jitter: float = 0.5) -> None:

@@ -24,7 +24,8 @@ _SHARED_FOR_GOOD_S = 60.0
 #: For this many seconds after a provider served this job, the job ignores temporary failures of
 #: that provider that other jobs report. So the interviewer's voice does not change needlessly.
 _OWN_EVIDENCE_S = 10.0
-#: Jitter in seconds that spreads the jobs which wait for the same provider.
+#: Maximum seconds by which a cooldown that another job reported is extended at random, so that the
+#: jobs do not probe the same provider at the same time.
 _SPREAD_S = 0.3
 
 
@@ -107,7 +108,7 @@ class ProviderChain(Generic[E]):
             yield member.name, member.engine
 
     def _end_loss(self, member: Member[E]) -> None:
-        """Report the loss of the chain as ended, if a lost member could be created now."""
+        """If the chain was lost and a member could be created now, report the chain's recovery."""
         if self._lost and not member.is_lost:
             self._lost = False
             self._say(self.condition())
@@ -203,7 +204,7 @@ class ProviderChain(Generic[E]):
                 continue
             try:
                 await engine.aclose()
-            except Exception as error:  # the other instances hold sockets too
+            except Exception as error:  # close the other instances as well
                 problem = error
         if problem is not None:
             raise problem

@@ -36,7 +36,7 @@ _FOR_GOOD = {
 _NO_CREDIT = "insufficient_quota"
 #: Upper limit in seconds for a Retry-After header.
 _LONGEST_RETRY_AFTER_S = 3600.0
-#: Most errors along `__cause__` that are searched for response headers.
+#: Maximum number of errors along `__cause__` that are searched for response headers.
 _LONGEST_CAUSE_CHAIN = 10
 
 
@@ -52,7 +52,7 @@ class NoText(Exception):
 
 
 class ProbeFailed(Exception):
-    """Raised when a probe gets a status that means unavailable, temporarily or permanently."""
+    """Raised when a probe gets an HTTP status that means that the provider cannot serve."""
 
     def __init__(self, status: int, *, retry_after_s: float | None = None) -> None:
         self.status = status
@@ -120,7 +120,7 @@ def _of_status(status: int, retry_after_s: float | None) -> Failure:
 def _retry_after_of(error: BaseException) -> float | None:
     """Return the Retry-After delay of the response that `error` or one of its causes holds.
 
-    aiohttp's error has `headers`; those of httpx and openai have `response.headers`.
+    Errors of aiohttp have `headers`; errors of httpx and openai have `response.headers`.
     """
     cause: BaseException | None = error
     for _ in range(_LONGEST_CAUSE_CHAIN):

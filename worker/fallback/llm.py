@@ -12,7 +12,7 @@ from worker import faults
 from worker.fallback.chain import ProviderChain
 from worker.fallback.failure import NoProviderLeft
 
-#: Connect timeout of 5 s. No retries, because the chain asks the next provider at once.
+#: Connect options: a timeout of 5 s, and no retries, because the chain asks the next provider.
 _CONNECT = APIConnectOptions(max_retry=0, timeout=5.0)
 
 

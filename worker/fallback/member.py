@@ -31,7 +31,7 @@ class Engine(Protocol):
 
 E = TypeVar("E", bound=Engine)
 
-#: Seconds within which an abandoned plugin instance must close once the job ends.
+#: Timeout in seconds, at the end of the job, for closing the abandoned plugin instances.
 _CLOSING_S: Final = 0.3
 
 
@@ -50,16 +50,17 @@ class Member(Generic[E]):
     probe: Probe | None = None
     engine: E | None = None
     state: MemberState = MemberState.HEALTHY
-    #: The last failure, until the member serves again or another job reports its recovery. The
-    #: failure is permanent in the states of `NOT_TRIED` only. None while the member is healthy,
-    #: and possibly in CREATION_DUE.
+    #: The last failure. None in HEALTHY, and also in CREATION_DUE if the member has served since
+    #: the failure or another job has reported its recovery. The failure is permanent in the states
+    #: of `NOT_TRIED` only.
     failure: Failure | None = None
-    #: When the cooldown ends, in event loop time. Of meaning only while `is_cooling`.
+    #: When the cooldown ends, in event loop time; valid only while `is_cooling`.
     cools_until: float = 0.0
     #: When the member last delivered a result, in event loop time.
     served_at: float = float("-inf")
     backoff: Backoff = field(default_factory=Backoff)
-    #: Ends the cooldown; None without a cooldown and while the probe after the cooldown runs.
+    #: Timer that ends the cooldown. None if there is no cooldown, or if the cooldown has ended and
+    #: the probe runs.
     timer: asyncio.TimerHandle | None = None
     probing: asyncio.Task[None] | None = None
     #: The last breaker record that this job read or wrote.
@@ -109,7 +110,7 @@ class Member(Generic[E]):
         return self._enter(event)
 
     def not_created(self) -> bool:
-        """Handle a failed creation of the plugin instance, after `failed`."""
+        """Handle a failed creation of the plugin instance. Call `failed` first."""
         return self._enter(MemberEvent.NOT_CREATED)
 
     def created(self) -> bool:

@@ -15,7 +15,7 @@ class MemberState(StrEnum):
     HEALTHY = auto()
     #: This job saw a temporary failure. Other members are tried first.
     COOLING_DOWN = auto()
-    #: The cooldown is over, but the member has not served since. It is tried in the chain's order.
+    #: The cooldown is over, but the member has not served since. The member is tried in order.
     UNPROVEN = auto()
     #: The plugin instance could not be created. Other members are tried first.
     UNCREATED = auto()
@@ -44,10 +44,11 @@ class MemberEvent(StrEnum):
     PROBE_SUCCEEDED = auto()
     #: The probe failed temporarily. A permanent failure of the probe is FAILED_FOR_GOOD.
     PROBE_FAILED = auto()
-    #: Another job reports a failure, and this job has seen no failure itself.
+    #: Another job reports a failure, temporary (AWAY) or permanent (REFUSED), and this job has seen
+    #: no failure itself.
     AWAY_ELSEWHERE = auto()
     REFUSED_ELSEWHERE = auto()
-    #: Another job reports a failure, and this job has seen one itself.
+    #: Another job reports a failure, and this job has seen a failure itself.
     FAILED_ELSEWHERE_TOO = auto()
     #: Another job reports that the member works.
     READY_ELSEWHERE = auto()
@@ -73,8 +74,8 @@ _UNCREATED: Final = (_S.UNCREATED, _S.CREATION_DUE)
 #: The next state for each state and event. An event without a row changes nothing.
 TRANSITIONS: Final[Mapping[tuple[MemberState, MemberEvent], MemberState]] = MappingProxyType(
     {
-        # Failures that this job sees. A failure keeps a member that could not be created UNCREATED,
-        # so that the member is healthy again once it is created.
+        # Failures that this job sees. A member that could not be created is UNCREATED after each
+        # further failure, so that creating the plugin instance makes the member healthy.
         **{(state, _E.FAILED): _S.COOLING_DOWN for state in _S},
         **{(state, _E.FAILED): _S.UNCREATED for state in _UNCREATED},
         **{(state, _E.FAILED_FOR_GOOD): _S.DISABLED for state in _S},
@@ -93,7 +94,7 @@ TRANSITIONS: Final[Mapping[tuple[MemberState, MemberEvent], MemberState]] = Mapp
         (_S.COOLING_DOWN, _E.PROBE_FAILED): _S.COOLING_DOWN,
         (_S.UNCREATED, _E.PROBE_FAILED): _S.UNCREATED,
         **{(state, _E.PROBE_FAILED): _S.REPORTED_AWAY for state in REPORTED},
-        # Reports of other jobs, which a permanent failure that this job saw itself outweighs.
+        # Reports of other jobs. A permanent failure that this job saw itself outweighs the reports.
         **{
             (state, event): target
             for state in (_S.HEALTHY, _S.REPORTED_AWAY, _S.REPORTED_REFUSED, _S.CREATION_DUE)

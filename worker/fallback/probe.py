@@ -23,7 +23,7 @@ Probe = Callable[[], Awaitable[None]]
 
 #: Timeout of one probe in seconds, connecting included.
 PROBE_BUDGET_S = 5.0
-#: How many bytes of an error's body are read.
+#: Maximum number of bytes that are read from the body of an error response.
 _LONGEST_BODY = 4096
 
 
@@ -57,7 +57,7 @@ async def _is_refused(answer: aiohttp.ClientResponse, no_permission: str | None)
 
 
 async def _status_of(answer: aiohttp.ClientResponse) -> object:
-    """Return the `detail.status` of an error's body; None if there is none."""
+    """Return the `detail.status` of an error's body; None if the body has none."""
     try:
         body: Any = json.loads(await answer.content.read(_LONGEST_BODY))
     except ValueError:

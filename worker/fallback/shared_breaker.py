@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 #: Maximum size of a record file in bytes; a larger file is not a record.
 _LARGEST_FILE = 4096
-#: Seconds after the time `until` of a record at which the record is stale, because its writer has
-#: ended.
+#: Seconds after its time `until` at which a record is stale, because the job that wrote the record
+#: has ended.
 _STALE_S = 300.0
 #: Longest time in seconds that `until` may lie in the future. A later time means that the clock was
 #: set back or that the record is invalid.
@@ -53,7 +53,7 @@ class BreakerRecord:
 
 
 class SharedBreaker:
-    """Reads and writes the provider records of one worker. An unchanged file costs one `stat`."""
+    """Reads and writes the provider records of one worker. Reads an unchanged file only once."""
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock

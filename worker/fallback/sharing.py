@@ -19,7 +19,7 @@ class Sharing:
         self._breaker = breaker
 
     def news_of(self, member: Member[Any]) -> BreakerRecord | None:
-        """Return another job's record of a member if it is new to this job."""
+        """Return another job's record of a member; None if this job knows the record already."""
         if self._breaker is None or member.probe is None:
             return None
         record = self._breaker.read(self._resource, member.name)

@@ -1,4 +1,4 @@
-"""What a vendor's `plugin.py` defines, as `PLUGIN`, and how the rest of the worker reaches it."""
+"""The type of the constant `PLUGIN` in each vendor's `plugin.py`, and the access to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
-    """The factories of a vendor's plugin instances, each from the worker's settings."""
+    """Factories that create a vendor's plugin instances from the worker's settings."""
 
     #: Factory of speech to text; None if the vendor does not serve that chain. The second argument
     #: is the loaded VAD, for models that do not detect speech themselves; None if there is none.

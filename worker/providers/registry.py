@@ -7,7 +7,8 @@ from typing import Final
 
 from worker.providers.vendor import CHAINS, Vendor
 
-#: In the order in which help texts and error messages list the vendors of a chain.
+#: Names of all vendors, in the order in which help texts and error messages list the vendors of a
+#: chain.
 _NAMES: Final = (
     "deepgram",
     "elevenlabs",

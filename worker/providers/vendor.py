@@ -1,4 +1,4 @@
-"""Declaration of a vendor: what others must know of the vendor without importing its SDK."""
+"""Declaration of a vendor: what the worker must know of it without importing its SDK."""
 
 from __future__ import annotations
 
@@ -33,9 +33,11 @@ class Vendor:
     choices: tuple[str, ...] = ()
     #: Returns what determines how the vendor speaks given words, for the key of the TTS cache.
     voice: Callable[[Any], Voice] | None = None
-    #: Returns the seconds from the end of a phrase to its transcript; None if no setting delays it.
+    #: Returns the seconds from the end of a phrase to its text; None if no setting delays the text.
     transcript_s: Callable[[Any], float] | None = None
-    #: Packages that quote their input in log lines, besides livekit, whose plugins all do.
+    #: Packages of the vendor that quote their input in log lines. The plugins of livekit, which all
+    #: quote it, are not listed.
     quoting: tuple[str, ...] = ()
-    #: False for the plan's own words, which have no SDK and no fault point, and which end a chain.
+    #: True if the vendor has an SDK and a fault point. False only for `scripted`, the plan's own
+    #: words: a chain of language models ends there.
     has_plugin: bool = True

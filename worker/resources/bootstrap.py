@@ -1,4 +1,4 @@
-"""`bootstrap_resources()`: load all resources concurrently, report each, and release them."""
+"""`bootstrap_resources()`: load all resources concurrently, and report each result."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def bootstrap_resources(
             if name in settled:
                 await settled[name].wait()
         loading = asyncio.create_task(_load(resource, held, began), name=f"load-{resource.name}")
-        held._loading[resource.name] = loading  # private to resource.py and here
+        held._loading[resource.name] = loading  # private to this module and resource.py
         budget = None if resource.required else resource.budget_s
         done, _ = await asyncio.wait({loading}, timeout=budget)
         report = _declared(resource, loading.result() if done else _late(resource))
@@ -86,7 +86,7 @@ def _report_late(
 
 
 def _go_on_trying(resource: Resource, held: AgentResources, on_late: Reporter) -> None:
-    """Retry in the background after a transient failure, because no other code would retry."""
+    """Retry an optional resource in the background if its loader had a transient failure."""
     transient = held.reports[resource.name].transient
     if transient and not resource.required and resource.name not in held and not held.closed:
         trying = _try_until_there(resource, held, on_late)

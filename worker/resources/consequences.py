@@ -20,7 +20,7 @@ JOURNAL_CONSEQUENCE: Final = Consequence(noticed="Nothing.")
 
 
 def meanings(resources: Iterable[Resource] = ()) -> dict[str, str]:
-    """Return the behaviour without each resource and without the journal, by name."""
+    """Return by name, for each resource and the journal, the sentence on its loss."""
     return {
         **{resource.name: resource.loss for resource in resources},
         resilient.RESOURCE: JOURNAL_LOSS,

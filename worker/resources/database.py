@@ -11,8 +11,8 @@ from worker.store.errors import DatabaseError
 from worker.store.migrate import SchemaDiffers, SchemaTooNew, check_schema
 from worker.store.url import DatabaseUrlInvalid
 
-#: Seconds for the first query, including retries after transient errors. This budget is short,
-#: because the candidate waits in silence.
+#: Budget in seconds for the first query, with its retries after transient errors. The budget is
+#: short, because the candidate waits in silence.
 _CHECK_S = 2.0
 
 

@@ -66,12 +66,12 @@ class LoadReport:
     elapsed_ms: float
     attempts: int
     required: bool = False
-    #: For a required resource that failed: the lifecycle event that it causes.
+    #: For a required resource that failed: the lifecycle event that the failure causes.
     event: Event = Event.RESOURCE_FAILED
     #: For a failure: True if the same call may succeed later.
     transient: bool = False
-    #: For a loader: the resources that it waited for, and its budget in seconds. None as the budget
-    #: means that the budget of the state applies.
+    #: For a loader: the resources that the loader waited for, and its budget in seconds. If the
+    #: budget is None, the budget of the state BOOTSTRAPPING applies.
     needs: tuple[str, ...] | None = None
     budget_s: float | None = None
 
@@ -88,7 +88,7 @@ class LoadReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
-    """Number of attempts after transient failures, and the back-off between them."""
+    """Number of attempts if loading fails transiently, and the back-off between the attempts."""
 
     attempts: int = 3
     #: Seconds before the second attempt. The delay doubles for each later attempt. Jitter picks a
@@ -115,8 +115,9 @@ class Consequence:
     #: Name of the recorded clip that announces the loss. The candidate also gets the clip's text in
     #: writing. None if no announcement is needed.
     told: str | None = None
-    #: The component that ends turns without the resource, and with it: a turn detection mode of the
-    #: framework (stt, vad), or the name of a resource that is a turn detector.
+    #: The components that end turns: first without the resource, then with the resource. Each is a
+    #: turn detection mode of the framework (stt, vad), or the name of a resource that is a turn
+    #: detector.
     turns_end_on: tuple[str, str] | None = None
     #: True if nothing that the candidate says is understood without the resource.
     deafens: bool = False

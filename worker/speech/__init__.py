@@ -1,1 +1,1 @@
-"""Speech models, and fallback chains of speech providers, which work on frames of audio."""
+"""Speech models and fallback chains of speech providers, which process audio frames."""

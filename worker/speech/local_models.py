@@ -45,23 +45,24 @@ TTS_MODEL: Final = "hibari"
 STT_SAMPLE_RATE: Final = 16_000
 TTS_SAMPLE_RATE: Final = dsp.VOICE_SAMPLE_RATE
 
-#: Most seconds of speech that are passed to Moonshine in one call. Measured: above about 25 s
+#: Maximum seconds of speech that are passed to Moonshine in one call. Measured: above about 25 s
 #: Moonshine invents repetitions, and takes 6.6 s for 46 s of speech.
 LONGEST_PIECE_S: Final = 20.0
-#: Seconds of audio before `LONGEST_PIECE_S` that are searched for the quietest place to cut.
+#: Seconds of audio, up to the position `LONGEST_PIECE_S`, in which the quietest place to cut is
+#: searched.
 CUT_SEARCH_S: Final = 6.0
 #: Seconds of silence added before and after a piece of speech. Without this silence Moonshine drops
 #: the first and the last words.
 PADDING_S: Final = 0.3
-#: Seconds of silence between two sentences of one text. Hibari's own 0.6-0.8 s sounds as if the
-#: text were over.
+#: Seconds of silence between two sentences of one text. Hibari's own pause of 0.6-0.8 s sounds as
+#: if the text were over.
 SENTENCE_PAUSE_S: Final = 0.25
 
 # Moonshine's output for silence, hum or noise. For a spoken "you", Moonshine adds a full stop, a
 # comma or a question mark (measured), so the word without punctuation was not spoken.
 _HEARD_IN_NOISE: Final = "You"
-# Level (0 to 1; the value is -60 dB full scale). A piece whose loudest 50 ms are below this level
-# contains no speech.
+# Level (0 to 1) below which audio counts as silence; the value is -60 dB full scale. A piece of
+# audio whose loudest 50 ms are below this level contains no speech.
 _FLOOR: Final = 0.001
 _TRIM_THRESHOLD: Final = 0.005
 _OLDEST_GLIBC: Final = (2, 34)
@@ -117,7 +118,7 @@ def _moonshine_model() -> Path:
 
 
 class _Engine(Generic[T]):
-    """One speech model of this process, loaded at its first use, for one thread at a time."""
+    """One speech model of this process, loaded at first use, and used by one thread at a time."""
 
     def __init__(self, name: str, load: Callable[[], T]) -> None:
         self._name = name
@@ -162,9 +163,9 @@ class _Engine(Generic[T]):
 def _load_moonshine() -> Any:
     transcriber = importlib.import_module("moonshine_voice.transcriber")
     api = importlib.import_module("moonshine_voice.moonshine_api")
-    # Moonshine uses one thread per call, as Hibari does. On two busy cores, a call on one thread
-    # took 0.14 s instead of 0.2-0.4 s, and half the CPU time (measured). Besides, no thread pool
-    # has to survive the fork.
+    # Moonshine uses one thread per call, as Hibari does. On two busy cores, a call with one thread
+    # took 0.14 s; a call with Moonshine's thread pool took 0.2-0.4 s, and twice the CPU time
+    # (measured). Besides, no thread pool has to survive the fork.
     os.environ.setdefault("MOONSHINE_ORT_SINGLE_THREAD", "1")
     # A threshold of 0 disables Moonshine's own VAD, which would cut at every short pause.
     options = {"return_audio_data": "false", "vad_threshold": "0.0"}
@@ -270,7 +271,8 @@ def synthesize(text: str) -> Floats:
 
 
 def _synthesize_sentence(sentence: str) -> Floats:
-    # Hibari speaks "..." as a breath, and some symbols as a word.
+    # Return no audio for a sentence without a letter or a digit, because Hibari would speak "..."
+    # as a breath, and some symbols as a word.
     if not any(character.isalnum() for character in sentence):
         return np.zeros(0, np.float32)
     with _tts.use() as model:

@@ -1,4 +1,4 @@
-"""Wrapper of the end-of-turn model. If the model fails, the VAD's silence ends the turn."""
+"""Wrapper of the end-of-turn model. If the model fails, turns end on the silence after speech."""
 
 from __future__ import annotations
 
@@ -28,23 +28,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Input of the model: 1.2 s at 16 kHz (livekit.local_inference.EOT_MAX_SAMPLES).
+#: Sample rate (hertz) and number of samples of the model's input, which is 1.2 s of audio
+#: (livekit.local_inference.EOT_MAX_SAMPLES).
 SAMPLE_RATE: Final = 16_000
 WINDOW: Final = 19_200
-#: Timeout for a prediction in seconds. A prediction takes 0.12 s on one of two busy cores.
-#: livekit-agents also waits 1 s for a prediction, but counts from the end of speech, which is later
-#: than the request.
+#: Timeout in seconds for one prediction, which takes 0.12 s on one of two busy cores.
+#: livekit-agents limits the wait for a prediction to 1 s as well, but starts to count at the end of
+#: speech, after the prediction was requested.
 _PREDICTION_S = 1.0
-#: Back-off before the model is tried again. A successful prediction resets the back-off.
+#: Back-off between tests of a model that has failed. A successful prediction resets the back-off.
 _RETRY = ExponentialBackoff(first_s=1.0, longest_s=60.0)
 
 #: Input for a test of the model: 1.2 s of silence.
 SILENCE: Final = np.zeros(WINDOW, np.int16)
-#: Probability that is used if the model returns none. livekit-agents ends a turn of this
-#: probability after the shorter of its two endpointing delays.
+#: Probability that the turn is over, used if the model returns none. With this probability,
+#: livekit-agents ends the turn after the shorter of its two endpointing delays.
 _OVER = 1.0
 
-#: Returns the probability that the turn is over, for the newest 1.2 s of audio.
+#: A function that returns the probability that the turn is over, given the newest 1.2 s of audio.
 Predict = Callable[["Pcm"], Awaitable[float]]
 
 
@@ -52,8 +53,8 @@ class SupervisedTurnDetector:
     """The local end-of-turn model, in the form that livekit-agents takes (`turn_detection=`).
 
     If a prediction raises an error or takes longer than `_PREDICTION_S` seconds, the detector
-    reports the model as lost to `on_change`. While the model is lost, turns end on the VAD's
-    silence, as without a model. The detector tests a lost model with silent audio, with backoff,
+    reports the model as lost to `on_change`. While the model is lost, turns end on the silence
+    that the VAD detects. The detector tests a lost model with silent audio, with backoff,
     and reports the model as ready when a test succeeds. The detector never uses the network.
 
     Args:
@@ -156,7 +157,7 @@ class SupervisedTurnDetector:
 
 
 class WatchedTurnStream:
-    """Turn detection stream of one speaker. A prediction uses the newest 1.2 s of the audio."""
+    """Turn detection stream of one speaker. Each prediction uses the newest 1.2 s of audio."""
 
     is_fallback = False
     #: Seconds that the framework waits for a prediction once speech has ended.
@@ -202,7 +203,7 @@ class WatchedTurnStream:
         _settle(asked, probability, time.perf_counter() - began)
 
     def cancel_inference(self, *, timed_out: bool = False) -> None:
-        """Cancel the request, because the speaker continues or the prediction took too long."""
+        """Cancel the prediction, because the speaker continues or the prediction took too long."""
         if self._asking is not None:
             self._asking.cancel()
         if self._asked is not None:

@@ -1,1 +1,1 @@
-"""Transports of a job: a LiveKit room, or memory in tests. They run in the job process."""
+"""Transports of a job, used in the job process: a LiveKit room, or memory in tests."""

@@ -1,8 +1,8 @@
 """Transport of a job without a LiveKit room, for tests and rehearsals of an agent.
 
 The candidate's part is played by code in the same process: audio frames go in and come out, texts
-are typed and read, and the candidate or another agent comes and goes. No network, server or clock
-of its own is involved, so an interview also runs on a virtual event loop time.
+are typed and read, and the candidate or another agent comes and goes. The transport uses no
+network, no server, and no clock but the event loop's, so an interview can run in virtual time.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from states import Event
 
-#: Seconds of each frame of the candidate, equal to the length of the frames that livekit-agents
-#: takes from a room (`RoomOptions`, `AudioInputOptions.frame_size_ms`). The length decides how
-#: often a VAD and an STT are called, and so when they notice the end of speech.
+#: Length in seconds of each frame of the candidate's audio, equal to that of the frames that
+#: livekit-agents takes from a room (`RoomOptions`, `AudioInputOptions.frame_size_ms`). The length
+#: decides how often a VAD and an STT are called, and so when they notice the end of speech.
 FRAME_S: Final = 0.05
 
 
@@ -59,7 +59,7 @@ class CandidateMicrophone(io.AudioInput):
         self.idle = asyncio.Event()
         self._connected = asyncio.Event()
         self._connected.set()
-        #: The end of a loss, which sets `_connected`.
+        #: Timer of `lose_for`, which ends the loss and sets `_connected`.
         self._returning: asyncio.TimerHandle | None = None
 
     def say(self, frames: Iterable[rtc.AudioFrame]) -> None:
@@ -84,7 +84,7 @@ class CandidateMicrophone(io.AudioInput):
     async def __anext__(self) -> rtc.AudioFrame:
         await self._connected.wait()
         now = asyncio.get_running_loop().time()
-        # A session that was slow gets at most one late frame. Silence that it missed is skipped.
+        # A session that was slow gets at most one late frame. Silence that was missed is skipped.
         self._due = max(self._due, now - FRAME_S) + FRAME_S
         await asyncio.sleep(self._due - now)
         if self.queued:
@@ -183,7 +183,7 @@ class InMemoryTransport:
         await self.line.publish()
 
     def expect(self, candidate_identity: str) -> None:
-        """Let `candidate_moved` return. The identity is ignored, as there is only one candidate."""
+        """Let `candidate_moved` return. The identity is ignored: there is only one candidate."""
         self._moved.set()
 
     async def candidate_moved(self) -> None:
@@ -207,7 +207,7 @@ class InMemoryTransport:
         self.written.append(text)
 
     async def announce(self, attributes: Mapping[str, str]) -> None:
-        """Set `shown`."""
+        """Store the attributes in `shown`."""
         self.shown = dict(attributes)
 
     def announced(self) -> Mapping[str, Mapping[str, str]]:

@@ -11,21 +11,23 @@ from worker.aio.timeouts import run_with_timeout
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two checks. The limits below count checks, not seconds, because time in which the
-#: event loop was blocked says nothing about the network.
+#: Seconds between two checks for packets. The limits `..._LOOKS` count checks, not seconds, because
+#: time in which the event loop was blocked says nothing about the network.
 _LOOK_S: Final = 0.15
-#: Checks without a packet after which the current speech counts as cut off. In silence a client
-#: sends one packet every 0.4 s (Opus DTX), and the VAD ends speech after some 0.75 s without
-#: packets.
+#: Consecutive checks without a packet after which the current speech counts as cut off. In silence
+#: a client sends one packet every 0.4 s (Opus DTX), and the VAD ends speech after some 0.75 s
+#: without packets.
 _CUT_LOOKS: Final = 3
-#: Checks without a packet after which output is paused. The first limit holds while the candidate
-#: speaks. The second limit holds in silence, when a poor network may lose a packet or two.
+#: Consecutive checks without a packet after which output is paused. `_HELD_LOOKS` applies while the
+#: candidate speaks. `_HELD_IN_SILENCE_LOOKS` applies in silence, when a poor network may lose a
+#: packet or two.
 _HELD_LOOKS: Final = 7
 _HELD_IN_SILENCE_LOOKS: Final = 14
-#: Maximum seconds for which output is paused, because the candidate may still hear the interviewer.
+#: Maximum seconds for which output is paused. After that time output resumes, because the candidate
+#: may hear the interviewer although no packets arrive from the candidate.
 _LONGEST_S: Final = 10.0
-#: Seconds without packets after which an answer counts as interrupted. A shorter gap ends no
-#: answer, and the audio of the gap may still arrive, because a server that hung delivers its
+#: Seconds without packets after which an answer counts as interrupted. A shorter gap does not end
+#: the answer, and the audio of the gap may arrive later, because a server that hung delivers its
 #: buffered audio (measured).
 _HICCUP_S: Final = 2.0
 #: Consecutive checks for which the candidate must be quiet before output resumes. Audio that a hung
@@ -34,7 +36,7 @@ _HICCUP_S: Final = 2.0
 _QUIET_LOOKS: Final = 7
 #: Maximum seconds to wait until the candidate is quiet.
 _SETTLES_S: Final = 4.0
-#: Seconds for the `on_back` callback before output resumes.
+#: Timeout in seconds for the `on_back` callback, after which output resumes.
 _BEFORE_RETURN_S: Final = 4.0
 
 

@@ -32,9 +32,10 @@ _ENDED_FROM_OUTSIDE = frozenset(
 )
 
 
-#: Seconds to publish our track. Publishing takes 42 ms (measured), and much more on a busy machine.
+#: Timeout in seconds for publishing the audio track. Publishing takes 42 ms (measured), and much
+#: more on a busy machine.
 _PUBLISH_S = 4.0
-#: Seconds to wait for WebRTC's statistics, which normally take 1 to 5 ms (measured).
+#: Timeout in seconds for WebRTC's statistics, which normally take 1 to 5 ms (measured).
 _STATS_S = 1.0
 
 
@@ -82,7 +83,7 @@ class Transport(Protocol):
         ...
 
     async def packets_received(self) -> int | None:
-        """Return how many packets came from the candidate's microphone; None if none are due."""
+        """Return the packet count of the candidate's microphone; None if no packet is expected."""
         ...
 
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
@@ -204,7 +205,7 @@ class LiveKitTransport:
             audio_output=False,  # our own audio output is set above
             # Without an identity the session takes the first person who joins.
             participant_identity=self._candidate or NOT_GIVEN,
-            close_on_disconnect=False,  # the lifecycle handles a departure
+            close_on_disconnect=False,  # the lifecycle handles the candidate's departure
         )
         # The session host would let any participant read the instructions and type for the
         # candidate.
@@ -213,7 +214,7 @@ class LiveKitTransport:
         )
 
     async def write(self, text: str) -> None:
-        """Send the text as a chat message, as a candidate does who types."""
+        """Send the text as a chat message, on the topic that a client uses for typed messages."""
         sending = self._ctx.room.local_participant.send_text(text, topic=TOPIC_CHAT)
         await faults.at("write", sending)
 
@@ -230,7 +231,7 @@ class LiveKitTransport:
         }
 
     async def leave(self) -> None:
-        """Close the audio output and leave the room, without a report of the disconnect."""
+        """Close the audio output and leave the room, without a call of `on_event`."""
         self._leaving = True
         self.reach.close()
         await self.line.aclose()

@@ -51,7 +51,7 @@ _KEEP_PREPARING: Final = frozenset(
 
 
 class OutboundMonitor:
-    """Pauses output while the room is disconnected, and until the candidate hears it again.
+    """Pauses output from a loss of the room until the candidate can hear the output again.
 
     While the server is unavailable, audio would play without a listener. After a restart of the
     server, the track is published again. The candidate hears the new track only after subscribing
@@ -86,12 +86,12 @@ class OutboundMonitor:
 
     @property
     def state(self) -> OutboundState:
-        """Whether the candidate hears the output, and what is being waited for."""
+        """Whether the candidate hears the output, and what the monitor waits for."""
         return self._state
 
     @property
     def is_away(self) -> bool:
-        """True while the room is disconnected, or output has not resumed yet."""
+        """True from a loss of the room until output resumes."""
         return self._state in PAUSED
 
     def room_lost(self) -> None:
@@ -136,12 +136,13 @@ class OutboundMonitor:
             self._enter(OutboundEvent.CANDIDATE_HERE)
 
     def close(self) -> None:
-        """Cancel the timer and the pending callback, and ignore what happens from now on."""
+        """Cancel the timer and the pending callback, and ignore all later events."""
         self._enter(OutboundEvent.CLOSED)
 
     def _look(self) -> None:
         """Find out whether the candidate can hear the track after the room is back."""
-        # The subscription is reported a moment before the candidate counts as present.
+        # After the track was published again, wait until the candidate counts as present, because
+        # the subscription is reported a moment earlier.
         if self._track is not Track.SAME and not self._is_here():
             return
         unsubscribed = self._track is Track.REPLACED

@@ -38,9 +38,9 @@ class OutboundEvent(StrEnum):
 
     CANDIDATE_LEFT = auto()
     CANDIDATE_HERE = auto()
-    #: The candidate who came back is still in the room after a moment.
+    #: The candidate who came back is still in the room when CANDIDATE_RETURNING ends.
     CANDIDATE_STAYED = auto()
-    #: The candidate who came back has left again within a moment.
+    #: The candidate who came back has left again when CANDIDATE_RETURNING ends.
     CANDIDATE_LEFT_AGAIN = auto()
     ROOM_LOST = auto()
     #: The room has been disconnected for `GONE_S` seconds.

@@ -1,4 +1,4 @@
-"""Settings of Deepgram, and what others must know of Deepgram."""
+"""Settings of Deepgram, and its declaration as a vendor."""
 
 from __future__ import annotations
 

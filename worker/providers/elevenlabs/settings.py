@@ -1,4 +1,4 @@
-"""Settings of ElevenLabs, and what others must know of ElevenLabs."""
+"""Settings of ElevenLabs, and its declaration as a vendor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ElevenLabsSettings(SettingsGroup):
         default="https://api.elevenlabs.io/v1", validation_alias="ELEVENLABS_BASE_URL"
     )
     """URL of the ElevenLabs API."""
-    # The id becomes part of a URL.
+    # The pattern allows only characters that are safe in a URL, because the ID becomes part of one.
     elevenlabs_voice: str = Field(default="hpp4J3VqNfWAUOO0d1Us", pattern=r"^[A-Za-z0-9_-]+$")
     """ID of the ElevenLabs voice."""
     elevenlabs_model: str = Field(default="eleven_turbo_v2_5", min_length=1)

@@ -1,4 +1,4 @@
-"""What others must know of the speech models inside the worker, which have no settings."""
+"""Declaration of the vendor `local`: the speech models inside the worker, without settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of OpenAI, and what others must know of OpenAI."""
+"""Settings of OpenAI, and its declaration as a vendor."""
 
 from __future__ import annotations
 

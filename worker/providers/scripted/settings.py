@@ -1,4 +1,4 @@
-"""What others must know of the plan's own words, which need neither settings nor an SDK."""
+"""Declaration of the vendor `scripted`: the plan's own words, without settings or an SDK."""
 
 from __future__ import annotations
 

@@ -28,16 +28,16 @@ logger = logging.getLogger(__name__)
 #: Sample rate (hertz) of the audio for every provider. Speech models and telephone audio need no
 #: higher rate.
 _SAMPLE_RATE = 16_000
-#: Seconds after which a provider's stream counts as stable. If a stable stream fails, a new stream
-#: of the same provider is opened.
+#: If a provider's stream fails temporarily more than this many seconds after it was opened, a new
+#: stream of the same provider is opened. If the stream fails earlier, the next provider is asked.
 _STEADY_S = 10.0
-#: Back-off before the whole chain is asked again.
+#: Back-off before the chain is asked again, after all of its providers have failed.
 _RETRY = ExponentialBackoff(first_s=0.5, longest_s=15.0)
 #: Seconds of the current speech that a provider must have received before a missing transcript of
 #: that speech counts as a failure of the provider.
 _FAIR_S = 0.5
-#: Seconds without speech after which a preferred provider may take over. The value is longer than
-#: the silence that ends a turn, so that the provider changes between turns.
+#: Seconds without speech after which a provider that comes earlier in the chain may take over. The
+#: value is longer than the silence that ends a turn, so that the provider changes between turns.
 _QUIET_S = 2.0
 #: Timeout in seconds for closing a provider's stream. A plugin takes 10 s to close a half-open
 #: connection.
@@ -45,7 +45,7 @@ _CLOSE_S = 5.0
 #: Seconds that a `ChainStream` waits at its end for provider streams to close. Streams that take
 #: longer close in the background.
 _LAST_CLOSE_S = 1.0
-#: Clock resolution in seconds.
+#: Seconds by which the event loop may wake before the requested time (the clock's resolution).
 _EARLY_S = 0.001
 #: Seconds to wait for the provider's last events once the audio has ended.
 _LAST_WORDS_S = 5.0
@@ -73,7 +73,7 @@ class _Outcome(Enum):
 
 
 class ChainStream(stt.RecognizeStream):
-    """STT stream over the fallback chain, which does not fail while audio arrives."""
+    """STT stream over the fallback chain. The stream does not fail while audio arrives."""
 
     def __init__(
         self,
@@ -283,7 +283,7 @@ class ChainStream(stt.RecognizeStream):
             self._event_ch.send_nowait(self._newest_end)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait while no provider is available. The audio is kept for the next provider."""
+        """Wait for `seconds`, or until a provider recovers or the audio ends; keep the audio."""
         self._end_announced()
         self._hope.clear()
         if self._ended_at is None:

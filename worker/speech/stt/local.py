@@ -152,8 +152,8 @@ class LocalRecognizeStream(stt.RecognizeStream):
         self._pieces: deque[Piece] = deque()
         self._more = asyncio.Event()
         self._speech = SpeechPieces()
-        # Seconds of audio pushed so far in all attempts, that is, calls of `_run`. The positions in
-        # the audio at which the current VAD stream began, and at which the current attempt began.
+        # Positions, in seconds of audio over all attempts (calls of `_run`): the end of the pushed
+        # audio, the start of the current VAD stream, and the start of the current attempt.
         self._pushed_s = 0.0
         self._vad_start_s = 0.0
         self._run_start_s = 0.0
@@ -254,7 +254,8 @@ class LocalRecognizeStream(stt.RecognizeStream):
         self._event_ch.send_nowait(
             stt.SpeechEvent(stt.SpeechEventType.RECOGNITION_USAGE, recognition_usage=usage)
         )
-        # If speech has begun again by now, turn detection counts it as the same speech.
+        # If speech has begun again by now, emit no END_OF_SPEECH, because turn detection counts
+        # the new speech as part of the old speech.
         over = piece.ends_speech and not self._pieces and not self._speech.going_on
         if over and self._announced:
             self._announced = False

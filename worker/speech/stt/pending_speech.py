@@ -18,7 +18,7 @@ _PRE_ROLL_S = 0.9
 #: Maximum seconds of audio that are kept. If speech stays without a transcript for longer, its
 #: oldest audio is dropped.
 _LONGEST_S = 60.0
-#: Seconds by which speech may begin before the moment that the VAD reports.
+#: Seconds by which speech may begin before the start that the VAD reports.
 _MARGIN_S = 0.5
 #: Seconds by which the end of the last word, as a provider reports it, may precede the end of the
 #: speech, as the VAD reports it.
@@ -26,7 +26,7 @@ _SLACK_S = 0.7
 
 
 class ReplayBuffer:
-    """The newest audio. A position is the number of seconds of audio since the stream began."""
+    """The newest audio of a stream. A position is the seconds of audio since the stream began."""
 
     def __init__(self, longest_s: float = _LONGEST_S) -> None:
         self._longest_s = longest_s
@@ -72,9 +72,10 @@ class PendingSpeech:
         #: Position of the first sample that the VAD stream received.
         self._stream_start_s = 0.0
         self._watching: asyncio.Task[None] | None = None
-        # Of the newest speech: the positions of its start and end, and the times at which the VAD
-        # reported its start and end. `owed_since` is the time since which there has always been
-        # speech without a final transcript.
+        # Of the newest speech: the positions of its start and end (`_began_s`, `_ended_s`), and
+        # the times at which the VAD reported its start and end (`began_at`, `ended_at`).
+        # `owed_since` is the time since which there has always been speech without a final
+        # transcript.
         self._began_s = self._ended_s = 0.0
         self._understood_s = 0.0
         self._over = False
@@ -110,8 +111,7 @@ class PendingSpeech:
         try:
             self._stream.push_frame(frame)
         except RuntimeError:
-            # The VAD's stream has ended. No VAD ends its stream before the audio ends, so the VAD
-            # has failed.
+            # The VAD's stream has ended before the audio, so the VAD has failed.
             self._give_up_on(self._stream)
 
     def understood(self, until_s: float) -> None:

@@ -12,11 +12,13 @@ from livekit.agents.types import APIConnectOptions
 
 from worker.speech.stt.pending_speech import PendingSpeech
 
-#: Connect timeout in seconds. The timeout is short, because the candidate may be waiting for a
-#: reply. There are no retries, because the next provider is asked at once.
+#: Connect options of every provider, with the timeout in seconds. The timeout is short, because the
+#: candidate may be waiting for a reply. There are no retries, because the next provider is asked at
+#: once.
 CONNECT = APIConnectOptions(max_retry=0, timeout=2.0)
 
-#: Seconds of processing per second of audio that a provider receives all at once.
+#: Seconds that a provider may take to process one second of audio, if it receives the audio all at
+#: once.
 _WORK_PER_SECOND = 0.1
 
 
@@ -52,7 +54,7 @@ class ProviderStream:
         return self.text_at >= self.opened_at
 
     def push(self, frame: rtc.AudioFrame) -> None:
-        """Send a frame. Do nothing if the stream has ended, because its own error is reported."""
+        """Send a frame. Do nothing if the stream has ended: its reader reports the end or error."""
         with contextlib.suppress(RuntimeError):
             self.stream.push_frame(frame)
 

@@ -12,14 +12,14 @@ from worker.fallback.failure import NoText
 
 Choice = tuple[str, stt.STT[Any]]
 
-#: Most times that the timeout is doubled while a sound continues without a transcript.
+#: Maximum number of times that the timeout is doubled while a sound continues without a transcript.
 _MOST_DOUBLINGS = 4
-#: If no other provider can be asked, the provider that gave no text is asked again at once, until
-#: this many attempts have given no text.
+#: Maximum number of attempts without text until the round ends. If no other provider can be asked,
+#: a provider that gave no text is asked again at once, up to this number.
 _MOST_TRIES = 3
-#: After this many consecutive stretches of speech without a transcript, noise is no longer the
-#: likely cause, and all providers that gave no text count as failed. Only stretches of at least
-#: `_LEAST_STRETCH_S` seconds count.
+#: Number of consecutive stretches of speech without a transcript after which all providers that
+#: gave no text count as failed, because noise is no longer the likely cause. Only stretches of at
+#: least `_LEAST_STRETCH_S` seconds count.
 _DEAF_STRETCHES = 3
 _LEAST_STRETCH_S = 1.0
 

@@ -32,28 +32,29 @@ if TYPE_CHECKING:
 
 #: Default timeout in seconds for the first audio of a sentence. ElevenLabs takes 0.3 to 0.5 s.
 PATIENCE_S: Final = 1.0
-#: Timeout in seconds, for the first audio and for later audio, if no other provider is left. The
-#: timeout is long, because a provider on a busy machine is slow but has not failed.
+#: Timeout in seconds for each wait for audio, the first one included, if no other provider is left.
+#: The timeout is long, because a provider on a busy machine is slow but has not failed.
 LAST_PATIENCE_S: Final = 5.0
-#: Timeout for the next audio of a sentence that has begun: the seconds of received audio that are
-#: not played yet, but at least `_LEAST_AHEAD_S`, plus `_SLACK_S`. Measured with the values of
-#: `_LEAST_AHEAD_S` and `_SLACK_S`: a provider that stalls in the middle of a sentence causes a gap
-#: of 0.4 s.
+#: Parts, in seconds, of the timeout for the next audio of a sentence that has begun. The timeout is
+#: the duration of the received audio that is not played yet, but at least `_LEAST_AHEAD_S`, plus
+#: `_SLACK_S`. With these values, a provider that stalls in the middle of a sentence causes a gap of
+#: 0.4 s (measured).
 _SLACK_S: Final = 0.3
 _LEAST_AHEAD_S: Final = 0.25
-#: Seconds of silence after which an attempt raises SilentAudio: at the beginning of a sentence, and
-#: in the middle of a sentence.
+#: Seconds of silence after which an attempt raises SilentAudio, at the beginning of a sentence
+#: (`_LONGEST_LEAD_S`) and in the middle of a sentence (`_LONGEST_PAUSE_S`).
 _LONGEST_LEAD_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 2.0
-#: Level (0 to 1; the value is -60 dB full scale). Audio whose loudest 20 ms are below this level is
-#: silence.
+#: Level (0 to 1) below which audio counts as silence; the value is -60 dB full scale. The loudest
+#: 20 ms of the audio are compared with this level.
 _FLOOR: Final = 0.001
-#: Seconds of silence kept before the first sound.
+#: Seconds of silence that are kept before the first sound of a sentence.
 _LEAD_S: Final = 0.05
-#: Longest audio of a sentence: `_LONGEST_S`, plus `_LONGEST_S_PER_CHARACTER` for each character.
-#: Shortest audio: `_SHORTEST_S`, or `_SHORTEST_S_PER_CHARACTER` for each letter and digit if that
-#: is more. Normal speech takes 0.07 s per character. Audio below the limit is truncated, or is a
-#: web page that was taken for audio.
+#: Limits, in seconds, of the audio of a sentence. The longest audio is `_LONGEST_S`, plus
+#: `_LONGEST_S_PER_CHARACTER` for each character. The shortest audio is `_SHORTEST_S`, or
+#: `_SHORTEST_S_PER_CHARACTER` for each letter and digit if that is more. Normal speech takes 0.07 s
+#: per character. Audio that is shorter than the shortest is truncated, or is a web page that was
+#: taken for audio.
 _LONGEST_S: Final = 3.0
 _LONGEST_S_PER_CHARACTER: Final = 0.25
 _SHORTEST_S: Final = 0.1
@@ -61,8 +62,8 @@ _SHORTEST_S_PER_CHARACTER: Final = 1 / 60
 #: Timeout in seconds for a plugin to close a stream; a close that hangs is abandoned.
 _CLOSE_BUDGET_S: Final = 1.0
 
-#: Timeout for connecting, and for the plugin's own waits. There are no retries, because the next
-#: provider is asked at once.
+#: Connect options of every plugin. The timeout limits connecting and the plugin's own waits. There
+#: are no retries, because the next provider is asked at once.
 CONNECT: Final = APIConnectOptions(max_retry=0, timeout=LAST_PATIENCE_S)
 
 
@@ -79,7 +80,7 @@ class SilentAudio(Exception):
 
 
 class EndlessAudio(Exception):
-    """Raised when a provider's audio is longer than the text can take."""
+    """Raised when a provider's audio is longer than speaking the text can take."""
 
 
 class WrongAudioFormat(Exception):
@@ -170,7 +171,7 @@ class SynthesisAttempt:
 
     @property
     def measured_pace(self) -> float:
-        """Characters per second of a sentence that was spoken to its end."""
+        """Speed of the voice in characters per second, valid once the whole sentence was spoken."""
         return (
             spoken_length(self._sentence) / self.delivered_s if self.delivered_s else TYPICAL_PACE
         )
@@ -251,7 +252,7 @@ def _shortest_s(sentence: str) -> float:
 
 
 def _from_first_sound(samples: Pcm) -> Pcm | None:
-    """Return the audio from just before the first sound; None if it contains no sound."""
+    """Return `samples` from just before the first sound; None if `samples` has no sound."""
     window = min(SAMPLE_RATE // 50, max(1, len(samples)))
     loud = np.flatnonzero(dsp.window_levels(dsp.to_float(samples), window) > _FLOOR)
     if not loud.size:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Version of the cache key. Change the number if the same words would be spoken differently from
-#: now on. Entries of an older version are never read again, and are the first to be evicted.
+#: Version of the cache key. Change the number with a change of the code after which the same words
+#: sound different. Entries of an older version are never read again, and are evicted first.
 _EDITION: Final = 1
 #: Timeout in seconds for reading a file. A live provider answers within the same time, so a longer
 #: wait for the disk gains nothing. After `_MOST_IN_VAIN` timeouts the disk is not used any more.
@@ -50,7 +50,7 @@ class CacheSettings(Protocol):
         """Maximum size of the TTS cache in MB."""
 
     def voices(self) -> dict[str, Voice]:
-        """Return the voice of each usable provider of the TTS chain, by name."""
+        """Return the voice of each usable provider of the TTS chain, by provider name."""
 
 
 def voices_of(settings: CacheSettings) -> dict[str, Voice]:
@@ -62,12 +62,12 @@ class SpeechStore(Protocol):
     """Storage of cached sentences. `provider` is the name of a provider of the chain."""
 
     async def find(self, provider: str, sentence: str) -> Pcm | None:
-        """Return the sentence in the voice of `provider`, 24 kHz mono; None if it is not cached."""
+        """Return the sentence as spoken by `provider`, 24 kHz mono; None if it is not cached."""
         ...
 
-    # Declared as a Coroutine, because the caller creates a task from it.
+    # `keep` returns a Coroutine, not any Awaitable, because the caller creates a task from it.
     def keep(self, provider: str, sentence: str, pcm: Pcm) -> Coroutine[Any, Any, bool]:
-        """Store the sentence. Return False if it cannot be stored, now or permanently."""
+        """Store the audio of a sentence. Return False if the audio cannot be stored."""
         ...
 
     async def claim(self, provider: str, sentence: str) -> bool:
@@ -96,7 +96,7 @@ class SpeechCache:
         self._writable = True
 
     async def find(self, provider: str, sentence: str) -> Pcm | None:
-        """Return the sentence in the voice of `provider`, 24 kHz mono; None if it is not cached."""
+        """Return the sentence as spoken by `provider`, 24 kHz mono; None if it is not cached."""
         voice = self._voices.get(provider)
         if voice is None or self._in_vain >= _MOST_IN_VAIN:
             return None

@@ -37,10 +37,10 @@ _SUFFIX: Final = ".speech"
 _DRAFT_SUFFIX: Final = ".draft"
 _CLAIM_SUFFIX: Final = ".claim"
 _TRANSIENT: Final = (_DRAFT_SUFFIX, _CLAIM_SUFFIX)
-#: Seconds after which a draft or a claim counts as left over from a dead job.
+#: Seconds after which the file of a draft or a claim counts as left over from a dead job.
 _STALE_S: Final = 60.0
-#: Longest possible sentence in seconds. A longer file counts as damaged, and is not read into
-#: memory.
+#: Longest possible audio of a sentence, in seconds. A file with longer audio counts as damaged, and
+#: is not read into memory as a whole.
 _LONGEST_S: Final = 900.0
 #: Eviction deletes files until their total size is this fraction of the limit, so that eviction is
 #: not needed after every write.
@@ -119,7 +119,7 @@ class SpeechFiles:
     def _make_room(self) -> None:
         """Remove stale drafts and claims, and the least recently used files over the limit.
 
-        Several processes may do this at the same time.
+        Several processes may run this method at the same time.
         """
         found: list[tuple[float, int, Path]] = []
         stale = time.time() - _STALE_S

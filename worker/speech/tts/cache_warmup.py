@@ -28,24 +28,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Most requests, and most characters, that one job may send to providers. The characters are enough
-#: for half an hour of speech.
+#: Maximum number of requests, and of characters in these requests, that the warm-up of one job
+#: sends to providers. `MOST_CHARACTERS` is enough for half an hour of speech.
 MOST_REQUESTS: Final = 500
 MOST_CHARACTERS: Final = 30_000
-#: Seconds before the first request. During this head start a new interview speaks its greeting, and
-#: the live speech of the greeting is cached, too.
+#: Seconds before the first request of a warm-up. During this time a new interview speaks its
+#: greeting, and the live speech of the greeting is cached, too.
 _HEAD_START_S: Final = 1.0
 #: Minimum pause in seconds between two requests. The pause is at least as long as the last request
-#: took, so that a voice in the worker's own process uses at most half of one processor.
+#: took, so that a local speech model uses at most half of one processor.
 _LEAST_PAUSE_S: Final = 0.2
-#: Number of consecutive failures after which a provider is not asked any more, and the pause in
-#: seconds after the first failure. The pause grows by the same number of seconds with each further
-#: failure.
+#: Number of consecutive failures after which the warm-up asks a provider no more. After an earlier
+#: failure, the warm-up pauses for `_FAILURE_PAUSE_S` seconds times the number of failures so far.
 _MOST_FAILURES: Final = 3
 _FAILURE_PAUSE_S: Final = 5.0
 #: Seconds until the next sentence is tried, if another job has claimed the current sentence.
 _ELSEWHERE_PAUSE_S: Final = 1.0
-#: Seconds until the chain is asked for a provider again, if the chain had none.
+#: Seconds until the chain is asked for a provider again, if the chain had no provider to ask.
 _NOBODY_PAUSE_S: Final = 30.0
 
 
@@ -53,8 +52,8 @@ _NOBODY_PAUSE_S: Final = 30.0
 class Prepared:
     """Result of a warm-up of the cache."""
 
-    #: Number of sentences that are in the cache now, and number of sentences that were in the cache
-    #: before.
+    #: Number of planned sentences that are in the cache after the warm-up, and number of those that
+    #: were in the cache before the warm-up.
     sentences: int
     found: int
     #: Number of requests to providers, and number of characters in these requests.

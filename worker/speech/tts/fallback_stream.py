@@ -31,7 +31,7 @@ SENTENCES: Final = tokenize.blingfire.SentenceTokenizer(min_sentence_len=1)
 _CHUNK_S: Final = 0.2
 #: Audio for a text without words ("...").
 _SILENCE: Final = np.zeros(SAMPLE_RATE // 10, np.int16)
-#: Peak (full scale is 32768) up to which audio counts as silence between words.
+#: Amplitude (full scale is 32768) up to which a sample counts as silent.
 _QUIET: Final = 164
 
 
@@ -76,8 +76,8 @@ class ChainStream(tts.SynthesizeStream):
         super().__init__(tts=owner, conn_options=CONNECT)
         self._source = source
         self._chain = source.chain
-        #: Provider whose voice speaks this utterance. The voice changes within the utterance only
-        #: if that provider fails.
+        #: Provider whose voice spoke the last sentence of this utterance; None before the first
+        #: sentence. Cached audio in this voice is preferred to live speech.
         self._voice: str | None = None
         self._spoke = False
         #: Number of silent samples at the end of the audio so far.
@@ -102,8 +102,8 @@ class ChainStream(tts.SynthesizeStream):
             await output_emitter.join()
             raise
         if not self._spoke:
-            # The base class raises an error that quotes the text if a text has no audio, so push
-            # silence.
+            # Push silence, because the base class raises an error that quotes the text if the text
+            # has no audio.
             await self._push(_SILENCE, output_emitter)
         output_emitter.end_segment()
 
@@ -150,9 +150,10 @@ class ChainStream(tts.SynthesizeStream):
     def _voices(self, serving: str | None) -> tuple[str, ...]:
         """Return the voices whose cached audio is preferred to live speech.
 
-        If the utterance already has a voice, only that voice is returned. For an utterance without
-        a voice, the voices of the chain up to `serving` are returned, including those of providers
-        that cannot speak live now.
+        If the utterance already has a voice, only that voice is returned. Otherwise, the voices of
+        the chain up to `serving` are returned, including those of providers that cannot speak live
+        now. `serving` is the first provider that can speak live; if it is None, all voices are
+        returned.
         """
         names = self._chain.names
         if self._voice is not None:

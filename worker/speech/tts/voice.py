@@ -1,4 +1,4 @@
-"""A provider's voice, as far as it determines the sound of given words."""
+"""The properties of a provider's voice that determine how given words sound."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import Final
 #: Characters per second of a typical voice, that is, 150 to 160 words per minute.
 TYPICAL_PACE: Final = 15.0
 
-#: Extra characters per digit if a number is spoken as words: 1990 is "nineteen ninety".
+#: Characters that are added for each digit, because 1990 is spoken as "nineteen ninety".
 _PER_DIGIT: Final = 7
 
 _WORD: Final = re.compile(r"\S+")
@@ -92,6 +92,6 @@ def _plain(word: str) -> str:
 
 
 def _apart(heard: Sequence[str]) -> list[str]:
-    """Return the pieces of a text, each with a space at its end if the pieces lack spaces."""
+    """Return the pieces of a text. If no piece begins or ends with a space, add one to each."""
     spaced = any(piece != piece.strip() for piece in heard)
     return list(heard) if spaced else [f"{piece} " for piece in heard]

@@ -25,21 +25,26 @@ _WINDOW_S: Final = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class GateOptions:
-    """Options of the energy gate. Minimum silence and prefix padding have Silero's defaults."""
+    """Options of the energy gate, which is open while audio counts as speech.
 
-    #: Seconds of sound within `onset_window_s` that open the gate. A key click is shorter.
+    Minimum silence and prefix padding have Silero's defaults.
+    """
+
+    #: Seconds of sound, within the newest `onset_window_s` seconds, that open the gate. A key click
+    #: is shorter.
     min_speech_s: float = 0.12
     onset_window_s: float = 0.2
     #: Seconds of quiet that close the gate.
     min_silence_s: float = 0.55
     #: Seconds of audio kept from before the gate opened, because words begin softly.
     prefix_padding_s: float = 0.5
-    #: Decibels above the noise floor at which a window counts as sound.
+    #: Decibels above the noise floor at which a window of 20 ms (`_WINDOW_S`) counts as sound.
     margin_db: float = 10.0
     #: Level in dB full scale below which no window counts as sound, however quiet the room is.
     min_level_db: float = -50.0
-    #: Seconds of audio whose quietest window gives the noise floor. Speech pauses within this time
-    #: and a fan does not, so a fan that is switched on counts as speech only for this time.
+    #: Seconds of audio whose quietest window gives the noise floor. Speech has a pause within this
+    #: time, and the noise of a fan has none. Therefore a fan that is switched on counts as speech
+    #: for this time at most.
     floor_memory_s: float = 3.0
 
 
@@ -96,8 +101,8 @@ class _Gate:
         self._window = round(_WINDOW_S * sample_rate)
         self._rest: Pcm = np.zeros(0, np.int16)
         self._heard = 0
-        # Levels of the past windows in dB full scale. For each of the newest windows: whether it
-        # was loud.
+        # `_levels`: levels of the past windows in dB full scale. `_recent`: whether each of the
+        # newest windows was loud.
         floor = options.min_level_db - options.margin_db
         self._levels = deque([floor], maxlen=round(options.floor_memory_s / _WINDOW_S))
         self._recent: deque[bool] = deque(maxlen=round(options.onset_window_s / _WINDOW_S))

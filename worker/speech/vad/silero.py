@@ -110,7 +110,7 @@ class VADCache:
         if self._vad is not None:
             return self._vad
         loop = asyncio.get_running_loop()
-        # A task that loads the VAD in an event loop that has ended would never complete.
+        # Replace the task of an event loop that has ended, because such a task never completes.
         if self._loading is None or self._loading.done() or self._loading.get_loop() is not loop:
             self._loading = loop.create_task(self._load(), name="vad-load")
             self._loading.add_done_callback(_retrieve)

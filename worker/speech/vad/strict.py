@@ -15,9 +15,9 @@ from worker.aio.timeouts import run_with_timeout
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-#: Seconds between two checks of the stream, and number of consecutive checks with audio but without
-#: an event after which the stream counts as hung. Checks are counted, not seconds, because after a
-#: blocked event loop the elapsed time proves nothing about the VAD.
+#: A stream is checked every `_LOOK_S` seconds. The stream counts as hung after `_SILENT_LOOKS`
+#: consecutive checks with audio but without an event. Checks are counted, not seconds, because
+#: after a blocked event loop the elapsed time proves nothing about the VAD.
 _LOOK_S = 0.5
 _SILENT_LOOKS = 4
 #: Timeout in seconds for closing a stream.
@@ -55,7 +55,7 @@ class StrictVAD(vad.VAD):
 
     @property
     def min_silence_duration(self) -> float | None:
-        """Seconds of quiet after which speech counts as ended; None if the VAD does not tell."""
+        """Seconds of quiet after which speech counts as ended; None if `inner` does not say."""
         silence_s: float | None = getattr(self.inner, "min_silence_duration", None)
         return silence_s
 
@@ -70,8 +70,8 @@ class FailingStream(vad.VADStream):
     def __init__(self, owner: StrictVAD) -> None:
         self._inner = owner.inner
         self._ear: vad.VADStream | None = None
-        #: Whether audio has arrived since the last check, and whether the VAD has sent an event
-        #: since then.
+        #: `_asked`: whether audio has arrived since the last check. `_answered`: whether the VAD
+        #: has sent an event since the last check.
         self._asked = self._answered = False
         self._over = False
         self._closing: set[asyncio.Task[None]] = set()

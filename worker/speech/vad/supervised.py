@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Back-off before the stream is reopened. A stream that has worked for `_STEADY_S` seconds resets
-#: the back-off.
+#: Back-off before a VAD stream that has failed is reopened. A stream that has worked for
+#: `_STEADY_S` seconds resets the back-off.
 _RETRY = ExponentialBackoff(first_s=0.5, longest_s=30.0)
 _STEADY_S = 60.0
-#: Seconds without speech that a stream must receive before its events are used, if the stream was
-#: opened while the session was running. So the change to the stream falls between two turns, and no
-#: turn is ended by a stream that has received only half of the turn's audio.
+#: Seconds without speech after which the events of a stream are used, if the stream was opened
+#: while the session was running. The change to that stream therefore falls between two turns, and
+#: no turn is ended by a stream that has received only half of the turn's audio.
 _QUIET_S = 2.0
 #: Timeout in seconds for the `on_change` callback.
 _TELL_S = 1.0
@@ -43,12 +43,12 @@ _REASONS = (VADSilent, VADEnded)
 class SupervisedVAD(StrictVAD):
     """A VAD whose streams never fail, because failures of `inner` are reported to `on_change`.
 
-    A stream of `inner` is lost if it raises an error, ends early (`VADEnded`), or receives 2 s of
-    audio without sending an event (`VADSilent`). A lost stream is reopened, with backoff. Speech in
-    progress is ended, because no other component would end the speech. END_OF_SPEECH is emitted
-    only after `on_change` has returned (at most `_TELL_S` seconds later), so that the callback can
-    first let another component end the turn. A reopened stream is used, and reported as ready, once
-    it has heard no speech for `_QUIET_S` seconds.
+    A stream of `inner` is lost if it raises an error, ends early (`VADEnded`), or receives audio
+    for `_SILENT_LOOKS` checks (2 s) without sending an event (`VADSilent`). A lost stream is
+    reopened, with backoff. Speech in progress is ended, because no other component would end the
+    speech. END_OF_SPEECH is emitted only after `on_change` has returned (at most `_TELL_S` seconds
+    later), so that the callback can first let another component end the turn. A reopened stream is
+    used, and reported as ready, once it has heard no speech for `_QUIET_S` seconds.
     """
 
     def __init__(self, inner: vad.VAD) -> None:
@@ -61,12 +61,12 @@ class SupervisedVAD(StrictVAD):
         self._stream: WatchedStream | None = None
 
     def join_late(self) -> None:
-        """Let the next stream start between two turns, and set `delivers` once it is in use."""
+        """Use the next stream only after a pause in speech; the first use sets `delivers`."""
         self._joins_late = True
         self.delivers.clear()
 
     def end_speech(self) -> None:
-        """Emit END_OF_SPEECH, because listeners may consider speech still in progress."""
+        """Emit END_OF_SPEECH for listeners that may consider speech to be in progress."""
         if self._stream is not None:
             self._stream.end_speech()
 
@@ -105,8 +105,8 @@ class WatchedStream(FailingStream):
         self._lost = False
         #: True if a START_OF_SPEECH was passed on and its END_OF_SPEECH was not passed on yet.
         self._open = False
-        #: While the VAD's events are not passed on: whether the VAD hears speech, and since when it
-        #: hears no speech.
+        #: While the VAD's events are not passed on: whether the VAD hears speech, and the event
+        #: loop time since which the VAD has heard no speech.
         self._hears_speech = False
         self._quiet_since: float | None = None
         self._trusted_at = float("-inf")
@@ -180,7 +180,7 @@ class WatchedStream(FailingStream):
             self._lost = False
             logger.info("the VAD works again", extra={"event": "vad_recovered"})
             await self._owner.tell(Status.READY, "Recovered")
-            # Another component has ended the turns while the VAD was lost, and may have left a turn
+            # While the VAD was lost, another component ended the turns, and may have left a turn
             # open.
             self.end_speech()
         self._owner.delivers.set()
