@@ -11,8 +11,9 @@ from dataclasses import dataclass
 class ExponentialBackoff:
     """Limits of the delays between attempts.
 
-    A retry library such as stamina wraps a call and counts its attempts. The loops that use this
-    class differ in what ends them, what resets them and how they wait, and share only the delays.
+    No retry library such as stamina is used, because such a library wraps a call and counts the
+    attempts. The loops of this project that use this class end, start over and wait in different
+    ways, and share only the delays.
     """
 
     #: Seconds before the second attempt, and the limit in seconds up to which later delays grow.

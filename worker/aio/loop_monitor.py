@@ -15,7 +15,7 @@ from typing import Final
 #: Seconds between two checks. One check takes 0.07 ms of processor time, in the thread and in the
 #: event loop together (measured on 2 cores).
 LOOK_S: Final = 0.25
-#: Seconds without an answer after which the event loop counts as blocked.
+#: Seconds without an answer to a ping after which the event loop counts as blocked.
 STALLED_S: Final = 2.0
 #: Modules that are not reported as the cause of a stall if other code called them.
 _NOT_OURS: Final = frozenset({"livekit", *sys.stdlib_module_names})
@@ -36,12 +36,13 @@ class Stall:
 class LoopMonitor:
     """Pings the event loop from a thread, and records the call that blocks the event loop.
 
-    The thread calls `on_blocked` at each check that finds the event loop blocked. The argument is
-    the number of messages played during this stall so far. The callback returns whether it plays
-    another message now. The event loop calls `on_over` after the stall. Neither callback may raise.
+    The thread calls `on_blocked` at each check that finds the event loop blocked. The argument of
+    `on_blocked` is the number of messages played during this stall so far. `on_blocked` returns
+    whether it plays another message to the candidate now. The event loop calls `on_over` after the
+    stall. Neither callback may raise.
 
     Code that holds Python's global interpreter lock, as some C extensions do, blocks the thread as
-    well. A stall while the interpreter lock is held is recorded late, and no message is played.
+    well. While the interpreter lock is held, a stall is not noticed, and no message is played.
 
     Create the monitor on the event loop that it watches.
     """

@@ -14,11 +14,11 @@ P = ParamSpec("P")
 async def in_thread(name: str, call: Callable[[], T]) -> T:
     """Run `call` in a new thread, and return the result.
 
-    The event loop's default executor is not used, because that executor has few threads, which
-    hanging calls would use up, and because the event loop waits for the executor at its end. The
-    end of the process also waits for the new thread. `worker/server/watchdog.py`, and in a job
-    `worker/job/entrypoint.py`, end the process even if the thread hangs. If the caller is
-    cancelled, `call` still runs to its end.
+    The event loop's default executor is not used: hanging calls would use up its few threads, and
+    `asyncio.run` would wait for the threads at its end. A normal exit of the process waits for the
+    new thread too. Therefore `worker/server/watchdog.py` ends the main process, and
+    `worker/job/entrypoint.py` a job process, even if the thread hangs. If the caller is cancelled,
+    `call` still runs to its end.
     """
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
     try:

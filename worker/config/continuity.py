@@ -19,7 +19,7 @@ class ContinuitySettings(SettingsGroup):
     watch_s: float = Field(default=0.5, ge=0.1, le=60)
     """Seconds between checks for orphaned interviews (interviews without an interviewer)."""
     join_deadline_s: float = Field(default=6.0, ge=1, le=600)
-    """Maximum back-off between redispatches that no worker accepted (starts at 2 s)."""
+    """Maximum seconds until a dispatch that no worker takes is repeated; the first wait is 2 s."""
     redispatch_tries: int = Field(default=4, ge=0, le=100)
     """Maximum redispatches of an interview after failures or expired leases; 0: none."""
     redispatch_delay_s: float = Field(default=2.0, ge=0, le=600)

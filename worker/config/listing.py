@@ -17,8 +17,8 @@ _CONTINUITY: Final = "Continuity: leases and redispatch"
 _SILENCE: Final = "Silence of the interviewer"
 _HTTP: Final = "HTTP server"
 _WORKER: Final = "Worker"
-#: Groups of the fields of `WorkerSettings`, by the beginning of the field's name. Every other field
-#: belongs to the worker.
+#: Groups of the fields of `WorkerSettings`, by the beginning of the field's name. A field of
+#: `WorkerSettings` with another beginning is in the group `_WORKER`.
 _BY_PREFIX: Final = {
     "livekit_": "LiveKit",
     "database_": "Database",
@@ -64,7 +64,7 @@ class ListedSetting:
 
 def listed_settings(settings: Settings) -> list[ListedSetting]:
     """Return all settings in the order in which they are declared."""
-    # The defaults of a setting that a validator completes are known only after the validation.
+    # Validate the declared defaults too, because a validator may complete a default (`ladder_s`).
     defaults = Settings.load(
         **{variable_of(name): field.default for name, field in Settings.model_fields.items()}
     )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HTTP: Final = ("http_host", "http_port", "http_token")
-#: Fields that are read: what `worker.cli.requirements` checks.
+#: Fields that are read from the environment, because `worker.cli.requirements` checks them.
 _CHECKED: Final = (
     "livekit_url",
     "livekit_api_key",
@@ -27,9 +27,10 @@ _CHECKED: Final = (
 def partial_settings(invalid: SettingsInvalid) -> Settings:
     """Return settings for the checks of a command, after reading the settings has failed.
 
-    LIVEKIT_*, the database, the data folder and the address of the HTTP server are read. Every
-    other setting, and every invalid one, has its default. If the address is not allowed, any free
-    port of this machine stands for it, so that a check of the address finds nothing.
+    The settings in `_CHECKED` are read from the environment. Every other setting, and every invalid
+    setting, has its default. If the port of the HTTP server is invalid, or its address needs a
+    token that is not set, the server's address is the default and its port is 0 (any free port), so
+    that a check of the port finds no problem.
     """
     valid = [name for name in _CHECKED if variable_of(name) not in invalid.variables]
     try:

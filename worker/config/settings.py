@@ -1,6 +1,6 @@
 """All settings of the worker: unit, default, environment variable, and a line of help.
 
-`worker.env.group` reads them from the environment and from the file `.env`.
+`worker.env.group` reads the settings from the environment and from the file `.env`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class WorkerSettings(SettingsGroup):
     database_url: SecretStr = Field(default=SecretStr(""), validation_alias="DATABASE_URL")
     """URL of the PostgreSQL database (postgresql://)."""
     database_pool_size: int = Field(default=5, ge=1, le=100)
-    """Database connections kept per process."""
+    """Maximum number of database connections that each process keeps open."""
     database_pool_overflow: int = Field(default=5, ge=0, le=100)
     """Additional database connections per process for bursts."""
     database_overflow_idle_s: float = Field(default=10.0, gt=0, le=3600)
@@ -179,7 +179,7 @@ def origin_of(field: str) -> str:
 
 
 def dotenv_variables() -> Mapping[str, str | None]:
-    """Return the variables of `.env`; empty if it is not text, which `Settings.load` reports."""
+    """Return the variables of `.env`, or none if it is not UTF-8; `Settings.load` reports that."""
     try:
         return dotenv_values(".env")
     except UnicodeDecodeError:

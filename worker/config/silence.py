@@ -12,14 +12,15 @@ from pydantic_settings import NoDecode
 
 from worker.env.group import SettingsGroup
 
-#: Upper limit in seconds, because a candidate who hears nothing for longer has left.
+#: Upper limit in seconds for the time of a recovery step, because a candidate who hears nothing for
+#: longer has left.
 _LONGEST_S: Final = 600.0
 
 
 class Rung(StrEnum):
-    """A step of the stuck-turn recovery, in order, with the default of INTERVIEW_LADDER_S for it.
+    """The steps of the stuck-turn recovery, in order, with their defaults in INTERVIEW_LADDER_S.
 
-    A new step is one line here and one in worker/interview/recovery/stuck_turn_ladder.py.
+    To add a step, add one line here and one in worker/interview/recovery/stuck_turn_ladder.py.
     """
 
     default_s: float
@@ -48,8 +49,8 @@ class Rung(StrEnum):
     CLOSE = "close", 30.0
 
 
-#: The steps that numbers without names stand for. A step that is added later does not belong here,
-#: so that a setting of seven numbers keeps its meaning.
+#: The steps whose times INTERVIEW_LADDER_S gives if it contains seven numbers without names. Do not
+#: add a new step here, so that an existing value of seven numbers keeps its meaning.
 NUMBERED: Final = (
     Rung.CLIP,
     Rung.AGAIN,
@@ -71,11 +72,13 @@ class SilenceSettings(SettingsGroup):
 
     silence_filler_s: float = Field(default=2.0, gt=0, le=60)
     """Seconds of silence in the interviewer's turn before a recorded filler is played."""
-    # The default has the numbered steps alone; the validator adds the others.
+    # The default has only the times of the steps in `NUMBERED`. The validator adds the times of the
+    # other steps.
     ladder_s: Annotated[tuple[float, ...], NoDecode] = Field(
         default=_DEFAULTS,
         description="Seconds of silence in the interviewer's turn before each step of the "
-        f"stuck-turn recovery: {', '.join(Rung)}. Names change some of them: clip=4,close=40.",
+        f"stuck-turn recovery: {', '.join(Rung)}. To change some steps, name them: "
+        "clip=4,close=40.",
     )
 
     @field_validator("ladder_s", mode="before")
@@ -103,7 +106,7 @@ class SilenceSettings(SettingsGroup):
 
 
 def _named(text: str) -> dict[Rung, float]:
-    """Return the times in `clip=5,again=8`. Raises ValueError, with advice."""
+    """Return the times in a text such as `clip=5,again=8`. Raises ValueError if it is invalid."""
     rungs = {rung.value: rung for rung in Rung}
     times: dict[Rung, float] = {}
     for part in filter(str.strip, text.split(",")):
@@ -133,8 +136,9 @@ def _named(text: str) -> dict[Rung, float]:
 def _increasing(times: Mapping[Rung, float]) -> tuple[float, ...]:
     """Return the times of all steps, in seconds. A step without a time gets its default.
 
-    A step that is not `NUMBERED` was added after a setting may have been written. Where the times
-    of its neighbours leave no room for its default, it is due halfway between them.
+    A value of INTERVIEW_LADDER_S may be older than a step that is not in `NUMBERED`. If the default
+    of such a step is not between the times of the steps before and after it, the step gets the time
+    halfway between these two times.
 
     Raises ValueError if the times do not increase.
     """

@@ -1,4 +1,4 @@
-"""Variables whose name begins as a setting's and that are no setting, such as a misspelt one."""
+"""Find variables with the prefix INTERVIEW_ that are no settings, for example misspelt ones."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _PREFIX: Final = "INTERVIEW_"
 _OF_A_SERVICE: Final = re.compile(
     r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)"
 )
-#: Value of the variable NAME_PORT of such a service.
+#: Value of the variable NAME_PORT, which Kubernetes and Docker set for a service NAME.
 _ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://\S+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnknownVariable:
-    """A variable of the environment or of `.env` that has no effect. The text quotes no value."""
+    """A variable of the environment or of `.env` that has no effect, without its value."""
 
     name: str
     #: The setting whose variable has the most similar name; None if no name is similar.
@@ -59,7 +59,7 @@ def unknown_variables() -> list[UnknownVariable]:
 
 
 def _given() -> Iterator[str]:
-    """Yield the names of the variables that are given as if they were settings."""
+    """Yield the name of each variable with the prefix INTERVIEW_ that describes no service."""
     for name, value in (*dotenv_variables().items(), *os.environ.items()):
         if not name.upper().startswith(_PREFIX):
             continue

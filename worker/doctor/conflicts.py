@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 async def check_settings(visit: CheckContext) -> Finding:
     """Check that no settings contradict each other, and that no variable is misspelt.
 
-    One finding lists everything.
+    The finding lists all contradictions and all misspelt variables.
     """
     problems = [*conflicts(visit.settings), *misspelt()]
     if not problems:
@@ -56,7 +56,7 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def misspelt() -> Iterator[tuple[str, str]]:
-    """Yield each variable that begins as a setting's and is no setting, and advice."""
+    """Yield a description of each unknown variable with the prefix INTERVIEW_, and advice."""
     for variable in unknown_variables():
         yield f"{variable.name} is not a setting and has no effect", variable.advice
 

@@ -1,4 +1,4 @@
-"""The context that all checks share, with their cleanups."""
+"""The context that every check receives: settings, connections, and the cleanups of the checks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 _THREAD = "doctor"
 
-#: Timeout of each cleanup in seconds.
+#: Default timeout of a cleanup in seconds.
 _CLEAN_UP_S = 3.0
 #: Timeout of a connection attempt to the database in seconds.
 _CONNECT_S = 4.0

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from worker.doctor.context import CheckContext
 
 _ROUND_TRIPS: Final = 5
-#: Round trip in milliseconds above which a candidate may notice that a turn is stored. To store a
-#: turn takes several round trips, and the next turn waits for them, but at most
-#: `recorder.ACKNOWLEDGED_WITHIN_S` (200 ms).
+#: Round trip in milliseconds above which the check warns, because a candidate may notice a delay.
+#: To store a turn takes several round trips. The next turn waits until the turn is stored, but at
+#: most `recorder.ACKNOWLEDGED_WITHIN_S` (200 ms).
 _SLOW_MS: Final = 50.0
 _TABLES: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.IGNORECASE)
 #: The privileges that the worker needs on all of its tables, and the tables from which it also
@@ -85,7 +85,10 @@ async def _round_trip_ms(connection: Any) -> float:
 
 
 async def check_schema_version(visit: CheckContext) -> Finding:
-    """Check whether all migrations are applied, or some pending, or some unknown to this worker."""
+    """Check that no migration is pending, unknown to this worker, or changed since it was applied.
+
+    A schema that does not exist yet is fine, because the first worker creates it.
+    """
     known = known_migrations()[-1].version
     try:
         async with visit.connection() as connection:

@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from worker.doctor.context import CheckContext
 
 _MB: Final = 1_000_000
-#: Limits of free disk space in bytes. The alert InterviewDiskFull uses the first limit too.
+#: Free disk space in bytes below which the check warns, and below which the check fails. The alert
+#: InterviewDiskFull fires below the first of the two limits.
 _LITTLE_DISK: Final = 1_000 * _MB
 _NO_DISK: Final = 100 * _MB
 
 _SYNCS: Final = 5
-#: Limits of the time of an fsync. A turn is committed after one fsync, and the next turn waits for
-#: this commit.
+#: Milliseconds of an fsync above which the check warns, and above which the check fails. A turn is
+#: committed after one fsync, and the next turn waits for this commit.
 _SLOW_SYNC_MS: Final = 50.0
 _BROKEN_SYNC_MS: Final = 1000.0
 

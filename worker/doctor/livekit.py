@@ -141,7 +141,7 @@ def judge_clock(server: float, *, before: float, after: float) -> Finding:
 
     The server read its clock between the local times `before` and `after`.
     """
-    # By how many seconds the local clock is ahead: at least `least`, at most `most`.
+    # The local clock is ahead of the server's clock by at least `least` and at most `most` seconds.
     least, most = before - (server + 1.0), after - server
     ahead = 0.0 if least <= 0.0 <= most else min(least, most, key=abs)
     facts = {"ahead_s": round(ahead, 1)}

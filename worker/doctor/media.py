@@ -30,10 +30,10 @@ _SOUND_S: Final = 0.6
 #: Seconds after which the server closes the empty test room, in case this process is killed.
 _ROOM_LEFT_S: Final = 20
 
-#: Minimum time in seconds that the cleanup waits for joins that have not finished.
+#: Minimum timeout in seconds with which the cleanup waits for joins that have not finished.
 _JOIN_ENDS_S: Final = 2.0
-#: Seconds between two deletions of the room, and the maximum number of deletions. Between two
-#: deletions, a cancelled join may still reach the server.
+#: Seconds between two deletions of the test room, and the maximum number of deletions. Between two
+#: deletions, a cancelled join may reach the server, which creates the room again.
 _JOIN_S: Final = 0.3
 _REMOVALS: Final = 3
 
@@ -179,7 +179,8 @@ def _way(pair: Any, local: Any) -> Way:
     relayed = local.candidate_type == stats_pb2.IceCandidateType.RELAY
     protocol = local.protocol.lower()
     if relayed and local.relay_protocol != stats_pb2.IceServerTransportProtocol.TRANSPORT_UDP:
-        # `protocol` is the protocol beyond the relay, but the protocol to the relay matters.
+        # `local.protocol` is the protocol beyond the TURN server. The finding is about the protocol
+        # between this machine and the TURN server, which is TCP or TLS here.
         protocol = "tcp"
     return Way(
         protocol=protocol,

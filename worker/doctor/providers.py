@@ -60,7 +60,7 @@ async def _ask(settings: Settings, kind: str, name: str) -> Finding:
     try:
         if probe is not None:
             await probe()
-    except Exception as error:  # any type; classified as in the chains
+    except Exception as error:  # any type; `failure_of` classifies it as in the fallback chains
         return _sorted(failure_of(error), name, key_is_good=False)
     began = loop.time()
     try:
@@ -127,7 +127,10 @@ _USES: Final[dict[str, Callable[[Settings, str], Awaitable[bool]]]] = {
 
 
 def _sorted(failure: Failure, name: str, *, key_is_good: bool) -> Finding:
-    """Return the finding for a failed request to a provider, with advice."""
+    """Return the finding for a failed request to a provider, with advice.
+
+    `key_is_good` is True if the health probe, which checks the key, has passed before.
+    """
     vendor = VENDORS[name]
     key, address, choices = _named(vendor.key), _named(vendor.url), _named(*vendor.choices)
     found, advice = {

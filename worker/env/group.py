@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class SettingsInvalid(Exception):
     """Raised when at least one setting is invalid. The message has one line for each problem.
 
-    `variables` are the variables that are invalid on their own. It is empty if valid settings
-    contradict each other.
+    `variables` are the names of the variables whose values are invalid on their own. `variables` is
+    empty if each value is valid, but the values contradict each other.
     """
 
     def __init__(self, problems: tuple[str, ...], variables: frozenset[str] = frozenset()) -> None:
@@ -35,17 +35,19 @@ def _variable(field: str) -> str:
 
 
 class SettingsGroup(BaseSettings):
-    """Group of settings whose variables are the fields' names after INTERVIEW_.
+    """Group of settings. Each field is one setting, read from an environment variable.
 
-    A field with another variable names it as its `validation_alias`. The docstring below a field is
-    its help text (`help_texts`); a text that is computed is the field's `description` instead.
-    The values come from the environment and from the file `.env` of the working folder. If a
-    variable is in both, the environment takes precedence.
+    The variable's name is INTERVIEW_ and the field's name in upper case, unless the field has a
+    `validation_alias`, which is the variable's name. The docstring below a field is the help text
+    of the setting (`help_texts`). A computed help text is the field's `description` instead. The
+    values come from the environment and from the file `.env` of the working folder. If a variable
+    is in both the environment and `.env`, the value from the environment is used.
     """
 
     model_config = SettingsConfigDict(
         alias_generator=AliasGenerator(validation_alias=_variable),
-        # Most groups are never created: a command creates one, or `Settings`, which joins them all.
+        # Build pydantic's validator of a group on first use. A process never uses most groups: it
+        # reads one group, or `Settings`, which inherits the fields of all groups.
         defer_build=True,
         env_file=".env",
         env_file_encoding="utf-8",
@@ -56,7 +58,7 @@ class SettingsGroup(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _is_text(cls, value: object) -> object:
-        """Refuse what no path, URL or header can contain: bytes that are no UTF-8, and NUL."""
+        """Refuse a value that no path, URL or header can contain: with NUL, or not in UTF-8."""
         if isinstance(value, str) and ("\0" in value or not _encodable(value)):
             raise ValueError("contains a character that is not text")
         return value
@@ -80,8 +82,9 @@ class SettingsGroup(BaseSettings):
 def help_texts(settings: type[BaseSettings]) -> dict[str, str]:
     """Return the help text of each field of `settings`, on one line, in the order of the fields.
 
-    The text is empty if the sources of the worker are not installed. Reading the sources takes
-    50 ms of processor time, so only code that prints help texts calls this function.
+    A help text that is a docstring is empty if the worker's source files are not installed. Reading
+    the source files takes 50 ms of processor time, so only code that prints help texts calls this
+    function.
     """
     written: dict[str, str] = {}
     for group in settings.__mro__:
@@ -99,7 +102,8 @@ def _docstrings(group: type) -> dict[str, str]:
         source = inspect.getsource(group)
     except OSError:
         return {}
-    # The classes are at the top level of their modules: their source is not indented.
+    # The source of a class can be parsed without dedenting, because all groups are declared at the
+    # top level of their modules.
     (tree,) = ast.parse(source).body
     assert isinstance(tree, ast.ClassDef)  # noqa: S101  # the source of a class
     return {

@@ -1,4 +1,4 @@
-"""Sentences for what pydantic finds wrong with a setting. No sentence quotes the value."""
+"""Sentences for pydantic's errors about invalid settings. No sentence quotes a setting's value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WHOLE_NUMBER: Final = "must be a whole number"
 _NUMBER: Final = "must be a number"
 
 #: Sentences by the type of the error (https://docs.pydantic.dev/latest/errors/validation_errors/).
-#: The names in braces are those of the error's context.
+#: A name in braces is a key of the error's `ctx`, whose value replaces it.
 _SENTENCES: Final[Mapping[str, str]] = {
     "bool_parsing": _BOOLEAN,
     "bool_type": _BOOLEAN,
@@ -37,10 +37,10 @@ _SENTENCES: Final[Mapping[str, str]] = {
 
 
 def sentence_of(error: ErrorDetails) -> str:
-    """Return what is wrong, as a sentence without its subject.
+    """Return what is wrong with a setting, as a sentence without its subject (the variable).
 
-    The message of a validator of this project, and of an error without a sentence of ours, stays as
-    it is.
+    If `_SENTENCES` has no sentence for the type of the error, return the error's own message. This
+    includes the errors that this project's validators raise.
     """
     sentence = _SENTENCES.get(error["type"])
     if sentence is None:

@@ -82,13 +82,13 @@ def through(point: str, items: AsyncIterator[T], name: str = "") -> AsyncIterato
 
 
 def here(point: str) -> None:
-    """Trigger a fault of this point from synchronous code, which may block the event loop."""
+    """Trigger the fault that is due at this point, if any. The fault may block the event loop."""
     if _armed and (fault := _due(point, "")) is not None:
         _strike_blocking(fault)
 
 
 def entered(state: State) -> None:
-    """Record the new state of the job for faults with `@state`; trigger faults of `process`."""
+    """Record the job's new state, for faults with `@state`; trigger faults at point `process`."""
     global _state  # one process, one job
     if _armed and state is not _state:
         _state = state
@@ -146,7 +146,7 @@ def _of_state(point: str, name: str) -> Fault | None:
 
 
 async def _strike(fault: Fault) -> None:
-    """Apply the fault before the point delivers anything.
+    """Apply the fault at its injection point, before the point returns or yields anything.
 
     Raises the exception of the fault if the fault is of kind raise or close.
     """

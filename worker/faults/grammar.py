@@ -39,7 +39,7 @@ class Fault:
     slow_s: float = 0.0
     #: The argument of a fault of kind raise; "" if no argument is given.
     raises: str = ""
-    #: Trigger only on the n-th pass of the injection point.
+    #: Trigger only when the process reaches the injection point for the n-th time.
     nth: int | None = None
     #: Trigger only while the job is in this state. For the point `process`: when the job enters
     #: this state.

@@ -31,7 +31,7 @@ class Point:
     #: The operation at the point, in one line.
     what: str
     kinds: tuple[Kind, ...]
-    #: Members of a family that are known here (`vad` in `load.vad`); see `members`.
+    #: Members of a family, such as `vad` in `load.vad`, without those that `add_members` adds.
     names: tuple[str, ...] = ()
     #: True if a custom application may add further members.
     open_names: bool = False
@@ -99,7 +99,7 @@ OPERATIONS = (
 #: imports LiveKit, which takes seconds. The settings need the names without LiveKit, for example in
 #: a probe of a container. A test compares the names with those of `worker.interview.resources`.
 INTERVIEW_RESOURCES = ("vad", "turn_detector", "stt", "tts", "llm", "database", "orchestrator")
-#: The closing steps that run only if another job can take over.
+#: The closing steps that run only if another job can take over the interview.
 SUCCESSION_STEPS = (
     "look_for_successor",
     "finish_sentence",

@@ -18,10 +18,10 @@ _AT_REST: Final = frozenset("TtXZ")
 
 
 def is_alive(journal: Path, pid: int | None) -> bool:
-    """Return whether the job is alive; False while its process is stopped.
+    """Return whether the job's process runs, with a heartbeat in the last `SILENT_S` seconds.
 
-    A job whose process runs also counts as alive if its journal cannot show a heartbeat: if the
-    journal is not on the disk, or the disk rejects writes to the journal.
+    The heartbeat is not required if the job's journal cannot show it, because the journal is not on
+    the disk or the disk rejects writes to the journal.
     """
     if pid is not None and _process_state(pid) in _AT_REST:
         return False

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Folder for journals that are in the database, beside the other journals.
+#: Subfolder of the journal folder for journals whose records are all in the database.
 SHIPPED: Final = "shipped"
-#: Folder for journals that were only partly readable. Damaged journals stay in their folder until
-#: an operator removes the journals.
+#: Subfolder of the journal folder for journals that were only partly readable. A damaged journal
+#: stays in this subfolder until an operator removes the journal.
 DAMAGED: Final = "damaged"
 
 
@@ -42,7 +42,7 @@ class JournalForeign(JournalError):
 
 @dataclass(frozen=True, kw_only=True)
 class JournalContents:
-    """Contents of a journal. `close_journal` adds the exit record."""
+    """Contents of a journal. The contents that `close_journal` returns include the exit record."""
 
     records: list[dict[str, Any]]
     #: Number of lines that are not valid records.
@@ -85,7 +85,7 @@ def read_journal(path: Path) -> JournalContents:
 
 
 def _own(path: Path, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return `records`. Raises JournalForeign if they belong to another job than the file."""
+    """Return `records`. Raises JournalForeign if they name another job than the file's name."""
     if records and records[0].get("job_id", path.stem) != path.stem:
         raise JournalForeign(f"{path} is the journal of another job: was it renamed?")
     return records
@@ -191,11 +191,13 @@ async def ingest_journal(
 async def ingest_records(database: Database, job_id: str, records: list[dict[str, Any]]) -> int:
     """Ingest all records of an ended job in batches; return how many were new.
 
-    The last record is the exit record. If the disk was full, the job may have ingested records that
-    are on no disk, and the exit record gets a new number that follows these records. Raises
-    DatabaseError if the database fails, and SchemaDiffers if this worker cannot use the schema.
+    The last of `records` is the exit record. If the job's disk was full, the job may have ingested
+    records that are not in its journal file. In that case the exit record gets the number after the
+    last ingested record. Raises DatabaseError if the database fails, and SchemaDiffers if this
+    worker cannot use the schema.
     """
-    # The id comes from the file's name, as a job that died early has no header record.
+    # The caller takes the job id from the file's name, because the journal of a job that died early
+    # has no header record.
     header = JobHeader(job_id=job_id).with_records(records)
     if records and records[-1]["kind"] == "exit":
         there = await last_seq(database, job_id, but="exit")

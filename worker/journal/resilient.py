@@ -117,7 +117,7 @@ class DiskFaultTolerantJournal(FileJournal):
             again = self._sync_again
 
     def _has(self, problem: str | None) -> None:
-        """Set the disk's problem, or None, and report a change."""
+        """Set `self.problem`; if it changes, log the change and call `on_change`."""
         if problem == self.problem:
             return
         self.problem = problem
@@ -134,7 +134,7 @@ class DiskFaultTolerantJournal(FileJournal):
         self.on_change()
 
     def close(self) -> None:
-        """Close the journal. Records that are not on disk by now will never be written to it."""
+        """Close the journal. Records that are not on disk by now will never be written to disk."""
         if self._syncing is not None:
             self._syncing.cancel()
         super().close()
@@ -161,8 +161,8 @@ def watch_disk(life: Lifecycle) -> None:
         return
 
     def tell() -> None:
-        # Post nothing before BOOTSTRAP_STARTED, because that event gets the condition from
-        # `without_disk`, and nothing after the end of the job.
+        # Post nothing before the event BOOTSTRAP_STARTED, which itself passes the condition that
+        # `without_disk` returns. Post nothing after the end of the job.
         if life.state.phase in (Phase.CONNECTING, Phase.OVER):
             return
         there = journal.problem is None
@@ -174,7 +174,7 @@ def watch_disk(life: Lifecycle) -> None:
 
 
 def without_disk(journal: Journal) -> tuple[Condition, ...]:
-    """Return the condition of a journal with a disk problem or in memory; else no condition."""
+    """Return a condition "lost" if the journal is not on a working disk, otherwise no condition."""
     if isinstance(journal, DiskFaultTolerantJournal):
         problem = journal.problem
     else:

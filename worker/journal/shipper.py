@@ -29,7 +29,8 @@ from worker.store.migrate import SchemaDiffers, SchemaTooNew
 
 logger = logging.getLogger(__name__)
 
-#: Seconds to wait for further records, since records come in bursts (a transition, its conditions).
+#: Seconds for which an ingestion waits for further records, because records come in bursts, such as
+#: a transition and its conditions.
 _BATCH_S = 0.1
 _RETRY = ExponentialBackoff(first_s=0.5, longest_s=5.0)
 #: Maximum number of records in one transaction. Even after a long database outage, a transaction
@@ -75,9 +76,10 @@ class JournalShipper:
         for record in journal.records:
             self._waiting.put_nowait(record)
         journal.subscribe(self._waiting.put_nowait)
-        #: Sequence number of the last record that the database has. The next attribute holds the
-        #: callers that wait until the database has a record.
+        #: Sequence number of the last record that the database has.
         self._shipped = -1
+        #: For each caller that waits for the ingestion of a record: the record's sequence number,
+        #: and the future that ends the wait.
         self._awaited: list[tuple[int, asyncio.Future[None]]] = []
         self._hurried = asyncio.Event()
         self._away = False

@@ -32,7 +32,8 @@ CALL_TIMEOUT_S = 10.0
 
 _RETRY = ExponentialBackoff(first_s=0.2, longest_s=2.0)
 _CHECK_ATTEMPT_S = 5.0
-# A shorter attempt would fail for lack of time, and would tell nothing about the server.
+# Minimum timeout of one attempt in seconds. With a shorter timeout an attempt would fail even if
+# the server is healthy.
 _SHORTEST_ATTEMPT_S = 0.2
 _TIMED_OUT = "timed out"
 
@@ -198,7 +199,7 @@ class LiveKitClient:
 
         Raises:
             LiveKitUrlInvalid: The URL cannot be the URL of a LiveKit server.
-            LiveKitKeyRefused: The server does not know the key or its secret, or one is empty.
+            LiveKitKeyRefused: The server refuses the key or its secret, or either of them is empty.
             LiveKitUnreachable: No answer came in time, or the answer is not from a LiveKit server.
             RoomToolError: The server accepted the key and refused the request.
         """
@@ -251,7 +252,8 @@ class LiveKitClient:
             try:
                 await self._ask(timeout_s)
             except LiveKitUnreachable as error:
-                # If the budget cuts an attempt short, an earlier reason says more than a time-out.
+                # If the last attempt times out only because the budget has shortened its timeout,
+                # keep the reason of the attempt before, which says more about the server.
                 if not reason or error.reason != _TIMED_OUT or timeout_s == _CHECK_ATTEMPT_S:
                     reason = error.reason
                 now = time.monotonic()
@@ -264,7 +266,7 @@ class LiveKitClient:
             await asyncio.sleep(wait_s)
 
     async def _ask(self, timeout_s: float) -> None:
-        """Make the cheapest call that needs a valid key: list the rooms of one room name."""
+        """Make the cheapest call that needs a valid key: list the rooms that are named "-"."""
         try:
             async with self.calling("list_rooms", timeout_s=timeout_s) as server:
                 await server.room.list_rooms(api.ListRoomsRequest(names=["-"]))

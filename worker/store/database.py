@@ -31,7 +31,8 @@ T = TypeVar("T")
 
 #: Default time budget of an operation in seconds, including its retries.
 BUDGET_S = 5.0
-#: Full jitter, because after a restart of the server all connections of all workers fail at once.
+#: Delays between the retries of an operation. The jitter is 1.0, because after a restart of the
+#: server all connections of all workers fail at once.
 _RETRY = ExponentialBackoff(first_s=0.05, longest_s=1.0, jitter=1.0)
 
 logger = logging.getLogger(__name__)

@@ -57,8 +57,8 @@ class DatabaseError(Exception):
 class DatabaseUnavailable(DatabaseError):
     """Raised when the database was unreachable within the budget, or refused the connection.
 
-    The operation may be retried later. The writes of the operation were rolled back, or, if the
-    connection broke during the commit, perhaps all committed.
+    The operation may be retried later. The writes of the operation were rolled back. Only if the
+    connection broke during the commit, all of the writes may have been committed.
     """
 
     def __init__(self, operation: str, cause: BaseException, url: str) -> None:
@@ -85,7 +85,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Return whether the server refuses the connection permanently, so that a wait is useless."""
+    """Return whether the server refuses the connection permanently, so that retries are useless."""
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate or "").startswith(_REFUSED_STATES)
     return isinstance(error, asyncpg.ClientConfigurationError)

@@ -51,7 +51,7 @@ async def store_end(
     reason: EndReason,
     budget_s: float = BUDGET_S,
 ) -> None:
-    """Store a job's outcome and release the lease, while the job's process still cleans up.
+    """Store a job's outcome and release its interview's lease before the job's process has exited.
 
     All turns of the job must be stored already, because the next interviewer continues from these
     turns. The job's journal contains the same outcome and is ingested later. Raises

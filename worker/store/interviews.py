@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from worker.store.connection import Connection, Row
     from worker.store.database import Database
 
-# An interview id becomes part of room names, identities, URLs and log lines.
+# Only these characters are allowed, because an interview id becomes part of room names, identities,
+# URLs and log lines.
 _INTERVIEW_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -33,9 +34,9 @@ class InterviewStatus(StrEnum):
 
     #: The interview has a plan and has not been dispatched yet.
     CREATED = "created"
-    #: A dispatch was requested, and the dispatched job has not started.
+    #: A dispatch was requested, and the session of the dispatched job has not started.
     DISPATCHED = "dispatched"
-    #: A job has started.
+    #: The session of a job has started.
     RUNNING = "running"
     #: The interview has ended. The outcome and the reason of the interview are normally those of
     #: its last job.
@@ -66,8 +67,9 @@ class InterviewExists(Exception):
         )
 
 
-#: Query for interviews: $1 status, $2 candidate, $3 since, $4 until, $5 limit; null means all. The
-#: bounds are never null in the comparison, so that the index by creation is used for them.
+#: Query for interviews with the parameters $1 status, $2 candidate, $3 since, $4 until, $5 limit. A
+#: parameter that is null does not restrict the result. `coalesce` replaces a null time by an
+#: infinite time, so that PostgreSQL uses the index by creation time.
 _LIST: Final = """
 SELECT * FROM interviews
 WHERE ($1::text IS NULL OR status = $1)
@@ -104,17 +106,18 @@ class Interview:
     lease_job: str | None
     lease_worker: str | None
     lease_expires: datetime | None
-    #: Number of redispatches that counted as tries. `orphans.TRIES` replaces this number by 0 if
-    #: the last dispatch is older than `orphans._FORGOTTEN_S`.
+    #: Number of redispatches, without those after a handover or a dispatch that no worker took.
+    #: `orphans.TRIES` replaces this number by 0 if the last dispatch is older than
+    #: `orphans._FORGOTTEN_S`.
     tries: int
 
     @property
     def is_over(self) -> bool:
         """True if no further job may take the interview's lease.
 
-        A failure or the shutdown of a worker ends a job but not the interview, because another
-        interviewer may continue the interview. The reason RoomDeleted does end the interview,
-        because the room was deleted from outside on purpose.
+        An interview whose last job failed, or was cancelled by the shutdown of its worker, is not
+        over, because another interviewer may continue the interview. An interview that ended with
+        the reason RoomDeleted is over, because the room was deleted from outside on purpose.
         """
         if self.status is not InterviewStatus.ENDED:
             return False
@@ -196,10 +199,11 @@ async def list_interviews(
     limit: int = 100,
     budget_s: float = BUDGET_S,
 ) -> list[Interview]:
-    """Return at most `limit` interviews, newest first, optionally only some.
+    """Return at most `limit` interviews that match all given filters, newest first.
 
-    `candidate` is a part of the candidate's name, in upper or lower case, or the whole identity.
-    Interviews created at `since` or later and before `until` are returned; both have a time zone.
+    `candidate` matches a part of the candidate's name, in upper or lower case, or the whole
+    identity. An interview matches `since` if it was created at that time or later, and `until` if
+    it was created before that time. `since` and `until` must have a time zone.
     """
     rows = await db.run(
         "list_interviews",
@@ -212,7 +216,7 @@ async def list_interviews(
 async def remove_untaken_interview(
     db: Database, interview_id: str, *, budget_s: float = BUDGET_S
 ) -> bool:
-    """Remove an interview that no job has taken; return True if the database no longer has it.
+    """Remove an interview that no job has taken; return True if no such interview is left.
 
     An interview that was dispatched, or that has a job, stays.
     """
@@ -235,9 +239,9 @@ async def remove_untaken_interview(
 async def turns_of(db: Database, interview_id: str, *, budget_s: float = BUDGET_S) -> list[Turn]:
     """Return every turn of the interview, ordered by job and then by position in the journal.
 
-    Times order only the turns of one job, because the clocks of two machines differ. If an answer
-    is in progress, or was in progress when its job died, the answer is the last turn of that job
-    and is marked as interrupted.
+    The turns of two jobs are not ordered by time, because the clocks of two machines differ. If the
+    candidate's answer is in progress, or was in progress when its job died, the answer is the last
+    turn of that job and is marked as interrupted.
     """
     rows = await db.run(
         "turns_of",
@@ -252,8 +256,8 @@ async def typed_turns(
 ) -> frozenset[tuple[str, int]]:
     """Return the job id and the seq of each turn that the candidate has typed.
 
-    The record of a spoken turn has the partial answer that it includes, or a latency. A typed turn
-    is always complete.
+    The record of a spoken turn contains the number of the answer's last `hearing` record, or a
+    latency. The record of a typed turn contains neither, and a typed turn is never interrupted.
     """
     rows = await db.run(
         "typed_turns",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def write_job(connection: Connection, header: JobHeader, rows: list[RecordRow]) -> None:
-    """Insert the job's row, or update it from the header except for a stored interview id."""
+    """Insert or update the job's row from the header, but keep an interview id that is stored."""
     await connection.execute(
         "INSERT INTO jobs (job_id, interview_id, room, worker_id, pid, token, started_at)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id) DO UPDATE SET"
@@ -56,7 +56,7 @@ async def write_records(connection: Connection, job_id: str, rows: list[RecordRo
 
 
 async def write_turns(connection: Connection, header: JobHeader, turns: list[RecordRow]) -> None:
-    """Insert the turns that are not stored yet, marked as late if the job has lost its lease."""
+    """Insert the turns that are not stored yet. Mark turns of a job without its lease as late."""
     texts = [
         [text_or_none(row.record.get(name)) for row in turns]
         for name in ("speaker", "question_id", "role", "generated", "heard")
@@ -91,7 +91,8 @@ UPDATE jobs SET conditions = (
 """
 
 #: SQL statement that updates a job's state and outcome from the job's records. $1 is the job id.
-#: The statement returns the interview id only if state, outcome or reason changed, so that a
+#: If the job's state, outcome or reason changed, the statement returns the interview id, and the
+#: caller updates the status of this interview. Otherwise the statement returns null, so that a
 #: journal that is ingested again cannot undo a later dispatch. A job whose process exited without a
 #: record of the job's end has failed, as in `states.History`. If a job stored its outcome with
 #: `store_end`, but its disk refused the record of the end, the stored outcome is kept.

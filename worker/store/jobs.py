@@ -86,8 +86,8 @@ async def ship(
     Records that are stored already stay unchanged. An invalid record (no seq, no time) is skipped
     and reported in the result, so that it cannot block the other records. Raises
     `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails; after that
-    error, either nothing or everything was written. Raises `SchemaDiffers`, before anything is
-    written, if this worker must not write to the database's schema.
+    error, either nothing or everything was written. Raises `SchemaDiffers`, and writes nothing, if
+    this worker cannot use the database's schema.
     """
     rows, refused = _rows(records)
     header = replace(header, job_id=storable(header.job_id)).with_records(
@@ -162,7 +162,10 @@ async def list_jobs(
     limit: int = 100,
     budget_s: float = BUDGET_S,
 ) -> list[Job]:
-    """Return at most `limit` jobs, newest first, optionally only those of one interview."""
+    """Return at most `limit` jobs, newest first.
+
+    If `interview_id` is given, return only jobs of that interview.
+    """
     rows = await db.run(
         "list_jobs",
         lambda connection: connection.fetch(

@@ -1,7 +1,8 @@
 """Leases of interviews: take, renew, check and release. Times come from the database's clock.
 
 A lease is live until it expires. If no worker has reached the database for half a lease duration,
-no lease expires. After the next contact of a worker, no lease expires for one whole lease duration.
+no lease expires. From the time at which a worker reaches the database again, no lease expires for
+one whole lease duration.
 docs/explanation/continuity.md explains the reason.
 """
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 #: Longest plausible time until a lease expires, in lease durations. A lease with a later expiry
 #: counts as expired, because it was written before the database's clock was set back.
 _FAR: Final = 10
-#: Fraction of the lease duration. If no worker has reached the database for this long, all workers
-#: count as cut off from the database.
+#: Time in lease durations. If no worker has reached the database for longer than this time, all
+#: workers count as cut off from the database, and no lease expires.
 _GAP: Final = 0.5
 
 
@@ -70,8 +71,9 @@ _NOT_OVER: Final = (
 )
 
 
-#: SQL statement that stores a job's fencing token in the job's row. `settle` later ignores the end
-#: of a job with an old token, even if the job itself never received the token.
+#: SQL statement that stores a job's fencing token in the job's row. With the stored token
+#: `interview_status.settle` can ignore the end of a job that has lost its lease, even if the job
+#: itself never received the token.
 _JOB_OF_LEASE: Final = (
     "INSERT INTO jobs (job_id, interview_id, token) VALUES ($1, $2, $3)"
     " ON CONFLICT (job_id) DO UPDATE SET"
@@ -96,7 +98,8 @@ async def take_lease(
         "UPDATE interviews SET token = token + (lease_job IS DISTINCT FROM $2)::integer,"
         " lease_job = $2, lease_worker = NULL,"
         " lease_expires = clock_timestamp() + make_interval(secs => $3),"
-        # An interviewer is joining, even if its dispatch was not stored or an earlier job failed.
+        # An interviewer is joining now. Therefore the status becomes "dispatched", even if the
+        # dispatch was not stored, or if the failure of an earlier job was stored.
         " status = CASE WHEN status = 'running' THEN status ELSE 'dispatched' END,"
         " outcome = NULL, reason = NULL, untaken = 0"
         f" WHERE interview_id = $1 AND {_NOT_OVER}"
@@ -131,9 +134,9 @@ async def renew_leases(
 ) -> set[str]:
     """Renew the leases of the jobs `job_ids`, and record that a worker reached the database.
 
-    One SQL statement renews the leases and records the contact. Return the ids of the jobs that
-    hold a lease. Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation
-    fails.
+    One SQL statement renews the leases and records the contact. Return the ids of those jobs in
+    `job_ids` that hold a lease. Raises DatabaseUnavailable or DatabaseOperationFailed if the
+    database operation fails.
     """
     renew = (
         "WITH contact AS ("
@@ -164,12 +167,12 @@ async def keep_lease(
 ) -> Holder | None:
     """Return the holder of the interview's lease; None if the interview does not exist.
 
-    The function renews the lease if this job still holds the lease with `token` and less than half
-    of the lease duration is left. A lease with less than half of its duration left means that the
-    worker, which normally renews the lease, is stalled. If the token in the database is lower than
-    `token`, the database was restored from a backup. The function writes this job's lease and token
-    to a restored database again, and returns the holder that was stored there. Raises
-    DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
+    The job's worker normally renews the lease. If this job still holds the lease with `token` and
+    less than half of the lease duration is left, the worker is stalled, and this function renews
+    the lease. If the token in the database is lower than `token`, the database was restored from a
+    backup. In that case the function stores this job's lease and token again, and returns the
+    holder that the backup contained. Raises DatabaseUnavailable or DatabaseOperationFailed if the
+    database operation fails.
     """
     keep = (
         "WITH kept AS ("
@@ -191,7 +194,7 @@ async def keep_lease(
 
 
 async def release_ended(connection: Connection, interview_id: str) -> None:
-    """Release the interview's lease early if the job that holds the lease has ended."""
+    """Release the interview's lease before its expiry if the job that holds it has ended."""
     await connection.execute(
         "UPDATE interviews SET lease_job = NULL, lease_worker = NULL, lease_expires = NULL"
         " WHERE interview_id = $1 AND EXISTS (SELECT FROM jobs"

@@ -45,11 +45,10 @@ NOT_TAKEN: Final = "NotTaken"
 HANDED_OVER: Final = Reason.HANDOVER_REQUESTED
 #: Reason of a redispatch: the last claimed dispatch could not be sent. See `give_back_dispatch`.
 NOT_SENT: Final = "NotSent"
-#: Reasons that are not a failure of a job. A redispatch for one of these reasons does not count as
-#: a try.
+#: Reasons for which a redispatch does not count towards `Limits.tries`, because no job has failed.
 _UNCOUNTED: Final = (HANDED_OVER, NOT_TAKEN)
 
-#: Seconds after which a dispatch counts as not taken; a worker normally takes it within
+#: Seconds after which a dispatch counts as not taken; a worker normally takes a dispatch within
 #: milliseconds. Each consecutive dispatch that no worker takes gets 1.5 times as long as the
 #: previous dispatch, up to the join deadline.
 _TAKES_S: Final = 2
@@ -106,14 +105,16 @@ _HANDED_OVER = (
     f" AND jobs.outcome = '{Outcome.HANDED_OVER}' AND jobs.reason = '{HANDED_OVER}'"
     " AND coalesce(jobs.token, 0) = interviews.token)"
 )
-#: Parameters of the query: $1 lease and $2 join deadline in seconds, $3 reasons. `_DUE` also uses
-#: $4 delay in seconds and $5 tries.
+#: SQL expression for the reason why an interview has no interviewer; null if no reason justifies a
+#: redispatch. Its parameters are $1 lease and $2 join deadline, in seconds, and $3 the reasons in
+#: `WORTH_ANOTHER_TRY`. The condition `_DUE` also uses $4 delay in seconds and $5 maximum tries.
 _WHY = (
     "CASE"
     f" WHEN {_HANDED_OVER} THEN '{HANDED_OVER}'"
     f" WHEN status IN ('dispatched', 'running') AND {expired('$1')}"
     f" AND lease_expires > {_NOW} - interval '{_LOOKED_AT_S} s' THEN '{LEASE_EXPIRED}'"
-    # A job that has no lease takes the lease within a second of recording that the job runs.
+    # A job that runs without the lease takes the lease within a second. If no job holds the lease
+    # after the join deadline, the interview has lost its interviewer.
     " WHEN status = 'running' AND lease_job IS NULL"
     f" AND updated_at BETWEEN {_NOW} - interval '{_LOOKED_AT_S} s'"
     f" AND {_NOW} - make_interval(secs => $2)"
@@ -151,10 +152,12 @@ async def find_orphaned(
     room: str | None = None,
     budget_s: float = BUDGET_S,
 ) -> list[OrphanedInterview]:
-    """Return the interviews that may be redispatched now, optionally only of one job or room.
+    """Return the interviews that may be redispatched now.
 
-    The caller must check that the candidate is in the room, because the database does not know who
-    is there. Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
+    If `job_id` or `room` is given, return only the interview of that job or in that room. The
+    caller must check that the candidate is in the room, because the database does not know the
+    participants of a room. Raises DatabaseUnavailable or DatabaseOperationFailed if the database
+    operation fails.
     """
     query = (
         f"SELECT *, {_LAST_JOB} AS last_job FROM ("

@@ -20,20 +20,21 @@ if TYPE_CHECKING:
 class PoolLimits:
     """Limits of the database connections of one process. All times are in seconds."""
 
-    #: Connections that stay open once they are opened.
+    #: Maximum number of permanent connections, which stay open once they are opened.
     size: int = 5
-    #: Additional connections that may be opened while all permanent connections are in use.
+    #: Maximum number of additional connections, which are opened only while all permanent
+    #: connections are in use.
     overflow: int = 5
     connect_timeout_s: float = 5.0
-    #: Longest wait for a free connection while all are in use.
+    #: Longest wait for a free connection while all connections are in use.
     acquire_timeout_s: float = 5.0
     statement_timeout_s: float = 10.0
-    #: A connection that was idle for longer than this is verified before use. 0: before every use.
+    #: Idle time after which a connection is verified before its next use. 0: before every use.
     verify_after_idle_s: float = 0.0
     #: Timeout for verifying a connection, for the rollback of an unfinished transaction, and for
     #: the release of a connection.
     verify_timeout_s: float = 2.0
-    #: An additional connection that is idle for longer than this is closed.
+    #: Idle time after which an additional connection is closed.
     overflow_idle_s: float = 10.0
 
 
@@ -53,7 +54,7 @@ class _StampedConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg sh
 
 
 async def _stamp(connection: _StampedConnection) -> None:
-    """Store the time of the release, instead of the session reset of asyncpg.
+    """Store the time of the release. Replaces asyncpg's own reset of a released connection.
 
     asyncpg's RESET ALL costs one more round trip for every operation. Behind PgBouncer in
     transaction mode, RESET ALL resets the server connection of another client. No operation changes
@@ -62,15 +63,15 @@ async def _stamp(connection: _StampedConnection) -> None:
     connection.released_at = asyncio.get_running_loop().time()
 
 
-#: A process that is stopped during a transaction would keep its row locks until the process
-#: resumes, for example the lock on the row `lease_contact`. This setting makes the server end a
-#: transaction of a stopped process. The setting is LOCAL because with PgBouncer the next
-#: transaction may use another connection.
+#: Statement that lets the server end a transaction that waits longer than 2 s for its next
+#: statement. Otherwise a process that is stopped (SIGSTOP) during a transaction would keep its row
+#: locks until the process resumes, for example the lock on the row of `lease_contact`. The setting
+#: is LOCAL because with PgBouncer the next transaction may use another connection.
 _NO_LONGER_IDLE = "SET LOCAL idle_in_transaction_session_timeout = 2000"  # ms
 
 
 class Connections:
-    """Up to `size` permanent connections, and up to `overflow` more while they are needed.
+    """The permanent and the additional connections of one process, within `PoolLimits`.
 
     A single asyncpg pool either keeps all idle connections, or closes all of them, or opens its
     permanent connections before they are needed (`min_size`). Therefore this class uses two pools.

@@ -1,8 +1,8 @@
 """Stored turns: the speaker, the text, and the part of the text that was heard.
 
-A partial answer that was not committed as a turn before its job ended counts as a turn as well. The
-query for turns assembles the partial answer from the job's `hearing` records, so no process has to
-write a turn for it later.
+If a job ended before a partial answer was committed as a turn, the partial answer counts as a turn
+as well. The query `TURNS` assembles the partial answer from the job's `hearing` records, so no
+process has to write a turn for the partial answer later.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qs, unquote, urlsplit
 
-# The pattern matches up to the last @, because a password may contain an unescaped @ or /. Masking
-# too much is safe.
+# The user and the password of a URL. The pattern matches up to the last @, because a password may
+# contain an unescaped @ or /. If the last @ is not the end of the password, too much is masked,
+# which is safe.
 _USERINFO = re.compile(r"(?P<user>://[^:/@?]*):.*@", re.DOTALL)
 _QUERY = re.compile(r"(?P<key>[?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
 #: sslmode values of libpq (https://www.postgresql.org/docs/current/libpq-ssl.html) and asyncpg.

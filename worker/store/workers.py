@@ -31,7 +31,7 @@ class Peers:
 
 
 def _seen(fresh_s: str) -> str:
-    """Return the SQL condition that a worker's heartbeat is newer than `fresh_s` seconds.
+    """Return the SQL condition that a worker's heartbeat is at most `fresh_s` seconds old.
 
     `fresh_s` is the placeholder of a query parameter, such as `$3`.
     """
@@ -40,7 +40,7 @@ def _seen(fresh_s: str) -> str:
 
 
 def _there(fresh_s: str) -> str:
-    """Return the SQL condition that a worker has a fresh heartbeat and takes jobs."""
+    """Return the SQL condition that a worker takes jobs and fulfils `_seen(fresh_s)`."""
     return f"takes_jobs AND {_seen(fresh_s)}"
 
 
@@ -53,7 +53,7 @@ async def note_worker(
     free_slots: int,
     budget_s: float = BUDGET_S,
 ) -> None:
-    """Write this worker's heartbeat; remove the rows of workers that have no recent heartbeat."""
+    """Write this worker's heartbeat; remove the rows of workers without one for `_FORGOTTEN_S`."""
     note = (
         "WITH forgotten AS (DELETE FROM workers WHERE worker_id <> $1"
         f" AND seen < {_NOW} - interval '{_FORGOTTEN_S} s')"
@@ -88,7 +88,10 @@ async def other_workers(
     fresh_s: float,
     budget_s: float = BUDGET_S,
 ) -> Peers:
-    """Count the other workers of `agent_name` with a fresh heartbeat, and their free slots."""
+    """Count the workers of `agent_name` other than `besides`, and the free slots of these workers.
+
+    A worker counts if its heartbeat is at most `fresh_s` seconds old.
+    """
     count = (
         "SELECT count(*) AS workers,"
         " coalesce(sum(free_slots) FILTER (WHERE takes_jobs), 0) AS seats FROM workers"
@@ -111,16 +114,16 @@ async def can_be_followed(
     failed_tries: int | None,
     budget_s: float = BUDGET_S,
 ) -> bool:
-    """Return whether some worker can take over the interview of a job that holds its lease.
+    """Return whether a worker can take over the interview whose lease the job `job_id` holds.
 
     Args:
         db: The database.
         job_id: The job that holds the lease.
         agent_name: The agent name of the job's dispatch.
         fresh_s: Maximum age of a heartbeat, in seconds.
-        failed_tries: The maximum number of redispatches, if the job has failed. The own worker of a
-            failed job is alive, and can take over even without a free slot. None if the job's
-            worker is gone.
+        failed_tries: The maximum number of redispatches if the job has failed; None if the job's
+            worker asked the job to end. The worker of a failed job can take over the interview
+            itself, even without a free slot. A worker that asked the job to end cannot take over.
         budget_s: Time budget in seconds.
     """
     ask = (

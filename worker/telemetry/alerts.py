@@ -17,14 +17,14 @@ from worker.telemetry.job_observer import UNRESPONSIVE_S
 
 #: Target duration of a job's start, in seconds (row S7 of docs/reference/rows.md).
 START_TARGET_S: Final = 0.8
-#: Seconds of ingestion lag after which the alert fires.
+#: Seconds of ingestion lag above which the alert InterviewShippingLag fires.
 _SHIPPING_S: Final = 300
-#: Free bytes below which the alert fires. This space holds the journals of a few thousand long
-#: interviews, of some 300 kB each.
+#: Free bytes below which the alert InterviewDiskFull fires. This space holds the journals of a few
+#: thousand long interviews, of some 300 kB each.
 _LEAST_DISK: Final = 1_000_000_000
 _WINDOW: Final = "15m"
-#: Duration for which a series must have been absent to count as new. A shorter absence does not
-#: count, because one failed scrape makes a series stale.
+#: Duration, in Prometheus notation, for which a series must have been absent to count as new. A
+#: shorter absence does not count, because one failed scrape makes a series stale.
 _MEMORY: Final = "1h"
 #: States of a job whose session has not started yet, and states in which the session runs.
 _STARTING: Final = tuple(state for state in State if state.phase < Phase.SESSION)
@@ -47,8 +47,8 @@ class Alert:
 
     name: str
     expr: str
-    #: Duration for which the expression must be true, in Prometheus notation. If it is empty, the
-    #: alert fires immediately.
+    #: Duration for which the expression must be true, in Prometheus notation. If the duration is
+    #: empty, the alert fires immediately.
     wait: str = ""
     severity: Literal["page", "ticket"]
     summary: str
@@ -101,8 +101,8 @@ ALERTS: Final = (
         description="No worker is ready for dispatches: new candidates wait in an empty room.",
     ),
     Alert(
-        # The jobs and counters of a dead worker disappear with it, so no other alert would report
-        # the death.
+        # The job gauges and the counters of a dead worker disappear with the worker, so no other
+        # alert would report its death.
         name="InterviewWorkerDied",
         expr=f"(max_over_time({catalog.SLOTS_USED.name}[5m]) > 0"
         f" unless max_over_time({catalog.DRAINING.name}[5m]) > 0)"
@@ -200,7 +200,8 @@ ALERTS: Final = (
         description="{{ $value | humanize }} in the last 15 minutes: add workers or slots.",
     ),
     Alert(
-        # LiveKit offers no jobs to a worker at its target load, so a full worker refuses no jobs.
+        # LiveKit offers no jobs to a worker at its target load. Therefore a full worker refuses no
+        # jobs, and the alert InterviewsTurnedDown does not fire.
         name="InterviewSlotsFull",
         expr=f"{_FREE} < 1 and sum ({_READY}) > 0",
         wait="1m",

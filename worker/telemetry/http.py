@@ -31,7 +31,7 @@ class TelemetryServer:
     Args:
         observer: The source of job data.
         status: Returns the worker's status; called for each response.
-        token: The bearer token that a request must contain; empty disables the check.
+        token: The bearer token that each GET request must contain; empty disables the check.
         posts: Handlers of POST requests, by path. A POST handler authenticates its caller.
     """
 
@@ -97,7 +97,7 @@ class TelemetryServer:
             return _json({"error": error.reason}, status=error.status)
 
     async def _livez(self, _: web.Request) -> web.StreamResponse:
-        """Answer the probe, which proves that the main process's event loop runs."""
+        """Answer the liveness probe. Any answer proves that the main process's event loop runs."""
         unresponsive = self._observer.unresponsive()
         return _json({"alive": True, "unresponsive_jobs": unresponsive})
 

@@ -23,7 +23,7 @@ _ENDED_KEPT: Final = 50
 
 
 class Observer:
-    """Follows the jobs of one worker. Of jobs that ended long ago, only the counters remain."""
+    """Follows the jobs of one worker. Keeps the last `_ENDED_KEPT` ended jobs, and all counters."""
 
     def __init__(self, journals: Path, *, version: str) -> None:
         self.metrics = Metrics()

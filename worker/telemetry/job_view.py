@@ -14,7 +14,7 @@ from states.table import phase_of
 
 @dataclass
 class JobView:
-    """View of one job. Times are seconds since the job was received, like `t` in its records."""
+    """State of one job. The times `since_t` and `last_t` are seconds since the job was received."""
 
     job_id: str
     room: str = ""

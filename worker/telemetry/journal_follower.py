@@ -1,8 +1,9 @@
 """Tail the journals of this worker's jobs, which are the only source of job telemetry.
 
-As the journals are on disk, a job process needs no channel to the main process, and a killed job
-still counts. The follower never lists the folder of the journals. The follower opens only the
-journals of jobs that this worker was given, so half a million old journals cost nothing.
+As the journals are on disk, a job process needs no channel to the main process, and the records of
+a killed job are still counted. The follower never lists the folder of the journals. The follower
+opens only the journals of jobs that this worker was given, so half a million old journals cost
+nothing.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ Record = Mapping[str, Any]
 
 #: Seconds between two polls.
 EVERY_S: Final = 0.5
-#: Maximum bytes read from one journal per poll. A job writes about a hundredth of this between
-#: polls.
+#: Maximum number of bytes read from one journal per poll. Between two polls a job writes about a
+#: hundredth of this number.
 _MOST_BYTES: Final = 1 << 20
 
 
@@ -126,7 +127,7 @@ def _read(job_id: str, followed: _Followed) -> News:
     if followed.descriptor is None:
         try:
             followed.descriptor = os.open(followed.path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:  # no journal yet, or never: a job with a full disk creates none
+        except OSError:  # the journal does not exist yet; on a full disk it never will
             return News(job_id=job_id, records=(), alive_at=0.0)
     data = os.pread(followed.descriptor, _MOST_BYTES, followed.read_to)
     whole = data[: data.rfind(b"\n") + 1]

@@ -85,7 +85,7 @@ def _steps() -> list[Any]:
 
 
 def _named(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any]:
-    """Add the extra fields, and put the key of a line into `event` and its sentence into `message`.
+    """Return a log line with its key as `event`, its sentence as `message`, and its extra fields.
 
     A line without a key, such as a line of a library, has the name of its logger as `event`.
     """
@@ -102,7 +102,7 @@ def _named(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_key(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any]:
-    """Drop the key of a line, because people read the sentence."""
+    """Drop the key of a log line on the console, where people read the line's sentence."""
     del line["event"]
     return line
 

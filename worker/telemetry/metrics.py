@@ -32,7 +32,8 @@ logger = logging.getLogger(__name__)
 _MOST_VALUES: Final = 60
 _OTHER: Final = "Other"
 _LONGEST_VALUE: Final = 60
-#: Prefixes and suffix of journal steps that load or close a resource.
+#: In the name of a journal step: the prefixes of steps that load and that close a resource, and the
+#: suffix of a load that ended after its budget.
 _LOAD, _CLOSE, _LATE = "load ", "close ", " (late)"
 _RESOURCES: Final = ("stt", "tts", "llm")
 

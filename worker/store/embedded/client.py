@@ -42,8 +42,8 @@ class EmbeddedPostgres:
     """One use of a data folder's embedded PostgreSQL, from `start` to `aclose`.
 
     The keeper is the process that runs the server. If the keeper dies during the use, another
-    keeper is started and the URL stays the same. Processes that are forked from this process do not
-    keep the server alive, because they only connect by the URL.
+    keeper is started and the URL stays the same. A process that is forked from this process does
+    not keep the server alive, because the fork closes the copied connection to the keeper.
     """
 
     def __init__(self, layout: Layout, connection: socket.socket) -> None:
@@ -51,7 +51,7 @@ class EmbeddedPostgres:
         # The use lasts until this connection to the keeper is closed.
         self._connection = connection
         self._watch = asyncio.create_task(self._watch_the_keeper())
-        #: URL of the database. It names a Unix socket that only this user may access.
+        #: URL of the database. The URL names a Unix socket that only this Unix account may access.
         self.url = layout.url
 
     @classmethod

@@ -105,8 +105,8 @@ class Server:
     async def _clear_away_the_previous(self) -> None:
         """Stop processes that a killed keeper or server left behind, and remove stale lock files.
 
-        PostgreSQL would refuse to start while a dead server has not been reaped. In a container
-        whose first process reaps no other processes, a dead server is never reaped.
+        PostgreSQL refuses to start while a lock file names a server that exists, even as a zombie.
+        In a container whose first process reaps no other processes, a dead server stays a zombie.
         """
         await _stop(lambda: _working_in(self._layout.cluster, self._fresh_cluster))
         for lock_file in self._layout.server_lock_files:
@@ -169,7 +169,7 @@ class Server:
 
 
 def _die_with(keeper: int) -> Callable[[], None]:
-    """Return a preexec function, which requests a SIGINT when the keeper dies (prctl(2))."""
+    """Return a `preexec_fn` that asks the kernel for a SIGINT when the keeper dies (prctl(2))."""
 
     def ask_for_it() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
@@ -197,10 +197,10 @@ async def _stop(left: Callable[[], Collection[int]]) -> None:
 
 
 def _working_in(*folders: Path) -> list[int]:
-    """Return the ids of processes whose working directory is in `folders`: servers and sessions.
+    """Return the ids of the server and session processes that work in one of `folders`.
 
-    The process ids in lock files are not used. Such an id may belong to another process by now, and
-    session processes outlive a killed server.
+    The process ids in lock files are not used, because such an id may belong to another process by
+    now, and because session processes, which the lock files do not name, outlive a killed server.
     """
     found = []
     for entry in Path("/proc").iterdir():

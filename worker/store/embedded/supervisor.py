@@ -62,7 +62,8 @@ class Keeper:
             await first
             return 1
         finally:
-            # Not `async with`: from Python 3.12 on, that waits until every user has left.
+            # Do not use `async with` for the listener: from Python 3.12 on, the end of the block
+            # would wait until every user has left.
             if listener is not None:
                 listener.close()
             with contextlib.suppress(OSError):
