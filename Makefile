@@ -88,7 +88,7 @@ clips: $(READY) ## Speak the bundled clips anew
 lock: $(READY) ## requirements/*.lock, made again; UPGRADE=1 takes the newest versions that fit
 	$(BIN)/python -m scripts.lock $(if $(UPGRADE),--upgrade)
 
-audit: ## Known vulnerabilities of the locked packages (pip-audit, which asks a registry)
+audit: ## Known vulnerabilities of the packages in runtime.lock (pip-audit asks a registry)
 	@$(PYTHON) -m venv $(VENV)/audit
 	@$(VENV)/audit/bin/python -m pip --quiet --disable-pip-version-check $(LOCKED) requirements/audit.lock
 	$(VENV)/audit/bin/pip-audit --disable-pip --require-hashes -r requirements/runtime.lock

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ from tests.stand_ins.deepgram import DeepgramStandIn
 from tests.stand_ins.elevenlabs import ElevenLabsStandIn
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai import OpenAIStandIn
+from tests.support import bare_platform
 from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, word_error_rate
-from tests.support.live.one_question import ALL_THE_WAY, ANSWER, PLAN, SCRIPT
-from tests.support.live.running_worker import RunningWorker, StartWorker
+from tests.support.live.one_question import ALL_THE_WAY, ANSWER, PLAN, SCRIPT, is_running
+from tests.support.live.running_worker import RunningWorker, StartWorker, database_elsewhere
+from tests.support.live.scenarios import spoken_by
 from worker.simulation.conversation import hold_conversation
 
 # Each needs more than one processor of the two: the tests of this group never run side by side.
@@ -156,3 +159,42 @@ async def test_providers_that_fail_once_lose_no_word(
     cloud.openai.next(Fault.refuse(429))
 
     assert_held(await hold(worker))
+
+
+@pytest.fixture
+async def database() -> AsyncIterator[str]:
+    """Yield the URL of a database of its own, which stops after the workers of the test."""
+    async with database_elsewhere() as url:
+        yield url
+
+
+@pytest.mark.rotates
+async def test_a_worker_on_a_bare_platform_serves_and_drains(
+    database: str, start_worker: StartWorker, cloud: Cloud, tmp_path: Path
+) -> None:
+    worker = await start_worker(
+        {
+            **cloud.settings,
+            **bare_platform.variables(tmp_path / "platform"),
+            "DATABASE_URL": database,
+            "INTERVIEW_EMBEDDED": "0",
+            "INTERVIEW_DRAIN_S": "120",
+        }
+    )
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await worker.job(interview.room, until=is_running)
+        worker.terminate()
+        await worker.logged("worker_draining")
+        await hold_conversation(candidate, SCRIPT)
+    assert await worker.exited() == 0
+    (job,) = worker.histories(interview.room)
+    assert_path(job, *ALL_THE_WAY)
+    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert (job.exit_code, job.signal) == (0, None)
+    assert word_error_rate(ANSWER, spoken_by(job, "candidate")) <= MOST_WORD_ERRORS
+    # The worker had no local models: both providers are stand-ins in this process.
+    assert worker.log(event="speech_models_not_preloaded")
+    assert cloud.deepgram.audio_s > 0
+    assert cloud.elevenlabs.characters > 0

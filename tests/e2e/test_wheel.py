@@ -137,7 +137,8 @@ def lifecycle_alone(wheels: Wheels, tmp_path_factory: pytest.TempPathFactory) ->
 def worker(wheels: Wheels, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the interpreter of an environment with runtime.lock and both wheels, as in an image.
 
-    pip resolves nothing. `pip check` then says whether the lock has everything that is required.
+    pip resolves nothing. `pip check` then says whether the lock has everything that is required
+    without an extra.
     """
     interpreter = empty_environment(tmp_path_factory.mktemp("worker") / "venv")
     locked = ("--require-hashes", "--only-binary", ":all:", "-r", REPOSITORY / RUNTIME.path)
@@ -201,6 +202,9 @@ def test_the_command_is_installed_with_its_data(worker: Path, tmp_path: Path) ->
     command = worker.parent / "interview-worker"
     assert "Usage: interview-worker" in must_run(command, "--help", cwd=tmp_path)
     assert must_run(command, "--version", cwd=tmp_path).startswith("interview-worker ")
+    # The extra `png`, and the fonts of the other wheel.
+    must_run(command, "diagram", "--format", "png", "-o", "drawn.png", cwd=tmp_path)
+    assert (tmp_path / "drawn.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_worker_requires_the_lifecycle_and_leaves_its_plugin_to_it(

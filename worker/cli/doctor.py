@@ -16,8 +16,8 @@ from rich.text import Text
 from worker.cli.common import ExitCode, one_line_errors, print_json
 from worker.cli.tables import printable
 from worker.config.settings import Settings
-from worker.env.group import SettingsInvalid
 from worker.config.unknown import unknown_variables
+from worker.env.group import SettingsInvalid
 
 if TYPE_CHECKING:
     from worker.doctor.runner import Result

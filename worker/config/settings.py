@@ -21,8 +21,8 @@ from worker.config.continuity import ContinuitySettings
 from worker.config.http import HttpSettings
 from worker.config.providers import ProviderSettings
 from worker.config.silence import SilenceSettings
-from worker.faults.grammar import Fault, FaultInvalid, parse
 from worker.env.group import SettingsGroup
+from worker.faults.grammar import Fault, FaultInvalid, parse
 
 #: The credentials of a URL (before an `@`), and its query.
 _URL_SECRETS = re.compile(r"(?<=://)[^/?#\s]+(?=@)|(?<=\?)[^#\s]+")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 #: Folders whose documents are checked, besides those at the top of the repository.
-_FOLDERS: Final = ("docs", "deploy", "examples")
+_FOLDERS: Final = ("docs", "deploy", "examples", "states")
 _MARKDOWN: Final = MarkdownIt("commonmark").enable("table")
 _HTML_LINK: Final = re.compile(r'\b(?:href|src)="([^"]+)"')
 _HTML_ANCHOR: Final = re.compile(r'\b(?:id|name)="([^"]+)"')

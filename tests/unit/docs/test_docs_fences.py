@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from tests.support.documents.markdown import documents, read
-from tests.support.paths import REPOSITORY
+from tests.support.documents.markdown import documents
 from worker.interview.plan.plan import PlanError, load_plan
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     from tests.support.documents.markdown import Document, Fence
 
-LONGEST_README: Final = 150
 #: Languages of shell sessions that the tests would not check.
 UNCHECKED: Final = ("bash", "console", "shell", "shell-session", "zsh")
 #: Keys by which a plan is known among other YAML.
@@ -98,8 +96,3 @@ def test_every_python_fence_compiles() -> None:
         if fence.info == "python" and (problem := python_problem(document, fence))
     ]
     assert not wrong, "\n".join(wrong)
-
-
-def test_the_readme_is_short() -> None:
-    lines = len(read(REPOSITORY / "README.md").text.splitlines())
-    assert lines <= LONGEST_README, f"README.md has {lines} lines: the details belong into docs/"

@@ -11,9 +11,8 @@ from pydantic import SecretStr
 
 from states import BUDGETS, State
 from worker.config.settings import Settings, origin_of, shown, variable_of
-from worker.env.group import SettingsInvalid
 from worker.config.silence import NUMBERED, Rung
-from worker.env.group import help_texts
+from worker.env.group import SettingsInvalid, help_texts
 
 VARIABLES = {variable_of(name): name for name in Settings.model_fields}
 
