@@ -66,7 +66,7 @@ CODES: Final[Mapping[str, ExitCode]] = {
     "worker.operations.errors.InterviewerPresent": ExitCode.TAKEN,
     "worker.operations.errors.OperationFailed": ExitCode.FAILED,
 }
-#: An operation that failed because of another error: the exit code is that of its `cause`.
+#: The error class that wraps another error: the exit code is that of the wrapped error, `cause`.
 _FAILED_BECAUSE: Final = "worker.operations.errors.InterviewNotCreated"
 
 

@@ -136,9 +136,9 @@ def _named(text: str) -> dict[Rung, float]:
 def _increasing(times: Mapping[Rung, float]) -> tuple[float, ...]:
     """Return the times of all steps, in seconds. A step without a time gets its default.
 
-    A value of INTERVIEW_LADDER_S may be older than a step that is not in `NUMBERED`. If the default
-    of such a step is not between the times of the steps before and after it, the step gets the time
-    halfway between these two times.
+    INTERVIEW_LADDER_S may have been written before a step was added, which is then not in
+    `NUMBERED`. If the default of such a step is not between the times of the steps before and after
+    it, the step gets the time halfway between these two times.
 
     Raises ValueError if the times do not increase.
     """

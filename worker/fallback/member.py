@@ -81,7 +81,7 @@ class Member(Generic[E]):
 
     @property
     def is_fresh(self) -> bool:
-        """True if this job itself has seen no failure of the member since it last served."""
+        """True if the member has not failed in this job since it last served; other jobs do not count."""
         return self.failure is None or self.state in REPORTED
 
     @property

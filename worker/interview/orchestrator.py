@@ -99,7 +99,7 @@ class LlmAllowance:
     #: The interviewer's next utterance, in the plan's own words.
     move: Move
     place: PlanPosition
-    #: True if the model may add an acknowledgement, which asks nothing, before `move`.
+    #: True if the model may acknowledge the answer, without a question, before it speaks `move`.
     acknowledge: bool = False
     #: Number of follow-ups that the model may ask in its own words about the current question. Such
     #: a follow-up replaces `move`.

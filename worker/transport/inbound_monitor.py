@@ -36,7 +36,7 @@ _HICCUP_S: Final = 2.0
 _QUIET_LOOKS: Final = 7
 #: Maximum seconds to wait until the candidate is quiet.
 _SETTLES_S: Final = 4.0
-#: Timeout in seconds for the `on_back` callback, after which output resumes.
+#: Timeout in seconds for the `on_back` callback. Output resumes when the callback has ended.
 _BEFORE_RETURN_S: Final = 4.0
 
 

@@ -40,7 +40,7 @@ class OutboundEvent(StrEnum):
     CANDIDATE_HERE = auto()
     #: The candidate who came back is still in the room when CANDIDATE_RETURNING ends.
     CANDIDATE_STAYED = auto()
-    #: The candidate who came back has left again when CANDIDATE_RETURNING ends.
+    #: The candidate came back, and left again before the state CANDIDATE_RETURNING ended.
     CANDIDATE_LEFT_AGAIN = auto()
     ROOM_LOST = auto()
     #: The room has been disconnected for `GONE_S` seconds.

@@ -117,7 +117,7 @@ class SpeechFiles:
         return True
 
     def _make_room(self) -> None:
-        """Remove stale drafts and claims, and the least recently used files over the limit.
+        """Remove stale temporary files, and, over the limit, the least recently used files.
 
         Several processes may run this method at the same time.
         """

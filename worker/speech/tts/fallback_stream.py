@@ -150,10 +150,9 @@ class ChainStream(tts.SynthesizeStream):
     def _voices(self, serving: str | None) -> tuple[str, ...]:
         """Return the voices whose cached audio is preferred to live speech.
 
+        `serving` is the first provider of the chain that can speak live; None if no provider can.
         If the utterance already has a voice, only that voice is returned. Otherwise, the voices of
-        the chain up to `serving` are returned, including those of providers that cannot speak live
-        now. `serving` is the first provider that can speak live; if it is None, all voices are
-        returned.
+        `serving` and of the providers before it are returned, or all voices if `serving` is None.
         """
         names = self._chain.names
         if self._voice is not None:
