@@ -81,7 +81,7 @@ class Member(Generic[E]):
 
     @property
     def is_fresh(self) -> bool:
-        """True if the member has not failed in this job since it last served; other jobs do not count."""
+        """True if this job has seen no failure of the member since the member last served."""
         return self.failure is None or self.state in REPORTED
 
     @property
