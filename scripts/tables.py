@@ -16,9 +16,9 @@ from worker.cli.common import ExitCode
 from worker.cli.faults import fault_rows
 from worker.cli.resources import resource_rows
 from worker.config.settings import Settings, shown, variable_of
+from worker.env.group import help_texts
 from worker.faults import grammar
 from worker.faults.points import Kind
-from worker.env.group import help_texts
 
 _REPOSITORY: Final = Path(__file__).parents[1]
 

@@ -9,8 +9,8 @@ from worker.cli.databases import no_database
 from worker.cli.errors import CommandError, ExitCode, code_of, report
 from worker.config.partial import partial_settings
 from worker.config.settings import Settings
-from worker.env.group import SettingsInvalid
 from worker.config.unknown import unknown_variables
+from worker.env.group import SettingsInvalid
 from worker.livekit_api.errors import check_url as check_livekit_url
 from worker.operations.interviews import livekit_client
 from worker.store.url import check_url as check_database_url

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from worker.env.group import SettingsGroup
 from worker.faults.points import add_members
 from worker.providers.registry import VENDORS, settings_of, vendors_of
-from worker.env.group import SettingsGroup
 from worker.providers.vendor import CHAINS
 from worker.speech.tts.voice import Voice
 
