@@ -40,10 +40,10 @@ class InterviewOver(OperationFailed):
 
 
 class InterviewNotCreated(OperationFailed):
-    """Raised if LiveKit fails while an interview is created.
+    """Raised if LiveKit or the database fails while an interview is created and dispatched.
 
-    `cause` is LiveKit's error. `kept` is the id of the interview if it is in the database all the
-    same; None if nothing was stored, or if it was removed again.
+    `cause` is the error of either. `kept` is the id of the interview if it is in the database all
+    the same; None if nothing was stored, or if it was removed again.
     """
 
     def __init__(self, cause: Exception, *, kept: str | None = None) -> None:
@@ -52,7 +52,7 @@ class InterviewNotCreated(OperationFailed):
             "no interview was created"
             if kept is None
             else f"interview {kept} stays in the database: `interview-worker interviews dispatch "
-            f"{kept}` sends its interviewer"
+            f"{kept}` sends an interviewer unless one is in its room"
         )
         super().__init__(f"{cause}; {end}")
 
