@@ -16,8 +16,8 @@ from rich.text import Text
 from worker.cli.common import ExitCode, one_line_errors, print_json
 from worker.cli.tables import printable
 from worker.config.settings import Settings
-from worker.env.group import SettingsInvalid
 from worker.config.unknown import unknown_variables
+from worker.env.group import SettingsInvalid
 
 if TYPE_CHECKING:
     from worker.doctor.runner import Result
@@ -40,7 +40,8 @@ def doctor(
     provider of the fallback chains the smallest request that the provider bills. The exit code is 0
     if nothing is wrong, and 1 otherwise.
     """
-    rows = _settings_rows() or _rows()
+    with one_line_errors():
+        rows = _settings_rows() or _rows()
     verdicts = [row["verdict"] for row in rows]
     well = "wrong" not in verdicts and not (strict and "warning" in verdicts)
     if as_json:
