@@ -79,7 +79,7 @@ class History:
             record = by_seq[seq]
             try:
                 reader.read(record)
-            except (KeyError, ValueError, TypeError) as error:
+            except (KeyError, ValueError, TypeError, OverflowError) as error:
                 raise JournalError(f"record {seq} ({record.get('kind')}): {error!r}") from error
         return cls(
             header=reader.header,
@@ -115,7 +115,7 @@ class History:
                 exit_code=job.get("exit_code"),
                 signal=job.get("signal"),
             )
-        except (AttributeError, KeyError, ValueError, TypeError) as error:
+        except (AttributeError, KeyError, ValueError, TypeError, OverflowError) as error:
             raise JournalError(f"this is not the JSON of a job: {error!r}") from error
 
     def as_json(self) -> dict[str, Any]:

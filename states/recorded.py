@@ -54,7 +54,7 @@ class Turn:
 
 
 def transition_from(entry: Mapping[str, Any]) -> Transition:
-    """Parse a transition. Raises KeyError, ValueError or TypeError if a field is wrong."""
+    """Parse a transition. A wrong field raises KeyError, TypeError, ValueError or OverflowError."""
     event, target = Event(entry["event"]) if entry["event"] else None, State(entry["to"])
     declared = event is Event.APPLICATION_ENDED or target is State.CLOSED
     reason = entry.get("reason")
@@ -69,7 +69,7 @@ def transition_from(entry: Mapping[str, Any]) -> Transition:
 
 
 def step_from(entry: Mapping[str, Any]) -> Step:
-    """Parse a timed step. Raises KeyError, ValueError or TypeError if a field is wrong."""
+    """Parse a timed step. A wrong field raises KeyError, TypeError, ValueError or OverflowError."""
     needs, budget_s = entry.get("needs"), entry.get("budget_s")
     if not math.isfinite(entry["elapsed_ms"]):
         raise ValueError("elapsed_ms is not a number of milliseconds")
@@ -101,7 +101,7 @@ class RecordReader:
         self.signal: int | None = None
 
     def read(self, record: Mapping[str, Any]) -> None:
-        """Add a record. Raises KeyError, ValueError or TypeError if a field is wrong."""
+        """Add a record. A wrong field raises KeyError, TypeError, ValueError or OverflowError."""
         kind = record["kind"]
         if not math.isfinite(record.get("t", 0.0)):
             raise ValueError("t is not a number of seconds")

@@ -12,7 +12,9 @@ from worker.cli.errors import code_of
 from worker.interview.plan.plan import SAMPLE_PLAN
 from worker.livekit_api.client import LiveKitClient
 from worker.livekit_api.errors import LiveKitKeyRefused, LiveKitUnreachable
+from worker.operations import interviews as operations
 from worker.operations.errors import InterviewNotCreated
+from worker.store.errors import DatabaseUnavailable
 from worker.store.interviews import InterviewStatus, list_interviews
 from worker.store.leases import take_lease
 
@@ -116,6 +118,21 @@ async def test_an_interview_that_was_taken_although_the_dispatch_failed_stays(
     (interview,) = await list_interviews(database)
     assert failed.value.kept == interview.interview_id
     assert livekit.rooms == [interview.room]
+
+
+async def test_a_dispatch_that_cannot_be_stored_names_the_interview_that_is_kept(
+    database: Database, livekit: LiveKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unavailable(*_: object, **__: object) -> bool:
+        raise DatabaseUnavailable("set_dispatched", OSError(), "postgresql://db")
+
+    monkeypatch.setattr(operations, "set_dispatched", unavailable)
+    with pytest.raises(InterviewNotCreated, match="stays in the database") as failed:
+        await create(send=True)
+    (interview,) = await list_interviews(database)
+    assert failed.value.kept == interview.interview_id
+    assert code_of(failed.value) is ExitCode.UNAVAILABLE
+    assert livekit.rooms == livekit.sent == [interview.room]
 
 
 async def test_an_interview_is_created_with_its_room_and_dispatched(

@@ -5,11 +5,62 @@ from __future__ import annotations
 import subprocess
 import sys
 
+#: Names of the worker's modules that a process has imported, and of other modules that take long.
+_IMPORTED = (
+    "slow = {'asyncpg', 'livekit', 'psutil', 'rich', 'states', 'urllib.request'}\n"
+    "names = {name for name in sys.modules if name.startswith('worker.') or name in slow}\n"
+    "print(*sorted(names), sep='\\n')\n"
+)
+
+
+def imported_by(code: str) -> list[str]:
+    """Return the names of `_IMPORTED` after a process has run `code`."""
+    code = f"import sys\n{code}\n{_IMPORTED}"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return shown.stdout.splitlines()
+
 
 def test_commands_do_not_import_livekit_agents() -> None:
-    """Importing livekit-agents costs seconds of CPU, also for every container probe."""
-    code = "import sys, worker.cli.app; sys.exit('livekit.agents' in sys.modules)"
+    """Importing livekit-agents costs seconds of CPU, which only some commands need."""
+    code = (
+        "import sys\n"
+        "from worker.cli.app import Commands\n"
+        "assert len(dict(Commands())) > 10  # looking a command up imports it\n"
+        "sys.exit('livekit.agents' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_help_imports_no_command() -> None:
+    assert imported_by("import worker.cli.app") == [
+        "worker.cli",
+        "worker.cli.app",
+        "worker.cli.help_texts",
+    ]
+    shown = imported_by(
+        "import contextlib, io, worker.cli.app\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        "    worker.cli.app.app(['--help'], standalone_mode=False)"
+    )
+    ours = [name for name in shown if name.startswith("worker.")]
+    assert ours == ["worker.cli", "worker.cli.app", "worker.cli.help_texts"]
+
+
+def test_a_probe_imports_no_setting_but_those_of_the_http_server() -> None:
+    """A container runs the command every few seconds."""
+    assert imported_by("import worker.cli.app, worker.cli.health") == [
+        "worker.cli",
+        "worker.cli.app",
+        "worker.cli.common",
+        "worker.cli.errors",
+        "worker.cli.health",
+        "worker.cli.help_texts",
+        "worker.config",
+        "worker.config.http",
+        "worker.env",
+        "worker.env.group",
+        "worker.env.messages",
+    ]
 
 
 def test_a_fault_of_a_resource_is_known_where_only_the_settings_are_imported() -> None:

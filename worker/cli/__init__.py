@@ -11,8 +11,8 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run the console script `interview-worker`."""
     try:
-        # This import takes one or two seconds. It is inside `try`, because Ctrl-C may be pressed
-        # during the import.
+        # Inside `try`, because Ctrl-C may be pressed during this import. `app` imports the command
+        # itself, which takes up to two seconds, and exits with the same code.
         from worker.cli.app import app
 
         app()

@@ -26,8 +26,8 @@ def config(
 
     The origin is the environment, the file `.env` of the working folder, or the default.
     """
-    report_unknown_variables()
     with one_line_errors():
+        report_unknown_variables()
         rows = listed_settings(Settings.load())
     if changed:
         rows = [row for row in rows if row.changed]

@@ -40,7 +40,8 @@ def doctor(
     provider of the fallback chains the smallest request that the provider bills. The exit code is 0
     if nothing is wrong, and 1 otherwise.
     """
-    rows = _settings_rows() or _rows()
+    with one_line_errors():
+        rows = _settings_rows() or _rows()
     verdicts = [row["verdict"] for row in rows]
     well = "wrong" not in verdicts and not (strict and "warning" in verdicts)
     if as_json:

@@ -1,11 +1,13 @@
-"""`interview-worker health`: the status of the worker on this machine, for container probes."""
+"""`interview-worker health`: the status of the worker on this machine, for container probes.
+
+A container runs this command every few seconds, so the module imports only what the request needs.
+"""
 
 from __future__ import annotations
 
 import http.client
 import json
-import urllib.error
-import urllib.request
+from contextlib import closing
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -58,41 +60,49 @@ def ask(settings: HttpSettings, path: str) -> tuple[bool, dict[str, Any]]:
             ExitCode.USAGE,
         )
     url = address(settings) + path
-    request = urllib.request.Request(url)  # noqa: S310  # http, and the address from the settings
-    if token := settings.http_token.get_secret_value():
-        request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=_ANSWER_S) as answer:  # noqa: S310
-            return True, _read(answer.read())
-    except urllib.error.HTTPError as error:
-        with error:  # the error object is the response, and `with` closes its connection
-            return False, _refused(url, error)
-    except (http.client.HTTPException, json.JSONDecodeError) as error:
-        raise CommandError(f"{url} is not an interview-worker ({type(error).__name__})") from None
+        status, body = _get(settings, path)
+    # A worker that dies during the request raises RemoteDisconnected, which is an OSError too.
     except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        why = getattr(reason, "strerror", None) or type(reason).__name__
+        why = getattr(error, "strerror", None) or type(error).__name__
         raise CommandError(
             f"no worker answers at {url} ({why}): it is not running, or INTERVIEW_HTTP_HOST and "
             "INTERVIEW_HTTP_PORT differ from the worker's",
             ExitCode.UNAVAILABLE,
         ) from None
-
-
-def _refused(url: str, error: urllib.error.HTTPError) -> dict[str, Any]:
-    if error.code == 401:
+    except http.client.HTTPException as error:
+        raise CommandError(f"{url} is not an interview-worker ({type(error).__name__})") from None
+    if status == 401:
         raise CommandError(
             f"{url} requires a token: set INTERVIEW_HTTP_TOKEN to the worker's", ExitCode.USAGE
-        ) from None
-    if error.code not in (404, 503):
-        raise CommandError(f"{url} is not an interview-worker (HTTP {error.code})") from None
-    return _read(error.read())
+        )
+    if status not in (200, 404, 503):
+        raise CommandError(f"{url} is not an interview-worker (HTTP {status})")
+    return status == 200, _read(url, body)
 
 
-def _read(body: bytes) -> dict[str, Any]:
-    answer = json.loads(body)
+def _get(settings: HttpSettings, path: str) -> tuple[int, bytes]:
+    """Request `path`, and return the status and the body of the answer.
+
+    The request goes to the worker alone: a proxy of the environment or a redirect would be given
+    the token.
+    """
+    token = settings.http_token.get_secret_value()
+    headers = {"Authorization": f"Bearer {token}".encode()} if token else {}
+    host = address(settings).removeprefix("http://")
+    with closing(http.client.HTTPConnection(host, timeout=_ANSWER_S)) as connection:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def _read(url: str, body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except ValueError:  # also for bytes that are not text
+        answer = None
     if not isinstance(answer, dict):
-        raise CommandError("the answer is not from an interview-worker")
+        raise CommandError(f"{url} is not an interview-worker (its answer is no JSON object)")
     return answer
 
 

@@ -29,7 +29,7 @@ from worker.cli.errors import report
 from worker.cli.help_texts import examples
 from worker.cli.moments import FORMS, moment
 from worker.cli.requirements import has_livekit, has_valid_database_url, load_settings
-from worker.cli.tables import print_list
+from worker.cli.tables import print_list, without_controls
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import MAX_METADATA_BYTES
 from worker.interview.plan.plan import SAMPLE_PLAN, Plan, load_plan
@@ -223,7 +223,7 @@ def show(interview: InterviewId, as_json: Json = False) -> None:
     if as_json:
         print_json(shown)
         return
-    typer.echo(as_markdown(shown))
+    typer.echo(without_controls(as_markdown(shown)))
 
 
 async def _show(interview_id: str) -> dict[str, Any]:

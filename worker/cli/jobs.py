@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,8 +20,9 @@ from worker.cli.common import (
     run,
 )
 from worker.cli.databases import database
+from worker.cli.errors import report
 from worker.cli.help_texts import examples
-from worker.cli.tables import add_row, print_list
+from worker.cli.tables import add_row, print_list, printable
 from worker.config.settings import Settings
 from worker.operations import jobs as operations
 from worker.store.jobs import list_jobs
@@ -101,7 +101,7 @@ async def _ship_again(journals: list[Path] | None) -> tuple[int, int, int]:
     def on_error(error: Exception) -> None:
         nonlocal bad
         bad += 1
-        print(f"interview-worker: {error}", file=sys.stderr)
+        report(str(error))
 
     async with database(settings) as db:
         new = await operations.ingest(db, chosen, on_error=on_error)
@@ -121,31 +121,32 @@ def print_history(history: History, console: Console | None = None) -> None:
     """Print a job's history as tables."""
     console = console or Console()
     header = history.header
-    console.print(f"job {header.get('job_id')}  interview {header.get('interview_id')}")
+    # The ids come from a journal, which may be any file, and are no markup.
+    ids = f"job {header.get('job_id')}  interview {header.get('interview_id')}"
+    console.print(printable(ids), markup=False)
     console.print(
         f"{history.state}  outcome {history.outcome}  reason {history.reason}  "
         f"exit code {history.exit_code}"
     )
-    states = Table("state", "entered", "for", "on", box=None, title="states", title_justify="left")
+    states = _titled("states", "state", "entered", "for", "on")
     for (state, entered, spent), transition in zip(
         history.stays(), history.transitions, strict=True
     ):
         duration = f"{spent:.3f} s" if spent is not None else ""
         add_row(states, state, f"{entered:.3f} s", duration, transition.event or "")
     console.print(states)
-    steps = Table("step", "result", "took", "tries", box=None, title="steps", title_justify="left")
+    steps = _titled("steps", "step", "result", "took", "tries")
     for step in history.steps:
         add_row(
             steps,
             step.name,
-            step.reason if step.ok else f"[red]{step.reason}[/red]",
+            step.reason,
             f"{step.elapsed_ms:.0f} ms",
             str(step.attempts),
+            style="" if step.ok else "red",
         )
     console.print(steps)
-    conditions = Table(
-        "resource", "status", "reason", "since", box=None, title="conditions", title_justify="left"
-    )
+    conditions = _titled("conditions", "resource", "status", "reason", "since")
     for condition in history.conditions:
         add_row(
             conditions,
@@ -155,3 +156,7 @@ def print_history(history: History, console: Console | None = None) -> None:
             f"{condition.since:.3f} s",
         )
     console.print(conditions)
+
+
+def _titled(title: str, *heads: str) -> Table:
+    return Table(*heads, box=None, title=title, title_justify="left")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from worker.cli.common import print_json
 from worker.cli.errors import ExitCode, report
 from worker.cli.help_texts import examples
+from worker.cli.tables import printable
 from worker.operations.plans import CheckedPlan, check_plan
 
 app = typer.Typer(no_args_is_help=True, help="Check the plans of interviews.")
@@ -27,7 +28,7 @@ def check(
     """
     checked = [check_plan(path) for path in files]
     if as_json:
-        typer.echo(json.dumps([_as_data(each) for each in checked], indent=2, ensure_ascii=False))
+        print_json([_as_data(each) for each in checked])
     else:
         for each in checked:
             if each.plan is not None:
@@ -40,7 +41,7 @@ def check(
 
 def _valid(path: str, title: str, questions: int) -> str:
     noun = "question" if questions == 1 else "questions"
-    return f"{path}: valid: {title} ({questions} {noun})"
+    return printable(f"{path}: valid: {title} ({questions} {noun})")
 
 
 def _as_data(checked: CheckedPlan) -> dict[str, object]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 import os
 
-from dotenv import dotenv_values
-
 from worker.cli.common import CommandError, ExitCode, run
 from worker.cli.databases import database_url
 from worker.cli.requirements import has_database, has_livekit, load_settings
-from worker.config.settings import Settings
+from worker.config.settings import Settings, dotenv_variables
 from worker.config.unknown import unknown_variables
 from worker.job.application import load_application
 from worker.server.port_probe import bind_once
@@ -118,9 +116,10 @@ def _check_port(settings: Settings) -> None:
 def _pin_settings() -> None:
     """Copy the variables of `.env` into the environment, without replacing variables there.
 
-    Variables without a value are skipped. Job processes read the settings when they start. Because
-    of this copy, a later change of `.env` does not give a job other settings than the worker has.
+    Variables without a value, and those that no environment can hold, are skipped: `load_settings`
+    reports such a setting. Job processes read the settings when they start. Because of this copy, a
+    later change of `.env` does not give a job other settings than the worker has.
     """
-    for name, value in dotenv_values(".env").items():
-        if value is not None:
+    for name, value in dotenv_variables().items():
+        if value is not None and "\0" not in name + value and "=" not in name:
             os.environ.setdefault(name, value)

@@ -9,8 +9,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from worker.env.group import SettingsGroup
 
-#: The characters of an address (an IPv6 address may name its interface after %) or a host name.
-_HOST = re.compile(r"[A-Za-z0-9_.:%-]*")
+#: Part of a host name or an address, between dots. An IPv6 address may name its interface after %.
+#: No part that is empty or longer can be looked up.
+_PART = r"[A-Za-z0-9_:%-]{1,63}"
+_HOST = re.compile(rf"({_PART}(\.{_PART})*\.?)?")
 
 
 class HttpSettings(SettingsGroup):

@@ -21,7 +21,7 @@ from worker.config.continuity import ContinuitySettings
 from worker.config.http import HttpSettings
 from worker.config.providers import ProviderSettings
 from worker.config.silence import SilenceSettings
-from worker.env.group import SettingsGroup
+from worker.env.group import SettingsGroup, check_text
 from worker.faults.grammar import Fault, FaultInvalid, parse
 
 #: The credentials of a URL (before an `@`), and its query.
@@ -115,7 +115,15 @@ class WorkerSettings(SettingsGroup):
 
 
 class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettings, WorkerSettings):
-    """All settings of the worker. `load` reads the settings and reports which are invalid."""
+    """All settings of the worker. `load` reads the settings and reports which are invalid.
+
+    An argument of `load`, such as `INTERVIEW_SLOTS="3"`, replaces the variable of its name. If a
+    setting is invalid, `load` raises SettingsInvalid.
+    """
+
+    # pydantic calls the validator that is declared last first. So this one sees the text of a chain
+    # or of INTERVIEW_LADDER_S before another validator splits the text.
+    _is_text_unsplit = field_validator("*", mode="before")(check_text)
 
     @field_validator("data_dir", mode="before")
     @classmethod

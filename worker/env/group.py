@@ -29,6 +29,15 @@ class SettingsInvalid(Exception):
         super().__init__("\n".join(problems))
 
 
+def check_text(value: object) -> object:
+    """Return `value`. Raises ValueError if it is text that no path, URL or header can contain.
+
+    Such text has a NUL, or bytes that are no UTF-8.
+    """
+    if isinstance(value, str) and ("\0" in value or not _encodable(value)):
+        raise ValueError("contains a character that is not text")
+    return value
+
 
 def _variable(field: str) -> str:
     return f"INTERVIEW_{field.upper()}"
@@ -55,13 +64,7 @@ class SettingsGroup(BaseSettings):
         frozen=True,
     )
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _is_text(cls, value: object) -> object:
-        """Refuse a value that no path, URL or header can contain: with NUL, or not in UTF-8."""
-        if isinstance(value, str) and ("\0" in value or not _encodable(value)):
-            raise ValueError("contains a character that is not text")
-        return value
+    _is_text = field_validator("*", mode="before")(check_text)
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:

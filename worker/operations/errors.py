@@ -43,10 +43,11 @@ class InterviewOver(OperationFailed):
 
 
 class InterviewNotCreated(OperationFailed):
-    """Raised if LiveKit fails while an interview is created.
+    """Raised if LiveKit or the database fails while an interview is created and dispatched.
 
-    `cause` is LiveKit's error. `kept` is the id of the interview if the database still contains the
-    interview. `kept` is None if no interview was stored, or if the interview was removed again.
+    `cause` is the error of LiveKit or the database. `kept` is the id of the interview if the
+    database still contains the interview; None if no interview was stored, or if the interview was
+    removed again.
     """
 
     def __init__(self, cause: Exception, *, kept: str | None = None) -> None:
@@ -55,7 +56,7 @@ class InterviewNotCreated(OperationFailed):
             "no interview was created"
             if kept is None
             else f"interview {kept} stays in the database: `interview-worker interviews dispatch "
-            f"{kept}` sends its interviewer"
+            f"{kept}` sends an interviewer unless one is in its room"
         )
         super().__init__(f"{cause}; {end}")
 

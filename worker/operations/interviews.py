@@ -86,8 +86,8 @@ async def create(
 ) -> Interview:
     """Create the room of a new interview, then store the interview.
 
-    If the room cannot be created, nothing is stored. If this process dies between the two steps, an
-    empty room is left, which LiveKit closes after `_ROOM_EMPTY_S`.
+    If the room cannot be created, nothing is stored. If the interview cannot be stored, an empty
+    room is left, which LiveKit closes after `_ROOM_EMPTY_S`.
 
     Raises LiveKitNotConfigured if a LiveKit setting is missing, InterviewNotCreated if the room
     cannot be created, and InterviewExists if another interview has the same id.
@@ -118,7 +118,7 @@ async def create_and_dispatch(
     interview that an interviewer has taken stays: LiveKit may have accepted the dispatch although
     its answer was lost. If this process dies before the dispatch, the interview and its room stay.
 
-    Raises the errors of `create`, and InterviewNotCreated if the dispatch fails.
+    Raises the errors of `create`, and InterviewNotCreated if the dispatch fails or is not stored.
     """
     interview = await create(db, settings, plan=plan, candidate_name=candidate_name, room=room)
     try:
@@ -130,6 +130,9 @@ async def create_and_dispatch(
             with contextlib.suppress(LiveKitError):
                 await livekit_client(settings).delete_room(interview.room)
         raise InterviewNotCreated(error) from error
+    except DatabaseError as error:
+        # LiveKit has accepted the dispatch, so the interviewer needs the interview.
+        raise InterviewNotCreated(error, kept=interview.interview_id) from error
 
 
 async def _removed(db: Database, interview_id: str) -> bool:

@@ -8,9 +8,13 @@ import socket
 def bind_once(host: str, port: int) -> None:
     """Bind the address as a server, and release it. Raises OSError if that is impossible.
 
-    The error number is EADDRINUSE if another socket listens at the address.
+    An empty host stands for every address of this machine. The error number is EADDRINUSE if
+    another socket listens at the address.
     """
-    family, _, _, _, where = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
+    # Without AI_PASSIVE, the lookup of an empty host returns the loopback address.
+    family, _, _, _, where = socket.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # asyncio sets this option too. Without it, connections of an earlier worker in the TCP
         # state TIME_WAIT would make the port look taken.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,3 +90,12 @@ def test_a_misspelt_variable_is_named_and_its_value_is_not(
     )
     assert "hunter2" not in done.output
     json.loads(done.stdout)
+
+
+def test_an_env_file_that_cannot_be_read_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), ".env")
+
+    monkeypatch.setattr("worker.config.settings.dotenv_values", refused)
+    done = CliRunner().invoke(app, ["config"])
+    assert (done.exit_code, done.stderr) == (1, "interview-worker: .env: Permission denied\n")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,3 +103,13 @@ def test_each_invalid_setting_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None
     assert result.exit_code == 1
     assert result.stdout.count("WRONG") == 2
     assert "INTERVIEW_SLOTS" in result.stdout
+
+
+def test_an_env_file_that_cannot_be_read_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), ".env")
+
+    monkeypatch.setenv("INTERVIEW_SLOTS", "none")
+    monkeypatch.setattr("worker.config.settings.dotenv_values", refused)
+    result = doctor(monkeypatch)
+    assert (result.exit_code, result.stderr) == (1, "interview-worker: .env: Permission denied\n")

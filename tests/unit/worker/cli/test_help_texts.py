@@ -77,6 +77,11 @@ def test_every_command_is_in_one_panel() -> None:
     assert sorted(listed) == sorted({name.split()[0] for name in COMMANDS})
 
 
+def test_every_command_that_can_be_called_is_listed() -> None:
+    inside = typer.main.get_group(app).commands
+    assert len(inside) == len(list(inside)), "worker.cli.app has a command that no panel lists"
+
+
 @pytest.mark.parametrize(
     ("name", "summary"), [each for names in PANELS.values() for each in names.items()]
 )

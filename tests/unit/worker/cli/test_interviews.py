@@ -172,6 +172,24 @@ def test_an_impossible_filter_is_one_line(
     assert asked == {}
 
 
+# --- show -----------------------------------------------------------------------------------------
+
+
+def test_what_a_candidate_typed_cannot_change_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turn = {"speaker": "candidate", "text": "a\x1b[31mb\nc", "interrupted": False}
+    unknown = dict.fromkeys(("outcome", "reason"))
+
+    async def as_data(_: object, interview_id: str) -> dict[str, Any]:
+        known = {"interview_id": interview_id, "room": "r", "status": "running", "jobs": []}
+        return {**known, **unknown, "turns": [turn]}
+
+    monkeypatch.setattr(operations, "interview_as_data", as_data)
+    assert "**Candidate:** a\N{REPLACEMENT CHARACTER}[31mb\nc\n" in typed("show", "one").stdout
+    assert json.loads(typed("show", "one", "--json").stdout)["turns"] == [turn]
+
+
 # --- token ----------------------------------------------------------------------------------------
 
 

@@ -74,6 +74,16 @@ def test_a_file_with_many_problems_does_not_fill_the_screen(tmp_path: Path) -> N
     assert lines[-1] == "interview-worker: problems that are not shown: 30"
 
 
+def test_a_title_cannot_change_the_terminal(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    text = SAMPLE_PLAN.read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("title:")]
+    plan.write_text("\n".join(['title: "Red \\e[31m talk"', *lines]), encoding="utf-8")
+    done = CliRunner().invoke(app, ["plan", "check", str(plan)])
+    assert done.exit_code == ExitCode.OK, done.stderr
+    assert f"{plan}: valid: Red \N{REPLACEMENT CHARACTER}[31m talk (" in done.stdout
+
+
 def test_checking_a_plan_imports_neither_livekit_nor_the_database() -> None:
     code = (
         "import sys, worker.cli.plan\n"

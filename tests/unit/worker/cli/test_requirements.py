@@ -159,3 +159,21 @@ def test_a_misspelt_variable_is_one_line(
         "interview-worker: INTERVIEW_EMBEDED is not a setting and has no effect: "
         "did you mean INTERVIEW_EMBEDDED?\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"INTERVIEW_SLOTS=3\xff\n", ".env is not UTF-8 text (byte 18)"),
+        (b"INTERVIEW_SLOTS=3\0\n", "INTERVIEW_SLOTS: contains a character that is not text"),
+        (b"OTHER=3\0\n'a=b'=1\n", "LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET are not set"),
+    ],
+)
+def test_start_reports_an_env_file_that_is_not_text(
+    content: bytes, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.cli.start.configure_logs", lambda _settings: None)
+    (tmp_path / ".env").write_bytes(content)
+    done = CliRunner().invoke(app, ["start"])
+    assert done.exit_code == ExitCode.USAGE
+    assert done.stderr.startswith(f"interview-worker: {problem}")

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from worker.cli.common import CommandError, ExitCode, check_names
-from worker.cli.tables import add_row, print_list
+from worker.cli.tables import add_row, print_list, without_controls
 
 HEADS = ("interview", "room", "outcome")
 
@@ -58,6 +58,21 @@ def test_a_cell_is_always_plain_text(cell: str, shown: str) -> None:
     Console(file=output, width=80).print(table)
 
     assert shown in output.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mb\x07\x9b\x7f", "a\ufffd[31mb\ufffd\ufffd\ufffd"),
+        ("over\rwritten", "over\ufffdwritten"),
+        ("two\r\nlines\n\tof text\n", "two\r\nlines\n\tof text\n"),
+        ("\u0646\u200c\u0645 \xe0\xa0!", "\u0646\u200c\u0645 \xe0\xa0!"),
+    ],
+)
+def test_text_keeps_its_lines_and_its_letters_and_loses_control_characters(
+    text: str, shown: str
+) -> None:
+    assert without_controls(text) == shown
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x1b[31m", "x" * 201])

@@ -78,7 +78,13 @@ def test_every_setting_has_its_own_variable_and_a_help_line() -> None:
 
 
 @pytest.mark.parametrize("value", ["a\0b", "a\udcffb"])
-@pytest.mark.parametrize("variable", ["LIVEKIT_URL", "INTERVIEW_DATA_DIR", "INTERVIEW_SLOTS"])
+@pytest.mark.parametrize(
+    "variable",
+    [
+        *("LIVEKIT_URL", "INTERVIEW_DATA_DIR", "INTERVIEW_SLOTS"),
+        *("INTERVIEW_STT", "INTERVIEW_LADDER_S", "INTERVIEW_HTTP_TOKEN"),
+    ],
+)
 def test_a_value_that_is_not_text_is_refused_without_being_quoted(
     variable: str, value: str
 ) -> None:
@@ -94,12 +100,17 @@ def test_an_env_file_that_is_not_utf_8_is_refused(
         Settings.load()
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "fe80::1%eth0", "worker-1.example.com", ""])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "::1", "fe80::1%eth0", "worker-1.example.com", "a.b.", "a" * 63, ""]
+)
 def test_an_address_or_a_host_name_is_accepted_as_http_host(host: str) -> None:
     assert Settings.load(INTERVIEW_HTTP_HOST=host, INTERVIEW_HTTP_TOKEN="x").http_host == host
 
 
-@pytest.mark.parametrize("host", ["two words", "http://worker", "worker/path", "wörker", "a@b"])
+@pytest.mark.parametrize(
+    "host",
+    ["two words", "http://worker", "worker/path", "wörker", "a@b", "a..b", ".a", f"{'a' * 64}.b"],
+)
 def test_what_is_no_host_is_refused_as_http_host(host: str) -> None:
     assert problem_of("INTERVIEW_HTTP_HOST", host).endswith("must be an IP address or a host name")
 

@@ -1,13 +1,17 @@
-"""Names of variables and help texts of a group of settings."""
+"""A group of settings: names of variables, help texts, sources and errors."""
 
 from __future__ import annotations
 
 import inspect
+from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import Field
 
-from worker.env.group import SettingsGroup, help_texts
+from worker.env.group import SettingsGroup, SettingsInvalid, help_texts
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class FirstSettings(SettingsGroup):
@@ -58,3 +62,21 @@ def test_without_sources_a_help_text_is_empty(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(inspect, "getsource", missing)
     assert help_texts(SecondSettings) == {"slots": ""}
+
+
+def test_a_group_alone_reads_the_environment_and_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("INTERVIEW_GRACE_S=4\nINTERVIEW_CHAIN=file\nINTERVIEW_SLOTS=x\n")
+    monkeypatch.setenv("INTERVIEW_CHAIN", "environment")
+    group = FirstSettings.load()
+    assert (group.grace_s, group.chain) == (4.0, "environment")
+
+
+def test_an_invalid_setting_of_a_group_is_named_by_its_variable() -> None:
+    with pytest.raises(
+        SettingsInvalid, match=r"^VENDOR_KEY: contains a character that is not text$"
+    ) as refused:
+        FirstSettings.load(VENDOR_KEY="a\0b")
+    assert refused.value.variables == {"VENDOR_KEY"}

@@ -33,3 +33,10 @@ def test_an_address_of_another_machine_is_unusable() -> None:
     problem = unusable("192.0.2.1", 0, refused.value)
     assert isinstance(problem, HostUnusable)
     assert "INTERVIEW_HTTP_HOST=192.0.2.1" in str(problem)
+
+
+def test_an_empty_host_stands_for_every_address_of_this_machine() -> None:
+    with socket.create_server(("127.0.0.2", 0)) as somebody:
+        port: int = somebody.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            bind_once("", port)
