@@ -114,7 +114,7 @@ class ProviderChain(Generic[E]):
             self._say(self.condition())
 
     def remake(self, name: str) -> None:
-        """Close a member's plugin instance. The next use creates an instance and connections."""
+        """Close a member's plugin instance. The next use creates a new instance and connections."""
         self._named(name).abandon_engine()
 
     def has_better(self, name: str) -> bool:
