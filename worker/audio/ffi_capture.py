@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class StraightUnavailable(Exception):
-    """Raised when this version of LiveKit's SDK cannot take audio without its event loop."""
+    """Raised when audio cannot be sent without the event loop, because the SDK has changed."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(
@@ -29,7 +29,7 @@ def capture_via_ffi(source: rtc.AudioSource, frame: rtc.AudioFrame) -> None:
     library has its own threads. The library copies the samples before the request returns, and
     plays the samples independently of Python.
 
-    Raises StraightUnavailable if the private functions of the SDK that this needs have changed.
+    Raises StraightUnavailable if the SDK's private functions that are called here have changed.
     """
     try:
         request = ffi_pb2.FfiRequest()

@@ -25,7 +25,7 @@ _MADE_UP: Final = "made_up"
 
 
 def is_made_up(frame: object) -> bool:
-    """Return True for a frame of silence from `GaplessInput`, which no client has sent."""
+    """Return True for a frame of silence that `GaplessInput` has generated."""
     return isinstance(frame, rtc.AudioFrame) and _MADE_UP in frame.userdata
 
 

@@ -198,8 +198,8 @@ class MixedAudioOutput(io.AudioOutput):
         """Wait for a good point at which to cut off the session's utterance.
 
         A good point is the end of the utterance if the end comes within `longest_s` seconds, else
-        the quietest pause in that time. If no utterance is being played, the method returns at
-        once. Returns True if the utterance is over.
+        the quietest pause in that time. Returns True if the utterance is over. If no utterance is
+        being played, the method returns False at once.
         """
         return await self._feeder.sentence_over(longest_s=longest_s)
 
@@ -301,8 +301,8 @@ class MixedAudioOutput(io.AudioOutput):
     def _report(self, segment: Segment) -> None:
         """Report to the session that its utterance was interrupted.
 
-        The report is deferred with `call_soon`. So the outputs that wrap this output have counted
-        the utterance, and its end, before the report arrives.
+        The report is deferred with `call_soon`, because an output that wraps this output must
+        process the last frame and the flush of the utterance before it receives the report.
         """
         self._last_playout = segment.playout
         report = functools.partial(

@@ -30,7 +30,8 @@ QUEUE_S: Final = 0.4
 #: utterance but the longest, fits as a whole. The candidate therefore hears all of the audio even
 #: while the event loop is blocked.
 LONG_QUEUE_S: Final = 10.0
-#: Seconds of each piece in which `QueueSink` delivers a frame. `clear` drops only later pieces.
+#: Length in seconds of the pieces in which `QueueSink` delivers a frame. `clear` drops only the
+#: pieces that are not delivered yet.
 PIECE_S: Final = 0.05
 _UNPUBLISH_TIMEOUT_S: Final = 1.0
 #: Seconds by which sums of durations may be off because of rounding.
@@ -98,7 +99,7 @@ class RtcSink:
         self._room: rtc.Room | None = None
         self._publication: rtc.LocalTrackPublication | None = None
         self._closed = False
-        # LiveKit's own count of queued audio is not used, because it falls behind permanently when
+        # LiveKit's own count of queued audio is not used, because it falls behind permanently once
         # the event loop was blocked, and does not include the audio of `play_aside`.
         self._fed, self._aside = Playhead(), Playhead()
         self._clearings = 0

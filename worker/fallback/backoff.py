@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from worker.aio.backoff import ExponentialBackoff
 
-#: The first cooldown in seconds; each failed probe doubles it.
+#: The first cooldown of a provider that has failed, in seconds. After each failed probe the next
+#: cooldown is twice as long, but at most `REST_S`.
 FIRST_REST_S = 1.0
 #: The longest cooldown in seconds between two probes of an unavailable provider.
 REST_S = 30.0

@@ -35,9 +35,9 @@ class ProviderChain(Generic[E]):
     The chain creates each member at its first use and keeps it. A member that failed permanently
     (`Failure.for_good`) is disabled for the rest of the interview. A member that failed temporarily
     cools down, for `FIRST_REST_S` seconds at first, and is tried meanwhile only if no healthy
-    member is left. A cooldown ends once the member's probe succeeds, or after its time if the
-    member has no probe. With a `breaker`, all jobs of a worker share the state of the members that
-    have a probe.
+    member is left. A member with a probe cools down until its probe succeeds. A member without a
+    probe cools down for the time of its back-off. With a `breaker`, all jobs of a worker share the
+    state of the members that have a probe.
 
     The chain calls `on_change` with the resource's condition when a different member starts to
     serve and when no member can serve. The chain calls `on_fault` with a member's name and the
@@ -73,12 +73,12 @@ class ProviderChain(Generic[E]):
         return tuple(member.name for member in self._members)
 
     def is_fresh(self, name: str) -> bool:
-        """Return True if this job itself has seen no failure of the member since it last served."""
+        """Return False if the member has failed in this job and has not served since."""
         return self._named(name).is_fresh
 
     @property
     def serving(self) -> str:
-        """The name of the member that served last; before the first use, the first choice."""
+        """The name of the member that served last, or of the first member if none has served."""
         return (self._serving or self._members[0]).name
 
     @property
@@ -108,13 +108,13 @@ class ProviderChain(Generic[E]):
             yield member.name, member.engine
 
     def _end_loss(self, member: Member[E]) -> None:
-        """If the chain was lost and a member could be created now, report the chain's recovery."""
+        """If the resource was lost and `member` can serve again, report the recovery."""
         if self._lost and not member.is_lost:
             self._lost = False
             self._say(self.condition())
 
     def remake(self, name: str) -> None:
-        """Close the plugin instance of a member. The next use creates one with new connections."""
+        """Close a member's plugin instance. The next use creates a new instance and connections."""
         self._named(name).abandon_engine()
 
     def has_better(self, name: str) -> bool:
@@ -284,11 +284,11 @@ class ProviderChain(Generic[E]):
         now = asyncio.get_running_loop().time()
         if not record.for_good and now - member.served_at < _OWN_EVIDENCE_S:
             return
-        # Once the time of another job's report is over, a permanent failure in it counts as
-        # temporary, so that the member is tried if no healthy member is left.
+        # After the time `until` of another job's record, a permanent failure in the record counts
+        # as temporary, so that the member is tried if no healthy member is left.
         seconds = self._sharing.seconds_left(record)
         member.failed_elsewhere(Failure(record.reason, for_good=record.for_good and seconds > 0))
-        # The jitter wakes the waiting jobs one after the other, so that only the first probes.
+        # The jitter wakes the waiting jobs one after the other, so that only the first job probes.
         self._start_timer(member, seconds + random.uniform(0.0, _SPREAD_S))  # noqa: S311  # jitter
 
     # --- reporting --------------------------------------------------------------------------------

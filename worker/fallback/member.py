@@ -50,9 +50,9 @@ class Member(Generic[E]):
     probe: Probe | None = None
     engine: E | None = None
     state: MemberState = MemberState.HEALTHY
-    #: The last failure. None in HEALTHY, and also in CREATION_DUE if the member has served since
-    #: the failure or another job has reported its recovery. The failure is permanent in the states
-    #: of `NOT_TRIED` only.
+    #: The last failure. None in the state HEALTHY. Also None in the state CREATION_DUE if the
+    #: member has served since the failure, or if another job has reported the member's recovery. In
+    #: the states of `NOT_TRIED`, and only in these, the failure is permanent.
     failure: Failure | None = None
     #: When the cooldown ends, in event loop time; valid only while `is_cooling`.
     cools_until: float = 0.0
@@ -71,7 +71,7 @@ class Member(Generic[E]):
 
     @property
     def is_cooling(self) -> bool:
-        """True if other members are tried first, until the cooldown or a probe after it ends."""
+        """True during a cooldown and the probe after it: other members are tried first."""
         return self.state in COOLING
 
     @property
@@ -81,7 +81,7 @@ class Member(Generic[E]):
 
     @property
     def is_fresh(self) -> bool:
-        """True if this job has seen no failure of the member since the member last served."""
+        """False if the member has failed in this job and has not served since."""
         return self.failure is None or self.state in REPORTED
 
     @property
@@ -93,8 +93,9 @@ class Member(Generic[E]):
         """Classify an error of this provider.
 
         If the provider has served before, a rejected request is not a permanent failure, for two
-        reasons. ElevenLabs closes with 1008 for too many concurrent contexts as well as for a wrong
-        voice. A language model's server sends 400 if its filter rejects a single prompt.
+        reasons. ElevenLabs closes the connection with code 1008 for too many concurrent contexts as
+        well as for a wrong voice. A language model's server sends 400 if its filter rejects a
+        single prompt.
         """
         failure = failure_of(error)
         if failure.reason == REQUEST_REFUSED and self.served_at > float("-inf"):

@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 #: Maximum size of a record file in bytes; a larger file is not a record.
 _LARGEST_FILE = 4096
-#: Seconds after its time `until` at which a record is stale, because the job that wrote the record
-#: has ended.
+#: A record whose time `until` is more than this many seconds ago is stale, because the job that
+#: wrote the record has ended.
 _STALE_S = 300.0
 #: Longest time in seconds that `until` may lie in the future. A later time means that the clock was
 #: set back or that the record is invalid.

@@ -66,7 +66,7 @@ class ProviderRound:
             self._waiting = (each for each in self._chain.candidates() if each[0] not in asked)
         chosen = next(self._waiting, None)
         if chosen is None and self._suspects and not self._found_nothing:
-            # No other provider could be asked, so ask the first provider that gave no text again,
+            # No other provider could be asked, so ask again the first provider that gave no text,
             # with the whole audio.
             return self._suspects[0] if self._tries < _MOST_TRIES else None
         return chosen

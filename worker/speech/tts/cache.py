@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Version of the cache key. Change the number with a change of the code after which the same words
-#: sound different. Entries of an older version are never read again, and are evicted first.
+#: Version of the cache key. Increase the number if a change of the code makes the same words sound
+#: different. Entries of an older version are never read again, and are evicted first.
 _EDITION: Final = 1
 #: Timeout in seconds for reading a file. A live provider answers within the same time, so a longer
 #: wait for the disk gains nothing. After `_MOST_IN_VAIN` timeouts the disk is not used any more.
@@ -78,7 +78,7 @@ class SpeechStore(Protocol):
         ...
 
     async def release(self, provider: str, sentence: str) -> None:
-        """Release a claim."""
+        """Release the claim on a sentence, so that another job may claim the sentence."""
         ...
 
 
@@ -131,7 +131,7 @@ class SpeechCache:
     async def claim(self, provider: str, sentence: str) -> bool:
         """Claim the right to synthesise a sentence; return False if another job has claimed it.
 
-        The claim lasts until `release`.
+        The claim lasts until `release`, or until it is `cache_files._STALE_S` seconds old.
         """
         voice = self._voices.get(provider)
         if voice is None:
@@ -140,7 +140,7 @@ class SpeechCache:
         return await self._change("claim-speech", claim) is not False
 
     async def release(self, provider: str, sentence: str) -> None:
-        """Release a claim."""
+        """Release the claim on a sentence, so that another job may claim the sentence."""
         voice = self._voices.get(provider)
         if voice is not None:
             release = partial(self._files.release, name_of(voice, sentence))

@@ -37,7 +37,8 @@ _SUFFIX: Final = ".speech"
 _DRAFT_SUFFIX: Final = ".draft"
 _CLAIM_SUFFIX: Final = ".claim"
 _TRANSIENT: Final = (_DRAFT_SUFFIX, _CLAIM_SUFFIX)
-#: Seconds after which the file of a draft or a claim counts as left over from a dead job.
+#: Seconds after which a draft (a cache file that is being written) or a claim (a file that says
+#: that a job synthesises the sentence) counts as left over from a dead job.
 _STALE_S: Final = 60.0
 #: Longest possible audio of a sentence, in seconds. A file with longer audio counts as damaged, and
 #: is not read into memory as a whole.
@@ -112,14 +113,15 @@ class SpeechFiles:
         return True
 
     def release(self, name: str) -> bool:
-        """Release a claim. Raises OSError if the claim cannot be removed."""
+        """Release the claim on a sentence. Raises OSError if the claim cannot be removed."""
         self._claim(name).unlink(missing_ok=True)
         return True
 
     def _make_room(self) -> None:
-        """Remove stale temporary files, and, over the limit, the least recently used files.
+        """Remove stale temporary files and, if the cache is too large, old audio files.
 
-        Several processes may run this method at the same time.
+        The least recently used audio files are removed first. Several processes may run this method
+        at the same time.
         """
         found: list[tuple[float, int, Path]] = []
         stale = time.time() - _STALE_S

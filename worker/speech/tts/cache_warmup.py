@@ -38,8 +38,8 @@ _HEAD_START_S: Final = 1.0
 #: Minimum pause in seconds between two requests. The pause is at least as long as the last request
 #: took, so that a local speech model uses at most half of one processor.
 _LEAST_PAUSE_S: Final = 0.2
-#: Number of consecutive failures after which the warm-up asks a provider no more. After an earlier
-#: failure, the warm-up pauses for `_FAILURE_PAUSE_S` seconds times the number of failures so far.
+#: Number of consecutive failures after which the warm-up asks a provider no more. After fewer
+#: failures, the warm-up pauses for `_FAILURE_PAUSE_S` seconds times the number of these failures.
 _MOST_FAILURES: Final = 3
 _FAILURE_PAUSE_S: Final = 5.0
 #: Seconds until the next sentence is tried, if another job has claimed the current sentence.

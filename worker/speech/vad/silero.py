@@ -117,7 +117,7 @@ class VADCache:
         return await asyncio.shield(self._loading)
 
     async def get(self) -> vad.VAD | None:
-        """Return the VAD, or None if it fails to load, so that turn detection works without it."""
+        """Return the VAD, or None if loading fails, because turns can also end without a VAD."""
         try:
             return await self.load()
         except VADLoadFailed:

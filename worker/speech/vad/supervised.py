@@ -41,7 +41,7 @@ _REASONS = (VADSilent, VADEnded)
 
 
 class SupervisedVAD(StrictVAD):
-    """A VAD whose streams never fail, because failures of `inner` are reported to `on_change`.
+    """A VAD whose streams never fail: a failure of `inner` is reported to `on_change` instead.
 
     A stream of `inner` is lost if it raises an error, ends early (`VADEnded`), or receives audio
     for `_SILENT_LOOKS` checks (2 s) without sending an event (`VADSilent`). A lost stream is
@@ -61,7 +61,7 @@ class SupervisedVAD(StrictVAD):
         self._stream: WatchedStream | None = None
 
     def join_late(self) -> None:
-        """Use the next stream only after a pause in speech; the first use sets `delivers`."""
+        """Use the next stream only after a pause in speech, and set `delivers` at that moment."""
         self._joins_late = True
         self.delivers.clear()
 
