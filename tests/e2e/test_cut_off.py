@@ -57,7 +57,9 @@ if TYPE_CHECKING:
     from worker.store.turns import Turn
 
 # Each needs more than one processor of the two: the tests of this group never run side by side.
-pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("heavy")]
+#: Alone: an interface that appears or vanishes makes every WebRTC client on the machine look for
+#: another path, and candidates of other tests would send no packets for ten seconds.
+pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.alone]
 
 FIRST, SECOND = (
     Question(id=each, text=text, follow_ups_allowed=0, thinking_pause_s=1.2)
