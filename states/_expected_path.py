@@ -160,7 +160,7 @@ def compare(expected: Sequence[Visit], actual: Sequence[Transition]) -> Comparis
 
 
 def _skipping_gaps(expected: Sequence[Visit], positions: dict[int, int]) -> dict[int, int]:
-    """Return `positions`, and every position behind one or more gaps that begin at a position.
+    """Return `positions`, and the positions that are reached from these by skipping gaps.
 
     A gap may match no visit, so the position behind the gap is possible too. Each position maps to
     the position that it was reached from.
@@ -177,7 +177,7 @@ def _skipping_gaps(expected: Sequence[Visit], positions: dict[int, int]) -> dict
 def _way_to(position: int, reached: Sequence[dict[int, int]]) -> list[int]:
     """Return, for each actual visit in order, the index of the element that the visit matched.
 
-    `position` is the index behind the last matched element; `reached` is that of `compare`.
+    `position` is the index behind the last matched element; `compare` explains `reached`.
     """
     way = []
     for step in reversed(reached[1:]):

@@ -77,7 +77,7 @@ class Conditions:
 
     @classmethod
     def of(cls, conditions: Iterable[Condition]) -> Conditions:
-        """Build the object. If a resource has several conditions, the last condition is kept."""
+        """Index `conditions` by resource. Of several conditions of one resource, keep the last."""
         return cls({condition.resource: condition for condition in conditions})
 
     def updated(self, condition: Condition) -> Conditions:

@@ -32,7 +32,7 @@ class Deadline:
             self.begin(seconds)
 
     def keep(self) -> None:
-        """Keep the limit, and call `on_spent` again if the limit has already been reached."""
+        """Restart the timer with the same limit; call `on_spent` again if the limit has passed."""
         self.stop()
         if self._at is not None:
             self._timer = asyncio.get_running_loop().call_at(self._at, self._on_spent)

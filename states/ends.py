@@ -24,8 +24,8 @@ _LONGEST: Final = 60
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _REASON: Final = re.compile(r"[A-Z][A-Za-z0-9]*")
 
-#: Outcomes that no application may declare, because they mean that another job continues the work
-#: or holds its lease.
+#: Outcomes that no application may declare, because these outcomes mean that another job continues
+#: the work or holds the lease.
 _OF_THE_LIFECYCLE: Final = frozenset({Outcome.HANDED_OVER, Outcome.SUPERSEDED})
 
 

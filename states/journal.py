@@ -4,9 +4,9 @@ Each line is one record with the fields `v` (format version), `seq`, `at` (UTC, 
 (seconds since the job was received) and `kind`. The kind determines the other fields:
 
 job         the header, always with seq 0: job_id, room, worker_id, pid, budgets (seconds by state);
-            of an interview also interview_id, and for a job that follows another follows_job and
-            follows_why; also faults (those that INTERVIEW_FAULTS sets) and ends (those that the
-            application declares), if there are any
+            of an interview also interview_id; of a job that continues the work of an earlier job
+            also follows_job (the earlier job) and follows_why (the reason for the new job); also
+            faults (set by INTERVIEW_FAULTS) and ends (declared by the application), if any
 transition  from, event, to, outcome, reason
 internal    state, event: an event that changed no state
 lease       token: the fencing token of the lease that the job has taken
@@ -43,8 +43,8 @@ from typing import Any, Protocol
 logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
-#: Limit of a record's time `t`, in seconds. A larger number means a damaged record, and a huge one
-#: would not fit into a float.
+#: Limit of a record's time `t`, in seconds. A larger number means a damaged record, and a huge
+#: integer could not be converted to a float.
 _MOST_S = 1e12
 
 Record = dict[str, Any]

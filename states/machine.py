@@ -105,10 +105,10 @@ class Lifecycle:
         return self._deadline.remaining
 
     async def reached(self, *places: State | Phase) -> State:
-        """Wait until the job has entered one of the states or phases, and return the state.
+        """Wait until the job has entered one of `places`, and return the state.
 
-        Returns immediately if the job has entered one of them before. Raises LifecycleStopped if
-        the lifecycle stops before the job enters one of them.
+        Returns immediately if the job has already entered one of `places`. Raises LifecycleStopped
+        if the lifecycle stops before the job enters one of `places`.
         """
         while True:
             for transition in self.transitions:
@@ -152,7 +152,7 @@ class Lifecycle:
         self._owner = asyncio.create_task(self._own(), name="lifecycle-owner")
 
     async def stop(self) -> None:
-        """Stop the processing of events. Callers that await a reply get `LifecycleStopped`."""
+        """Stop the processing of events. Calls that still await a reply raise LifecycleStopped."""
         self._stopped = True
         self._deadline.stop()
         try:
@@ -212,7 +212,7 @@ class Lifecycle:
             raise LifecycleStopped(letter.event)
         self._mailbox.put_nowait(letter)
 
-    # --- only the owner task runs the methods below -----------------------------------------------
+    # --- processing of events by the owner task ---------------------------------------------------
 
     async def _own(self) -> None:
         while True:

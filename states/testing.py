@@ -251,8 +251,7 @@ def assert_entered(
 def assert_outcome(
     subject: Subject, outcome: Outcome | str, reason: EndReason | None = None
 ) -> None:
-    """Assert the outcome and the reason of the job. Outcome and reason are final once the job
-    enters CLOSING.
+    """Assert the outcome and the reason of the job, which are set when the job enters CLOSING.
 
     `reason` is a reason of the lifecycle, or of an end that the job's application declares.
     Raises AssertionError, with the job's path, if the job has another outcome or reason. Raises

@@ -44,7 +44,7 @@ class Row:
 def rows_of(view: View) -> Iterator[tuple[State, ...]]:
     """Yield the states before CLOSING, row by row.
 
-    The states of an inner group share one row. The outermost group contains all rows.
+    States that share a deadline share one row. Every other state has a row of its own.
     """
     inner = {state: group for group in view.groups[1:] for state in group}
     seen: set[State] = set()
@@ -56,7 +56,7 @@ def rows_of(view: View) -> Iterator[tuple[State, ...]]:
 
 
 def row_at(view: View, states: tuple[State, ...], endings: list[Arrow], y: float) -> Row:
-    """Return a row that begins at `y`, high enough for its states and the lanes of `endings`."""
+    """Return a row that begins at `y`, high enough for its states and their arrows to CLOSING."""
     lanes = lanes_height(endings) + 4
     if len(states) == 1:
         box = view.boxes[states[0]]

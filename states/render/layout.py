@@ -2,8 +2,9 @@
 
 The states before CLOSING stand one below the other, in the table's order. States that share a
 deadline stand side by side. CLOSING is a bar as high as the column of states, so that no two arrows
-cross. A state that is added to the table gets a row, and an added ending gets a lane. An arrow that
-cannot be straight is listed in words below the drawing, because it would cross other arrows.
+cross. A state that is added to the table gets a row, and each arrow to CLOSING has its own height.
+An arrow that cannot be straight is listed in words below the drawing, because it would cross other
+arrows.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ class _Drawing:
         return Part(marks=(card, title) if self.view.of_a_job else (card,))
 
     def _region(self) -> None:
-        """Draw the outline of all states before CLOSING, and the lanes common to all of them."""
+        """Draw the outline of all states before CLOSING, and their common arrows to CLOSING."""
         height = self.bottom - self.top
         region = Rect(x=EDGE, y=self.top, width=REGION_RIGHT - EDGE, height=height, css="region")
         name = f"any state before {self.view.closing}"

@@ -95,7 +95,7 @@ class Panel:
     figures: str = ""
 
     def x(self, t: float) -> float:
-        """Return the x of the time `t`. A time outside the axis is moved to the end of the axis."""
+        """Return the x of the time `t`; for a time outside the axis, the x of the nearer end."""
         if self.log:
             low, high = math.log10(self.start), math.log10(self.end)
             part = (math.log10(max(t, self.start)) - low) / (high - low)

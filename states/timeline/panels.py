@@ -14,16 +14,16 @@ from states.table import BUDGETS, State
 from states.timeline.chart import Panel, Row, Span
 from states.timeline.startup import RECEIVED, TARGET_S, Link, Startup, last_word, startup
 
-#: Fraction of the target time. A start-up that took longer shows the line of the target time.
+#: The target time is drawn only if the start-up took longer than this fraction of `TARGET_S`.
 _SHOWS_TARGET: Final = 0.4
-#: Minimum duration of a wait between two steps, in seconds, that is mentioned.
+#: Minimum duration, in seconds, of a wait between two steps that the summary mentions.
 _SHOWN_WAIT_S: Final = 0.01
 
 
 def startup_panel(history: History) -> Panel:
     """Return the panel with the states, steps and milestones of a job's start-up.
 
-    The panel ends when the job entered RUNNING, or when the start-up ended without RUNNING.
+    The bars end at the time at which the job entered RUNNING, or the start-up ended without it.
     """
     start = startup(history)
     shows_target = start.ended > _SHOWS_TARGET * TARGET_S

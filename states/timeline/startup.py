@@ -180,7 +180,7 @@ class _Chain:
             at, step = self._waited_for(step)
 
     def _waited_for(self, step: Step) -> tuple[float, Step | None]:
-        """Return the time until which `step` waited, and the step that it waited for, or None."""
+        """Return the time until which `step` waited, and the step that it waited for, if any."""
         if step.needs is None:
             return step.began, self._last(step.began)
         needed = [s for s in self._left if s.name in {f"load {name}" for name in step.needs}]

@@ -67,7 +67,7 @@ class Application(Protocol):
     def failed_words(cls) -> Clip | None:
         """Return the closing message of a job whose application could not be created.
 
-        None plays no message. The default is the built-in apology (worker/job/apology.py).
+        Return None to play no message. The default is the built-in apology (worker/job/apology.py).
         """
         # Imported here, because the commands import this module and need no audio decoder.
         from worker.job.apology import load_apology

@@ -47,7 +47,10 @@ FAILED_EXIT_CODE: Final = 1
 
 
 class SetUpFailed(Exception):
-    """Raised if a process cannot be prepared for a job. The message is one line without data."""
+    """Raised if a process cannot be prepared for a job.
+
+    The message is one line without personal data.
+    """
 
 
 def ignore_signals() -> None:
@@ -57,7 +60,7 @@ def ignore_signals() -> None:
     forkserver the framework's own handlers are never installed, so SIGTERM would kill a job in the
     middle of a sentence. The forkserver must ignore these signals as well. If the forkserver died,
     the exit codes of its children would be lost, and the framework would treat running jobs as
-    dead. The forkserver ends with the last process that can request children from it.
+    dead. The forkserver exits by itself once no process is left that can request children from it.
     """
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -90,7 +90,7 @@ class Job:
         self.floor: TurnFloor | None = None
         #: Task that opens the audio output.
         self.opening: asyncio.Task[None] | None = None
-        #: True once the main process is gone. The job then does not wait for the current speaker.
+        #: True once the main process is gone, so CLOSING does not wait for the current speaker.
         self.orphaned = False
         self._leaving: asyncio.Task[None] | None = None
         #: Task that loads the resources. The task may continue after the session has started.

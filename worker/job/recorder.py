@@ -15,7 +15,7 @@ from worker.resources.resource import LoadReport
 #: Log lines of this module appear under the job's logger.
 logger = logging.getLogger("worker.job")
 
-#: The four start-up lines of a job. Each name is the `event` of its log line.
+#: The `event` fields of the four log lines about the start-up of a job.
 Milestone: TypeAlias = Literal["handshake_start", "ctx_connected", "session_started", "init_done"]
 
 #: Milliseconds from job receipt to `init_done` above which a start is logged as slow. The target is

@@ -24,7 +24,7 @@ class RunnerJob(JobHandle, Protocol):
     loading: asyncio.Task[None] | None
     #: The steps that were registered with `after_session`.
     last_records: list[Callable[[], Awaitable[None]]]
-    #: True once the main process is gone. The job then does not wait for the current speaker.
+    #: True once the main process is gone, so CLOSING does not wait for the current speaker.
     orphaned: bool
 
     def ship_journal(self) -> None:

@@ -18,7 +18,7 @@ class Plugin:
     """Factories that create a vendor's plugin instances from the worker's settings."""
 
     #: Factory of speech to text; None if the vendor does not serve that chain. The second argument
-    #: is the loaded VAD, for models that do not detect speech themselves; None if there is none.
+    #: is the VAD, for models that do not detect speech themselves; None if no VAD is loaded.
     stt: Callable[[Any, agents.vad.VAD | None], agents.stt.STT[Any]] | None = None
     #: Factory of text to speech, 24 kHz mono.
     tts: Callable[[Any], agents.tts.TTS[Any]] | None = None

@@ -1,7 +1,7 @@
 """The fallback chains of speech and language, made from the settings and the vendors' plugins.
 
-A plugin is imported when a member is created, so a worker whose chains do not name a vendor never
-imports that vendor's SDK, and an SDK that cannot be imported fails like any other provider.
+Only the plugins of the vendors in the chains are imported. A vendor whose SDK cannot be imported
+fails like any other provider.
 """
 
 from __future__ import annotations

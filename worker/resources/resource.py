@@ -115,9 +115,9 @@ class Consequence:
     #: Name of the recorded clip that announces the loss. The candidate also gets the clip's text in
     #: writing. None if no announcement is needed.
     told: str | None = None
-    #: A pair: what ends turns while the resource is missing, and what ends turns while it is loaded.
-    #: Each is a turn detection mode of the framework (stt, vad), or the name of a resource that is a turn
-    #: detector.
+    #: A pair: what ends turns while the resource is missing, and what ends turns while the resource
+    #: is loaded. Each is a turn detection mode of the framework (stt, vad), or the name of a
+    #: resource that is a turn detector.
     turns_end_on: tuple[str, str] | None = None
     #: True if nothing that the candidate says is understood without the resource.
     deafens: bool = False

@@ -32,7 +32,7 @@ def preload_turn_detector() -> None:
 
 
 async def load_model() -> Predict:
-    """Return the model, immediately if it is preloaded, else loaded in a thread within a second.
+    """Return a function that runs the model. If needed, a thread loads the model in about a second.
 
     Raises ImportError if the model's wheel is missing, and the errors of the model's runtime.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Default of `agents.target_load` in the configuration of LiveKit's server (pkg/agent/config.go).
-#: The server sends no job to a worker that reports this load or more, and does not tell the worker.
+#: The server sends no job to a worker that reports this load or more; the worker gets no notice.
 #: A worker without a free slot reports this load.
 SERVER_TARGET_LOAD: Final = 0.7
 

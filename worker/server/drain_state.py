@@ -19,7 +19,7 @@ class DrainState(StrEnum):
     DRAINING = auto()
     #: The drain time is over. The jobs are handed over to other workers.
     HANDING_OVER = auto()
-    #: Like HANDING_OVER, but a stop request has asked for it, so the next request ends the jobs.
+    #: Like HANDING_OVER, but requested by a stop request. The next stop request ends the jobs.
     HANDING_OVER_ON_REQUEST = auto()
     #: The jobs are ended, including those that are being handed over.
     ENDING = auto()

@@ -256,7 +256,7 @@ class JournalCollector:
             self._waiting.setdefault(job_id, time.monotonic() - max(0.0, age_s))
 
     async def _ship_now(self, database: Database, path: Path, exit_code: int | None) -> bool:
-        """Ingest a journal, with retries until that works. Return True if the file must stay."""
+        """Ingest a journal; retry after transient errors. Return True if the file must stay."""
         await self._ready.wait()
         killed_by = -exit_code if exit_code is not None and exit_code < 0 else None
         delays = _RETRY.delays()

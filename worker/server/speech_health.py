@@ -29,7 +29,7 @@ def _problem(settings: ProviderSettings, breaker: SharedBreaker, kind: str) -> s
 
 
 def _away(breaker: SharedBreaker, kind: str, name: str) -> str | None:
-    """Return why all jobs skip a provider; None if the provider is healthy or has cooled down."""
+    """Return why all jobs skip a provider; None if jobs may use the provider."""
     record = breaker.read(kind, name)
     if record is None or record.ready or record.until <= breaker.clock():
         return None

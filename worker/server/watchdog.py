@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 #: Seconds for which the event loop must be blocked, while other threads run, before the process is
 #: ended. A memory shortage or a slow resolver blocks the loop for a much shorter time.
 GIVEN_UP_S: Final = 30.0
-#: Seconds from the log line to the end of the process, because logging may hang, too, on a pipe
-#: that no process reads any more.
+#: Seconds from the start of the log line until the process is ended, even if the log line hangs on
+#: a pipe that no process reads any more.
 _WORD_S: Final = 1.0
 # These limits count checks, not seconds. Otherwise time in which the whole process or its machine
 # was stopped would count as a blocked loop.

@@ -19,7 +19,7 @@ class OutboundState(StrEnum):
     CANDIDATE_RETURNING = auto()
     #: The interview is continued with a candidate who had left. Output continues.
     CONTINUING = auto()
-    #: The room is disconnected. Output is paused, as in the following states up to RESUMING.
+    #: The room is disconnected. Output is paused in this state, in RESUMING, and in all between.
     ROOM_LOST = auto()
     #: The room has been disconnected for so long that it counts as permanently lost.
     ROOM_GONE = auto()

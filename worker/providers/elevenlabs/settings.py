@@ -32,7 +32,7 @@ def _voice(settings: ElevenLabsSettings) -> Voice:
         provider="elevenlabs",
         voice=settings.elevenlabs_voice,
         model=settings.elevenlabs_model,
-        # The URL belongs to the key, so that an interview never plays the audio of a local test
+        # The URL is part of the cache key, so that an interview never plays audio of a local test
         # server.
         settings=(settings.elevenlabs_language, settings.elevenlabs_base_url),
     )
