@@ -94,7 +94,7 @@ def _check_own_application(settings: Settings) -> None:
 
 
 def _check_data_dir(settings: Settings) -> None:
-    # The file is empty, because a worker also starts on a full disk: the worker takes no jobs until
+    # The probe file is empty, because a worker also starts on a full disk: it takes no jobs until
     # there is space, and removing old journals makes space.
     if problem := write_probe(settings.journal_dir, size=0):
         raise CommandError(
@@ -116,7 +116,7 @@ def _check_port(settings: Settings) -> None:
 
 
 def _pin_settings() -> None:
-    """Copy the variables of `.env` into the environment, without replacing variables there.
+    """Copy the variables of `.env` into the environment, except variables that are already set.
 
     Variables without a value are skipped. Job processes read the settings when they start. Because
     of this copy, a later change of `.env` does not give a job other settings than the worker has.
