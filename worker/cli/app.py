@@ -1,6 +1,6 @@
-"""The commands of `interview-worker`. The module of a command is imported when it is used.
+"""The commands of `interview-worker`. A command's module is imported when the command is used.
 
-Importing all of them takes a second, which every container probe would pay.
+Importing the modules of all commands would delay every container probe by a second.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from worker.cli.help_texts import PANELS, examples, panel_of
 if TYPE_CHECKING:
     from typer.main import Typer
 
-#: Place of each command, and of each group of commands, below `worker.cli`. A group is a Typer
-#: application. `help_texts.PANELS` has the names in the order in which `--help` lists them.
+#: Module in `worker.cli` and attribute of each command and of each group of commands. A group is a
+#: Typer application. `help_texts.PANELS` has the names in the order in which `--help` lists them.
 _PLACES: Final[Mapping[str, str]] = {
     "start": "start:start",
     "doctor": "doctor:doctor",

@@ -19,7 +19,8 @@ from worker.cli.errors import report
 
 T = TypeVar("T")
 
-#: LiveKit accepts room names of up to 256 characters (limits.max_room_name_length).
+#: Maximum length of a name, in characters. LiveKit accepts room names of up to 256 characters
+#: (limits.max_room_name_length).
 _LONGEST_NAME = 200
 
 
@@ -35,7 +36,8 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
-#: Maximum number of rows of a list. A limit is needed because a database may have half a million.
+#: Maximum number of rows of a list. A limit is needed, because a database may have half a million
+#: interviews.
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of rows.")]
 DEFAULT_LIMIT = 100
 

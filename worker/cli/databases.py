@@ -17,10 +17,11 @@ from worker.store.migrate import MIGRATE_BUDGET_S, migrate
 async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIterator[str]:
     """Yield the URL of the configured database, or of an embedded database.
 
-    The embedded database runs until the end of the block. If INTERVIEW_EMBEDDED did not request it,
-    a note is printed on standard error, because a worker needs INTERVIEW_EMBEDDED=1 to use the same
-    database. Raises CommandError if DATABASE_URL is not set and an embedded database is not
-    allowed.
+    The embedded database runs until the end of the block. If the embedded database is used although
+    INTERVIEW_EMBEDDED is not set, a note is printed on standard error, because a worker needs
+    INTERVIEW_EMBEDDED=1 to use the same database.
+
+    Raises CommandError if DATABASE_URL is not set and an embedded database is not allowed.
     """
     url = settings.database_url.get_secret_value()
     if url:
@@ -52,8 +53,8 @@ def no_database(settings: Settings) -> CommandError:
 async def database(settings: Settings) -> AsyncIterator[Database]:
     """Yield an open database with the current schema, for one command.
 
-    Raises DatabaseUnavailable if the database does not answer within 5 s, and the errors of
-    `migrate`.
+    Raises DatabaseUnavailable if the database does not answer within 5 s (`BUDGET_S` in
+    worker/store/database.py), and the errors of `migrate`.
     """
     # Hide the warning that each retry logs, because the command reports the error in one line.
     logging.basicConfig(level=logging.ERROR)

@@ -42,8 +42,9 @@ class CommandError(Exception):
         super().__init__(message)
 
 
-#: Exit code of each error class of the project, by the class's place. The places are text, so that
-#: a command imports no part of the worker that it does not use; a test imports each of them.
+#: Exit code of each error class of the project, by the import path of the class. The paths are
+#: text, so that a command imports no part of the worker that it does not use. A test imports every
+#: class.
 CODES: Final[Mapping[str, ExitCode]] = {
     "worker.env.group.SettingsInvalid": ExitCode.USAGE,
     "worker.interview.plan.plan.PlanError": ExitCode.USAGE,
@@ -73,7 +74,7 @@ _FAILED_BECAUSE: Final = "worker.operations.errors.InterviewNotCreated"
 def code_of(error: BaseException) -> ExitCode | None:
     """Return the exit code for an error of the project; None for any other error.
 
-    The code of the nearest base class counts.
+    If CODES does not contain the class of the error, the nearest base class in CODES counts.
     """
     if isinstance(error, CommandError):
         return error.code
@@ -90,15 +91,15 @@ def code_of(error: BaseException) -> ExitCode | None:
 def one_line_errors() -> Iterator[None]:
     """Report an error of the project on standard error, and exit with its code.
 
-    The report has one line for each problem. Other errors pass through, except that a file that
-    cannot be read or written is an error of one line too.
+    The report has one line for each problem. An OSError, such as that of an unreadable file, is
+    reported in one line, with the exit code FAILED. Other errors pass through.
     """
     try:
         yield
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except BrokenPipeError:
-        raise  # the reader of the output has gone, which typer ends silently
+        raise  # the reader of the output has gone; typer ends the command silently
     except Exception as error:
         if (code := code_of(error)) is not None:
             fail(str(error), code)
@@ -111,7 +112,7 @@ def one_line_errors() -> Iterator[None]:
 def report(message: str) -> None:
     """Print a message on standard error, each line with the prefix of this program.
 
-    At most `MOST_LINES` lines are printed, and then the number of the others.
+    Of a longer message, the first `MOST_LINES` lines and the number of the other lines are printed.
     """
     lines = message.split("\n")
     for line in lines[:MOST_LINES]:

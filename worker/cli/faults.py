@@ -44,8 +44,8 @@ def faults(
 
 def fault_rows() -> list[dict[str, Any]]:
     """Return the table of fault points as data."""
-    # Importing the resources of an interview makes them members of `load`. The import takes a
-    # second, because it includes livekit-agents.
+    # This import adds the resources of an interview to the members of the fault point `load`. The
+    # import takes a second, because it includes livekit-agents.
     import worker.interview.resources  # noqa: F401  # for its effect
 
     return [

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-#: Panels of `interview-worker --help` with their commands, both in the order of use, and each
-#: command's summary. The summaries stand here too, because `--help` imports no command: a test
-#: compares each with the first sentence of the command's own help.
+#: Panels of `interview-worker --help`, each with its commands and their summaries. Panels and
+#: commands are in the order of use. The summaries stand here too, because `--help` imports no
+#: command. A test compares each summary with the first sentence of the command's own help.
 PANELS: Final[Mapping[str, Mapping[str, str]]] = {
     "Run a worker": {
         "start": "Run a worker, which takes interviews until SIGTERM or Ctrl-C.",
@@ -46,8 +46,8 @@ PANELS: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }
 
-#: Command lines by command. Each must fit into 76 columns, which a terminal of 80 columns shows
-#: without a line break.
+#: Example command lines, by command. A command line has at most 76 columns, so that a terminal of
+#: 80 columns shows the line without a line break.
 EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "start": (
         "interview-worker start",
@@ -144,7 +144,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def examples(command: str) -> str:
-    """Return the end of the help of a command: its examples, a line each."""
+    """Return the examples of a command, one per line, for the end of the command's help."""
     head = "Examples:" if len(EXAMPLES[command]) > 1 else "Example:"
     # typer removes the indentation that all lines but the first have in common. The first line is
     # empty, and the head is not indented, so that the examples stay indented.

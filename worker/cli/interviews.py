@@ -39,7 +39,7 @@ from worker.store.interviews import Interview, InterviewStatus, list_interviews
 
 T = TypeVar("T")
 
-#: Bytes of a secret below which PyJWT warns of the signature (RFC 7518, section 3.2).
+#: Minimum length of a secret, in bytes. PyJWT warns of a shorter secret (RFC 7518, section 3.2).
 _SHORT_SECRET = 32
 
 app = typer.Typer(
@@ -73,8 +73,8 @@ def create(
     """Create an interview and its room; with --dispatch, also send an interviewer.
 
     An interviewer waits INTERVIEW_CANDIDATE_JOIN_S seconds for the candidate, and then ends the
-    interview: dispatch it when the candidate is about to join. If LiveKit fails, no interview is
-    created.
+    interview: dispatch the interviewer when the candidate is about to join. If LiveKit fails, no
+    interview is created.
     """
     interview = _run(_create(candidate, plan, room, send=dispatch))
     if as_json:
@@ -162,14 +162,16 @@ def list_(
     ] = None,
     candidate: Annotated[
         str | None,
-        typer.Option(help="Only of candidates with this in their name, or with this identity."),
+        typer.Option(help="Only of candidates whose name contains this, or with this identity."),
     ] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="TIME", help=f"Created then or later: {FORMS}.")
+        str | None, typer.Option(metavar="TIME", help=f"Created at this time or later: {FORMS}.")
     ] = None,
     until: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Created before then; a date includes the whole day."),
+        typer.Option(
+            metavar="TIME", help="Created before this time; a date includes the whole day."
+        ),
     ] = None,
     limit: Limit = DEFAULT_LIMIT,
     as_json: Json = False,
@@ -256,7 +258,8 @@ async def _token(interview_id: str) -> dict[str, str]:
 def _run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that signs tokens for LiveKit, and hide the warning of a short secret.
 
-    The warning is a line of Python and one of source code. `token` reports the same in a sentence.
+    The warning would show a file name and a line of source code. `token` reports the short secret
+    in a sentence.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The HMAC key is")

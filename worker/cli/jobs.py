@@ -83,7 +83,7 @@ def ship_(
 ) -> None:
     """Store journals again, for example after the database was restored from a backup.
 
-    Records that the database has stay as they are. Journals that were not stored yet are not
+    Records in the database stay as they are. Journals that were not stored yet are not
     included by default, because the worker stores such journals.
     """
     read, new, bad = run(_ship_again(journals))

@@ -15,7 +15,8 @@ from worker.livekit_api.errors import check_url as check_livekit_url
 from worker.operations.interviews import livekit_client
 from worker.store.url import check_url as check_database_url
 
-#: Raises an error of the project if something is missing or wrong. The result is ignored.
+#: Function that raises an error of the project if something is missing or wrong. The result of the
+#: function is ignored.
 Check: TypeAlias = Callable[[Settings], object]
 
 
@@ -62,7 +63,7 @@ def has_livekit(settings: Settings) -> None:
 def has_database(settings: Settings) -> None:
     """Check, without a connection, that a worker has a database.
 
-    Raises CommandError if none is configured, and DatabaseUrlInvalid.
+    Raises CommandError if no database is configured, and DatabaseUrlInvalid if the URL is invalid.
     """
     if not settings.database_url.get_secret_value() and not settings.embedded:
         raise no_database(settings)

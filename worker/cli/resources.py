@@ -50,7 +50,7 @@ def _block(row: dict[str, Any]) -> Table:
 def resource_rows(settings: Settings) -> list[dict[str, Any]]:
     """Return the table of resources as data.
 
-    The budget of a required resource is the budget of the state BOOTSTRAPPING.
+    The time budget (`budget_s`) of a required resource is that of the state BOOTSTRAPPING.
     """
     # These imports take seconds, because they include livekit-agents. Other commands do not need
     # them.

@@ -92,7 +92,7 @@ def _check_own_application(settings: Settings) -> None:
 
 
 def _check_data_dir(settings: Settings) -> None:
-    # The file is empty, because a worker also starts on a full disk: the worker takes no jobs until
+    # The probe file is empty, because a worker also starts on a full disk: it takes no jobs until
     # there is space, and removing old journals makes space.
     if problem := write_probe(settings.journal_dir, size=0):
         raise CommandError(
@@ -114,7 +114,7 @@ def _check_port(settings: Settings) -> None:
 
 
 def _pin_settings() -> None:
-    """Copy the variables of `.env` into the environment, without replacing variables there.
+    """Copy the variables of `.env` into the environment, except variables that are already set.
 
     Variables without a value, and those that no environment can hold, are skipped: `load_settings`
     reports such a setting. Job processes read the settings when they start. Because of this copy, a

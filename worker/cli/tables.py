@@ -21,8 +21,8 @@ _WRAPPED_ROWS = 200
 def print_list(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a list of any length under the heads of its columns. None is shown as an empty cell.
 
-    A list of at most 200 rows is wrapped to the width of the terminal. In a longer list each row is
-    one line of any width.
+    A list of at most 200 rows (`_WRAPPED_ROWS`) is wrapped to the width of the terminal. In a
+    longer list, each row is one line of any width.
     """
     texts = [["" if cell is None else printable(str(cell)) for cell in row] for row in rows]
     console = Console()
@@ -39,7 +39,7 @@ def print_list(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    """Return one row as rich shows it in a table without a box, if the terminal is wide enough."""
+    """Return a row as one line, with the spacing that rich uses in a table without a box."""
     cells = zip(row, widths, strict=True)
     return "".join(f" {cell}{' ' * (width - cell_len(cell))} " for cell, width in cells)
 

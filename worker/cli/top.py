@@ -55,7 +55,7 @@ def top(
 
 
 def _screen_or_trouble(settings: Settings, usage: Usage) -> Any:
-    """Return the screen, or an error text if no worker answers, because it may be restarting."""
+    """Return the screen; if no worker answers, an error text, as the worker may be restarting."""
     try:
         return screen(look(settings, usage))
     except CommandError as error:

@@ -148,9 +148,10 @@ class InterviewApplication(Application):
         return [self._told_when_late(resource) for resource in self._declared]
 
     def _told_when_late(self, resource: Resource) -> Resource:
-        """Return the resource. If it is in `_WATCHED`, extend `attach` by `_take_on`.
+        """Return the resource; if `_WATCHED` has it, with an `attach` that calls `_take_on` first.
 
-        A resource that loads after the session has started then reports its condition too.
+        Because of `_take_on`, a resource that loads after the session has started reports its
+        condition too.
         """
         if resource.name not in _WATCHED:
             return resource
@@ -229,8 +230,8 @@ class InterviewApplication(Application):
         )
         assert self._orchestrator is not None  # noqa: S101  # required and loaded
         if name == "llm":
-            # `first_word_s` must not end a reply before the fallback chain does. The chain has its
-            # own time limit for the first word, after which the chain uses the next provider.
+            # `first_word_s` must not be shorter than the fallback chain's own time limit for the
+            # first word. When the limit of the chain has passed, the chain uses the next provider.
             reply_s = self._settings.llm_reply_s
             self._orchestrator.use_model(engine, first_word_s=reply_s, reply_s=reply_s)
         if name == "tts":

@@ -209,7 +209,9 @@ class OrchestratorLLM(llm.LLM[Never]):
         return seconds_left(self.plan, self._turns)
 
     def next_utterance(self) -> Utterance:
-        """Return the next utterance, as one object until `commit` or `speak_plainly` is called.
+        """Return the next utterance.
+
+        Every call returns the same object until `commit` or `speak_plainly` is called.
 
         Raises OrchestratorNotReady if `init` has not succeeded.
         """

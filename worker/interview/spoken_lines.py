@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def planned_lines(plan: Plan) -> Iterator[str]:
     """Yield the plan's lines: the greeting, each question with its follow-ups, the closing.
 
-    A repeated question is not yielded again. The words of a language model are not included,
-    because such words are not known before the interview.
+    A question that the interviewer repeats has the same text and is not yielded again. The words of
+    a language model are not included, because such words are not known before the interview.
     """
     yield next_move(plan, ()).text
     for question in plan.questions:

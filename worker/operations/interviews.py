@@ -43,8 +43,8 @@ _TURN_FIELDS = (
     *("interim", "heard", "interrupted", "question_id"),
 )
 #: Seconds until LiveKit closes a room that no participant has joined (`_ROOM_EMPTY_S`), or a room
-#: that all participants have left (`_ROOM_DEPARTURE_S`). A candidate who lost the connection
-#: returns, and a redispatch happens, in less time.
+#: that all participants have left (`_ROOM_DEPARTURE_S`). `_ROOM_DEPARTURE_S` is longer than a
+#: candidate needs to return after a lost connection, and longer than a redispatch takes.
 _ROOM_EMPTY_S = 3600
 _ROOM_DEPARTURE_S = 120
 
@@ -116,7 +116,8 @@ async def create_and_dispatch(
 
     If the dispatch fails, the interview is removed again, and so is its room if `room` is None. An
     interview that an interviewer has taken stays: LiveKit may have accepted the dispatch although
-    its answer was lost. If this process dies before the dispatch, the interview and its room stay.
+    the answer of LiveKit was lost. If this process dies before the dispatch, the interview and its
+    room stay.
 
     Raises the errors of `create`, and InterviewNotCreated if the dispatch fails or is not stored.
     """
@@ -233,7 +234,7 @@ async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
 
 
 def title_of(interview: Interview) -> str | None:
-    """Return the title of the interview's plan; None if the plan has none."""
+    """Return the title of the interview's plan; None if the plan has no title."""
     title = interview.plan.get("title")
     return title if isinstance(title, str) else None
 

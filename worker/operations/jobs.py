@@ -50,7 +50,7 @@ async def find_history(
 def journal_path(settings: Settings, job_id: str) -> Path | None:
     """Return the journal of a job on this machine; None if this machine has no such journal.
 
-    The returned journal may be ingested into the database or not. Raises JournalError if `job_id`
+    The database may or may not have the records of the journal. Raises JournalError if `job_id`
     is not a valid id of a job.
     """
     if "/" in job_id or job_id.startswith("."):
@@ -74,7 +74,7 @@ def kept_journals(settings: Settings) -> list[Path]:
 async def ingest(
     db: Database, journals: Sequence[Path], *, on_error: Callable[[Exception], None]
 ) -> int:
-    """Store the records of journals in the database, and return how many of them were new.
+    """Store the records of journals in the database, and return the number of new records.
 
     Records that are already in the database stay as they are. `on_error` is called, at once, with
     the error of each journal that cannot be read or stored. Raises DatabaseError if the database

@@ -75,7 +75,7 @@ class Answers:
         self._taken(pieces)
 
     async def typed(self, text: str) -> None:
-        """Commit a turn that the candidate has typed, which is always complete.
+        """Commit a turn that the candidate has typed. A typed turn is always complete.
 
         Raises OrchestratorNotReady if the plan has not loaded.
         """

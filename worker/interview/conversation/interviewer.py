@@ -75,8 +75,8 @@ class Interviewer(Agent):
         )
         #: Recorder of the candidate's answers.
         self.answers = Answers(orchestrator, book, keep_hearing, self._utterances.recorded)
-        #: Called after an utterance that ended early although nothing interrupted it. The turn is
-        #: still the interviewer's.
+        #: Called after an utterance that ended early although nothing interrupted it. During the
+        #: call, it is still the interviewer's turn to speak.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
         # True while the interview is stopping, so that answers are recorded but get no reply.
         self._stopping = False

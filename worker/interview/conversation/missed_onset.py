@@ -67,7 +67,10 @@ class MissedOnset:
         self._forgetting: asyncio.TimerHandle | None = None
 
     def came(self, line: Sounds, away_s: float = math.inf) -> None:
-        """Check speech for a missed onset after the interviewer joined, or was away for `away_s`.
+        """Begin the check for a missed onset of the candidate's speech.
+
+        The interviewer has just joined, or was away for `away_s` seconds. The check ends when
+        `asked` is called.
 
         Call this method before the candidate hears the interviewer.
         """
@@ -139,6 +142,6 @@ class MissedOnset:
         self.cut = True
 
     def _came_to_nothing(self) -> None:
-        """Clear `cut` if no transcript followed, so that the next answer is not marked cut off."""
+        """Clear `cut` if no transcript followed, so that no later answer is marked as cut off."""
         if not self._text():
             self.cut = False

@@ -33,7 +33,7 @@ class TurnLog:
     """Recorder of the interviewer's and the candidate's turns in one interview.
 
     The recorded latencies of an utterance include the time for writing the preceding answer to the
-    journal (`commit`).
+    journal, under the name `commit`.
     """
 
     def __init__(self, orchestrator: OrchestratorLLM, keep_turn: TurnKeeper) -> None:

@@ -1,4 +1,4 @@
-"""Checks of a language model's words, before they are spoken to a candidate.
+"""Checks of a language model's words, before the words are spoken to a candidate.
 
 The checks are pure functions with a table of rules, one line for each rule. Each refusal has a
 name, which is counted and logged. The model's words are never repaired, but either accepted
@@ -30,7 +30,8 @@ _LONGEST_WORD = 30
 _QUOTED_RUN = 6
 #: Share of another question's content words at which a follow-up counts as a repeated question.
 _SAME_QUESTION = 0.75
-#: Maximum number of words for each function word in a text that counts as the plan's language.
+#: Maximum number of words per function word of the plan's language in a text. A text with more
+#: words per function word counts as a text in another language.
 _FUNCTION_WORDS_IN = 5
 #: Number of first letters by which words are compared. The forms of a word usually have these
 #: letters in common.

@@ -1,4 +1,4 @@
-"""Conversion of a language model's reply to the next utterance, or to a reason for refusing it.
+"""Conversion of a language model's reply to the next utterance, or to a reason for a refusal.
 
 The functions are pure. For every reply, the utterance either ends with the plan's own next words,
 or is one follow-up that the plan allows.

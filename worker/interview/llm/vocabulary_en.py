@@ -177,5 +177,5 @@ VOCABULARIES: Mapping[str, Vocabulary] = {"en": _ENGLISH}
 
 
 def vocabulary_of(language: str) -> Vocabulary | None:
-    """Return the table for a BCP 47 tag such as en-GB; None if the language has none."""
+    """Return the table for a BCP 47 tag such as en-GB; None if the language has no table."""
     return VOCABULARIES.get(language.partition("-")[0].lower())

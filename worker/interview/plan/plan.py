@@ -2,7 +2,7 @@
 
 A plan is written as a YAML file (`load_plan`) and travels with a dispatch as plain JSON
 (`Plan.to_json`, `Plan.from_json`). The same rules check the YAML and the JSON. All mistakes are
-reported together. If the plan is a file, each mistake has a line number.
+reported together. If the plan is a file, a mistake in the text has a line number.
 """
 
 from __future__ import annotations
@@ -62,12 +62,13 @@ class PlanError(ValueError):
 
 
 def _printable(key: object) -> str:
-    # If a key has a lone surrogate, pydantic refuses the key and reports no other problem.
+    # Escape lone surrogates: pydantic would report only the key with a lone surrogate, and no other
+    # problem.
     return str(key).encode("utf-8", "backslashreplace").decode()
 
 
 class _Checked:
-    """Base class of `Plan` and `Question`, which lets pydantic check untrusted data strictly."""
+    """Base class that makes pydantic check the data of `Plan` and `Question` strictly."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -84,7 +85,7 @@ class _Checked:
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:
-        """Return the keys that this part of a plan file may have."""
+        """Return the keys that a mapping for this class (`Plan` or `Question`) may have."""
         return tuple(cls.__dataclass_fields__)  # type: ignore[attr-defined]  # of the subclasses
 
 
@@ -149,7 +150,7 @@ def load_plan(path: str | Path) -> Plan:
     """Read and check a plan file.
 
     Raises `PlanError` if the file cannot be read, is not UTF-8, is not YAML, or breaks a rule for
-    plans. The error has the line of every problem.
+    plans. The error has the line of every problem whose line is known.
     """
     try:
         document = read_yaml(_text_of(Path(path)))

@@ -120,7 +120,7 @@ def _unique(value: str, info: ValidationInfo) -> str:
 #: A text. Line breaks and runs of spaces become single spaces.
 Text = Annotated[str, PlainValidator(_text)]
 
-#: An id of lowercase letters, digits, - and _, which no other question of the plan has.
+#: An id that no other question of the plan has: lowercase letters, digits, - and _.
 Slug = Annotated[
     str,
     _Rule(

@@ -93,7 +93,7 @@ class _Composer(Composer):
 
     def __init__(self, loader: Any = None) -> None:
         super().__init__(loader)
-        self.warn_double_anchors = False  # harmless, as no alias is accepted
+        self.warn_double_anchors = False  # a repeated anchor is harmless, as no alias is accepted
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.parser.peek_event()

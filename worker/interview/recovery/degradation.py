@@ -32,8 +32,8 @@ class DegradationHandler:
 
     A resource that is missing at the start of the interview counts as lost from the start. A
     recovery is not announced, because the next question is a sufficient sign of the recovery.
-    `cannot_hear` is called when a resource is lost without which nothing that the candidate says is
-    understood (`Consequence.deafens`).
+    `cannot_hear` is called when a resource with `Consequence.deafens` is lost, because without such
+    a resource nothing that the candidate says is understood.
     """
 
     def __init__(

@@ -114,7 +114,7 @@ class SilenceWatchdog:
         return self._line.subscribed and not self._line.listened
 
     async def _look(self) -> None:
-        """Take a recovery step or play a filler clip if one is due; else wait until one may be."""
+        """Take a recovery step or play a filler clip, whichever is due; if neither is due, wait."""
         silent_s = self.silent_s(speech=True)
         due_s = self._ladder.due_in(silent_s)
         if due_s <= 0:
@@ -138,8 +138,8 @@ class SilenceWatchdog:
     def _filler_in(self) -> float:
         """Return the seconds until the next filler clip.
 
-        The first clip of a turn is due after `filler_s` seconds, and each later clip after twice
-        that time.
+        The first clip of a turn is due after `filler_s` seconds of silence, and each later clip
+        after twice that time.
         """
         if self._line.paused:
             return self._filler_s  # the session may resume its speech at any moment
