@@ -21,8 +21,8 @@ class ExponentialBackoff:
     longest_s: float
     #: Factor by which each delay is longer than the previous delay.
     factor: float = 2.0
-    #: Share of each delay that is random, from 0 to 1. Each delay is between `1 - jitter` and 1
-    #: times its value, so that many workers or jobs do not retry at the same instant.
+    #: Share of each delay that is random, from 0 to 1: with 0.5, a delay is between half of its
+    #: maximum and the maximum. Random delays keep many workers or jobs from retrying all at once.
     jitter: float = 0.5
 
     def delays(self) -> Iterator[float]:

@@ -21,7 +21,7 @@ async def run_with_timeout(work: Coroutine[Any, Any, T], budget_s: float) -> T:
     that does not end on cancellation, and converts a CancelledError of `work` to an ordinary error.
     Cancelling the caller cancels `work`.
 
-    Raises TimeoutError if `work` takes longer than the budget, and CancelledInside if `work` was
+    Raises TimeoutError if `work` takes longer than `budget_s`, and CancelledInside if `work` was
     cancelled, but not by the caller. Exceptions of `work` pass through.
     """
     task = asyncio.create_task(work)

@@ -25,5 +25,5 @@ class ContinuitySettings(SettingsGroup):
     redispatch_delay_s: float = Field(default=2.0, ge=0, le=600)
     """Minimum seconds between the first two redispatches of an interview; doubles each time."""
     no_successor: Literal["close", "keep"] = "close"
-    """When no other worker has a free slot during drain: `close` the interview or `keep` running
-    it."""
+    """If no other worker has a free slot during drain: `close` the interview or `keep` it
+    running."""

@@ -29,7 +29,7 @@ _URL_SECRETS = re.compile(r"(?<=://)[^/?#\s]+(?=@)|(?<=\?)[^#\s]+")
 
 
 def _budget(state: State) -> Any:
-    """Declare the setting of a state's budget, which the state may share with other states."""
+    """Declare the setting of a state's time budget. Several states may share one budget."""
     budget = state.budget
     assert budget is not None  # noqa: S101  # only a state with a budget has a setting
     shares = " and ".join(other for other in state.deadline_group if other is not state)
@@ -90,9 +90,9 @@ class WorkerSettings(SettingsGroup):
     candidate_join_s: float = Field(default=300.0, gt=0, le=86_400)
     """Seconds to wait for a candidate who has not joined."""
     candidate_grace_s: float = Field(default=30.0, gt=0, le=3600)
-    """Seconds to wait for a candidate who left to come back."""
+    """Seconds to wait for the return of a candidate who left."""
     candidate_silence_s: float = Field(default=90.0, gt=1, le=3600)
-    """Seconds of silence before the interview ends; after half of it a reminder is played."""
+    """Seconds of silence before the interview ends; a reminder is played after half this time."""
     turn_detector: Literal["local", "none"] = "none"
     """`local`: a model judges whether an answer is finished (244 MB per worker); `none`: silence
     alone ends an answer."""
@@ -107,7 +107,7 @@ class WorkerSettings(SettingsGroup):
     budget_running_s: float = _budget(State.RUNNING)
     budget_closing_s: float = _budget(State.CLOSING)
     hurried_closing_s: float = Field(default=HURRIED_CLOSING_S, gt=0, le=14)
-    """Seconds a job may spend in CLOSING after the worker asked it to end."""
+    """Seconds a job may spend in CLOSING after the worker asked the job to end."""
     faults: str = ""
     """Faults to inject, such as load.vad=hang; `interview-worker faults` lists the points."""
     allow_faults: bool = False
@@ -160,7 +160,7 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
     def budgets(self) -> Mapping[State, float]:
         """The time budgets of the lifecycle's states, in seconds.
 
-        States that share a deadline have the budget of the first of them.
+        States that share a deadline have the time budget of the first of these states.
         """
         return {
             state: getattr(self, f"budget_{state.deadline_group[0].lower()}_s") for state in BUDGETS

@@ -106,7 +106,7 @@ class SilenceSettings(SettingsGroup):
 
 
 def _named(text: str) -> dict[Rung, float]:
-    """Return the times in a text such as `clip=5,again=8`. Raises ValueError if it is invalid."""
+    """Parse a text such as `clip=5,again=8`. Raises ValueError if the text is invalid."""
     rungs = {rung.value: rung for rung in Rung}
     times: dict[Rung, float] = {}
     for part in filter(str.strip, text.split(",")):
@@ -136,9 +136,9 @@ def _named(text: str) -> dict[Rung, float]:
 def _increasing(times: Mapping[Rung, float]) -> tuple[float, ...]:
     """Return the times of all steps, in seconds. A step without a time gets its default.
 
-    INTERVIEW_LADDER_S may have been written before a step was added, which is then not in
-    `NUMBERED`. If the default of such a step is not between the times of the steps before and after
-    it, the step gets the time halfway between these two times.
+    A value of INTERVIEW_LADDER_S may lack the times of steps that are not in `NUMBERED`, because
+    these steps were added later. If the default of such a step is not between the times of the
+    steps before and after it, the step gets the time halfway between these two times.
 
     Raises ValueError if the times do not increase.
     """

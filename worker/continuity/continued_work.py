@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 
 #: Name of the resource that `ContinuedWork.resource` declares.
 WORK: Final = "work"
-#: Seconds for one operation of the database while the person waits.
+#: Time budget of one database operation in seconds. The person in the room waits meanwhile.
 _BUDGET_S: Final = 2.0
 
 
@@ -70,7 +70,7 @@ class ContinuedWork:
         self.data: Mapping[str, Any] = {}
         #: Identity of the person in the room.
         self.person = ""
-        #: Turns of the jobs before this one, oldest first, complete once `resource()` has loaded.
+        #: Turns of the jobs before this one, oldest first, complete once resource `work` is loaded.
         #: Each turn has the fields speaker, text, question_id, role and interrupted.
         self.turns: list[Mapping[str, Any]] = []
         self._header: dict[str, Any] = {"interview_id": None}
@@ -106,7 +106,7 @@ class ContinuedWork:
         """Return the resource `work`, whose loader takes the lease and reads the earlier turns.
 
         The job ends if the dispatch names no work, if another job has the work, or if the work is
-        over. Without a database the job runs, but no other job will continue it.
+        over. Without a database the job runs, but no other job will continue the work.
         """
         return Resource(
             name=WORK,

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 #: Maximum seconds to wait until the current speaker pauses. Most sentences are shorter, and the
 #: wait does not prolong the shutdown of the worker.
 SENTENCE_S: Final = 4.0
-#: Seconds for the database to report free workers. The candidate hears nothing while the database
-#: answers.
+#: Maximum seconds for the database to report free workers. The candidate hears nothing while the
+#: database answers.
 _ASK_S: Final = 0.5
-#: Seconds for the database to store the job's last records.
+#: Maximum seconds for the database to store the job's last records.
 _SHIP_S: Final = 1.0
-#: Seconds for the database to store the job's end.
+#: Maximum seconds for the database to store the job's end.
 _STORE_S: Final = 1.0
 
 
@@ -48,7 +48,10 @@ class Talk(Protocol):
         ...
 
     async def come_to_a_stop(self, longest_s: float) -> None:
-        """Start no new speech, wait up to `longest_s` seconds for a pause, then end all speech."""
+        """Start no new speech, let the current speaker finish, and end all speech.
+
+        The wait for each speaker takes at most `longest_s` seconds.
+        """
         ...
 
 
@@ -87,8 +90,8 @@ class InterviewHandover:
     async def expects_successor(self, failure: EndReason | None) -> bool | None:
         """Return whether another worker can take over the interview; None if unknown.
 
-        Returns False after a failure that another try would not mend. Returns None if the job has
-        no database or no lease, or if the database does not answer.
+        Returns False if the job failed for a reason that is not in `WORTH_ANOTHER_TRY`. Returns
+        None if the job has no database or no lease, or if the database does not answer.
         """
         self.expected = False
         if failure is not None and failure not in WORTH_ANOTHER_TRY:
@@ -109,12 +112,12 @@ class InterviewHandover:
         return self.expected
 
     async def finish_sentence(self, *, at_once: bool) -> None:
-        """Stop the conversation within `SENTENCE_S` seconds, or immediately with `at_once`."""
+        """Stop the conversation at a pause (see `Talk.come_to_a_stop`), or now if `at_once`."""
         if self.talk is not None:
             await self.talk.come_to_a_stop(0.0 if at_once else SENTENCE_S)
 
     async def ship(self) -> None:
-        """Wait until the database has every record. Raises NotShipped if that takes too long."""
+        """Wait until the database has every record; raise NotShipped after `_SHIP_S` seconds."""
         if self.shipper is not None and not await self.shipper.all_shipped(within_s=_SHIP_S):
             raise NotShipped
         self._all_shipped = True

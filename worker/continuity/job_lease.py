@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 INTERVIEW_ATTRIBUTE: Final = "interview.id"
 TOKEN_ATTRIBUTE: Final = "interview.token"  # noqa: S105  # a fencing token, no secret
 
-#: Seconds for the database to grant or check the lease. After this budget the job continues without
-#: a lease, because the candidate should not wait longer in silence.
+#: Maximum seconds for the database to grant or check the lease. After this time the job continues
+#: without a lease, because the candidate should not wait longer in silence.
 _BUDGET_S: Final = 2.0
 
 

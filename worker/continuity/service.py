@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for the last database operation of a shutdown.
+#: Maximum seconds for the last database operation of a shutdown.
 _LAST_S: Final = 1.0
 #: Seconds added to the lease time before the second check of a room, so that the lease has
 #: certainly expired.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for the database to answer; few, as a draining worker must not wait for a dead database.
+#: Maximum seconds for the database to answer. A draining worker must not wait for a dead database.
 _BUDGET_S: Final = 1.0
 #: Seconds between two heartbeats.
 _EVERY_S: Final = 1.0
@@ -53,7 +53,7 @@ class WorkerRegistry:
 
         While the database is unavailable, the failure is only a debug line here, because the lease
         renewal logs a warning. If the database refuses the statement, for example because the role
-        lacks a privilege, one warning is logged until a heartbeat is written again.
+        lacks a privilege, only the first of several consecutive refusals logs a warning.
         """
         refused = False
         while True:
@@ -92,7 +92,7 @@ class WorkerRegistry:
         self._changed.set()
 
     async def others(self) -> Peers | None:
-        """Return the other workers; None if the database is unavailable."""
+        """Count the other workers and their free slots; None if the database is unavailable."""
         if (database := self._database()) is None:
             return None
         try:

@@ -99,7 +99,7 @@ class CheckContext:
     @staticmethod
     async def _leave_embedded(starting: asyncio.Task[EmbeddedPostgres]) -> None:
         starting.cancel()
-        # A start that is still running ends within its own budget.
+        # A start that is still running ends within its own time budget.
         await asyncio.wait({starting})
         if not starting.cancelled() and starting.exception() is None:
             await starting.result().aclose()

@@ -53,7 +53,7 @@ _ANSWER_S: Final = 2.0
 
 
 async def check_data_dir(visit: CheckContext) -> Finding:
-    """Check that the journal folder is writable, in the way the worker's readiness check does."""
+    """Check that the journal folder is writable, with the probe of the worker's readiness check."""
     folder = visit.settings.journal_dir
     if (problem := await run_in_daemon_thread(lambda: write_probe(folder))) is not None:
         return wrong(problem, "set INTERVIEW_DATA_DIR to a writable folder")

@@ -178,7 +178,7 @@ async def check_key(visit: CheckContext) -> Finding:
 
 
 async def check_registration(visit: CheckContext) -> Finding:
-    """Check that a worker can register, as `interview-worker start` does, and disconnect.
+    """Register like a worker of `interview-worker start`, check the answer, and disconnect.
 
     The agent name is random, so that the server dispatches no job to this registration.
     """

@@ -33,7 +33,7 @@ _ROOM_LEFT_S: Final = 20
 #: Minimum timeout in seconds with which the cleanup waits for joins that have not finished.
 _JOIN_ENDS_S: Final = 2.0
 #: Seconds between two deletions of the test room, and the maximum number of deletions. Between two
-#: deletions, a cancelled join may reach the server, which creates the room again.
+#: deletions, a cancelled join may reach the server and so create the room again.
 _JOIN_S: Final = 0.3
 _REMOVALS: Final = 3
 

@@ -33,14 +33,14 @@ _HANG_S = 3600.0
 
 
 class _Armed:
-    """One fault of this process, and how often the process has reached its injection point."""
+    """One fault of this process, and the number of passes through the fault's injection point."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self._passed = 0
 
     def strikes(self) -> bool:
-        """Count one pass of the injection point; return whether the fault triggers on this pass."""
+        """Count one pass through the injection point; return whether the fault triggers now."""
         self._passed += 1
         if self.fault.nth is not None:
             return self._passed == self.fault.nth
@@ -60,7 +60,7 @@ def arm(faults: Sequence[Fault]) -> None:
 
 
 def header() -> dict[str, Any]:
-    """Return the fields of a journal header that list the faults set; empty if none is set."""
+    """Return the fields of a journal header that list the set faults; empty if no fault is set."""
     return {"faults": [str(each.fault) for each in _armed]} if _armed else {}
 
 
@@ -146,7 +146,7 @@ def _of_state(point: str, name: str) -> Fault | None:
 
 
 async def _strike(fault: Fault) -> None:
-    """Apply the fault at its injection point, before the point returns or yields anything.
+    """Apply the fault at its injection point, before the point returns or yields its next item.
 
     Raises the exception of the fault if the fault is of kind raise or close.
     """

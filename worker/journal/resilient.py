@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 #: Name of the condition that reports the state of the disk.
 RESOURCE: Final = "journal"
-#: Seconds for a disk sync. A disk that takes longer counts as slow, and callers no longer wait for
-#: that disk. A healthy disk takes some milliseconds.
+#: Maximum seconds to wait for a disk sync. A disk that takes longer counts as slow, and callers no
+#: longer wait for that disk. A healthy disk takes some milliseconds.
 SYNC_WITHIN_S: Final = 0.5
 
 _REASONS: Final = {
@@ -43,7 +43,7 @@ class DiskFaultTolerantJournal(FileJournal):
     """A journal on a disk that may fail. Records that the disk refuses wait in memory.
 
     The lifecycle makes no change that is not recorded. If this journal raised an error, a full disk
-    would therefore keep every job in its current state, and nothing could end the job. Records that
+    would therefore keep the job in its current state, and nothing could end the job. Records that
     wait in memory are ingested into the database while the job runs, and are written to the disk in
     order as soon as the disk accepts them.
     """

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 _BATCH_S = 0.1
 _RETRY = ExponentialBackoff(first_s=0.5, longest_s=5.0)
 #: Maximum number of records in one transaction. Even after a long database outage, a transaction
-#: must take no longer than the budget of one operation.
+#: must take no longer than the time budget of one operation (`database.BUDGET_S`).
 BATCH = 500
 
 _shippers: set[asyncio.Task[None]] = set()

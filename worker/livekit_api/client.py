@@ -141,7 +141,7 @@ class LiveKitClient:
         return True
 
     async def dispatch(self, *, agent_name: str, room: str, metadata: str = "") -> str:
-        """Dispatch an interviewer to a room, created if needed; return the dispatch's id.
+        """Dispatch an interviewer to an existing or a new room; return the dispatch's id.
 
         The server accepts a dispatch even if no worker will take it. Success therefore does not
         prove that an interviewer will join.
@@ -232,7 +232,7 @@ class LiveKitClient:
         """Check that the server answers and accepts the key, before a worker starts.
 
         The check retries an unreachable server with exponential back-off and jitter (`_RETRY`, 0.1
-        to 2 s) until the budget is spent. An invalid URL or a refused key ends the check
+        to 2 s) until `budget_s` has passed. An invalid URL or a refused key ends the check
         immediately.
 
         Args:
@@ -241,7 +241,7 @@ class LiveKitClient:
         Raises:
             LiveKitUrlInvalid: The URL cannot be the URL of a LiveKit server.
             LiveKitKeyRefused: The server answers, and does not know the key or its secret.
-            LiveKitUnreachable: No LiveKit server answered within the budget.
+            LiveKitUnreachable: No LiveKit server answered within `budget_s`.
         """
         began = time.monotonic()
         deadline = began + budget_s
@@ -252,8 +252,9 @@ class LiveKitClient:
             try:
                 await self._ask(timeout_s)
             except LiveKitUnreachable as error:
-                # If the last attempt times out only because the budget has shortened its timeout,
-                # keep the reason of the attempt before, which says more about the server.
+                # If the last attempt times out only because its timeout was cut to the rest of
+                # `budget_s`, keep the reason of the attempt before, which says more about the
+                # server.
                 if not reason or error.reason != _TIMED_OUT or timeout_s == _CHECK_ATTEMPT_S:
                     reason = error.reason
                 now = time.monotonic()

@@ -129,7 +129,7 @@ def check_url(url: str) -> None:
         # The API key is the only credential. The client refuses a URL that contains others.
         valid = valid and parts.username is None and parts.password is None
         (parts.hostname or "").encode("idna")  # UnicodeError for a host such as `a..b`
-    except ValueError:  # of which UnicodeError is one
+    except ValueError:  # UnicodeError is a subclass
         valid = False
     if not valid:
         raise LiveKitUrlInvalid(url)

@@ -48,7 +48,7 @@ class LevelMeter:
         self._spans: list[AudibleSpan] = []
 
     def feed(self, samples: Pcm, *, start_s: float, end_s: float) -> bool:
-        """Process the frame that lasts from `start_s` to `end_s`. Return True if it is audible."""
+        """Process the frame from `start_s` to `end_s`. Return True if the frame is audible."""
         if samples.size == 0:
             return False
         rms = float(np.sqrt(np.mean(np.square(to_float(samples), dtype=np.float64))))

@@ -41,7 +41,7 @@ class SimulatedCandidate(ABC):
 
     Every other participant counts as an interviewer. All times are seconds since the candidate
     joined (`now_s`). A subclass sets `_joined_at`, opens and closes `_microphone`, passes received
-    audio to `_ear`, and sends the frames of the microphone in `_send`.
+    audio to the recorder `_ear`, and sends the frames of the microphone in `_send`.
     """
 
     def __init__(self) -> None:

@@ -102,7 +102,8 @@ async def _next_word(
 ) -> float | None:
     """Wait until the interviewer speaks, and return the time at which the speech began.
 
-    Return None if the interviewer left or stayed silent. With `first`, raise CandidateTimeout.
+    Return None if the interviewer left or stayed silent. If `first`, silence raises
+    CandidateTimeout instead.
     """
     sound = asyncio.create_task(candidate.wait_for_sound(since_s=since_s, timeout_s=_FIRST_WORD_S))
     gone = asyncio.create_task(candidate.wait_until_alone(timeout_s=_FIRST_WORD_S))

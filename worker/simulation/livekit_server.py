@@ -142,7 +142,7 @@ class LiveKitServer:
 
     Args:
         binary: The path of the program, which `find_or_build` returns.
-        extra_config: Settings that are merged into `server_config`, with livekit-server's keys.
+        extra_config: Settings of livekit-server's configuration, merged into `server_config`.
         log_path: The log file of the server. By default, a file that `stop` removes.
     """
 
@@ -281,7 +281,7 @@ class LiveKitServer:
         raise LiveKitServerUnavailable(f"it did not answer within {_START_TIMEOUT_S:.0f} s")
 
     async def _is_ours(self) -> bool:
-        """Return True if the answering server accepts this server's secret, so is this server."""
+        """Return True if the answering server accepts our secret, as only our own server does."""
         try:
             await self.client.check(budget_s=5)
         except LiveKitKeyRefused:

@@ -63,12 +63,12 @@ class Database:
         """Run an operation in a transaction, and retry transient errors for `budget_s` seconds.
 
         If the connection breaks during the commit, it is unknown whether the commit succeeded.
-        Operations must therefore be idempotent. Raises `DatabaseUnavailable` if the budget is spent
+        Operations must therefore be idempotent. Raises `DatabaseUnavailable` if `budget_s` is spent
         or the server refuses the connection, and `DatabaseOperationFailed` if the server refuses
         the operation. Other errors of the operation pass through.
         """
         cause: BaseException = TimeoutError()
-        # Suppress only the TimeoutError of the budget. A TimeoutError of a statement is caught
+        # Suppress only the TimeoutError of `budget_s`. A TimeoutError of a statement is caught
         # below, and the operation is retried.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(budget_s):

@@ -1,7 +1,7 @@
 """Errors that database operations raise.
 
 An error message names the operation and the kind of failure. An error message never quotes a
-message of PostgreSQL or asyncpg, which may contain a candidate's words.
+message of PostgreSQL or asyncpg, because such a message may contain a candidate's words.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ class DatabaseError(Exception):
 
 
 class DatabaseUnavailable(DatabaseError):
-    """Raised when the database was unreachable within the budget, or refused the connection.
+    """Raised when the database was unreachable within the time budget, or refused the connection.
 
-    The operation may be retried later. The writes of the operation were rolled back. Only if the
-    connection broke during the commit, all of the writes may have been committed.
+    The operation may be retried later. The writes of the operation were rolled back, unless the
+    connection broke during the commit. In that case, all of the writes may have been committed.
     """
 
     def __init__(self, operation: str, cause: BaseException, url: str) -> None:
@@ -112,7 +112,7 @@ def kind_of(error: BaseException) -> str:
     return type(error).__name__
 
 
-#: SQLSTATE of PostgreSQL's internal_error, after which a retry does not help.
+#: SQLSTATE of PostgreSQL's internal_error. A retry after this error does not help.
 _INTERNAL_ERROR = "XX000"
 
 

@@ -51,7 +51,7 @@ async def store_end(
     reason: EndReason,
     budget_s: float = BUDGET_S,
 ) -> None:
-    """Store a job's outcome and release its interview's lease before the job's process has exited.
+    """Store the outcome of a job whose process still runs, and release the job's lease.
 
     All turns of the job must be stored already, because the next interviewer continues from these
     turns. The job's journal contains the same outcome and is ingested later. Raises
@@ -82,8 +82,8 @@ async def settle(connection: Connection, interview_id: str) -> None:
     The last job is the job with the highest token. If several jobs have the highest token, the job
     that started last decides. Jobs that were superseded, have lost the lease, or found the
     interview over, do not count. A handover does not end the interview. An interview that is over
-    stays over, even if another job still runs because the job did not know of the end. The lease of
-    a job that has ended is released.
+    stays over, even if a job that does not know of the end still runs. The lease of a job that has
+    ended is released.
     """
     # The row lock serialises jobs that end at the same time, so that the second job sees the writes
     # of the first job.
@@ -126,7 +126,7 @@ async def _locked(connection: Connection, interview_id: str) -> Interview | None
 
 
 async def _last_job(connection: Connection, interview: Interview) -> Row | None:
-    """Return state, outcome and reason of the last job, as `settle` defines it."""
+    """Return state, outcome and reason of the job that `settle` calls the last job, or None."""
     return await connection.fetchrow(
         "SELECT state, outcome, reason FROM jobs WHERE interview_id = $1"
         " AND outcome IS DISTINCT FROM $2 AND reason IS DISTINCT FROM $3"

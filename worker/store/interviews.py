@@ -216,7 +216,7 @@ async def list_interviews(
 async def remove_untaken_interview(
     db: Database, interview_id: str, *, budget_s: float = BUDGET_S
 ) -> bool:
-    """Remove an interview that no job has taken; return True if no such interview is left.
+    """Remove an interview that no job has taken; return True if the interview no longer exists.
 
     An interview that was dispatched, or that has a job, stays.
     """

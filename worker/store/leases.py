@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 #: Longest plausible time until a lease expires, in lease durations. A lease with a later expiry
 #: counts as expired, because it was written before the database's clock was set back.
 _FAR: Final = 10
-#: Time in lease durations. If no worker has reached the database for longer than this time, all
-#: workers count as cut off from the database, and no lease expires.
+#: Maximum time since a worker last reached the database, in lease durations. After a longer time,
+#: all workers count as cut off from the database, and no lease expires.
 _GAP: Final = 0.5
 
 
@@ -194,7 +194,7 @@ async def keep_lease(
 
 
 async def release_ended(connection: Connection, interview_id: str) -> None:
-    """Release the interview's lease before its expiry if the job that holds it has ended."""
+    """Release the interview's lease immediately if the job that holds the lease has ended."""
     await connection.execute(
         "UPDATE interviews SET lease_job = NULL, lease_worker = NULL, lease_expires = NULL"
         " WHERE interview_id = $1 AND EXISTS (SELECT FROM jobs"

@@ -166,9 +166,9 @@ async def check_schema(connection: Connection) -> None:
     """Raise `SchemaTooNew` or `SchemaTooOld` if a job of this worker cannot use the schema.
 
     The result is reliable only in the last step of a transaction that has written. A migration must
-    wait for the tables that such a transaction has locked. Therefore a concurrent migration has
-    committed before this check, which then detects the migration, or takes effect only after this
-    transaction has committed.
+    wait for the tables that such a transaction has locked. Therefore either a concurrent migration
+    has committed before this check, and the check detects the migration, or the migration takes
+    effect only after this transaction has committed.
     """
     try:
         found = await connection.fetchval(

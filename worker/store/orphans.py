@@ -183,8 +183,8 @@ async def claim_dispatch(
 ) -> int | None:
     """Claim the right to redispatch the interview; return the token of the new dispatch.
 
-    Only one of several concurrent claims succeeds. The claim raises the token, which mutes any
-    previous interviewer. Return None if another worker was faster, or if the interview has an
+    Only one of several concurrent claims succeeds. The claim raises the token, so that any earlier
+    interviewer mutes itself. Return None if another worker was faster, or if the interview has an
     interviewer after all. Raises DatabaseUnavailable or DatabaseOperationFailed if the database
     operation fails.
     """
@@ -232,7 +232,7 @@ async def note_dispatch(
 async def give_back_dispatch(
     db: Database, found: OrphanedInterview, *, token: int, budget_s: float = BUDGET_S
 ) -> None:
-    """Undo a claim after its dispatch could not be sent, so that the interview is due immediately.
+    """Undo a claim whose dispatch could not be sent, so that another claim is possible at once.
 
     The failed dispatch does not count as a try. If an interviewer joins nevertheless, that
     interviewer keeps the interview. Raises DatabaseUnavailable or DatabaseOperationFailed if the

@@ -138,7 +138,7 @@ class Connections:
             await transaction.commit()
         except (TimeoutError, asyncio.CancelledError):
             # A statement may still be running. asyncpg asks the server to cancel the statement. A
-            # separate task waits for the cancellation, so that the caller does not exceed its
+            # separate task waits for the cancellation, so that the caller does not exceed its time
             # budget. If the connection were terminated instead, the statement would stay on the
             # server, for example waiting for a lock, and each retry would add another such
             # statement.

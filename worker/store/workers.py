@@ -53,7 +53,10 @@ async def note_worker(
     free_slots: int,
     budget_s: float = BUDGET_S,
 ) -> None:
-    """Write this worker's heartbeat; remove the rows of workers without one for `_FORGOTTEN_S`."""
+    """Write this worker's heartbeat.
+
+    Remove the row of every other worker whose last heartbeat is older than `_FORGOTTEN_S` seconds.
+    """
     note = (
         "WITH forgotten AS (DELETE FROM workers WHERE worker_id <> $1"
         f" AND seen < {_NOW} - interval '{_FORGOTTEN_S} s')"

@@ -31,7 +31,7 @@ STATE_BUCKETS: Final = (
 )
 #: Buckets in seconds around natural response times and the silence targets (2 s and 5 s).
 TURN_BUCKETS: Final = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
-#: Buckets in seconds for loading a resource within its budget (`Resource.budget_s`, 2 to 5 s).
+#: Buckets in seconds for loading a resource, whose time budget is 2 to 5 s (`Resource.budget_s`).
 LOAD_BUCKETS: Final = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 
 

@@ -81,7 +81,7 @@ class Observer:
         return next((each for each in self.jobs() if each["job_id"] == job_id), None)
 
     def unresponsive(self) -> list[str]:
-        """Return the ids of the running jobs whose last heartbeat is too old."""
+        """Return the ids of the running jobs without a heartbeat for `UNRESPONSIVE_S` seconds."""
         latest = time.time() - UNRESPONSIVE_S
         running = self._running.values()
         return [view.job_id for view in running if view.on_disk and view.alive_at < latest]

@@ -41,7 +41,7 @@ class JobView:
     stall: tuple[str, float] | None = None
     #: Time of the last heartbeat in seconds since the epoch.
     alive_at: float = 0.0
-    #: True if the job has a journal on disk. A job without a journal cannot send heartbeats.
+    #: True if the job has a journal on disk. Without this file the job cannot send heartbeats.
     on_disk: bool = False
 
     @property

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: livekit-agents puts transcripts and names into extra fields with this prefix.
 _PERSONAL_PREFIX = "lk.pii."
 
-#: Extra fields without the prefix in which livekit-agents puts transcripts and names.
+#: Extra fields whose names lack `_PERSONAL_PREFIX`, but that also hold transcripts or names.
 _PERSONAL_FIELDS = frozenset(
     {
         "transcript",

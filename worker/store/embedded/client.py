@@ -104,7 +104,7 @@ def embedded_postgres(data_dir: str | Path) -> Iterator[str]:
 
 
 async def _take_aside(layout: Layout) -> socket.socket:
-    """Run `_take` in a thread. On cancellation wait for the thread, and then end the new use."""
+    """Run `_take` in a thread. If cancelled, wait for the thread, and then close its connection."""
     taking = asyncio.ensure_future(asyncio.to_thread(_take, layout))
     try:
         connection = await asyncio.shield(taking)

@@ -102,7 +102,7 @@ class Layout:
 
     @property
     def server_lock_files(self) -> tuple[Path, Path]:
-        """The server's lock files for cluster and socket. Both contain the server's process id."""
+        """The server's lock files for cluster and socket, each with the server's process id."""
         return self.cluster / "postmaster.pid", self.run_dir / f"{_POSTGRES_SOCKET}.lock"
 
     @property

@@ -43,7 +43,7 @@ class Keeper:
         self._answer: asyncio.Future[dict[str, str]] = self._loop.create_future()
         self._users: set[StreamWriter] = set()
         self._lingering: asyncio.TimerHandle | None = None
-        #: Set when the server has to stop: `LINGER_S` after the last user, or on a signal.
+        #: Set when the server has to stop: `LINGER_S` after the last user has left, or on a signal.
         self._over = asyncio.Event()
 
     async def run(self, first_user: socket.socket) -> int:
