@@ -16,7 +16,7 @@ LIVE, SHARED = "any_state", "either"
 def junctions(view: View) -> dict[str, str]:
     """Return the name and the text of each junction.
 
-    A junction is a node at which the arrows common to a whole group of states start.
+    A junction is a node. The arrows that all states of a group have in common start there.
     """
     return {
         name: f"any state before {view.closing}" if name == LIVE else " or ".join(group)

@@ -23,7 +23,7 @@ def arrow_css(arrow: Arrow) -> str:
 
 
 def text_css(arrow: Arrow, label: Label) -> str:
-    """Return the style name of a label."""
+    """Return the CSS class of the text of a label."""
     if label.led_to:
         return "way-red-text" if arrow.is_failure else "way-text"
     return "red-text" if arrow.is_failure else "text"

@@ -41,7 +41,7 @@ def partial_settings(invalid: SettingsInvalid) -> Settings:
 
 
 def _defaults_except(names: Collection[str]) -> Mapping[str, Any]:
-    """Return the defaults of all settings but `names` and the port, by variable."""
+    """Return the default of every field except `names` and the port; the keys are variables."""
     left_out = {*names, "http_port"}
     return {
         variable_of(name): field.default

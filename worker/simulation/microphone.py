@@ -26,9 +26,10 @@ LATE_S = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Spoken:
-    """The start and the end of an utterance.
+    """The start and the end of an utterance, in seconds.
 
-    `Microphone.say` returns times of the event loop's clock.
+    If `Microphone.say` returned the object, the times are those of the event loop's clock. If
+    `SimulatedCandidate.say` returned it, they count from the moment the candidate joined.
     """
 
     start_s: float

@@ -79,7 +79,7 @@ class OutboundMonitor:
         self._track = Track.SAME
         #: When the room was lost, or the candidate left (event loop time).
         self._since = 0.0
-        #: The one timer of the current state.
+        #: Timer that ends the current state of this monitor; None if the state has no time limit.
         self._timer: asyncio.TimerHandle | None = None
         #: Awaits `before_return` in RESUMING, or `on_person_back` in CONTINUING.
         self._preparing: asyncio.Task[None] | None = None

@@ -53,8 +53,7 @@ _LEAD_S: Final = 0.05
 #: Limits, in seconds, of the audio of a sentence. The longest audio is `_LONGEST_S`, plus
 #: `_LONGEST_S_PER_CHARACTER` for each character. The shortest audio is `_SHORTEST_S`, or
 #: `_SHORTEST_S_PER_CHARACTER` for each letter and digit if that is more. Normal speech takes 0.07 s
-#: per character. Audio that is shorter than the shortest is truncated, or is a web page that was
-#: taken for audio.
+#: per character. Audio below the lower limit is incomplete, or is no audio at all (a web page).
 _LONGEST_S: Final = 3.0
 _LONGEST_S_PER_CHARACTER: Final = 0.25
 _SHORTEST_S: Final = 0.1
