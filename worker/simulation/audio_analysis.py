@@ -143,7 +143,7 @@ class TrackPlacer:
         self._lags_s: list[float] = []
 
     def place(self, count: int, *, now_s: float) -> int:
-        """Return the position in the track, in samples, of `count` samples that arrive at `now_s`."""
+        """Return the position in the track, in samples, of `count` samples arriving at `now_s`."""
         on_time = max(0, round(now_s * SAMPLE_RATE) - count)
         if self._next is None:
             self._next = on_time

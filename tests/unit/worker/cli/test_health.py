@@ -57,7 +57,7 @@ async def test_a_worker_that_dies_during_the_request_does_not_answer() -> None:
 
 async def test_the_request_goes_to_no_proxy_of_the_environment(tmp_path: Path) -> None:
     """A proxy would answer for the worker, and would be given the token."""
-    proxies = {name: "http://127.0.0.1:1" for name in ("http_proxy", "HTTP_PROXY", "all_proxy")}
+    proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy"), "http://127.0.0.1:1")
     async with served(tmp_path, token="s3cret") as here:
         code, text = await health(here.port, INTERVIEW_HTTP_TOKEN="s3cret", **proxies)
     assert (code, text) == (ExitCode.OK, "ready: 1 of 4 slots in use\n")
