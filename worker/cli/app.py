@@ -17,8 +17,9 @@ from worker.cli.help_texts import PANELS, examples, panel_of
 if TYPE_CHECKING:
     from typer.main import Typer
 
-#: Module in `worker.cli` and attribute of each command and of each group of commands. A group is a
-#: Typer application. `help_texts.PANELS` has the names in the order in which `--help` lists them.
+#: Where each command and each group of commands is defined, as `module:attribute` in `worker.cli`.
+#: A group is a Typer application. `help_texts.PANELS` has the names in the order in which `--help`
+#: lists them.
 _PLACES: Final[Mapping[str, str]] = {
     "start": "start:start",
     "doctor": "doctor:doctor",
@@ -40,7 +41,7 @@ _PLACES: Final[Mapping[str, str]] = {
 
 
 class Commands(Mapping[str, Any]):
-    """The commands by name, in the order of `--help`. Looking a command up imports it."""
+    """The commands by name, in the order of `--help`. The lookup of a command imports it."""
 
     def __getitem__(self, name: str) -> Any:
         module, _, attribute = _PLACES[name].partition(":")
@@ -60,7 +61,7 @@ class Commands(Mapping[str, Any]):
 
 
 class CommandGroup(TyperGroup):
-    """The group of all commands. Its `--help` imports none of them."""
+    """The group of all commands, whose `--help` imports no command's module."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes | {"commands": Commands()})
@@ -70,7 +71,7 @@ class CommandGroup(TyperGroup):
         return list(self.commands)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help with the summaries of `PANELS`."""
+        """Write the help, with the summary of each command from `PANELS`."""
         listed: dict[str, Any] = {
             name: TyperCommand(name, help=summary, rich_help_panel=panel)
             for panel, summaries in PANELS.items()

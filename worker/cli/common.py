@@ -36,8 +36,8 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
-#: Maximum number of rows of a list. A limit is needed, because a database may have half a million
-#: interviews.
+#: The option `--limit`: the maximum number of rows of a list. A limit is needed, because a database
+#: may have half a million interviews.
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of rows.")]
 DEFAULT_LIMIT = 100
 

@@ -40,7 +40,7 @@ async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIte
 
 
 def no_database(settings: Settings) -> CommandError:
-    """Return the error of a worker without a database."""
+    """Return the error "no database is configured", which says what to set."""
     return CommandError(
         "no database is configured: set DATABASE_URL to a PostgreSQL server, or "
         f"INTERVIEW_EMBEDDED=1 to run one in {settings.data_dir}, which `interviews` and `jobs` "

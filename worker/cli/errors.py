@@ -11,7 +11,8 @@ import typer
 
 #: Beginning of every line about the command itself on standard error.
 PREFIX: Final = "interview-worker: "
-#: Maximum number of lines of one message: a plan of 500 questions may have a problem in each.
+#: Maximum number of lines that are printed of one message. A longer message is possible, because
+#: each of the 500 questions of a plan may have a problem.
 MOST_LINES: Final = 50
 
 
@@ -67,7 +68,8 @@ CODES: Final[Mapping[str, ExitCode]] = {
     "worker.operations.errors.InterviewerPresent": ExitCode.TAKEN,
     "worker.operations.errors.OperationFailed": ExitCode.FAILED,
 }
-#: The error class that wraps another error: the exit code is that of the wrapped error, `cause`.
+#: Import path of the error class that wraps another error. The exit code is that of the wrapped
+#: error, the attribute `cause`.
 _FAILED_BECAUSE: Final = "worker.operations.errors.InterviewNotCreated"
 
 

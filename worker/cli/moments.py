@@ -8,7 +8,7 @@ from typing import Final
 
 from worker.cli.errors import CommandError, ExitCode
 
-#: The accepted forms, for the help of an option.
+#: The accepted forms of a point in time, as text for the help of an option.
 FORMS: Final = "2026-03-01, 2026-03-01T09:30 (UTC) or 30m, 12h, 7d (ago)"
 
 _AGE: Final = re.compile(r"([0-9]{1,6})([mhd])")

@@ -35,7 +35,8 @@ class PlotFormat(StrEnum):
     PNG = "png"
 
 
-#: Maximum of the option --last. Reading the journal of a short interview takes about 2 ms.
+#: Maximum value of the option --last, the number of journals to read. Reading the journal of a
+#: short interview takes about 2 ms.
 MOST_JOURNALS = 10_000
 
 OneJob = Annotated[str, typer.Argument(help="The job's id, or the path of a journal.")]

@@ -86,7 +86,8 @@ def _begin_logs(settings: Settings) -> None:
 
 
 def _check_own_application(settings: Settings) -> None:
-    # Loading the default application takes seconds, and cannot fail because of a setting.
+    # The default application is not checked: loading it takes seconds, and cannot fail because of a
+    # setting.
     if settings.application != Settings.model_fields["application"].default:
         load_application(settings.application)
 

@@ -18,7 +18,8 @@ from worker.cli.tables import add_row, printable
 from worker.config.settings import Settings
 from worker.telemetry.job_observer import UNRESPONSIVE_S
 
-#: Limits in seconds. A silence that is longer, or an answer that takes longer, is shown in red.
+#: Limits in seconds. A silence longer than `_SILENT_S`, or a reply that takes longer than
+#: `_SLOW_S`, is shown in red.
 _SILENT_S, _SLOW_S = 5.0, 5.0
 _MEGABYTE = 1 << 20
 _ID_WIDTH = 12

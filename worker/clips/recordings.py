@@ -19,41 +19,42 @@ logger = logging.getLogger(__name__)
 class ClipName(TextEnum):
     """All clips. The value is the file name without its extension, `text` the spoken words."""
 
-    #: The candidate has joined, and the interview is being prepared.
+    #: Played if the greeting is late.
     WELCOME = "welcome", "Welcome. Your interview will begin in a moment."
-    #: The candidate has to wait, and silence would seem too long.
+    #: Played while the candidate waits for resources, for a late reply, or for a handover.
     ONE_MOMENT = "one_moment", "One moment, please."
-    #: The next question is a little late.
+    #: Played if the next question is late, as the first clip of that turn.
     LET_ME_SEE = "let_me_see", "Let me see."
-    #: The next question is late, and a clip has already been played.
+    #: Played if the next question is still late after an earlier clip.
     PATIENCE = "patience", "Thank you for your patience. It will not be long."
-    #: No speech-to-text provider is left: the candidate has to type.
+    #: Played if no speech-to-text provider is left, so that the candidate has to type.
     TROUBLE_HEARING = (
         "trouble_hearing",
         "I am having trouble hearing you. Please type your answers to me.",
     )
-    #: Speech output does not work: the questions come as text.
+    #: Played if speech output does not work, so that questions are sent as text.
     TROUBLE_SPEAKING = (
         "trouble_speaking",
         "I am having trouble speaking, so I will write to you instead.",
     )
-    #: A new interviewer continues the interview of a lost interviewer, or an outage is over.
+    #: Played if an interviewer continues the interview of a lost interviewer, or after an outage.
     BACK = "back", "Sorry, we were interrupted. I am back."
-    #: The interview failed, or the worker shuts down without a successor.
+    #: Played if the interview failed, or if the worker shuts down without a handover.
     CANNOT_GO_ON = (
         "cannot_go_on",
         "I am sorry, we cannot go on today. Your answers are kept, and we will be in touch.",
     )
-    #: The candidate joined an interview that had already ended.
+    #: Played to a candidate who joins an interview that has already ended.
     ALREADY_OVER = "already_over", "This interview is already over. Thank you, and goodbye."
-    #: The candidate has been silent for a long time.
+    #: Played if the candidate has been silent for a long time.
     STILL_THERE = "still_there", "Are you still there?"
-    #: The interview ends without the plan's closing, because of the time limit or a silent
-    #: candidate.
+    #: Played if the interview ends without the plan's closing, because of the time limit or because
+    #: the candidate is silent.
     GOODBYE = "goodbye", "Thank you, and goodbye."
 
 
-#: Result of decoding each clip so far. A forked process inherits the decoded clips.
+#: Decoded clips by name; for a clip that failed to load, the error. A forked process inherits the
+#: decoded clips.
 _found: dict[ClipName, Clip | ClipMissing] = {}
 
 

@@ -148,7 +148,7 @@ class InterviewApplication(Application):
         return [self._told_when_late(resource) for resource in self._declared]
 
     def _told_when_late(self, resource: Resource) -> Resource:
-        """Return the resource; if `_WATCHED` has it, with an `attach` that calls `_take_on` first.
+        """Return the resource. For a resource in `_WATCHED`, `attach` calls `_take_on` first.
 
         Because of `_take_on`, a resource that loads after the session has started reports its
         condition too.

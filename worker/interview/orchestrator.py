@@ -49,7 +49,7 @@ class CommittedTurn:
     at: datetime
     question_id: str | None = None
     role: Role | None = None
-    #: The full text of an interviewer's turn.
+    #: The full text of an interviewer's turn, including words that the candidate did not hear.
     generated: str = ""
     interrupted: bool = False
 
@@ -75,15 +75,16 @@ class PlanPosition:
     #: enough of the text.
     cut_off: int = 0
     follow_ups: int = 0
-    #: The question and the follow-ups that were heard, in order. The last entry is the one that
-    #: the candidate has to answer now.
+    #: The current question and its follow-ups, as far as the candidate has heard them, in order.
+    #: The last entry is the text that the candidate has to answer now.
     prompts: tuple[str, ...] = ()
     #: Texts of the candidate's turns that answer an entry of `prompts`.
     answers: tuple[str, ...] = ()
     #: Number of words in the answer to the last entry of `prompts`.
     words: int = 0
     answered: bool = False
-    #: Time at which the question was last asked before the first answer to the question.
+    #: Time at which the current question was asked. If the question was repeated before the first
+    #: answer, the time of the last repetition.
     asked_at: datetime | None = None
     last_at: datetime | None = None
     greeted: bool = False
@@ -99,7 +100,8 @@ class LlmAllowance:
     #: The interviewer's next utterance, in the plan's own words.
     move: Move
     place: PlanPosition
-    #: True if the model may acknowledge the answer, without a question, before it speaks `move`.
+    #: True if the model may add words that acknowledge the answer before the text of `move`. The
+    #: added words must not contain a question.
     acknowledge: bool = False
     #: Number of follow-ups that the model may ask in its own words about the current question. Such
     #: a follow-up replaces `move`.

@@ -38,9 +38,10 @@ from worker.store.interviews import get_interview, turns_of
 
 logger = logging.getLogger(__name__)
 
-#: Default time limits, in seconds, for the first word of a language model and for the whole reply.
-#: Silence beyond the limits would seem like a fault to the candidate.
+#: Default maximum seconds from a request to a language model until the first word of its reply. A
+#: longer silence would seem like a fault to the candidate.
 FIRST_WORD_S = 1.5
+#: Default maximum seconds from a request to a language model until its reply is complete.
 REPLY_S = 3.0
 
 
@@ -106,12 +107,12 @@ class OrchestratorLLM(llm.LLM[Never]):
 
     @property
     def model(self) -> str:
-        """Name of the language model in traces and usage metrics; `plan` without a model."""
+        """Name of the language model in traces and usage metrics; `plan` if no model is used."""
         return self._words.model.model if self._words else "plan"
 
     @property
     def provider(self) -> str:
-        """Provider from INTERVIEW_LLM that phrases utterances; `scripted` without a model."""
+        """Provider of the language model, as in INTERVIEW_LLM; `scripted` if no model is used."""
         return self._words.model.provider if self._words else "scripted"
 
     def use_model(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from worker.interview.orchestrator_llm import OrchestratorLLM
     from worker.resources.bootstrap import AgentResources
 
-#: Seconds that a closing session waits for the transcript of the candidate's last words.
+#: Maximum seconds that a closing session waits for the transcript of the candidate's last words.
 _LAST_TRANSCRIPT_S: Final = 1.0
 
 

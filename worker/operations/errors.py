@@ -72,4 +72,4 @@ class InterviewerPresent(OperationFailed):
 
 
 class JobNotFound(OperationFailed):
-    """Raised if this machine and the database have no such job, or if a journal file is missing."""
+    """Raised if neither this machine nor the database has the job, or a journal file is missing."""

@@ -37,15 +37,15 @@ if TYPE_CHECKING:
     from worker.store.database import Database
     from worker.store.interviews import Interview
 
-#: Fields of a turn in `interview_as_data`.
+#: Fields of each turn in the result of `interview_as_data`.
 _TURN_FIELDS = (
     *("job_id", "seq", "at", "speaker", "text"),
     *("interim", "heard", "interrupted", "question_id"),
 )
-#: Seconds until LiveKit closes a room that no participant has joined (`_ROOM_EMPTY_S`), or a room
-#: that all participants have left (`_ROOM_DEPARTURE_S`). `_ROOM_DEPARTURE_S` is longer than a
-#: candidate needs to return after a lost connection, and longer than a redispatch takes.
+#: Seconds until LiveKit closes a room that no participant has joined.
 _ROOM_EMPTY_S = 3600
+#: Seconds until LiveKit closes a room that all participants have left. This time is longer than a
+#: candidate needs to return after a lost connection, and longer than a redispatch takes.
 _ROOM_DEPARTURE_S = 120
 
 
@@ -54,8 +54,9 @@ class Sent:
     """A dispatch that LiveKit has accepted."""
 
     dispatch_id: str
-    #: False if the plan is too large for a dispatch. An interviewer without a plan in its dispatch
-    #: reads the plan from the database, and cannot hold the interview without the database.
+    #: True if the dispatch contains the plan, False if the plan is too large for a dispatch. If the
+    #: dispatch does not contain the plan, the interviewer reads the plan from the database, and
+    #: cannot hold the interview without the database.
     carries_plan: bool
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Sample rate of recordings in hertz. LiveKit decodes Opus to this rate.
 SAMPLE_RATE = 48_000
-#: Root mean square from which on a 10 ms frame counts as audible: -44 dB of full scale. Speech is
+#: Minimum root mean square of a 10 ms frame that counts as audible: -44 dB of full scale. Speech is
 #: 20 dB louder. Silence that was encoded with Opus is at least 20 dB quieter.
 AUDIBLE_RMS = 0.006
 #: Longest silence inside one audible span, in seconds. Gaps of up to this length occur inside

@@ -37,7 +37,7 @@ class AudioRecorder:
         # in __del__.
         self._kept: list[rtc.RemoteTrack] = []
         self.meter = LevelMeter()
-        #: One level meter per participant that was heard, by identity.
+        #: Level meter of each participant that was heard, by the participant's identity.
         self.meters: dict[str, LevelMeter] = {}
         self.heard = Timeline()
 

@@ -53,14 +53,14 @@ class SimulatedCandidate(ABC):
         self._said_placer = TrackPlacer()
         self._last_said_s = 0.0
         self.meter = self._ear.meter
-        #: One level meter per participant that was heard, by identity.
+        #: Level meter of each participant that was heard, by the participant's identity.
         self.meters = self._ear.meters
         self.captions = Captions(lambda: self.now_s, changed=self._changed.set)
 
     @property
     @abstractmethod
     def identity(self) -> str:
-        """The identity of the candidate, and of the captions of the candidate's speech."""
+        """The identity of the candidate and of the captions that contain the candidate's speech."""
 
     @property
     @abstractmethod

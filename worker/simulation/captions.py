@@ -27,8 +27,9 @@ class Caption:
     identity: str
     text: str = field(repr=False)
     final: bool
-    #: The arrival times of the first and of the last piece of text, in seconds.
+    #: Arrival time of the first piece of the text, in seconds (`now_s` of `Captions`).
     start_s: float
+    #: Arrival time of the last piece of the text, in seconds (`now_s` of `Captions`).
     end_s: float
 
 

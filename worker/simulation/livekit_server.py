@@ -47,15 +47,16 @@ API_KEY: Final = "interview"
 _START_TIMEOUT_S = 20.0
 _START_ATTEMPTS = 5
 _POLL_S = 0.05
-# The grace period is short, because a server with open rooms does not stop on SIGTERM until the
-# rooms are empty.
+# Maximum seconds from SIGTERM until SIGKILL. The time is short, because a server with open rooms
+# does not stop on SIGTERM until the rooms are empty.
 _TERMINATE_GRACE_S = 0.5
-# These ports are below the ephemeral ports of the kernel (32768 and above on Linux). So no outgoing
-# connection can take a port of the server by chance between kill() and restart().
+# Range of the ports of a server. The range is below the ephemeral ports of the kernel (32768 and
+# above on Linux), so no outgoing connection can take a port of the server by chance between kill()
+# and restart().
 _PORT_RANGE = range(20_000, 30_000)
 _PORT_TRIES = 100
-# The global generator of `random` is not used, because test runners seed it identically in all
-# processes.
+# Random number generator for the choice of ports. The global generator of `random` is not used,
+# because test runners seed the global generator identically in all processes.
 _PORTS = random.SystemRandom()
 
 

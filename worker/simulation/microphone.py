@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 FRAME_S = 0.02
 FRAME_SAMPLES = round(FRAME_S * SAMPLE_RATE)
-#: Longest acceptable delay of a frame, in seconds. Measured with longer delays, a speech recogniser
-#: made ten errors in 66 words and split answers in two. A test with longer delays therefore proves
+#: Longest acceptable delay of a frame, in seconds. With longer delays, a speech recogniser made ten
+#: errors in 66 words and split answers in two (measured), so a test with longer delays proves
 #: nothing.
 LATE_S = 0.1
 

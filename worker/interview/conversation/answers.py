@@ -37,7 +37,7 @@ class Answers:
         self._recorded = recorded
         #: The partial answer: the transcript since the last committed turn.
         self.half = PartialAnswer(keep_hearing, lambda: orchestrator.open_question().id)
-        #: Tracks whether the onset of the answer was missed.
+        #: Detects whether the first words of the current answer may be missing.
         self.missed = MissedOnset(lambda: self.half.text)
         #: True if an outage cut the answer off. The turn of such an answer is committed as
         #: interrupted and does not count as the answer.

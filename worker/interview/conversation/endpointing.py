@@ -53,7 +53,7 @@ class Endpointing:
             self._set()
 
     def listen(self) -> None:
-        """Use the question's pauses; once the question's time is over, use `HURRIED_PAUSE_S`."""
+        """Set the question's pauses; shorten them to `HURRIED_PAUSE_S` once its time is over."""
         hurried_s = min(self.begin(), HURRIED_PAUSE_S)
         self._time_over = asyncio.get_running_loop().call_later(
             max(LEAST_ANSWER_S, self._orchestrator.seconds_left()),
@@ -61,7 +61,7 @@ class Endpointing:
         )
 
     def begin(self) -> float:
-        """Use the question's pauses. Return the pause that ends an answer, in seconds."""
+        """Set the question's pauses. Return the silence that ends a finished answer, in seconds."""
         self.stop()
         pause_s = self._orchestrator.open_question().thinking_pause_s
         self._think_with(pause_s, max(pause_s, UNFINISHED_PAUSE_S))

@@ -25,7 +25,7 @@ class HeardTextEstimator:
         self._told: Playout | None = None
 
     def whole(self, text: str) -> None:
-        """Learn the speaking pace from the last utterance, which was heard completely."""
+        """Learn the speaking pace from `text`, an utterance that was heard completely."""
         playout = self._next()
         if playout is not None and playout.played_s > 1.0:
             self._pace = spoken_length(text) / playout.played_s

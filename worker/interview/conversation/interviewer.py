@@ -29,7 +29,7 @@ Writer = Callable[[str], Awaitable[None]]
 
 
 class SentenceOver(Protocol):
-    """Signature of `MixedAudioOutput.sentence_over`."""
+    """Signature of `MixedAudioOutput.sentence_over`, which waits for a good point to cut off."""
 
     async def __call__(self, *, longest_s: float) -> bool: ...
 
@@ -81,8 +81,8 @@ class Interviewer(Agent):
         # True while the interview is stopping, so that answers are recorded but get no reply.
         self._stopping = False
         self._candidate_moved = asyncio.Event()
-        #: Waits for a good point at which to cut off the current speech. Returns True if all of the
-        #: speech was played.
+        #: Function that waits for a good point at which to cut off the current speech, and returns
+        #: True if all of the speech was played.
         self.sentence_over: SentenceOver | None = None
         #: Set once the interviewer has nothing left to say.
         self.finished = asyncio.Event()

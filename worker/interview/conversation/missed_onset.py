@@ -34,7 +34,7 @@ class Sounds(Protocol):
 
     @property
     def first_heard_at(self) -> float | None:
-        """Event-loop time of the first sound after `mark`; None if no sound was heard."""
+        """Event-loop time of the first sound since the last `mark`; None if no sound was heard."""
 
     def mark(self) -> None:
         """Forget earlier sounds, so that `first_heard_at` refers to a later sound."""

@@ -45,11 +45,11 @@ class PartialAnswer:
         self._interim = ""
         self._written_at = -math.inf
         self._due: asyncio.TimerHandle | None = None
-        #: Sequence number (seq) of the last record; None if no record was written.
+        #: Sequence number of the last journal record of a partial answer; None before the first.
         self.seq: int | None = None
 
     def hear(self, event: UserInputTranscribedEvent) -> None:
-        """Take a transcript from the session."""
+        """Add a transcript from the session to the partial answer."""
         if event.is_final:
             self._finals.append(event.transcript)
             self._interim = ""
@@ -80,7 +80,7 @@ class PartialAnswer:
         self.stop()
 
     def stop(self) -> None:
-        """Cancel the pending record of interim text."""
+        """Cancel the delayed writing of interim text to the journal."""
         if self._due is not None:
             self._due.cancel()
             self._due = None

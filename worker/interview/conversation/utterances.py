@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Maximum seconds that a candidate's turn waits until the interrupted utterance is recorded.
+#: Maximum seconds to wait, before the candidate's turn is committed, until the earlier utterances
+#: of the interviewer are recorded.
 _RECORD_WAIT_S: Final = 2.0
 
 
@@ -50,7 +51,7 @@ class Utterances:
         self._heard = HeardTextEstimator(playout)
         self._kept = kept
         self._unspoken = unspoken
-        #: Tasks that are writing a record.
+        #: Unfinished tasks that record an utterance.
         self.recording: set[asyncio.Task[None]] = set()
 
     def spoken(self, handle: SpeechHandle, move: Move, turn: int) -> None:

@@ -40,7 +40,8 @@ _STEM = 4
 #: Marks that may stand between words. Text-to-speech renders a mark as a pause or as a word.
 _PUNCTUATION = frozenset(" .,;:!?'\"-()%&/+\u2018\u2019\u201c\u201d\u2026\u2013\u2014")
 _ADDRESS = re.compile(r"://|\bwww\.|@|\.(?:com|org|net|io|dev|ai|co|app|gov|edu|info|me)\b", re.I)
-#: A word, and the apostrophe that joins it to the previous word.
+#: Pattern of a word. Group 1 is the apostrophe that joins the word to the previous word, group 2 is
+#: the word itself.
 _WORD = re.compile(r"(?:(?<=[^\W_])(['\u2019]))?([^\W_]+)")
 
 
@@ -50,7 +51,7 @@ class Refusal(Enum):
     EMPTY = "Empty"
     TOO_LONG = "TooLong"
     TOO_MANY_SENTENCES = "TooManySentences"
-    #: The text does not end with a full stop or an exclamation mark.
+    #: An acknowledgement that does not end with a full stop or an exclamation mark.
     UNFINISHED = "Unfinished"
     CONTROL_CHARACTER = "ControlCharacter"
     #: A letter from a script that the plan's language does not use.

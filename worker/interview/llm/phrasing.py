@@ -15,7 +15,7 @@ from worker.interview.llm.prompt import template
 from worker.interview.orchestrator import LlmAllowance, Move, Role
 from worker.interview.plan.plan import Plan
 
-#: A reply is one line: the kind of the reply, then the words to speak.
+#: Pattern of a language model's reply: one line with the kind of the reply and the words to speak.
 _REPLY = re.compile(r"(ACKNOWLEDGE|FOLLOW-UP):[ \t]*(.*)")
 
 

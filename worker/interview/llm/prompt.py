@@ -19,13 +19,18 @@ from worker.interview.plan.plan import Plan
 #: Maximum length of the whole prompt, in characters. 10,000 characters are about 2500 tokens.
 MAX_CHARACTERS = 10_000
 
-#: Maximum characters of a text, or entries of a list, in each part of a prompt. A longer text is
-#: cut in the middle, and a longer list at its end.
+#: Maximum length in a prompt of all answers to a question together, in characters. Here and below,
+#: a text that is too long is cut in the middle.
 _MAX_ANSWER = 3000
+#: Maximum length of a question in a prompt, in characters.
 _MAX_QUESTION = 600
+#: Maximum length in a prompt of one point of a good answer, in characters.
 _MAX_POINT = 200
+#: Maximum number of points of a good answer in a prompt. Later points are left out.
 _MAX_POINTS = 10
+#: Maximum length in a prompt of a follow-up that was asked, in characters.
 _MAX_FOLLOW_UP = 250
+#: Maximum number of asked follow-ups in a prompt. Later follow-ups are left out.
 _MAX_FOLLOW_UPS = 5
 
 _GAP = " [...] "

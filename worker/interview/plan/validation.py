@@ -19,10 +19,11 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 #: Maximum length of a text in a plan, in characters. This is about two minutes of speech.
 MAX_TEXT = 2000
 
-#: Types of the errors whose messages this module defines. The message of a `WRONG_VALUE` error is
-#: followed by the value (`got`).
+#: Error type of an invalid value. The value follows the error message (`got`).
 WRONG_VALUE = "wrong_value"
+#: Error type of a text or list whose content is invalid. The message does not show the content.
 WRONG_CONTENT = "wrong_content"
+#: Error type of a question id that an earlier question of the plan has.
 REPEATED_ID = "repeated_id"
 
 
@@ -117,7 +118,8 @@ def _unique(value: str, info: ValidationInfo) -> str:
     return value
 
 
-#: A text. Line breaks and runs of spaces become single spaces.
+#: A text in a plan, of 1 to `MAX_TEXT` characters. Line breaks and runs of spaces become single
+#: spaces.
 Text = Annotated[str, PlainValidator(_text)]
 
 #: An id that no other question of the plan has: lowercase letters, digits, - and _.

@@ -128,7 +128,7 @@ class DegradationHandler:
         for step in steps:
             try:
                 await step()
-            except Exception as error:  # the other step says the same words
+            except Exception as error:  # the other step also announces the loss
                 logger.warning(
                     "announcing %s to the candidate failed: %s",
                     name,

@@ -21,7 +21,7 @@ HICCUP_S: Final = 1.0
 
 
 async def say_back(line: MixedAudioOutput) -> None:
-    """Play the clip "Sorry, we were interrupted. I am back."; play nothing if it is missing."""
+    """Play the clip "Sorry, we were interrupted. I am back.", unless the clip is missing."""
     with contextlib.suppress(ClipMissing):
         await line.play(load_clip(ClipName.BACK))
 

@@ -27,7 +27,7 @@ class Heard(Protocol):
 
     @property
     def paused(self) -> bool:
-        """True if the session has paused its speech."""
+        """True if the session has paused the interviewer's speech."""
 
     def heard_at(self, *, speech: bool = False) -> float | None:
         """Return the event-loop time of the last sound that was heard; None if there was none.
@@ -44,7 +44,7 @@ class Place(Protocol):
         """True if the candidate is present."""
 
     async def candidate_moved(self) -> None:
-        """Return when a participant next joins or leaves."""
+        """Wait until a participant joins or leaves."""
 
 
 class Ladder(Protocol):

@@ -28,9 +28,9 @@ _UNSPOKEN_PAUSE_S: Final = 0.5
 #: Seconds of silence after which a question is sent as text, if the audio has no subscriber and an
 #: earlier question was already sent as text for that reason.
 _DEAF_S: Final = 1.0
-#: Time limits in seconds: `_LONGEST_STEP_S` for each of the steps WRITE and CLOSE, and
-#: `_LEAST_STEP_S` as the shortest time limit of the other steps.
+#: Time limit of each of the recovery steps WRITE and CLOSE, in seconds.
 _LONGEST_STEP_S: Final = 10.0
+#: Minimum time limit of every other recovery step, in seconds.
 _LEAST_STEP_S: Final = 1.0
 
 RUNGS: Final = tuple(Rung)

@@ -25,10 +25,11 @@ WORDS_WITHIN_S: Final = 10.0
 #: Seconds added to `WORDS_WITHIN_S` for each second of speech, because a provider without interim
 #: results starts to transcribe only when the speech ends.
 _WORK_PER_SECOND: Final = 0.1
-#: Seconds to wait for a final transcript after this monitor has ended the speech:
-#: `_LATE_WORDS_S` if no text of the speech has arrived, `_LATE_TURN_S` if some text has arrived. A
-#: turn with text ends on its own, after at most 6 s (`UNFINISHED_PAUSE_S`).
+#: Seconds to wait for a final transcript after this monitor has ended the speech, if no text of the
+#: speech has arrived.
 _LATE_WORDS_S: Final = 2.0
+#: Seconds to wait for a final transcript after this monitor has ended the speech, if some text has
+#: arrived. A turn with text ends on its own, after at most 6 s (`UNFINISHED_PAUSE_S`).
 _LATE_TURN_S: Final = 7.0
 #: Seconds from the moment at which this monitor ends the speech until the VAD is restarted.
 _ANEW_S: Final = 1.0
@@ -74,14 +75,15 @@ class UnrecognizedSpeechMonitor:
         self._may_ask = may_ask
         self._ask_again = ask_again
         self._record = record
-        # Event-loop times of the start of the current speech, of the last text, and of the last
-        # final text.
+        # Event-loop time at which the current speech began; None if the candidate is not speaking.
         self._began_at: float | None = None
+        # Event-loop times of the last transcript (interim or final) and the last final transcript.
         self._text_at = self._final_at = -math.inf
-        # Seconds of speech without final text, whether the end of that speech was forced, and the
-        # event-loop time at which the speech with the forced end began.
+        # Seconds of speech without a final transcript.
         self._spoken_s = 0.0
+        # True if this monitor, not the VAD, ended speech that has no final transcript yet.
         self._hollow = False
+        # Event-loop time at which the speech began that this monitor ended last.
         self._hollow_from = -math.inf
         self._asked = False
         self._due: asyncio.TimerHandle | None = None
