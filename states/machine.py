@@ -41,9 +41,10 @@ class _Letter:
     event: Event
     conditions: tuple[Condition, ...] = ()
     reply: asyncio.Future[Transition] | None = None
-    #: For BUDGET_SPENT: the number of the visit whose budget ran out. None for any other event.
+    #: With BUDGET_SPENT: number of the visit to a state whose time budget ran out. Otherwise None.
     epoch: int | None = None
-    #: For APPLICATION_ENDED: the declared end, whose outcome and reason the job gets.
+    #: With APPLICATION_ENDED: the end that the application declared, whose outcome and reason the
+    #: job gets. Otherwise None.
     end: End | None = None
 
 

@@ -34,7 +34,7 @@ class Budget:
 
     #: The limit in seconds, unless the setting INTERVIEW_BUDGET_<STATE>_S says otherwise.
     seconds: float
-    #: What the time is for. The help of the setting contains this text.
+    #: What the limited time is for, as a phrase in the help text of INTERVIEW_BUDGET_<STATE>_S.
     purpose: str
     #: The highest allowed value of INTERVIEW_BUDGET_<STATE>_S, in seconds.
     most_s: float = 86_400

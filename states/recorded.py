@@ -24,9 +24,9 @@ class Step:
     t: float
     elapsed_ms: float
     attempts: int
-    #: For a loader: the resources that the loader waited for; None if not recorded.
+    #: Names of the resources that a loader waited for; None for any other step, or if not recorded.
     needs: tuple[str, ...] | None = None
-    #: For a loader with its own budget: the budget in seconds.
+    #: Time budget of a loader in seconds; None for a step without a time budget of its own.
     budget_s: float | None = None
 
     @property

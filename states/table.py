@@ -75,7 +75,7 @@ class State(StrEnum):
         return tuple(state for state in State if state.budget is self.budget)
 
 
-#: Seconds that a job may spend in each state that has a budget.
+#: Default time budget in seconds of each state that has a time limit.
 BUDGETS: Mapping[State, float] = {
     state: state.budget.seconds for state in State if state.budget is not None
 }
@@ -108,7 +108,7 @@ class Event(StrEnum):
     BOOTSTRAP_STARTED = "bootstrap_started"
     #: A loader has reported success or failure. The event carries the resource's condition.
     LOADER_REPORTED = "loader_reported"
-    #: Each loader has reported or exceeded its own budget.
+    #: Each loader has reported or exceeded its own time budget.
     LOADERS_SETTLED = "loaders_settled"
     #: A required resource failed to load.
     RESOURCE_FAILED = "resource_failed"
@@ -143,7 +143,7 @@ class Event(StrEnum):
     HANDOVER_REQUESTED = "handover_requested"
     JOB_CRASHED = "job_crashed"
     CLOSED = "closed"
-    #: The budget of the current state ran out. The event is processed like any other event.
+    #: The time budget of the current state ran out. The event is processed like any other event.
     BUDGET_SPENT = "budget_spent"
 
 

@@ -14,13 +14,15 @@ from states.render.view import Arrow, Box, View
 from states.table import State
 
 COLUMN_X, COLUMN_WIDTH = 23.0, 334.0
-#: Width of boxes that stand side by side in a row.
+#: Width in pixels of boxes that stand side by side in a row.
 NARROW_WIDTH = 96.0
-#: Space between the boxes of a row of several states and the outline of the row, above and below.
+#: Pixels between the outline of a row of several states and the boxes in the outline: `GROUP_HEAD`
+#: above the boxes, `GROUP_FOOT` below the boxes.
 GROUP_HEAD, GROUP_FOOT = 30.0, 8.0
-#: Distance from the top of a box to the baseline of its name, and to the baseline of the next line.
+#: Pixels from the top of a box to the baselines of its text: `NAME_Y` for the name of the state,
+#: `FIRST_LINE_Y` for the first line below the name.
 NAME_Y, FIRST_LINE_Y = 21.0, 39.0
-#: Characters that fit into a line of a wide box, even in the widest of the common fonts.
+#: Number of characters that fit into a line of a wide box, even in the widest of the common fonts.
 WIDE_CHARS = 50
 NOTE_CHARS = 56
 
@@ -32,7 +34,7 @@ class Row:
     states: tuple[State, ...]
     outline: Rect
     places: dict[State, Rect]
-    #: Text under the boxes of a row with several states.
+    #: Lines of text under the boxes of a row with several states.
     notes: tuple[str, ...] = ()
 
     @property

@@ -11,7 +11,8 @@ from states.render.view import Arrow, Label
 
 #: Pixels below the last label of a lane, for the lane's line and the space before the next lane.
 LANE_FOOT = 13.0
-#: Number of characters of a label above which the label's guard is on a separate line.
+#: Maximum characters of a line that shows the event, its guard and the outcome. If the text is
+#: longer, the guard is on a separate line.
 LANE_CHARS = 52
 
 

@@ -8,8 +8,9 @@ from states.render.view import Arrow, Box, View
 from states.render.words import guard_name, seconds, spent
 from states.table import HURRIED_CLOSING_S, State
 
-#: Names of the junctions (see `junctions`), for formats in which every node has a name. If a second
-#: and a third group of states share a deadline, their junctions are `either_2` and `either_3`.
+#: Names of the junctions, which are the nodes at which the common arrows of several states start:
+#: `LIVE` for all states before CLOSING, `SHARED` for the first group of states that share a
+#: deadline. The junctions of further such groups are `either_2`, `either_3` and so on.
 LIVE, SHARED = "any_state", "either"
 
 

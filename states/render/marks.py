@@ -8,7 +8,8 @@ from textwrap import wrap
 from states.render.scene import LINE_HEIGHT, Badge, Mark, Rect, Text
 from states.render.view import Arrow, Box, Label
 
-#: Number of badges that fit on a box. The number of further visits is written beside the badges.
+#: Maximum number of badges on the box of a state, one badge per visit. The number of further visits
+#: is written beside the badges.
 MOST_BADGES = 3
 PADDING = 12.0
 

@@ -34,7 +34,7 @@ class Label:
     """
 
     edges: tuple[Edge, ...]
-    #: The event's name, or the budget in seconds.
+    #: Text for the cause of the transition: the name of the event, or the spent budget in seconds.
     cause: str
     #: The name of the guard in words; empty if the edges have no guard.
     guard: str
@@ -42,9 +42,10 @@ class Label:
     reason: EndReason | None
     #: True if the edges start at only one state of a group of states that share a deadline.
     of_one: bool
-    #: The edges among `edges` that the job took.
+    #: The edges among `edges` that the drawn job took; empty if no job is drawn.
     taken: tuple[Edge, ...] = ()
-    #: The numbers of the visits that began with one of `edges`, counted from 1.
+    #: The numbers of those visits of the drawn job to a state that began with one of `edges`. The
+    #: first visit of the job has the number 1.
     led_to: tuple[int, ...] = ()
 
     @property
@@ -94,7 +95,8 @@ class Box:
 
     state: State
     internals: tuple[Internal, ...]
-    #: True if the state has an edge for every event: most internals are drawn as "any other event".
+    #: True if the state has an edge for every event. The drawing shows most of its internal edges
+    #: as one line, "any other event".
     records_the_rest: bool
     visits: tuple[Visit, ...] = ()
     #: The resources that were missing while the job was in the state.
@@ -120,13 +122,15 @@ class View:
     broken: State | None = None
     #: True for a drawing of one job.
     of_a_job: bool = False
-    #: One line about the drawn job, and one line with its outcome; both empty if no job is drawn.
+    #: One line about the drawn job; empty if no job is drawn.
     title: str = ""
+    #: One line with the outcome of the drawn job; empty if no job is drawn.
     ending: str = ""
     failed: bool = False
     #: Transitions of the drawn job that are not in the current table.
     strays: tuple[str, ...] = ()
-    #: What the loss of a resource means, by resource; for a job, only for its missing resources.
+    #: What the loss of a resource means, by the name of the resource. If a job is drawn, only the
+    #: resources that the job missed are included.
     losses: Mapping[str, str] = field(default_factory=dict)
 
 

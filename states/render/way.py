@@ -10,7 +10,7 @@ from states.history import History
 from states.table import Edge, Event, State
 from states.transition import Transition
 
-#: Suffix of a resource that became available again before the job left the state.
+#: Suffix to the name of a resource that became available again before the job left the state.
 BACK = " (back)"
 
 

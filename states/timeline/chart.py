@@ -36,7 +36,8 @@ _BAR: Final = 10.0
 _THIN: Final = 3.0
 _LEAST_BAR: Final = 2.0
 
-#: Widths of characters in ems, measured in DejaVu Sans, the widest of the requested fonts.
+#: Widths of a thin, a wide and any other character in ems, measured in DejaVu Sans, the widest of
+#: the requested fonts.
 _THIN_EM: Final = 0.4
 _WIDE_EM: Final = 0.78
 _USUAL_EM: Final = 0.62

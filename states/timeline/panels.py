@@ -16,7 +16,7 @@ from states.timeline.startup import RECEIVED, TARGET_S, Link, Startup, last_word
 
 #: The target time is drawn only if the start-up took longer than this fraction of `TARGET_S`.
 _SHOWS_TARGET: Final = 0.4
-#: Minimum duration, in seconds, of a wait between two steps that the summary mentions.
+#: The summary mentions a wait between two steps if the wait took at least this many seconds.
 _SHOWN_WAIT_S: Final = 0.01
 
 

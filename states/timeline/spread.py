@@ -12,7 +12,7 @@ from states.render.words import took
 from states.timeline.chart import Panel, Row, Span
 from states.timeline.startup import LATE, TARGET_S, Startup
 
-#: Start of the axis in seconds. Shorter times are not worth showing.
+#: Shortest time on the logarithmic axis, in seconds. Shorter times are not worth showing.
 _LEAST_S = 0.001
 
 
@@ -26,9 +26,9 @@ class Figures:
     median: float
     p95: float
     most: float
-    #: For a step: the number of jobs whose critical chain contains the step, and the sum of the
-    #: step's costs in these chains.
+    #: For a step: the number of jobs whose critical chain contains the step.
     decided: int = 0
+    #: For a step: the sum of the costs of the step in the critical chains of all jobs, in seconds.
     cost_s: float = 0.0
 
     def as_json(self) -> dict[str, Any]:

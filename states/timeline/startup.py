@@ -22,8 +22,8 @@ TARGET_S: Final = 0.8
 #: Name of the critical chain's first link, from the job's receipt by the worker to the start of the
 #: job's code.
 RECEIVED: Final = "received"
-#: Suffix of the step of a loader that finished after its budget. No step waited for a loader that
-#: was late.
+#: Suffix to the name of the step of a loader that finished after its time budget. No step waited
+#: for such a loader.
 LATE: Final = " (late)"
 #: Maximum difference, in seconds, of two times that count as equal, because all times are rounded.
 _GRAIN_S: Final = 0.0001
@@ -48,7 +48,8 @@ class Link:
     ended: float
     #: Seconds that this link added: from the end of the previous link to the end of this link.
     cost_s: float
-    #: None for a link that is not a step: the process start, a spent budget, an event from outside.
+    #: The step that is this link; None if the link is the process start, a spent budget or an event
+    #: from outside.
     step: Step | None = None
 
 
@@ -65,8 +66,8 @@ class Startup:
     milestones: tuple[tuple[str, float], ...]
     #: The time at which the job entered `target`; the time of the last record if `target` is None.
     ended: float
-    #: RUNNING, or the state in which the start-up ended instead. None for a job that is still
-    #: starting or was killed during its start-up.
+    #: RUNNING, or CLOSING if the job ended before RUNNING. None for a job that is still starting or
+    #: was killed during its start-up.
     target: State | None
 
     @property

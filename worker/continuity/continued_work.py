@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 
 #: Name of the resource that `ContinuedWork.resource` declares.
 WORK: Final = "work"
-#: Time budget of one database operation in seconds. The person in the room waits meanwhile.
+#: Maximum seconds for one database operation, during which the person in the room waits.
 _BUDGET_S: Final = 2.0
 
 
@@ -66,7 +66,7 @@ class ContinuedWork:
     def __init__(self, dispatch: Dispatch, settings: Settings) -> None:
         self._dispatch = dispatch
         self._problem = ""
-        #: Data of the work: what the first dispatch contained.
+        #: Data of the work: the metadata of the first dispatch for this work.
         self.data: Mapping[str, Any] = {}
         #: Identity of the person in the room.
         self.person = ""

@@ -73,9 +73,9 @@ class InterviewHandover:
         self._job_id = job_id
         self._lease = lease
         self._all_shipped = False
-        #: The job's database, once the job has one.
+        #: The database of the job; None while the database is not loaded.
         self.database: Database | None = None
-        #: Ingests the job's records into `database`.
+        #: Ingests the records of the job into `database`; None until the ingestion begins.
         self.shipper: JournalShipper | None = None
         #: The conversation; None until the session exists.
         self.talk: Talk | None = None

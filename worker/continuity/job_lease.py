@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Participant attributes that an interviewer publishes to its room.
+#: Participant attribute with which an interviewer publishes the id of its interview to the room.
 INTERVIEW_ATTRIBUTE: Final = "interview.id"
+#: Participant attribute with which an interviewer publishes the token of its lease to the room.
 TOKEN_ATTRIBUTE: Final = "interview.token"  # noqa: S105  # a fencing token, no secret
 
 #: Maximum seconds for the database to grant or check the lease. After this time the job continues

@@ -23,7 +23,7 @@ class RoomRecheckQueue:
     def __init__(self, look: Callable[[str], Awaitable[object]], *, again_s: float) -> None:
         self._look = look
         self._again_s = again_s
-        #: Rooms to check, in order, each once.
+        #: Names of the rooms that wait for a check, in the order of the checks, without duplicates.
         self._due: dict[str, None] = {}
         self._later: dict[str, asyncio.TimerHandle] = {}
         self._told = asyncio.Event()

@@ -11,7 +11,7 @@ from worker.store.errors import DatabaseError
 
 logger = logging.getLogger(__name__)
 
-#: Name of the leader lock, a row in `duties`.
+#: Name of the leader lock, which is a row in the table `duties`.
 DUTY: Final = "watch"
 #: Seconds that the leader lock lasts beyond one check period. If the leader dies, another worker
 #: has the lock before the leases of the dead worker's interviews expire.

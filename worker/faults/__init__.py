@@ -48,7 +48,7 @@ class _Armed:
 
 
 _armed: tuple[_Armed, ...] = ()
-#: The state of this process's job.
+#: The last state that `entered` recorded for the job of this process; None before the first record.
 _state: State | None = None
 
 
@@ -82,13 +82,16 @@ def through(point: str, items: AsyncIterator[T], name: str = "") -> AsyncIterato
 
 
 def here(point: str) -> None:
-    """Trigger the fault that is due at this point, if any. The fault may block the event loop."""
+    """Trigger a fault that is due at the injection point. The fault may block the event loop."""
     if _armed and (fault := _due(point, "")) is not None:
         _strike_blocking(fault)
 
 
 def entered(state: State) -> None:
-    """Record the job's new state, for faults with `@state`; trigger faults at point `process`."""
+    """Record the job's new state, and trigger a fault that is due at the injection point `process`.
+
+    Faults that are limited to one state of the job need this record.
+    """
     global _state  # one process, one job
     if _armed and state is not _state:
         _state = state
@@ -99,7 +102,7 @@ def entered(state: State) -> None:
 
 
 def _due(point: str, name: str) -> Fault | None:
-    """Count one pass of the point; return the first fault that triggers on this pass."""
+    """Count one pass through the injection point; return the first fault that is due, or None."""
     found = [
         each.fault
         for each in _armed

@@ -10,13 +10,13 @@ from states import JournalError
 from worker.faults.grammar import Fault
 from worker.faults.points import Kind
 
-#: Text that a provider delivers under a fault of kind garbage. The text is long and no word of any
-#: language.
+#: Text that a provider delivers under a fault of kind garbage. The text is long, and contains no
+#: word of any language.
 _GARBLED = "\N{REPLACEMENT CHARACTER}\x00~" * 2000
 
 
 class FaultInjected(Exception):
-    """Raised by an injected fault if its injection point has no exception of its own."""
+    """Raised by an injected fault whose injection point defines no other exception."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(f"{fault} is set")

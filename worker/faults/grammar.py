@@ -19,7 +19,7 @@ from difflib import get_close_matches
 from states import State
 from worker.faults.points import POINTS, Kind, Point
 
-#: The longest `slow`, in seconds.
+#: Maximum delay of a fault of the kind `slow`, in seconds.
 LONGEST_SLOW_S = 3600.0
 
 
@@ -31,18 +31,20 @@ class FaultInvalid(ValueError):
 class Fault:
     """One fault that is set. `str(fault)` returns the fault as written in INTERVIEW_FAULTS."""
 
-    #: The injection point. `name` is a member of the point's family; "" means every member.
+    #: Name of the injection point, or of the family of points, such as `load` in `load.vad`.
     point: str
+    #: Member of a family of injection points, such as `vad` in `load.vad`; "" means every member.
     name: str = ""
     kind: Kind
     #: Delay in seconds, for a fault of kind slow.
     slow_s: float = 0.0
-    #: The argument of a fault of kind raise; "" if no argument is given.
+    #: For a fault of kind raise: the error to raise, as written after the colon; "" if not given.
     raises: str = ""
-    #: Trigger only when the process reaches the injection point for the n-th time.
+    #: If set, the fault triggers only when this process passes the injection point for the n-th
+    #: time.
     nth: int | None = None
-    #: Trigger only while the job is in this state. For the point `process`: when the job enters
-    #: this state.
+    #: If set, the fault triggers only while the job is in this state. At the injection point
+    #: `process`, the fault triggers at the moment at which the job enters this state.
     state: State | None = None
 
     def __str__(self) -> str:

@@ -28,18 +28,23 @@ class Point:
     """One place, or one family of places, where a fault can be set."""
 
     point: str
-    #: The operation at the point, in one line.
+    #: Description of the operation in which the fault occurs, in one line.
     what: str
     kinds: tuple[Kind, ...]
-    #: Members of a family, such as `vad` in `load.vad`, without those that `add_members` adds.
+    #: Built-in members of a family of points, such as `vad` in `load.vad`; empty if the point is no
+    #: family. `add_members` adds further members.
     names: tuple[str, ...] = ()
-    #: True if a custom application may add further members.
+    #: True if INTERVIEW_FAULTS may name members that are not listed here, for the resources of a
+    #: custom application.
     open_names: bool = False
-    #: The argument that a fault of kind raise accepts, as (name for people, pattern).
+    #: The argument that a fault of kind raise accepts, as a description for error messages and a
+    #: regular expression; None if the fault accepts no argument.
     raises: tuple[str, str] | None = None
-    #: True if `@state` is allowed, because the point may be reached in more than one state.
+    #: True if a fault may be limited to one state of the job, as in `stt=hang@running`, because the
+    #: point may be reached in more than one state.
     in_states: bool = False
-    #: True if `@n` is allowed.
+    #: True if a fault may be limited to the n-th pass through the point: `stt=hang@2` triggers only
+    #: on the second pass.
     counted: bool = True
 
     @property
@@ -107,7 +112,7 @@ SUCCESSION_STEPS = (
     "release_lease",
     "send_successor",
 )
-#: All closing steps, in order.
+#: Names of all steps that a job runs in the state CLOSING, in the order in which the steps begin.
 CLOSING_STEPS = (
     "look_for_successor",
     "stop_work",

@@ -34,7 +34,7 @@ class Dispatch:
 
     job_id: str
     room: str
-    #: Raw metadata, which is often JSON, but not always.
+    #: Metadata of the dispatch, as the sender wrote it: any text, often JSON.
     metadata: str
 
 
@@ -163,7 +163,7 @@ class SupportsHandover(Protocol):
 
     @property
     def succession(self) -> HandoverHooks | None:
-        """Handover steps; None if this job's work cannot be continued."""
+        """The handover steps; None if no other job can continue the work of this job."""
         ...
 
 
@@ -223,7 +223,10 @@ class Declared:
             )
 
     def failed_words(self) -> Clip | None:
-        """Return the message to play after a failed creation: the factory's, or the default."""
+        """Return the closing message of a job whose application could not be created.
+
+        The message is that of the factory, or else the default of `Application`.
+        """
         try:
             words: Callable[[], Clip | None] = self._declared("failed_words")
             return words()

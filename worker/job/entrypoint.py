@@ -38,8 +38,8 @@ from worker.transport.livekit_room import LiveKitTransport
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which a process is ended even if the framework's own exit steps hang. These steps
-#: take one or two seconds (measured).
+#: Maximum seconds for the exit steps of the framework, which take one or two seconds (measured).
+#: After this time the process is ended even if the steps hang.
 _EXITS_S = 15.0
 
 #: Exit code of a process whose job failed. All other outcomes exit with 0.

@@ -11,8 +11,9 @@ class TurnFloor:
     """Whose turn it is: the interviewer's from `take` until `give`, otherwise the candidate's."""
 
     def __init__(self) -> None:
-        #: Number of interviewer turns so far, and the loop time at which the last of them began.
+        #: Number of turns that the interviewer has begun.
         self.turn = 0
+        #: Loop time at which the last turn of the interviewer began.
         self.since = 0.0
         #: True if the candidate was heard during the interviewer's current speech.
         self.contested = False
@@ -21,7 +22,7 @@ class TurnFloor:
 
     @property
     def ours(self) -> bool:
-        """True in the interviewer's turn, when the candidate expects to hear something."""
+        """True during the interviewer's turn, in which the candidate expects to hear something."""
         return self._ours.is_set()
 
     @property
@@ -50,7 +51,7 @@ class TurnFloor:
         self._quiet_from = max(self._quiet_from, asyncio.get_running_loop().time() + patience_s)
 
     def contest(self) -> None:
-        """Note that the candidate is heard in the interviewer's turn."""
+        """Record that the candidate is heard during the interviewer's turn."""
         self.contested = True
         self.begin_anew()
 

@@ -33,7 +33,7 @@ class JobHandle(Protocol):
     session: AgentSession[Any] | None
     #: Ingests the journal while the job runs; None while the job has no database.
     shipper: JournalShipper | None
-    #: Turn-taking state; None until the application sets it.
+    #: Whose turn it is to speak; None until the application creates the object.
     floor: TurnFloor | None
 
     @property

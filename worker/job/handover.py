@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds to find out whether a successor will come. The candidate hears nothing during this time.
+#: Maximum seconds to find out whether another job will continue the work. Meanwhile the candidate
+#: hears nothing.
 _ASK_S: Final = 0.6
 
 

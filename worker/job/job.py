@@ -82,11 +82,11 @@ class Job:
         self.resources = AgentResources()
         self.transport: Transport = make_transport(ctx, self.life.post)
         self.session: AgentSession[Any] | None = None
-        #: Ingests the journal into the job's database; None until `ship_journal` finds one.
+        #: Ingests the journal into the database; None until `ship_journal` finds a loaded database.
         self.shipper: JournalShipper | None = None
-        #: Steps of the application that write records once the session is closed.
+        #: Functions that write the last records of the application after the session is closed.
         self.last_records: list[Callable[[], Awaitable[None]]] = []
-        #: Turn-taking state; None until the application sets it.
+        #: Whose turn it is to speak; None until the application creates the object.
         self.floor: TurnFloor | None = None
         #: Task that opens the audio output.
         self.opening: asyncio.Task[None] | None = None

@@ -23,7 +23,8 @@ Milestone: TypeAlias = Literal["handshake_start", "ctx_connected", "session_star
 SLOW_START_MS = 1000.0
 
 
-#: Maximum seconds for which a turn waits for the database, once the sync to disk is over.
+#: Maximum seconds to wait until the database has stored a turn, counted from the end of the sync of
+#: the turn to disk.
 ACKNOWLEDGED_WITHIN_S = 0.2
 
 

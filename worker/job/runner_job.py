@@ -22,7 +22,7 @@ class RunnerJob(JobHandle, Protocol):
     #: Task that loads the resources; None until loading begins. The task may continue after the
     #: session has started.
     loading: asyncio.Task[None] | None
-    #: The steps that were registered with `after_session`.
+    #: Functions that were registered with `after_session`, to be called after the session closes.
     last_records: list[Callable[[], Awaitable[None]]]
     #: True once the main process is gone, so CLOSING does not wait for the current speaker.
     orphaned: bool

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from worker.job.runner_job import RunnerJob
     from worker.resources.resource import LoadReport
 
-#: Minimum seconds for a step, even if the budget of CLOSING is spent.
+#: Minimum seconds that each closing step gets, even if the time budget of CLOSING is spent.
 LEAST_STEP_S = 0.2
 #: Seconds that the closing message needs beyond its length, for the audio output to become free and
 #: for playback to finish.
 AROUND_WORDS_S = 0.5
 #: Maximum seconds until the current speaker has paused and the turn is recorded.
 _FINISH_SENTENCE_S = 5.0
-#: Seconds to close all resources together.
+#: Maximum seconds for closing all resources together.
 _CLOSE_RESOURCES_S = 3.0
 
 
@@ -93,7 +93,7 @@ class _Closing:
         return min(budget_s, max(LEAST_STEP_S, remaining - keep_s - LEAST_STEP_S))
 
     async def stop_work(self, work: asyncio.Task[None]) -> None:
-        """Cancel the job's work and its loading."""
+        """Cancel the job's work and the loading of its resources; wait for the cancelled tasks."""
         tasks = {task for task in (work, self._job.loading) if task is not None}
         for task in tasks:
             task.cancel()

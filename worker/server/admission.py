@@ -62,7 +62,7 @@ class Admission:
 
     @property
     def seats(self) -> int | None:
-        """Number of free slots; None while no job is accepted at all."""
+        """Number of free slots; None while the worker is stopping or unable to run jobs."""
         if self._stopping() or self._unable():
             return None
         return max(0, self._number - len(self.busy))
@@ -77,7 +77,7 @@ class Admission:
         return SERVER_TARGET_LOAD * min(1.0, len(self.busy) / self._number)
 
     def _refusal(self) -> tuple[str, str] | None:
-        """Return why no job can be accepted, in one word and in a sentence; None if one can."""
+        """Return why to refuse a job, as one word and as a sentence; None to accept the job."""
         if self._stopping():
             # The framework itself refuses jobs only after its drain has begun.
             return "Stopping", "the worker is stopping"

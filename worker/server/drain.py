@@ -32,16 +32,16 @@ logger = logging.getLogger(__name__)
 _REPORT_EVERY_S: Final = 5.0
 #: Seconds between two checks whether another worker can take over an interview.
 _LOOK_EVERY_S: Final = 2.0
-#: Seconds from the last check that found a job on this worker until the worker that takes over the
-#: interview reports its slot as used. This time covers one check interval, the dispatch, and the
-#: second between two heartbeats of a worker.
+#: Maximum delay in seconds until a handover shows in the used slots of the other worker, counted
+#: from the last check that found the job on this worker. The delay covers one check interval, the
+#: dispatch, and the second between two heartbeats of a worker.
 _SEEN_AFTER_S: Final = 4.0
-#: Seconds to wait for an accepted job that has no process yet. The framework gives up such a job
-#: after 12 s.
+#: Maximum seconds that the drain waits for the framework to start a process for an accepted job.
+#: The framework gives up such a job after 12 s.
 _GIVEN_TO_S: Final = 15.0
-#: Seconds to wait for a free slot if the other workers have none or cannot be queried. In this
-#: time LiveKit or the database may become available again, or an interview of another worker may
-#: end.
+#: Maximum seconds that the drain waits for a free slot, if the other workers have none or cannot be
+#: queried. Meanwhile LiveKit or the database may become available again, or an interview of another
+#: worker may end.
 SEAT_WAIT_S: Final = 10.0
 
 
@@ -53,7 +53,7 @@ class DrainingServer(Protocol):
         ...
 
     def tell_jobs(self, word: signal.Signals, jobs: Collection[str]) -> None:
-        """Send a signal to the processes of these jobs."""
+        """Send a signal to the processes of the jobs whose ids are in `jobs`."""
         ...
 
 
@@ -85,10 +85,10 @@ class Drain:
             longest_s=SEAT_WAIT_S,
         )
         self._state = DrainState.ACCEPTING
-        #: Event that wakes the drain, set when the drain has to act on a stop request.
+        #: Event that ends the current wait of the drain, so that the drain acts on a stop request.
         self._woken = asyncio.Event()
         self._drained_at: float | None = None
-        #: The jobs by id, including those that have ended.
+        #: Progress of each job in the drain, by job id. Jobs that have ended remain in the mapping.
         self._drained: defaultdict[str, DrainedJob] = defaultdict(DrainedJob)
 
     @property
@@ -112,7 +112,7 @@ class Drain:
             self._woken.set()
 
     def _enter(self, event: DrainEvent) -> bool:
-        """Change the state, and return whether the table has a row for the event."""
+        """Make the transition for `event`; return False if DRAIN_TRANSITIONS has none."""
         target = DRAIN_TRANSITIONS.get((self._state, event))
         self._state = target or self._state
         return target is not None
@@ -206,7 +206,7 @@ class Drain:
         return sum(job.slot_used_at > now for job in leaving.values())
 
     def _tell(self, event: JobEvent, jobs: list[str]) -> None:
-        """Send the signal of `event` to each of the jobs that may get it."""
+        """Send the signal of `event` to those of `jobs` whose state allows the signal."""
         jobs = [job for job in jobs if self._drained[job].may_get(event)]
         if not jobs:
             return

@@ -84,9 +84,10 @@ class DrainedJob:
     """One job of the drain. Times are those of the event loop."""
 
     state: JobState = JobState.RUNNING
-    #: The time by which the job must have ended; infinity while the job has got no signal.
+    #: Loop time by which the job must have ended; infinity while the job has got no signal.
     must_end_at: float = math.inf
-    #: The time by which the worker that takes over the interview reports its slot as used.
+    #: Loop time by which the worker that takes over the interview has reported the slot that the
+    #: interview uses; minus infinity before a handover.
     slot_used_at: float = -math.inf
 
     def may_get(self, event: JobEvent) -> bool:
@@ -94,7 +95,7 @@ class DrainedJob:
         return (self.state, event) in JOB_TRANSITIONS
 
     def tell(self, event: JobEvent, *, must_end_at: float) -> None:
-        """Change the state after a signal. Raises ValueError if `may_get(event)` is False."""
+        """Record that a signal was sent. Raises ValueError if `may_get(event)` is False."""
         if not self.may_get(event):
             raise ValueError(f"{event} must not be sent to a job in the state {self.state}")
         self.state, self.must_end_at = JOB_TRANSITIONS[self.state, event], must_end_at
@@ -107,9 +108,9 @@ class SearchState(StrEnum):
     NOT_BEGUN = auto()
     #: The drain is looking for free slots of other workers.
     SEARCHING = auto()
-    #: The drain waits a limited time for a free slot, because none was known.
+    #: The drain waits a limited time for a free slot, because no free slot was known.
     WAITING = auto()
-    #: There is no free slot, and the jobs continue on this worker until there is one.
+    #: No free slot was found, so the jobs continue on this worker until a slot is found.
     KEEPING = auto()
 
 
@@ -117,9 +118,9 @@ class SearchEvent(StrEnum):
     """What can change the state of the search."""
 
     LOOKED = auto()
-    #: There is no free slot, but there may be one soon.
+    #: No other worker has a free slot, but a slot may become free soon.
     NO_SLOT_YET = auto()
-    #: There is no free slot, and the jobs are to be kept.
+    #: No other worker has a free slot, and the jobs are to continue on this worker.
     NO_SLOT_BUT_KEPT = auto()
 
 

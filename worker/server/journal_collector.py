@@ -25,14 +25,14 @@ from worker.store.migrate import MIGRATE_BUDGET_S, MigrationChanged, SchemaDiffe
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a worker waits at its start for a database that may be unavailable.
+#: Maximum seconds that a starting worker waits for the database to answer.
 _START_BUDGET_S = 5.0
 _RETRY = ExponentialBackoff(first_s=1.0, longest_s=30.0)
 _DAY_S = 86_400.0
-#: Maximum number of leftover journals in one batch.
+#: Maximum number of journals of earlier workers that are listed and ingested as one batch.
 _AT_A_TIME = 500
-#: Seconds to finish the running ingestion when the worker stops. The next worker on this machine
-#: ingests the remaining journals.
+#: Maximum seconds that a stopping worker waits for the running ingestion to finish. The next worker
+#: on this machine ingests the remaining journals.
 _STOP_BUDGET_S = 5.0
 
 
@@ -83,7 +83,7 @@ class JournalCollector:
 
     @property
     def database(self) -> Database | None:
-        """The database, once this worker may write to it."""
+        """The database; None until this worker may write to the database."""
         return self._database if self._ready.is_set() else None
 
     @property
@@ -123,7 +123,7 @@ class JournalCollector:
         self._tidying = asyncio.create_task(self._remove_old_journals(), name="old-journals")
 
     async def aclose(self) -> None:
-        """Wait a few seconds for running ingestion to finish, then close the database."""
+        """Wait up to `_STOP_BUDGET_S` seconds for running ingestion, then close the database."""
         if self._tidying is not None:
             self._tidying.cancel()
             self._tasks.add(self._tidying)
@@ -250,7 +250,7 @@ class JournalCollector:
                 self._waiting.pop(job_id, None)
 
     def _waits(self, job_id: str) -> None:
-        """Count a journal as waiting since its last record, even if an earlier worker wrote it."""
+        """Count the job's journal as waiting for ingestion since the file was last written."""
         with contextlib.suppress(OSError):
             age_s = time.time() - (self._settings.journal_dir / f"{job_id}.jsonl").stat().st_mtime
             self._waiting.setdefault(job_id, time.monotonic() - max(0.0, age_s))

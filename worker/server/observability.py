@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from worker.server.readiness import Readiness
 
 
-#: Seconds between two checks of the disk.
+#: Seconds between two checks of the free disk space.
 _DISK_EVERY_S: Final = 5.0
 
 

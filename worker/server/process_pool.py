@@ -25,11 +25,11 @@ class ReadinessSink(Protocol):
     """Receiver of the supervisor's reports, such as `worker.server.readiness.Readiness`."""
 
     def set_up_failed(self, why: str) -> None:
-        """Note that no process can be prepared, and that no prepared process is left."""
+        """Record why no process can be prepared; no prepared process is left."""
         ...
 
     def set_up_works(self) -> None:
-        """Note that a process was prepared."""
+        """Record that a process was prepared for a job."""
         ...
 
 

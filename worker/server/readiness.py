@@ -43,10 +43,13 @@ class NotReady:
 class Signs:
     """Results of the last checks. Each field is the problem of one part; None if the part works."""
 
-    #: `hearing` is STT (from the candidate), `speaking` is TTS (to the candidate).
+    #: Problem of STT, with which the interviewer hears the candidate; None if STT works.
     hearing: str | None = None
+    #: Problem of TTS, with which the interviewer speaks to the candidate; None if TTS works.
     speaking: str | None = None
+    #: Problem of writing to the folder of the journals; None if the folder can be written to.
     writing: str | None = None
+    #: Problem of preparing a process for a job; None if processes can be prepared.
     set_up: str | None = None
 
 
@@ -99,11 +102,11 @@ class Readiness:
         return self._reasons
 
     def set_up_failed(self, why: str) -> None:
-        """Note that no process could be prepared for a job."""
+        """Record that no process could be prepared for a job, and the reason `why`."""
         self._judge(replace(self._signs, set_up=why))
 
     def set_up_works(self) -> None:
-        """Note that a process was prepared for a job."""
+        """Record that a process was prepared for a job."""
         self._judge(replace(self._signs, set_up=None))
 
     async def watch(self) -> None:

@@ -22,7 +22,7 @@ class SlotSearch:
         others: Returns the other workers; None if they are not known.
         is_shared: Whether there is a database through which workers know of each other.
         keeps: Whether jobs without a free slot continue on this worker.
-        longest_s: Maximum seconds, from the first look, that the search waits for a free slot.
+        longest_s: Maximum seconds that the search waits for a free slot, from the first `look`.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class SlotSearch:
         )
 
     def _enter(self, event: SearchEvent) -> bool:
-        """Change the state, and return whether the table has a row for the event."""
+        """Make the transition for `event`; return False if SEARCH_TRANSITIONS has none."""
         target = SEARCH_TRANSITIONS.get((self._state, event))
         self._state = target or self._state
         return target is not None

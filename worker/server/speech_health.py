@@ -10,7 +10,7 @@ from worker.speech import local_models
 def speech_problems(
     settings: ProviderSettings, breaker: SharedBreaker
 ) -> tuple[str | None, str | None]:
-    """Return the problem of STT and the problem of TTS; None for each with a usable provider.
+    """Return the problems of STT and of TTS. A problem is None if a provider is usable.
 
     This function reads files, so it must not run on an event loop. A local model that is installed
     but does not load is found only by the set-up of a process (worker/job/entrypoint.py).

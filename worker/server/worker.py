@@ -38,9 +38,9 @@ logger = logging.getLogger(__name__)
 
 #: Address of the framework's own HTTP server, which cannot be turned off and is not used.
 _FRAMEWORKS_HOST, _FRAMEWORKS_PORT = "127.0.0.1", 0
-#: Seconds for the last steps of a shutdown: a job process says goodbye and ends (15), the worker
-#: ingests the remaining journals (5), closes the database (5) and informs the other workers (2),
-#: plus a margin.
+#: Maximum seconds for the last steps of a shutdown: a job process says goodbye and ends (15), the
+#: worker ingests the remaining journals (5), closes the database (5) and informs the other workers
+#: (2), plus a margin.
 _LAST_STEPS_S = 35.0
 
 
