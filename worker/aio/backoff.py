@@ -16,8 +16,9 @@ class ExponentialBackoff:
     ways, and share only the delays.
     """
 
-    #: Seconds before the second attempt, and the limit in seconds up to which later delays grow.
+    #: Maximum delay in seconds before the second attempt. `jitter` shortens this delay.
     first_s: float
+    #: Limit in seconds up to which later delays grow.
     longest_s: float
     #: Factor by which each delay is longer than the previous delay.
     factor: float = 2.0

@@ -9,8 +9,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from worker.env.group import SettingsGroup
 
-#: Part of a host name or an address, between dots. An IPv6 address may name its interface after %.
-#: No part that is empty or longer can be looked up.
+#: Pattern of one part of a host name or an address, between two dots. An IPv6 address may name its
+#: interface after %. A part that is empty or longer than 63 characters cannot be looked up.
 _PART = r"[A-Za-z0-9_:%-]{1,63}"
 _HOST = re.compile(rf"({_PART}(\.{_PART})*\.?)?")
 
@@ -24,9 +24,9 @@ class HttpSettings(SettingsGroup):
     http_host: str = "127.0.0.1"
     """Address that the HTTP server binds to."""
     http_port: int = Field(default=8081, ge=0, le=65_535)
-    """Port of the HTTP server; 0 takes a free one."""
+    """Port of the HTTP server; 0: any free port."""
     http_token: SecretStr = SecretStr("")
-    """Bearer token for the HTTP server; required if it binds to more than loopback."""
+    """Bearer token for the HTTP server; needed unless INTERVIEW_HTTP_HOST is a loopback address."""
 
     @field_validator("http_host")
     @classmethod

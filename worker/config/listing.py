@@ -53,7 +53,7 @@ class ListedSetting:
 
     variable: str
     value: str
-    #: "environment", ".env" or "default".
+    #: Source of the value: "environment", ".env" or "default".
     origin: str
     description: str
     group: str

@@ -22,9 +22,11 @@ def _names_of(chain: str) -> tuple[str, ...]:
     return tuple(vendor.name for vendor in vendors_of(chain))
 
 
-#: Providers that each fallback chain may name.
+#: Providers that the speech-to-text chain may name.
 STT_PROVIDERS = _names_of("stt")
+#: Providers that the text-to-speech chain may name.
 TTS_PROVIDERS = _names_of("tts")
+#: Providers that the language-model chain may name.
 LLM_PROVIDERS = _names_of("llm")
 
 for _chain in CHAINS:
@@ -32,14 +34,14 @@ for _chain in CHAINS:
 
 #: Name of the field with the API key, for each provider that needs a key.
 KEY_FIELDS = {name: vendor.key for name, vendor in VENDORS.items() if vendor.key is not None}
-#: Vendor of each field with a URL.
+#: Vendor by the name of the settings field that contains the URL of the vendor's API.
 _URL_FIELDS = {vendor.url: vendor for vendor in VENDORS.values() if vendor.url is not None}
 
 Chain = Annotated[tuple[str, ...], NoDecode]
 
 
 class ChainSettings(SettingsGroup):
-    """The fallback chains."""
+    """Settings of the fallback chains: the providers of each chain, first choice first."""
 
     stt: Chain = Field(
         default=("local",),

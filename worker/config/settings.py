@@ -50,13 +50,13 @@ class WorkerSettings(SettingsGroup):
     )
     """Secret of the LiveKit API key."""
     livekit_start_budget_s: float = Field(default=30.0, gt=0, le=3600)
-    """Seconds to wait at start-up for an unavailable LiveKit server."""
+    """Maximum seconds to wait at start-up for an unavailable LiveKit server."""
     database_url: SecretStr = Field(default=SecretStr(""), validation_alias="DATABASE_URL")
     """URL of the PostgreSQL database (postgresql://)."""
     database_pool_size: int = Field(default=5, ge=1, le=100)
     """Maximum number of database connections that each process keeps open."""
     database_pool_overflow: int = Field(default=5, ge=0, le=100)
-    """Additional database connections per process for bursts."""
+    """Maximum number of additional database connections that each process opens for bursts."""
     database_overflow_idle_s: float = Field(default=10.0, gt=0, le=3600)
     """Seconds after which an idle additional database connection is closed."""
     database_connect_timeout_s: float = Field(default=5.0, gt=0, le=300)
@@ -82,15 +82,15 @@ class WorkerSettings(SettingsGroup):
     slots: int = Field(default=max(1, 2 * (os.cpu_count() or 1)), ge=1, le=1000)
     """Maximum number of concurrent interviews; default: two per processor."""
     idle_processes: int = Field(default=2, ge=0, le=100)
-    """Idle processes kept ready for the next jobs."""
+    """Number of idle processes that are kept ready for the next jobs."""
     cleanup_s: float = Field(default=5.0, gt=0, le=300)
-    """Seconds for a job process to clean up when the worker shuts down."""
+    """Maximum seconds that a job process may take to clean up when the worker shuts down."""
     drain_s: int = Field(default=3600, ge=0, le=86_400)
     """Seconds that running interviews may continue after SIGTERM before they are handed over."""
     candidate_join_s: float = Field(default=300.0, gt=0, le=86_400)
-    """Seconds to wait for a candidate who has not joined."""
+    """Maximum seconds to wait for a candidate who has not joined."""
     candidate_grace_s: float = Field(default=30.0, gt=0, le=3600)
-    """Seconds to wait for the return of a candidate who left."""
+    """Maximum seconds to wait for the return of a candidate who left."""
     candidate_silence_s: float = Field(default=90.0, gt=1, le=3600)
     """Seconds of silence before the interview ends; a reminder is played after half this time."""
     turn_detector: Literal["local", "none"] = "none"

@@ -12,8 +12,8 @@ from pydantic_settings import NoDecode
 
 from worker.env.group import SettingsGroup
 
-#: Upper limit in seconds for the time of a recovery step, because a candidate who hears nothing for
-#: longer has left.
+#: Upper limit of the time of a recovery step, in seconds of silence. A candidate who hears nothing
+#: for longer has left.
 _LONGEST_S: Final = 600.0
 
 

@@ -22,9 +22,9 @@ _ROUND_TRIPS: Final = 5
 #: most `recorder.ACKNOWLEDGED_WITHIN_S` (200 ms).
 _SLOW_MS: Final = 50.0
 _TABLES: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.IGNORECASE)
-#: The privileges that the worker needs on all of its tables, and the tables from which it also
-#: deletes rows.
+#: The privileges that the worker needs on all of its tables.
 _USES: Final = ("SELECT", "INSERT", "UPDATE")
+#: The tables from which the worker also deletes rows.
 DELETED_FROM: Final = ("workers", "duties")
 
 

@@ -26,27 +26,30 @@ if TYPE_CHECKING:
     from worker.doctor.context import CheckContext
 
 _MB: Final = 1_000_000
-#: Free disk space in bytes below which the check warns, and below which the check fails. The alert
-#: InterviewDiskFull fires below the first of the two limits.
+#: Free disk space in bytes below which the check warns and the alert InterviewDiskFull fires.
 _LITTLE_DISK: Final = 1_000 * _MB
+#: Free disk space in bytes below which the check fails.
 _NO_DISK: Final = 100 * _MB
 
 _SYNCS: Final = 5
-#: Milliseconds of an fsync above which the check warns, and above which the check fails. A turn is
-#: committed after one fsync, and the next turn waits for this commit.
+#: Milliseconds of an fsync above which the check warns. A turn is committed after one fsync, and
+#: the next turn waits for this commit.
 _SLOW_SYNC_MS: Final = 50.0
+#: Milliseconds of an fsync above which the check fails.
 _BROKEN_SYNC_MS: Final = 1000.0
 
-#: Memory of one job, and of the worker without jobs, in MB of PSS. Measured: four interviews and
-#: four idle processes together took 940 MB, and each interview took 119 MB of this.
+#: Memory of one job in MB of PSS. Measured: four interviews and four idle processes together took
+#: 940 MB, and each interview took 119 MB of this.
 JOB_MB: Final = 119
+#: Memory of a worker without jobs in MB of PSS: the measured 940 MB, less four interviews.
 BASE_MB: Final = 464
 #: Interviews per processor with the local speech models. Measured: 2 cores ran 4 interviews.
 SLOTS_A_CPU: Final = 2
 
-#: Open files of a worker's main process: those of the process itself, and those per job process
-#: (pipes, journal, sockets). Both numbers of files include a reserve.
+#: Open files that a worker's main process needs without any job process, including a reserve.
 _BASE_FILES: Final = 128
+#: Open files that a worker's main process needs for each job process (pipes, journal, sockets),
+#: including a reserve.
 _FILES_A_PROCESS: Final = 16
 
 _ANSWER_S: Final = 2.0

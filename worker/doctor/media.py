@@ -24,21 +24,23 @@ if TYPE_CHECKING:
 
 #: Timeout of the whole check in seconds, including the connections.
 MEDIA_S: Final = 10.0
-#: Seconds within which the listener must receive the sound.
+#: Maximum seconds until the listener must have received the sound.
 _HEARD_S: Final = 4.0
 _SOUND_S: Final = 0.6
 #: Seconds after which the server closes the empty test room, in case this process is killed.
 _ROOM_LEFT_S: Final = 20
 
-#: Minimum timeout in seconds with which the cleanup waits for joins that have not finished.
+#: Minimum timeout in seconds of the cleanup while the cleanup waits for unfinished joins.
 _JOIN_ENDS_S: Final = 2.0
-#: Seconds between two deletions of the test room, and the maximum number of deletions. Between two
-#: deletions, a cancelled join may reach the server and so create the room again.
+#: Seconds between two deletions of the test room. Between two deletions, a cancelled join may reach
+#: the server and so create the room again.
 _JOIN_S: Final = 0.3
+#: Maximum number of deletions of the test room.
 _REMOVALS: Final = 3
 
-#: The ports that must be open, from livekit-server's config-sample.yaml.
+#: Advice that names the UDP ports that must be open (from livekit-server's config-sample.yaml).
 UDP_PORTS: Final = "open UDP 50000-60000 (or rtc.udp_port) from here to the server"
+#: Advice that names all ports that must be open, including TCP for networks without UDP.
 PORTS: Final = f"{UDP_PORTS}; for networks without UDP, TCP 7881 (rtc.tcp_port) or TURN"
 
 

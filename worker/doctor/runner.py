@@ -17,7 +17,7 @@ from worker.speech.vad.silero import import_silero
 
 #: Timeout of the whole run in seconds. A check that takes longer is reported as timed out.
 TOTAL_S: Final = 15.0
-#: Seconds to wait until cancelled checks have ended.
+#: Maximum seconds to wait for the end of cancelled checks.
 _STOP_S: Final = 2.0
 
 

@@ -61,8 +61,9 @@ class LiveKitClient:
 
     #: URL of the server (ws, wss, http or https).
     url: str
-    #: API key, and the secret of this key.
+    #: API key of the server.
     key: str
+    #: Secret of the API key.
     secret: str
 
     @classmethod

@@ -21,8 +21,9 @@ logger = logging.getLogger(__name__)
 PATH: Final = "/livekit/webhook"
 #: Events after which a candidate may be alone in a room.
 LOOKED_AT: Final = ("participant_joined", "participant_left", "participant_connection_aborted")
-#: Metric labels for all other events, and for refused requests.
+#: Metric label of every event that is not in `LOOKED_AT`.
 OTHER: Final = "other"
+#: Metric label of a refused request.
 REFUSED: Final = "refused"
 
 #: Minimum seconds between two log lines about refused requests.

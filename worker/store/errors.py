@@ -32,7 +32,7 @@ _TRANSIENT_STATES = (
 _REFUSED_STATES = ("28", "3D000")
 
 
-#: Errors that `connection.connect` raises for a connection outside any pool.
+#: Errors that `connection.connect` raises if it cannot open a connection outside the pool.
 CONNECTION_FAILURES: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -74,7 +74,7 @@ class DatabaseOperationFailed(DatabaseError):
 
 
 class ConnectionLost(Exception):
-    """Raised when the connection closed during an operation."""
+    """Raised when a database connection was closed before or during an operation."""
 
 
 def is_transient(error: BaseException) -> bool:

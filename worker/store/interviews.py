@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from worker.store.connection import Connection, Row
     from worker.store.database import Database
 
-# Only these characters are allowed, because an interview id becomes part of room names, identities,
-# URLs and log lines.
+# Pattern of a valid interview id. Other characters are refused, because the id becomes part of room
+# names, identities, URLs and log lines.
 _INTERVIEW_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -92,13 +92,14 @@ class Interview:
     #: Snapshot of the plan, in the form that `Plan.from_json` reads.
     plan: dict[str, Any]
     status: InterviewStatus
-    #: Outcome and reason of an ended interview, normally those of the interview's last job.
+    #: Outcome of an ended interview, normally the outcome of its last job.
     outcome: str | None
+    #: Reason of an ended interview, normally the reason of its last job.
     reason: str | None
     created_at: datetime
     updated_at: datetime
     dispatch_id: str | None
-    #: Fencing token of the last dispatch.
+    #: Fencing token of the interview at its last dispatch; None before the first dispatch.
     dispatch_token: int | None
     dispatched_at: datetime | None
     #: Fencing token. Each job that takes the lease and each redispatch raises the token.
@@ -106,9 +107,9 @@ class Interview:
     lease_job: str | None
     lease_worker: str | None
     lease_expires: datetime | None
-    #: Number of redispatches, without those after a handover or a dispatch that no worker took.
-    #: `orphans.TRIES` replaces this number by 0 if the last dispatch is older than
-    #: `orphans._FORGOTTEN_S`.
+    #: Number of redispatches. A redispatch after a handover, or after a dispatch that no worker
+    #: took, is not counted. The SQL expression `orphans.TRIES` replaces this number by 0 if the
+    #: last dispatch is older than `orphans._FORGOTTEN_S`.
     tries: int
 
     @property

@@ -16,7 +16,7 @@ class JobHeader:
     """Identity of a job, from the journal's records of the kinds `job` and `lease`."""
 
     job_id: str
-    #: None for a job whose dispatch named no interview.
+    #: Id of the job's interview; None if the dispatch of the job named no interview.
     interview_id: str | None = None
     room: str | None = None
     worker_id: str | None = None

@@ -56,7 +56,7 @@ async def write_records(connection: Connection, job_id: str, rows: list[RecordRo
 
 
 async def write_turns(connection: Connection, header: JobHeader, turns: list[RecordRow]) -> None:
-    """Insert the turns that are not stored yet, marked as late if the job has lost its lease."""
+    """Insert the turns that are not stored yet, with `late` true if the job has lost its lease."""
     texts = [
         [text_or_none(row.record.get(name)) for row in turns]
         for name in ("speaker", "question_id", "role", "generated", "heard")

@@ -65,12 +65,12 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Shipped:
-    """Result of `ship`."""
+    """Result of `ship`: how many records are stored, and which records cannot be stored."""
 
     written: int
     #: Number of records that were stored already.
     repeated: int
-    #: Records that cannot be stored, each as (position in the list, name of the invalid field).
+    #: Records that cannot be stored, each as (index in the given records, invalid field).
     refused: tuple[tuple[int, str], ...]
 
 

@@ -32,7 +32,7 @@ class RecordInvalid(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordRow:
-    """One journal record with checked key fields and storable content."""
+    """One journal record whose key fields are checked and whose content PostgreSQL can store."""
 
     seq: int
     at: datetime

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 #: Longest plausible time until a lease expires, in lease durations. A lease with a later expiry
 #: counts as expired, because it was written before the database's clock was set back.
 _FAR: Final = 10
-#: Maximum time since a worker last reached the database, in lease durations. After a longer time,
-#: all workers count as cut off from the database, and no lease expires.
+#: Time in lease durations. If no worker has reached the database for longer than this time, all
+#: workers count as cut off from the database, and no lease expires.
 _GAP: Final = 0.5
 
 
@@ -59,12 +59,12 @@ class Holder:
     """Current fencing token of an interview, and the job that holds the interview's lease."""
 
     token: int
-    #: None while no job holds the lease.
+    #: Id of the job that holds the lease; None while no job holds the lease.
     job_id: str | None
 
 
-#: SQL condition that the interview is not over, so that a job may take its lease. The rule is the
-#: same as in `Interview.is_over`.
+#: SQL condition under which a job may take an interview's lease: the interview is not over. The
+#: property `Interview.is_over` has the same rule.
 _NOT_OVER: Final = (
     "(status <> 'ended' OR outcome = 'failed' OR (outcome, reason) = "
     f"('{Outcome.CANCELLED}', '{Reason.SHUTDOWN_REQUESTED}'))"

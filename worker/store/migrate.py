@@ -47,7 +47,7 @@ class SchemaDiffers(Exception):
 
 
 class SchemaTooNew(SchemaDiffers):
-    """Raised when a newer worker has applied an incompatible migration, of a later thousand."""
+    """Raised when a newer worker has applied a migration that is incompatible with this worker."""
 
     def __init__(self, found: int, known: int) -> None:
         super().__init__(
@@ -192,7 +192,7 @@ def _check(applied: dict[int, str], migrations: Sequence[Migration]) -> None:
 
 
 def generation(version: int) -> int:
-    """Return the generation (thousand) of a migration number."""
+    """Return the thousands of a migration number. Equal thousands mean compatible migrations."""
     return version // 1000
 
 

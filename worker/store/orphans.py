@@ -20,7 +20,8 @@ from worker.store.leases import expired
 if TYPE_CHECKING:
     from worker.store.database import Database
 
-#: Reasons that justify a redispatch: the job or its process failed, but not the interview.
+#: End reasons of a job that justify a redispatch of the interview: the job or its process failed,
+#: but not the interview.
 WORTH_ANOTHER_TRY: Final = (
     Reason.PROCESS_KILLED,
     Reason.PROCESS_EXITED,
@@ -43,7 +44,8 @@ NOT_TAKEN: Final = "NotTaken"
 #: Reason of a redispatch: the last job handed the interview over. A handover is not a failure, so
 #: the redispatch has no delay.
 HANDED_OVER: Final = Reason.HANDOVER_REQUESTED
-#: Reason of a redispatch: the last claimed dispatch could not be sent. See `give_back_dispatch`.
+#: Reason of a redispatch: a worker claimed the last dispatch in the database, but could not send
+#: the dispatch to LiveKit. See `give_back_dispatch`.
 NOT_SENT: Final = "NotSent"
 #: Reasons for which a redispatch does not count towards `Limits.tries`, because no job has failed.
 _UNCOUNTED: Final = (HANDED_OVER, NOT_TAKEN)
@@ -55,15 +57,17 @@ _TAKES_S: Final = 2
 #: Seconds since the last change of an interview after which the interview is no longer
 #: redispatched.
 _LOOKED_AT_S: Final = 600
-#: Seconds without a dispatch after which the number of tries counts as 0.
+#: Seconds without a dispatch after which an interview's number of redispatches (`Interview.tries`)
+#: counts as 0.
 _FORGOTTEN_S: Final = 300
-#: Maximum number of interviews that one check finds. The next check finds further interviews.
+#: Maximum number of interviews that one call of `find_orphaned` returns. The next call returns
+#: further interviews.
 _AT_A_TIME: Final = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits of redispatch: lease, join deadline and delay in seconds, and the number of tries."""
+    """Limits of redispatch: lease, join deadline and delay in seconds, and maximum redispatches."""
 
     lease_s: float
     join_s: float
@@ -84,7 +88,8 @@ class OrphanedInterview:
 
 
 _NOW = "clock_timestamp()"
-#: SQL expression for the number of recent redispatches that count as tries.
+#: SQL expression for `Interview.tries`, the number of counted redispatches; 0 if the last dispatch
+#: is older than `_FORGOTTEN_S`.
 TRIES: Final = (
     f"(CASE WHEN dispatched_at > {_NOW} - interval '{_FORGOTTEN_S} s' THEN tries ELSE 0 END)"
 )

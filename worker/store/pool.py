@@ -237,5 +237,5 @@ def _is_closed(connection: Any) -> bool:
 
 
 def _cut_off(connection: Any) -> None:
-    with contextlib.suppress(asyncpg.InterfaceError):  # the pool has the connection back
+    with contextlib.suppress(asyncpg.InterfaceError):  # the pool may have taken the connection back
         connection.terminate()

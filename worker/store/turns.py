@@ -38,7 +38,7 @@ class Turn:
     interrupted: bool
     #: True if the turn came from a job that had lost its lease.
     late: bool
-    #: Last part of `text`, if this part was still an interim transcript when the job ended.
+    #: Interim transcript at the end of `text`; empty if the whole transcript was final.
     interim: str = ""
 
 

@@ -17,7 +17,8 @@ from worker.telemetry.job_observer import UNRESPONSIVE_S
 
 #: Target duration of a job's start, in seconds (row S7 of docs/reference/rows.md).
 START_TARGET_S: Final = 0.8
-#: Seconds of ingestion lag above which the alert InterviewShippingLag fires.
+#: The alert InterviewShippingLag fires if a journal of an ended job has waited for its ingestion
+#: longer than this number of seconds.
 _SHIPPING_S: Final = 300
 #: Free bytes below which the alert InterviewDiskFull fires. This space holds the journals of a few
 #: thousand long interviews, of some 300 kB each.
@@ -26,8 +27,9 @@ _WINDOW: Final = "15m"
 #: Duration, in Prometheus notation, for which a series must have been absent to count as new. A
 #: shorter absence does not count, because one failed scrape makes a series stale.
 _MEMORY: Final = "1h"
-#: States of a job whose session has not started yet, and states in which the session runs.
+#: States of a job before its session starts.
 _STARTING: Final = tuple(state for state in State if state.phase < Phase.SESSION)
+#: States of a job while its session runs.
 _RUNNING: Final = tuple(state for state in State if state.phase is Phase.SESSION)
 #: End reasons that leave the candidate without an interviewer in the middle of an interview.
 _ALONE: Final = (
@@ -47,8 +49,8 @@ class Alert:
 
     name: str
     expr: str
-    #: Duration for which the expression must be true, in Prometheus notation. If the duration is
-    #: empty, the alert fires immediately.
+    #: Duration for which `expr` must be true before the alert fires, in Prometheus notation. If the
+    #: duration is empty, the alert fires immediately.
     wait: str = ""
     severity: Literal["page", "ticket"]
     summary: str

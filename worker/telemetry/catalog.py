@@ -13,7 +13,8 @@ from states import BUDGETS
 
 #: Buckets in seconds around the targets of a job's start (row S7 of docs/reference/rows.md).
 START_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 15.0)
-#: Buckets in seconds, from a fast start to the longest interview.
+#: Histogram buckets in seconds for the time that a job spends in a state, up to the longest
+#: interview.
 STATE_BUCKETS: Final = (
     0.05,
     0.1,

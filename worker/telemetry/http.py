@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-#: Seconds for which the server waits for pending responses while it closes.
+#: Maximum seconds that the server waits for pending responses while it closes.
 _CLOSE_S: Final = 1.0
 
 

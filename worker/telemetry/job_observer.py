@@ -16,9 +16,10 @@ from worker.telemetry.journal_follower import JournalFollower, News
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.worker_status import WorkerStatus
 
-#: Seconds without a heartbeat after which a job counts as unresponsive; a job sends one per second.
+#: Seconds without a heartbeat after which a job counts as unresponsive. A job sends a heartbeat
+#: every second.
 UNRESPONSIVE_S: Final = 10.0
-#: Maximum number of ended jobs that are still listed.
+#: Maximum number of ended jobs that `Observer.jobs` lists; older jobs are dropped.
 _ENDED_KEPT: Final = 50
 
 

@@ -24,7 +24,7 @@ class JobView:
     received_at: float = 0.0
     state: str | None = None
     since_t: float = 0.0
-    #: The `t` of the newest record.
+    #: Time of the newest journal record, in seconds since the job was received.
     last_t: float = 0.0
     outcome: str | None = None
     reason: str | None = None
@@ -56,7 +56,7 @@ class JobView:
         return bool(self.missing) and not loads
 
     def as_data(self, now: float) -> dict[str, Any]:
-        """Return the job as data for JSON, at `now` in seconds since the epoch."""
+        """Return the job as data for JSON; `now` is the current time in seconds since the epoch."""
         return {
             "job_id": self.job_id,
             "room": self.room,

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 Record = Mapping[str, Any]
 
-#: Seconds between two polls.
+#: Seconds between two polls of the journals.
 EVERY_S: Final = 0.5
 #: Maximum number of bytes read from one journal per poll. Between two polls a job writes about a
 #: hundredth of this number.
@@ -33,7 +33,7 @@ _MOST_BYTES: Final = 1 << 20
 
 @dataclass
 class _Followed:
-    """One journal. The open descriptor stays valid when the ingested journal is moved."""
+    """One followed journal. Its file descriptor stays valid if the ingested journal is moved."""
 
     path: Path
     descriptor: int | None = None
@@ -156,5 +156,5 @@ def _close(followed: _Followed) -> None:
 
 
 def age_s(alive_at: float) -> float:
-    """Return the seconds since a heartbeat by this machine's clock, but at least 0."""
+    """Return the seconds since `alive_at`, the time of a heartbeat; 0 if it is in the future."""
     return max(0.0, time.time() - alive_at)

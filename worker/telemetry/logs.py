@@ -102,7 +102,7 @@ def _named(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_key(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any]:
-    """Drop the key of a log line on the console, where people read the line's sentence."""
+    """Remove the field `event` of a log line for the console, where people read `message`."""
     del line["event"]
     return line
 

@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 _MOST_VALUES: Final = 60
 _OTHER: Final = "Other"
 _LONGEST_VALUE: Final = 60
-#: In the name of a journal step: the prefixes of steps that load and that close a resource, and the
-#: suffix of a load that ended after its time budget.
+#: Parts of the names of journal steps: the prefix of a step that loads a resource, the prefix of a
+#: step that closes a resource, and the suffix of a load that ended after its time budget.
 _LOAD, _CLOSE, _LATE = "load ", "close ", " (late)"
 _RESOURCES: Final = ("stt", "tts", "llm")
 

@@ -17,7 +17,7 @@ from worker.providers.registry import VENDORS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: livekit-agents puts transcripts and names into extra fields with this prefix.
+#: Prefix of the extra fields into which livekit-agents puts transcripts and names.
 _PERSONAL_PREFIX = "lk.pii."
 
 #: Extra fields whose names lack `_PERSONAL_PREFIX`, but that also hold transcripts or names.

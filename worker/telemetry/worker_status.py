@@ -37,7 +37,7 @@ class WorkerStatus:
     #: Names of unavailable parts that the worker can run without.
     without: tuple[str, ...] = ()
     draining: bool = False
-    #: Seconds left for running interviews; None before the drain begins.
+    #: Seconds until a draining worker ends its remaining interviews; None before the drain begins.
     drain_left_s: float | None = None
     slots: int = 0
     slots_used: int = 0
@@ -46,7 +46,7 @@ class WorkerStatus:
     #: Database connections of the main process, as (in use, open); None without a database.
     pool: tuple[int, int] | None = None
     journals_waiting: int = 0
-    #: Seconds for which the oldest waiting journal has waited for its ingestion.
+    #: Seconds for which the oldest journal of an ended job has waited for its ingestion.
     shipping_lag_s: float = 0.0
     disk_free_bytes: float | None = None
 

@@ -33,7 +33,8 @@ from worker.store.embedded.layout import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Time budget in seconds for a start, including the wait for a previous server that is stopping.
+#: Maximum duration of a server start in seconds, including the wait for a previous server that is
+#: stopping.
 START_BUDGET_S = 60.0
 _RESTART_DELAY_S = 1.0
 
@@ -48,7 +49,8 @@ class EmbeddedPostgres:
 
     def __init__(self, layout: Layout, connection: socket.socket) -> None:
         self._layout = layout
-        # The use lasts until this connection to the keeper is closed.
+        # While this connection is open, the keeper (the process that runs the server) does not stop
+        # the server.
         self._connection = connection
         self._watch = asyncio.create_task(self._watch_the_keeper())
         #: URL of the database. The URL names a Unix socket that only this Unix account may access.
@@ -94,9 +96,10 @@ class EmbeddedPostgres:
 
 @contextlib.contextmanager
 def embedded_postgres(data_dir: str | Path) -> Iterator[str]:
-    """Use the server while the block runs, and yield its URL. For programs without an event loop.
+    """Use the server while the block runs, and yield the URL of the database.
 
-    Raises an `EmbeddedPostgresError` in the same cases as `EmbeddedPostgres.start`.
+    This function is for programs without an event loop. Raises an `EmbeddedPostgresError` in the
+    same cases as `EmbeddedPostgres.start`.
     """
     layout = Layout.of(data_dir)
     with _take(layout):
@@ -104,7 +107,7 @@ def embedded_postgres(data_dir: str | Path) -> Iterator[str]:
 
 
 async def _take_aside(layout: Layout) -> socket.socket:
-    """Run `_take` in a thread. If cancelled, wait for the thread, and then close its connection."""
+    """Run `_take` in a thread; on cancellation, wait for the thread and close its connection."""
     taking = asyncio.ensure_future(asyncio.to_thread(_take, layout))
     try:
         connection = await asyncio.shield(taking)
@@ -123,7 +126,7 @@ def _give_back(taking: asyncio.Future[socket.socket]) -> None:
 
 
 def _take(layout: Layout) -> socket.socket:
-    """Connect to the data folder's keeper; start a keeper if none runs."""
+    """Connect to the keeper, the process that runs the server; start a keeper if none runs."""
     bin_dir = programs(layout)
     check_data_dir(layout)
     check_version(layout, bin_dir)
@@ -162,7 +165,7 @@ def _connect(layout: Layout) -> socket.socket | None:
 
 
 def _start_keeper(layout: Layout) -> socket.socket:
-    """Start a keeper; return the socket that connects this process to the keeper as first user."""
+    """Start a keeper, which runs the server; return the socket from this process to the keeper."""
     ours, theirs = socket.socketpair()
     # The keeper imports this package from the same place as this process, even if the package is
     # not installed.

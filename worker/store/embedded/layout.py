@@ -82,27 +82,27 @@ class Layout:
 
     @property
     def log(self) -> Path:
-        """The log file of PostgreSQL and the keeper."""
+        """The log file of PostgreSQL and of the keeper, the process that runs PostgreSQL."""
         return self.data_dir / "postgres.log"
 
     @property
     def keeper_lock(self) -> Path:
-        """The lock file that the keeper holds as long as the keeper runs."""
+        """The lock file that the keeper, the process that runs PostgreSQL, holds while it runs."""
         return self.data_dir / "postgres.lock"
 
     @property
     def start_lock(self) -> Path:
-        """The lock file that a user holds while connecting to the keeper or starting a keeper."""
+        """The lock file that a process holds while it connects to the keeper or starts a keeper."""
         return self.data_dir / "postgres-start.lock"
 
     @property
     def keeper_socket(self) -> Path:
-        """The Unix socket on which the keeper listens. Each connection to it is one user."""
+        """The keeper's Unix socket. Each connection to this socket is one use of the server."""
         return self.run_dir / "keeper.sock"
 
     @property
     def server_lock_files(self) -> tuple[Path, Path]:
-        """The server's lock files for cluster and socket, each with the server's process id."""
+        """The lock files of cluster and socket; each contains the server's process id."""
         return self.cluster / "postmaster.pid", self.run_dir / f"{_POSTGRES_SOCKET}.lock"
 
     @property

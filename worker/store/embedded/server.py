@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
     from worker.store.embedded.layout import Layout
 
-#: Time budget in seconds for a start, which may have to replay the write-ahead log after a crash.
+#: Maximum duration of a server start in seconds. A start after a crash may have to replay the
+#: write-ahead log.
 _START_BUDGET_S = 30.0
-#: Seconds for each step of a stop: fast shutdown, immediate shutdown, kill
+#: Maximum seconds to wait after each step of a stop: fast shutdown, immediate shutdown, kill
 #: (https://www.postgresql.org/docs/current/server-shutdown.html).
 _STOP_STEP_S = 10.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
 # Seconds between two checks of the server, a tenth of the interval of PostgreSQL's own pg_ctl.
 _LOOK_S = 0.01
-#: Size in bytes above which the next start truncates the log.
+#: Size of the log file in bytes above which the next start of the server truncates the file.
 _LOG_LIMIT = 1_000_000
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -94,7 +95,7 @@ class Server:
             raise
 
     def _is_ready(self, pid: int) -> bool:
-        """Return whether the lock file names this server and ends with the status "ready"."""
+        """Return whether the lock file contains the process id `pid` and the status "ready"."""
         try:
             text = self._layout.server_lock_files[0].read_text()
         except OSError:
@@ -169,7 +170,7 @@ class Server:
 
 
 def _die_with(keeper: int) -> Callable[[], None]:
-    """Return a `preexec_fn` that asks the kernel for a SIGINT when the keeper dies (prctl(2))."""
+    """Return a `preexec_fn` with which the kernel sends SIGINT when `keeper` dies (prctl(2))."""
 
     def ask_for_it() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)

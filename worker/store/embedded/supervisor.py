@@ -26,15 +26,15 @@ from worker.store.embedded.server import Server
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
 
-#: Seconds from the exit of the last user to the stop of the server, so that consecutive commands
-#: share one start.
+#: Seconds that the server keeps running after its last user, a process, has left. Consecutive
+#: commands therefore share one start of the server.
 LINGER_S = 2.0
-#: Seconds to wait for a previous keeper that is stopping.
+#: Maximum seconds to wait for the end of a previous keeper (a process that runs the server).
 _PREDECESSOR_S = 40.0
 
 
 class Keeper:
-    """Runs the server of one data folder as long as the server has users."""
+    """Runs the server of one data folder as long as at least one process uses the server."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -43,11 +43,12 @@ class Keeper:
         self._answer: asyncio.Future[dict[str, str]] = self._loop.create_future()
         self._users: set[StreamWriter] = set()
         self._lingering: asyncio.TimerHandle | None = None
-        #: Set when the server has to stop: `LINGER_S` after the last user has left, or on a signal.
+        #: Set when the server has to stop: on a signal, or `LINGER_S` seconds after its last user
+        #: (a process) has left.
         self._over = asyncio.Event()
 
     async def run(self, first_user: socket.socket) -> int:
-        """Run the server as long as the server has users; return the keeper's exit code."""
+        """Run the server as long as a process uses the server; return the keeper's exit code."""
         first = asyncio.create_task(self._user(*await asyncio.open_connection(sock=first_user)))
         socket_path = self._layout.keeper_socket
         listener: asyncio.Server | None = None
@@ -119,7 +120,10 @@ async def _main(layout: Layout, first_user: socket.socket) -> int:
 
 
 def main(folder: str, descriptor: str) -> int:
-    """Run the keeper of the data folder `folder`; `descriptor` is the socket of the first user."""
+    """Run the keeper of the data folder `folder`.
+
+    `descriptor` is the file descriptor of the socket to the first process that uses the server.
+    """
     if os.fork():
         # The parent process exits now. The first user waits only for the parent process, so the
         # keeper is not a child that the first user must reap.
