@@ -13,10 +13,11 @@ from livekit.agents.voice import io
 
 from worker.audio.frames import frame_of, samples_of
 
-#: Seconds of one wait for a frame, and number of consecutive waits without a frame after which
-#: silence is generated. Waits are counted instead of seconds, because after a blocked event loop
-#: the elapsed time proves nothing about the candidate.
+#: Maximum seconds of one wait for a frame of the candidate's audio.
 _LOOK_S: Final = 0.1
+#: Number of consecutive waits without a frame after which silence is generated. Waits are counted,
+#: not seconds, because after a blocked event loop the elapsed time proves nothing about the
+#: candidate.
 _LOOKS: Final = 5
 #: Root mean square (full scale is 32768) below which samples count as silence: -50 dB.
 _LEAST_SOUND: Final = 104.0
@@ -69,7 +70,7 @@ class GaplessInput(io.AudioInput):
         self._frame_at = math.inf
         self._attached = True
         self._is_read = False
-        #: Event loop time of the last frame that was louder than a quiet room.
+        #: Event loop time of the last frame that was louder than `_LEAST_SOUND`.
         self.sound_at = -math.inf
 
     @property

@@ -92,7 +92,7 @@ class MixedAudioOutput(io.AudioOutput):
 
     @property
     def listened(self) -> bool:
-        """True if audio can be heard now: the track has a subscriber, and output is not held."""
+        """True if the track has a subscriber and `hold` has not stopped the output."""
         return self._feeder.listened
 
     def heard_at(self, *, speech: bool = False) -> float | None:
@@ -191,7 +191,7 @@ class MixedAudioOutput(io.AudioOutput):
         return segment.played_s
 
     async def drain(self) -> None:
-        """Return once all queued audio has been played. Flush the session's utterance first."""
+        """Wait until all queued audio is played. Call `flush` before, to end the utterance."""
         await self._feeder.drain()
 
     async def sentence_over(self, *, longest_s: float) -> bool:

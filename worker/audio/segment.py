@@ -23,7 +23,8 @@ class Playout:
     """Played and total duration of an utterance, in seconds."""
 
     played_s: float
-    #: Total seconds; None if the utterance was cut off before all of it was synthesised.
+    #: Duration in seconds of the whole utterance; None if the utterance was cut off before its end
+    #: was synthesised.
     made_s: float | None
 
 
@@ -34,7 +35,7 @@ class Segment:
         self.speech = speech
         #: True once the first audio of the segment was pushed to the sink.
         self.started = False
-        #: True once all audio of the segment has been captured.
+        #: True once no more audio will be added to the segment.
         self.complete = False
         #: True if the segment was synthesised to its end. `complete` is also True after a cut-off.
         self.whole = False

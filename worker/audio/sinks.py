@@ -51,11 +51,11 @@ class Sink(Protocol):
 
     @property
     def queued_s(self) -> float:
-        """Seconds of audio from `capture_frame` that are not played yet."""
+        """Seconds of audio passed to `capture_frame` that are not played yet."""
 
     @property
     def aside_s(self) -> float:
-        """Seconds of audio from `play_aside` that are not played yet."""
+        """Seconds of audio passed to `play_aside` that are not played yet."""
 
     async def open(self, room: rtc.Room | None) -> None:
         """Start to play.
@@ -118,12 +118,12 @@ class RtcSink:
 
     @property
     def queued_s(self) -> float:
-        """Seconds of audio from `capture_frame` that are not played yet."""
+        """Seconds of audio passed to `capture_frame` that are not played yet."""
         return self._fed.left_s
 
     @property
     def aside_s(self) -> float:
-        """Seconds of audio from `play_aside` that are not played yet."""
+        """Seconds of audio passed to `play_aside` that are not played yet."""
         return self._aside.left_s
 
     @property
@@ -255,7 +255,7 @@ class QueueSink:
             self._player = asyncio.create_task(self._play(), name="queue-sink")
 
     async def wait_for_listener(self) -> None:
-        """Return at once, because the callable is the listener."""
+        """Return at once, because the callable that receives the frames is the listener."""
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """Queue a frame; waits while the queue is full."""
@@ -267,7 +267,7 @@ class QueueSink:
             self._filled.set()
 
     def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
-        """Return False, because only the event loop delivers frames."""
+        """Queue nothing and return False: this sink delivers frames only from the event loop."""
         return False
 
     def clear(self) -> None:

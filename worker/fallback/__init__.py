@@ -1,1 +1,1 @@
-"""Fallback chains: a chain chooses which provider serves, and when a failed one is retried."""
+"""Fallback chains: a chain chooses which provider serves, and when it retries a failed provider."""

@@ -13,9 +13,9 @@ REST_S = 30.0
 #: lengthens the cooldown, because a successful probe proves less than a real request, and every
 #: relapse delays the candidate's turn by one timeout.
 _STEADY_S = 60.0
-#: Factor by which each relapse lengthens the cooldown, and the longest cooldown after a relapse, in
-#: seconds.
+#: Factor by which each relapse lengthens the first cooldown.
 _RELAPSE_FACTOR = 4.0
+#: Upper limit in seconds of the first cooldown after a relapse.
 _LONGEST_RELAPSE_S = 300.0
 #: Seconds within which two failures of a provider count as one failure, because two streams can
 #: notice the same failure.

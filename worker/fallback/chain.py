@@ -19,7 +19,8 @@ from worker.fallback.sharing import Sharing
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which the other jobs trust the report that a key is refused or an account is empty.
+#: For this many seconds after one job reported a permanent failure of a provider, such as a refused
+#: key, the other jobs do not call the provider.
 _SHARED_FOR_GOOD_S = 60.0
 #: For this many seconds after a provider served this job, the job ignores temporary failures of
 #: that provider that other jobs report. So the interviewer's voice does not change needlessly.
@@ -57,7 +58,7 @@ class ProviderChain(Generic[E]):
         self.resource = resource
         self.on_change: Callable[[Condition], None] | None = None
         self.on_fault: Callable[[str, str], None] | None = None
-        #: Called when a member may serve again. Streams that use another member register here.
+        #: Functions that are called when a member may serve again. Each STT stream adds a function.
         self.on_recovered: set[Callable[[], None]] = set()
         self._members = [
             Member(name=name, make=make, probe=(probes or {}).get(name)) for name, make in members
@@ -153,7 +154,7 @@ class ProviderChain(Generic[E]):
             self._judge()
 
     def fault(self, name: str, reason: str) -> None:
-        """Report a problem with a member to `on_fault`, even if the problem is not a failure."""
+        """Pass a problem with a member to `on_fault`. The member's state does not change."""
         if self.on_fault is not None:
             self.on_fault(name, reason)
 

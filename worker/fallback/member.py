@@ -31,7 +31,7 @@ class Engine(Protocol):
 
 E = TypeVar("E", bound=Engine)
 
-#: Timeout in seconds, at the end of the job, for closing the abandoned plugin instances.
+#: Maximum seconds to wait, at the end of the job, for abandoned plugin instances to close.
 _CLOSING_S: Final = 0.3
 
 
@@ -46,7 +46,7 @@ class Member(Generic[E]):
 
     name: str
     make: Callable[[], E]
-    #: Health probe. Without a probe the member may serve again after its cooldown.
+    #: Health probe after a cooldown; None if the member is tried again without a probe.
     probe: Probe | None = None
     engine: E | None = None
     state: MemberState = MemberState.HEALTHY
@@ -63,7 +63,7 @@ class Member(Generic[E]):
     #: the probe runs.
     timer: asyncio.TimerHandle | None = None
     probing: asyncio.Task[None] | None = None
-    #: The last breaker record that this job read or wrote.
+    #: The last record of this member in the `SharedBreaker` that this job read or wrote.
     record: BreakerRecord | None = None
 
     #: Tasks that close abandoned plugin instances.
@@ -86,7 +86,7 @@ class Member(Generic[E]):
 
     @property
     def is_lost(self) -> bool:
-        """True if the member cannot serve, as far as this job knows."""
+        """True if a failure is known, other than a temporary failure that another job reported."""
         return self.failure is not None and self.state is not MemberState.REPORTED_AWAY
 
     def judge(self, error: BaseException) -> Failure:

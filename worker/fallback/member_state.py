@@ -15,12 +15,13 @@ class MemberState(StrEnum):
     HEALTHY = auto()
     #: This job saw a temporary failure. Other members are tried first.
     COOLING_DOWN = auto()
-    #: The cooldown is over, but the member has not served since. The member is tried in order.
+    #: The cooldown is over, but the member has not served since. The member is tried in the order
+    #: of the chain.
     UNPROVEN = auto()
     #: The plugin instance could not be created. Other members are tried first.
     UNCREATED = auto()
     #: As UNCREATED, but the cooldown is over or the provider is known to work. The member is tried
-    #: in order, which creates the plugin instance.
+    #: in the order of the chain, which creates the plugin instance.
     CREATION_DUE = auto()
     #: Another job reported a temporary failure. Other members are tried first.
     REPORTED_AWAY = auto()
@@ -44,9 +45,9 @@ class MemberEvent(StrEnum):
     PROBE_SUCCEEDED = auto()
     #: The probe failed temporarily. A permanent failure of the probe is FAILED_FOR_GOOD.
     PROBE_FAILED = auto()
-    #: Another job reports a failure, temporary (AWAY) or permanent (REFUSED), and this job has seen
-    #: no failure itself.
+    #: Another job reports a temporary failure, and this job has seen no failure itself.
     AWAY_ELSEWHERE = auto()
+    #: Another job reports a permanent failure, and this job has seen no failure itself.
     REFUSED_ELSEWHERE = auto()
     #: Another job reports a failure, and this job has seen a failure itself.
     FAILED_ELSEWHERE_TOO = auto()

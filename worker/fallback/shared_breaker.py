@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 #: Maximum size of a record file in bytes; a larger file is not a record.
 _LARGEST_FILE = 4096
-#: A record whose time `until` is more than this many seconds ago is stale, because the job that
-#: wrote the record has ended.
+#: Seconds after the time `until` of a record at which the record becomes stale and is ignored: the
+#: job that wrote the record has ended.
 _STALE_S = 300.0
 #: Longest time in seconds that `until` may lie in the future. A later time means that the clock was
 #: set back or that the record is invalid.
@@ -58,7 +58,7 @@ class SharedBreaker:
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self._folder = folder
-        #: By file name: the version (inode, mtime, size) and the record parsed from that version.
+        #: Parsed files, by file name: version (inode, mtime, size), and record (None if invalid).
         self._seen: dict[str, tuple[tuple[int, int, int], BreakerRecord | None]] = {}
 
     def read(self, resource: str, member: str) -> BreakerRecord | None:

@@ -29,7 +29,7 @@ class Sharing:
         return record
 
     def seconds_left(self, record: BreakerRecord) -> float:
-        """Return the seconds for which a record asks jobs not to call the provider."""
+        """Return the remaining seconds for which a record asks jobs not to call the provider."""
         now = self._breaker.clock() if self._breaker is not None else record.until
         return max(0.0, record.until - now)
 

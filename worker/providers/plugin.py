@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 class Plugin:
     """Factories that create a vendor's plugin instances from the worker's settings."""
 
-    #: Factory of speech to text; None if the vendor does not serve that chain. The second argument
-    #: is the VAD, for models that do not detect speech themselves; None if no VAD is loaded.
+    #: Creates an instance of speech to text; None if the vendor does not offer speech to text. The
+    #: second argument is the VAD, for models that do not detect speech themselves; None if no VAD
+    #: is loaded.
     stt: Callable[[Any, agents.vad.VAD | None], agents.stt.STT[Any]] | None = None
-    #: Factory of text to speech, 24 kHz mono.
+    #: Creates an instance of text to speech (24 kHz mono); None if the vendor does not offer it.
     tts: Callable[[Any], agents.tts.TTS[Any]] | None = None
-    #: Factory of a language model.
+    #: Creates a language model; None if the vendor does not offer language models.
     llm: Callable[[Any], agents.llm.LLM[Any]] | None = None
     #: Returns the health probe, which must cost nothing. Only a vendor with a key has a probe.
     probe: Callable[[Any], Probe] | None = None

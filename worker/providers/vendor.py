@@ -18,26 +18,30 @@ CHAINS: Final = ("stt", "tts", "llm")
 class Vendor:
     """One vendor. `key`, `url` and `choices` are names of fields of `settings`."""
 
-    #: Name in the fallback chains, and of the vendor's package.
+    #: Name of the vendor in the fallback chains, and name of the vendor's package.
     name: str
     #: The fallback chains that the vendor can serve.
     chains: tuple[str, ...]
     #: The vendor's settings. worker/config/providers.py makes them part of the worker's settings.
     settings: type[SettingsGroup] | None = None
-    #: Field of the API key; None if the vendor needs no key. A vendor with a key has a probe.
+    #: Name of the field of the API key; None if the vendor needs no key. A vendor with a key has a
+    #: probe.
     key: str | None = None
-    #: Field of the URL, and the schemes that the URL may have.
+    #: Name of the field of the vendor's URL; None if the settings contain no URL.
     url: str | None = None
+    #: Schemes that the URL in the field `url` may have.
     schemes: tuple[str, ...] = ("http", "https")
-    #: Fields, other than the key, that decide whether the vendor accepts a request.
+    #: Names of the fields, other than the key, that decide whether the vendor accepts a request.
     choices: tuple[str, ...] = ()
-    #: Returns what determines how the vendor speaks given words, for the key of the TTS cache.
+    #: Returns the properties of the voice that are part of the key of the TTS cache; None if the
+    #: vendor does not offer text to speech.
     voice: Callable[[Any], Voice] | None = None
-    #: Returns the seconds from the end of a phrase to its text; None if no setting delays the text.
+    #: Returns the delay in seconds from the end of a phrase to its transcript; None if no setting
+    #: delays the transcript.
     transcript_s: Callable[[Any], float] | None = None
-    #: Packages of the vendor that quote their input in log lines. The plugins of livekit, which all
-    #: quote it, are not listed.
+    #: Packages of the vendor that quote their input in log lines. The plugins of livekit are not
+    #: listed, although all of them quote their input.
     quoting: tuple[str, ...] = ()
-    #: True if the vendor has an SDK and a fault point. False only for `scripted`, the plan's own
-    #: words: a chain of language models ends there.
+    #: True if the vendor has an SDK and a point at which faults can be injected. False only for
+    #: `scripted`, the interview plan's own words, at which a chain of language models ends.
     has_plugin: bool = True

@@ -110,7 +110,7 @@ def _in_background(held: AgentResources, work: Coroutine[Any, Any, None], name: 
 
 
 def _declared(resource: Resource, report: LoadReport) -> LoadReport:
-    """Return `report` with the resource's `needs` and its own budget."""
+    """Return `report` with the `needs` and the time budget that the resource declares."""
     return replace(
         report,
         needs=resource.needs,

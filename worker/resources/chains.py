@@ -60,7 +60,7 @@ def _chain(
 
 
 def probe_of(settings: ProviderSettings, name: str) -> Probe | None:
-    """Return the health probe of a provider; None for one without a key."""
+    """Return the health probe of a provider; None if the provider needs no key."""
     if VENDORS[name].key is None:
         return None
 

@@ -20,7 +20,7 @@ JOURNAL_CONSEQUENCE: Final = Consequence(noticed="Nothing.")
 
 
 def meanings(resources: Iterable[Resource] = ()) -> dict[str, str]:
-    """Return by name, for each resource and the journal, the sentence on its loss."""
+    """Return the sentences on the loss of each resource and of the journal, by resource name."""
     return {
         **{resource.name: resource.loss for resource in resources},
         resilient.RESOURCE: JOURNAL_LOSS,

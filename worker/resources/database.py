@@ -11,8 +11,8 @@ from worker.store.errors import DatabaseError
 from worker.store.migrate import SchemaDiffers, SchemaTooNew, check_schema
 from worker.store.url import DatabaseUrlInvalid
 
-#: Budget in seconds for the first query, with its retries after transient errors. The budget is
-#: short, because the candidate waits in silence.
+#: Maximum seconds for the first query, retries after transient errors included. The time is short,
+#: because the candidate waits in silence.
 _CHECK_S = 2.0
 
 

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 #: Errors that count as transient if a loader does not classify them (ConnectionError is an
 #: OSError).
 _TRANSIENT = (OSError, TimeoutError)
-#: Seconds within which cancelled loaders must release partial results.
+#: Maximum seconds for cancelled loaders to release partial results.
 _LOADER_STOP_S = 1.0
 
 
@@ -66,13 +66,14 @@ class LoadReport:
     elapsed_ms: float
     attempts: int
     required: bool = False
-    #: For a required resource that failed: the lifecycle event that the failure causes.
+    #: The lifecycle event that the failure of a required resource causes.
     event: Event = Event.RESOURCE_FAILED
-    #: For a failure: True if the same call may succeed later.
+    #: True if loading has failed, but the same call may succeed later.
     transient: bool = False
-    #: For a loader: the resources that the loader waited for, and its budget in seconds. If the
-    #: budget is None, the budget of the state BOOTSTRAPPING applies.
+    #: The resources that the loader waited for; None in the report of a closer.
     needs: tuple[str, ...] | None = None
+    #: The loader's time budget in seconds. If None, the time budget of the state BOOTSTRAPPING
+    #: applies.
     budget_s: float | None = None
 
     def condition(self) -> Condition:
@@ -95,8 +96,8 @@ class Retry:
     #: random value from the upper half of the delay.
     first_delay_s: float = 0.1
     longest_delay_s: float = 2.0
-    #: Seconds for all attempts together, counted from the start of the bootstrap. When `within_s`
-    #: is over, a running retry is stopped and the last failure is reported. None means that only
+    #: Maximum seconds for all attempts together, counted from the start of the bootstrap. After
+    #: that time, a running retry is stopped and the last failure is reported. None means that only
     #: `attempts` limits the retries.
     within_s: float | None = None
 
@@ -110,7 +111,7 @@ Attacher = Callable[["AgentSession[Any]", Any], Awaitable[None]]
 class Consequence:
     """What the loss of a resource, at any time, means for a conversation and its candidate."""
 
-    #: One sentence for people: what the candidate hears or reads. Empty if that is not known.
+    #: Sentence that says what the candidate hears or reads after the loss; empty if not known.
     noticed: str = ""
     #: Name of the recorded clip that announces the loss. The candidate also gets the clip's text in
     #: writing. None if no announcement is needed.
@@ -128,7 +129,7 @@ class Resource:
     """Declares one resource of a job: how to load, attach and close it, and what its loss means."""
 
     name: str
-    #: One sentence that tells the behaviour without the resource.
+    #: One sentence that tells how the worker behaves without the resource.
     loss: str
     #: What the loss means for the candidate, if anything.
     consequence: Consequence = Consequence()
@@ -141,16 +142,16 @@ class Resource:
     attach: Attacher | None = None
     #: True if the session cannot start without the resource.
     required: bool = False
-    #: The lifecycle event that a failure causes if the resource is required, unless the loader
-    #: names another event.
+    #: The lifecycle event that the failure of a required resource causes, unless the loader names
+    #: another event.
     failed_event: Event = Event.RESOURCE_FAILED
     #: Resources whose loaders must have ended, ok or failed, before this resource is loaded.
     needs: tuple[str, ...] = ()
-    #: Seconds for all attempts together. An optional resource that exceeds its budget keeps loading
-    #: in the background while the session runs. For a required resource the budget of the state
-    #: BOOTSTRAPPING applies instead.
+    #: Maximum seconds for all attempts to load the resource. An optional resource that takes longer
+    #: keeps loading in the background while the session runs. For a required resource the time
+    #: budget of the state BOOTSTRAPPING applies instead.
     budget_s: float = 5.0
-    #: Seconds for `close`.
+    #: Maximum seconds for `close`.
     close_budget_s: float = 2.0
     retry: Retry = Retry()
 
@@ -252,7 +253,7 @@ def report_of(
 
 
 async def close_in_time(resource: Resource, value: Any, share_s: float | None) -> LoadReport:
-    """Close a resource within its budget, or within `share_s` seconds if that is less."""
+    """Close a resource within `close_budget_s` seconds, or within `share_s` if that is less."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     bound = resource.close_budget_s if share_s is None else min(resource.close_budget_s, share_s)

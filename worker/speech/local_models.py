@@ -48,8 +48,8 @@ TTS_SAMPLE_RATE: Final = dsp.VOICE_SAMPLE_RATE
 #: Maximum seconds of speech that are passed to Moonshine in one call. Measured: above about 25 s
 #: Moonshine invents repetitions, and takes 6.6 s for 46 s of speech.
 LONGEST_PIECE_S: Final = 20.0
-#: Seconds of audio, up to the position `LONGEST_PIECE_S`, in which the quietest place to cut is
-#: searched.
+#: A longer speech is cut at its quietest place within this many seconds before the position
+#: `LONGEST_PIECE_S`.
 CUT_SEARCH_S: Final = 6.0
 #: Seconds of silence added before and after a piece of speech. Without this silence Moonshine drops
 #: the first and the last words.

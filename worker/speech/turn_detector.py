@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Sample rate (hertz) and number of samples of the model's input, which is 1.2 s of audio
-#: (livekit.local_inference.EOT_MAX_SAMPLES).
+#: Sample rate (hertz) of the model's input.
 SAMPLE_RATE: Final = 16_000
+#: Number of samples of the model's input: 1.2 s (livekit.local_inference.EOT_MAX_SAMPLES).
 WINDOW: Final = 19_200
 #: Timeout in seconds for one prediction, which takes 0.12 s on one of two busy cores.
 #: livekit-agents limits the wait for a prediction to 1 s as well, but starts to count at the end of

@@ -59,11 +59,11 @@ class CandidateMicrophone(io.AudioInput):
         self.idle = asyncio.Event()
         self._connected = asyncio.Event()
         self._connected.set()
-        #: Timer of `lose_for`, which ends the loss and sets `_connected`.
+        #: Timer that sets `_connected` when the time given to `lose_for` is over.
         self._returning: asyncio.TimerHandle | None = None
 
     def say(self, frames: Iterable[rtc.AudioFrame]) -> None:
-        """Queue mono frames of any length, all of one sample rate. `idle` is set at their end."""
+        """Queue mono frames, all of one sample rate. `idle` is set once all are delivered."""
         self.queued.extend(piece for frame in frames for piece in pieces_of(frame, FRAME_S))
         self.idle.clear()
 
@@ -169,7 +169,7 @@ class InMemoryTransport:
             await self.agent.on_text(text)
 
     def show(self, identity: str, **attributes: str) -> None:
-        """Let another agent join, or change its attributes."""
+        """Set the attributes of another agent, which joins if it has not joined yet."""
         self.others[identity] = attributes
         self._moved.set()
 
@@ -211,7 +211,7 @@ class InMemoryTransport:
         self.shown = dict(attributes)
 
     def announced(self) -> Mapping[str, Mapping[str, str]]:
-        """Return `others`."""
+        """Return the attributes of the other agents, by identity."""
         return self.others
 
     async def leave(self) -> None:

@@ -18,10 +18,11 @@ _LOOK_S: Final = 0.15
 #: a client sends one packet every 0.4 s (Opus DTX), and the VAD ends speech after some 0.75 s
 #: without packets.
 _CUT_LOOKS: Final = 3
-#: Consecutive checks without a packet after which output is paused. `_HELD_LOOKS` applies while the
-#: candidate speaks. `_HELD_IN_SILENCE_LOOKS` applies in silence, when a poor network may lose a
-#: packet or two.
+#: While the candidate speaks: consecutive checks without a packet after which output is paused.
 _HELD_LOOKS: Final = 7
+#: While the candidate is silent: consecutive checks without a packet after which output is paused.
+#: The number is higher, because a poor network may lose a packet or two of those that a client
+#: sends in silence.
 _HELD_IN_SILENCE_LOOKS: Final = 14
 #: Maximum seconds for which output is paused. After that time output resumes, because the candidate
 #: may hear the interviewer although no packets arrive from the candidate.
@@ -34,7 +35,7 @@ _HICCUP_S: Final = 2.0
 #: server has buffered arrives all at once. Buffered audio is played at the speed of speech, and the
 #: transcript takes another moment.
 _QUIET_LOOKS: Final = 7
-#: Maximum seconds to wait until the candidate is quiet.
+#: Maximum seconds to wait, before output resumes, until the candidate is quiet.
 _SETTLES_S: Final = 4.0
 #: Timeout in seconds for the `on_back` callback. Output resumes when the callback has ended.
 _BEFORE_RETURN_S: Final = 4.0
@@ -85,10 +86,10 @@ class InboundMonitor:
         self._speaks = speaks
         self._room_is_away = room_is_away
         self._record = record
-        #: Called when the candidate's current speech counts as cut off.
+        #: Called after `_CUT_LOOKS` consecutive checks without a packet.
         self.on_lost: Callable[[], None] | None = None
-        #: Awaited before output resumes, with the seconds without packets; 0 if the gap was shorter
-        #: than `_HICCUP_S`.
+        #: Awaited after a gap in the packets, before paused output resumes. The argument is the
+        #: length of the gap in seconds, or 0 if the gap was shorter than `_HICCUP_S`.
         self.on_back: Callable[[float], Coroutine[Any, Any, None]] | None = None
         self._count: int | None = None
         self._looks = 0

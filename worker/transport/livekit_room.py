@@ -35,7 +35,7 @@ _ENDED_FROM_OUTSIDE = frozenset(
 #: Timeout in seconds for publishing the audio track. Publishing takes 42 ms (measured), and much
 #: more on a busy machine.
 _PUBLISH_S = 4.0
-#: Timeout in seconds for WebRTC's statistics, which normally take 1 to 5 ms (measured).
+#: Timeout in seconds for reading WebRTC's statistics, which normally takes 1 to 5 ms (measured).
 _STATS_S = 1.0
 
 

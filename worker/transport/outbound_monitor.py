@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 #: Timeout in seconds for the callbacks `before_return` and `on_person_back`.
 _BEFORE_RETURN_S: Final = 4.0
-#: Seconds for a candidate who is in the room again to subscribe to the audio track. After that time
-#: output resumes anyway, as at the beginning of a job.
+#: Maximum seconds to wait until a candidate who is in the room again subscribes to the audio track.
+#: After that time output resumes without a subscription, as at the beginning of a job.
 _SUBSCRIBE_S: Final = 10.0
 #: Seconds from a candidate's return until the candidate hears the audio: 0.1 to 0.2 (measured),
 #: plus a margin. This time is an estimate, because the server reports only a track's first
@@ -33,13 +33,13 @@ _HEARS_AGAIN_S: Final = 0.5
 #: the SDK was still at its first attempt after 110 s (livekit 1.1.21, measured).
 GONE_S: Final = 30.0
 
-#: The seconds after which each state with a timer ends.
+#: Maximum seconds in each state that has a time limit.
 _TIMERS: Final = {
     OutboundState.CANDIDATE_RETURNING: _HEARS_AGAIN_S,
     OutboundState.ROOM_LOST: GONE_S,
     OutboundState.WAITING_FOR_SUBSCRIPTION: _SUBSCRIBE_S,
 }
-#: The states whose entry does not cancel a running callback (`_preparing`). While only the
+#: The states that are entered without cancelling a running callback (`_preparing`). While only the
 #: candidate is away, output continues, and so does the callback.
 _KEEP_PREPARING: Final = frozenset(
     {
@@ -66,7 +66,7 @@ class OutboundMonitor:
     def __init__(self, line: MixedAudioOutput, is_here: Callable[[], bool]) -> None:
         self._line = line
         self._is_here = is_here
-        #: Called when the room disconnects, or the candidate alone leaves.
+        #: Called when the room disconnects, or when the candidate leaves the connected room.
         self.on_lost: Callable[[], None] | None = None
         #: Called when the room has been disconnected for `GONE_S`, even if the SDK still tries to
         #: reconnect.
@@ -81,7 +81,7 @@ class OutboundMonitor:
         self._since = 0.0
         #: Timer that ends the current state of this monitor; None if the state has no time limit.
         self._timer: asyncio.TimerHandle | None = None
-        #: Awaits `before_return` in RESUMING, or `on_person_back` in CONTINUING.
+        #: Task that awaits `before_return` (state RESUMING) or `on_person_back` (state CONTINUING).
         self._preparing: asyncio.Task[None] | None = None
 
     @property
@@ -104,23 +104,23 @@ class OutboundMonitor:
                 self.on_lost()
 
     def track_replaced(self) -> None:
-        """Note that the track was published again, so only new subscribers hear the track."""
+        """Record that the track was published again, so only new subscribers hear the track."""
         if self._track is Track.SAME:
             self._track = Track.REPLACED
 
     def room_back(self) -> None:
-        """Note that the room is connected again, and resume output if possible."""
+        """Record that the room is connected again, and resume output if possible."""
         self._enter(OutboundEvent.ROOM_BACK)
         self._look()
 
     def subscribed(self) -> None:
-        """Note that a participant has subscribed to the track, and resume output if possible."""
+        """Record that a participant subscribed to the track, and resume output if possible."""
         if self._track is Track.REPLACED:
             self._track = Track.SUBSCRIBED
         self.room_back()
 
     def person_left(self) -> None:
-        """Note that only the candidate left.
+        """Record that the candidate has left the room, which is still connected.
 
         Output is not paused, because the candidate may never return.
         """
@@ -140,7 +140,7 @@ class OutboundMonitor:
         self._enter(OutboundEvent.CLOSED)
 
     def _look(self) -> None:
-        """Find out whether the candidate can hear the track after the room is back."""
+        """Check whether the candidate can hear the track, and enter the state that follows."""
         # After the track was published again, wait until the candidate counts as present, because
         # the subscription is reported a moment earlier.
         if self._track is not Track.SAME and not self._is_here():
@@ -151,7 +151,7 @@ class OutboundMonitor:
     # --- transitions ------------------------------------------------------------------------------
 
     def _enter(self, event: OutboundEvent) -> bool:
-        """Change the state, and return whether the table has a row for the event."""
+        """Change the state as `TRANSITIONS` says. Return False if the event has no row there."""
         target = TRANSITIONS.get((self._state, event))
         if target is None:
             return False

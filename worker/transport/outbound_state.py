@@ -13,28 +13,29 @@ class OutboundState(StrEnum):
 
     #: The room is connected. The candidate hears the output, or is not in the room yet.
     HEARD = auto()
-    #: Only the candidate has left. Output continues.
+    #: The candidate has left the room, which is still connected. Output continues.
     CANDIDATE_AWAY = auto()
     #: The candidate is in the room again, and will soon hear the output.
     CANDIDATE_RETURNING = auto()
-    #: The interview is continued with a candidate who had left. Output continues.
+    #: The callback `on_person_back` continues the interview with a candidate who had left. Output
+    #: is not paused.
     CONTINUING = auto()
-    #: The room is disconnected. Output is paused in this state, in RESUMING, and in all between.
+    #: The room is disconnected. Output is paused, as in all states of `PAUSED`.
     ROOM_LOST = auto()
-    #: The room has been disconnected for so long that it counts as permanently lost.
+    #: The room has been disconnected for `GONE_S` seconds, and counts as permanently lost.
     ROOM_GONE = auto()
     #: The room is connected again, and the candidate is not in the room.
     WAITING_FOR_CANDIDATE = auto()
     #: The candidate has to subscribe to the track that was published again.
     WAITING_FOR_SUBSCRIPTION = auto()
-    #: The candidate can hear the output again. The interview prepares what is played first.
+    #: The candidate can hear the output again. Output resumes when `before_return` has ended.
     RESUMING = auto()
     #: The job leaves the room.
     CLOSED = auto()
 
 
 class OutboundEvent(StrEnum):
-    """What can change the state."""
+    """What can change an `OutboundState`."""
 
     CANDIDATE_LEFT = auto()
     CANDIDATE_HERE = auto()
@@ -50,13 +51,13 @@ class OutboundEvent(StrEnum):
     UNSUBSCRIBED = auto()
     #: The candidate can hear the output, as far as is known.
     AUDIBLE = auto()
-    #: The callback that continues the interview has returned.
+    #: The callback `before_return` or `on_person_back` has ended.
     PREPARED = auto()
     CLOSED = auto()
 
 
 class Track(StrEnum):
-    """What the candidate needs for hearing the track after the room was lost."""
+    """Whether a loss of the room has replaced the audio track, and whether anyone subscribed."""
 
     #: The track was not published again, so its earlier subscribers hear the track.
     SAME = auto()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from worker.fallback.probe import Probe
     from worker.providers.elevenlabs.settings import ElevenLabsSettings
 
-#: ElevenLabs sends 401 with this status also for a valid key that may not read the account.
+#: The `detail.status` of a 401 that ElevenLabs sends for a valid key that may not read the account.
 _NO_PERMISSION = "missing_permissions"
 
 

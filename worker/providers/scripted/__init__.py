@@ -1,1 +1,1 @@
-"""The plan's own words, in place of a language model."""
+"""The words of the interview plan, spoken without a language model."""

@@ -42,12 +42,12 @@ _QUIET_S = 2.0
 #: Timeout in seconds for closing a provider's stream. A plugin takes 10 s to close a half-open
 #: connection.
 _CLOSE_S = 5.0
-#: Seconds that a `ChainStream` waits at its end for provider streams to close. Streams that take
-#: longer close in the background.
+#: Maximum seconds that a `ChainStream` waits at its end for provider streams to close. Streams that
+#: take longer close in the background.
 _LAST_CLOSE_S = 1.0
 #: Seconds by which the event loop may wake before the requested time (the clock's resolution).
 _EARLY_S = 0.001
-#: Seconds to wait for the provider's last events once the audio has ended.
+#: Maximum seconds to wait for the provider's last events once the audio has ended.
 _LAST_WORDS_S = 5.0
 
 _DELIVERED = (
@@ -216,7 +216,7 @@ class ChainStream(stt.RecognizeStream):
             await _wait(self._news, min(moments, default=None))
 
     def _relief_at(self, ear: ProviderStream) -> float | None:
-        """Return the event loop time at which a preferred provider may take over, or None."""
+        """Return the event loop time at which a preferred provider may take over; None if never."""
         busy = self._watch.owed or self._round.open or self._ended_at is not None
         if busy or ear.name == self._chain.names[0] or not self._chain.has_better(ear.name):
             return None
@@ -283,7 +283,7 @@ class ChainStream(stt.RecognizeStream):
             self._event_ch.send_nowait(self._newest_end)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait for `seconds`, or until a provider recovers or the audio ends; keep the audio."""
+        """Wait until a provider recovers or the audio ends, at most `seconds` seconds."""
         self._end_announced()
         self._hope.clear()
         if self._ended_at is None:

@@ -168,7 +168,7 @@ class LocalRecognizeStream(stt.RecognizeStream):
         await _together(listening, writing)
 
     async def _listen(self) -> None:
-        """Find the speech until the input ends. Each flush starts a new VAD stream."""
+        """Detect speech until the input ends. Each flush starts a new VAD stream."""
         try:
             while await self._listen_until_flush():
                 pass

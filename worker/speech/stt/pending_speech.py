@@ -31,7 +31,7 @@ class ReplayBuffer:
     def __init__(self, longest_s: float = _LONGEST_S) -> None:
         self._longest_s = longest_s
         self._frames: deque[tuple[float, rtc.AudioFrame]] = deque()
-        #: Position of the end of the newest frame.
+        #: Position of the end of the newest frame, in seconds since the stream began.
         self.end_s = 0.0
 
     @property
@@ -69,7 +69,7 @@ class PendingSpeech:
         self._detector = detector or EnergyVAD()
         self._on_change = on_change
         self._stream: vad.VADStream | None = None
-        #: Position of the first sample that the VAD stream received.
+        #: Position, in seconds of audio, of the first sample that the VAD stream received.
         self._stream_start_s = 0.0
         self._watching: asyncio.Task[None] | None = None
         # Of the newest speech: the positions of its start and end (`_began_s`, `_ended_s`), and

@@ -18,9 +18,9 @@ _MOST_DOUBLINGS = 4
 #: a provider that gave no text is asked again at once, up to this number.
 _MOST_TRIES = 3
 #: Number of consecutive stretches of speech without a transcript after which all providers that
-#: gave no text count as failed, because noise is no longer the likely cause. Only stretches of at
-#: least `_LEAST_STRETCH_S` seconds count.
+#: gave no text count as failed, because noise is no longer the likely cause.
 _DEAF_STRETCHES = 3
+#: Minimum seconds of a stretch of speech that counts for `_DEAF_STRETCHES`.
 _LEAST_STRETCH_S = 1.0
 
 
@@ -39,8 +39,8 @@ class ProviderRound:
         self._begun = False
         self._suspects: list[Choice] = []
         self._found_nothing = False
-        #: Number of rounds without text for one stretch of speech, and the position where that
-        #: stretch begins.
+        #: `_forgiven`: number of rounds without text for one stretch of speech. `_stretch_s`:
+        #: position in seconds at which this stretch begins.
         self._forgiven, self._stretch_s = 0, -1.0
         self._deaf: list[float] = []
         #: Number of attempts without text since the last final transcript.

@@ -32,31 +32,33 @@ if TYPE_CHECKING:
 
 #: Default timeout in seconds for the first audio of a sentence. ElevenLabs takes 0.3 to 0.5 s.
 PATIENCE_S: Final = 1.0
-#: Timeout in seconds for each wait for audio, the first one included, if no other provider is left.
+#: If no other provider is left: timeout in seconds for each wait for audio, the first one included.
 #: The timeout is long, because a provider on a busy machine is slow but has not failed.
 LAST_PATIENCE_S: Final = 5.0
-#: Parts, in seconds, of the timeout for the next audio of a sentence that has begun. The timeout is
-#: the duration of the received audio that is not played yet, but at least `_LEAST_AHEAD_S`, plus
-#: `_SLACK_S`. With these values, a provider that stalls in the middle of a sentence causes a gap of
-#: 0.4 s (measured).
+#: Once a sentence has begun, the timeout for the next audio is this many seconds plus the duration
+#: of the received audio that is not played yet, which counts as at least `_LEAST_AHEAD_S`. With
+#: these values, a provider that stalls in the middle of a sentence causes a gap of 0.4 s
+#: (measured).
 _SLACK_S: Final = 0.3
+#: Minimum seconds that the timeout for the next audio allows for audio that is not played yet.
 _LEAST_AHEAD_S: Final = 0.25
-#: Seconds of silence after which an attempt raises SilentAudio, at the beginning of a sentence
-#: (`_LONGEST_LEAD_S`) and in the middle of a sentence (`_LONGEST_PAUSE_S`).
+#: Seconds of silence at the beginning of a sentence after which an attempt raises SilentAudio.
 _LONGEST_LEAD_S: Final = 1.0
+#: Seconds of silence in the middle of a sentence after which an attempt raises SilentAudio.
 _LONGEST_PAUSE_S: Final = 2.0
 #: Level (0 to 1) below which audio counts as silence; the value is -60 dB full scale. The loudest
 #: 20 ms of the audio are compared with this level.
 _FLOOR: Final = 0.001
 #: Seconds of silence that are kept before the first sound of a sentence.
 _LEAD_S: Final = 0.05
-#: Limits, in seconds, of the audio of a sentence. The longest audio is `_LONGEST_S`, plus
-#: `_LONGEST_S_PER_CHARACTER` for each character. The shortest audio is `_SHORTEST_S`, or
-#: `_SHORTEST_S_PER_CHARACTER` for each letter and digit if that is more. Normal speech takes 0.07 s
-#: per character. Audio below the lower limit is incomplete, or is no audio at all (a web page).
+#: Maximum seconds of audio of a sentence, plus `_LONGEST_S_PER_CHARACTER` for each character.
 _LONGEST_S: Final = 3.0
+#: Seconds of audio that each character adds to the maximum. Normal speech takes 0.07 s.
 _LONGEST_S_PER_CHARACTER: Final = 0.25
+#: Minimum seconds of audio of a sentence. Shorter audio is incomplete, or is no audio at all (a web
+#: page).
 _SHORTEST_S: Final = 0.1
+#: Minimum seconds of audio for each letter and digit of a sentence, if `_SHORTEST_S` is less.
 _SHORTEST_S_PER_CHARACTER: Final = 1 / 60
 #: Timeout in seconds for a plugin to close a stream; a close that hangs is abandoned.
 _CLOSE_BUDGET_S: Final = 1.0

@@ -29,8 +29,9 @@ logger = logging.getLogger(__name__)
 #: different. Entries of an older version are never read again, and are evicted first.
 _EDITION: Final = 1
 #: Timeout in seconds for reading a file. A live provider answers within the same time, so a longer
-#: wait for the disk gains nothing. After `_MOST_IN_VAIN` timeouts the disk is not used any more.
+#: wait for the disk gains nothing.
 _FIND_BUDGET_S: Final = 0.3
+#: Number of timeouts on reading after which the cache is not used any more.
 _MOST_IN_VAIN: Final = 2
 
 

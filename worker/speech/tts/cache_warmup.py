@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Maximum number of requests, and of characters in these requests, that the warm-up of one job
-#: sends to providers. `MOST_CHARACTERS` is enough for half an hour of speech.
+#: Maximum number of requests that the warm-up of one job sends to providers.
 MOST_REQUESTS: Final = 500
+#: Maximum number of characters that the warm-up of one job sends to providers, enough for half an
+#: hour of speech.
 MOST_CHARACTERS: Final = 30_000
 #: Seconds before the first request of a warm-up. During this time a new interview speaks its
 #: greeting, and the live speech of the greeting is cached, too.
@@ -38,13 +39,14 @@ _HEAD_START_S: Final = 1.0
 #: Minimum pause in seconds between two requests. The pause is at least as long as the last request
 #: took, so that a local speech model uses at most half of one processor.
 _LEAST_PAUSE_S: Final = 0.2
-#: Number of consecutive failures after which the warm-up asks a provider no more. After fewer
-#: failures, the warm-up pauses for `_FAILURE_PAUSE_S` seconds times the number of these failures.
+#: Number of consecutive failures of a provider after which the warm-up asks that provider no more.
 _MOST_FAILURES: Final = 3
+#: Pause of the warm-up in seconds after a provider's first failure. The pause after the nth failure
+#: in a row is n times as long.
 _FAILURE_PAUSE_S: Final = 5.0
-#: Seconds until the next sentence is tried, if another job has claimed the current sentence.
+#: Pause of the warm-up in seconds after a sentence that another job is already synthesising.
 _ELSEWHERE_PAUSE_S: Final = 1.0
-#: Seconds until the chain is asked for a provider again, if the chain had no provider to ask.
+#: Pause of the warm-up in seconds if no provider of the chain can be asked.
 _NOBODY_PAUSE_S: Final = 30.0
 
 
@@ -52,12 +54,13 @@ _NOBODY_PAUSE_S: Final = 30.0
 class Prepared:
     """Result of a warm-up of the cache."""
 
-    #: Number of planned sentences that are in the cache after the warm-up, and number of those that
-    #: were in the cache before the warm-up.
+    #: Number of planned sentences that are in the cache after the warm-up.
     sentences: int
+    #: Number of planned sentences that were in the cache before the warm-up.
     found: int
-    #: Number of requests to providers, and number of characters in these requests.
+    #: Number of requests that the warm-up sent to providers.
     requests: int
+    #: Number of characters that the warm-up sent to providers.
     characters: int
 
 

@@ -29,7 +29,7 @@ SENTENCES: Final = tokenize.blingfire.SentenceTokenizer(min_sentence_len=1)
 #: Seconds of audio that are pushed to the emitter at once. A longer piece would block the event
 #: loop for longer while the audio is cut into frames.
 _CHUNK_S: Final = 0.2
-#: Audio for a text without words ("...").
+#: Silence of 0.1 s: the audio of a text without words, such as "...".
 _SILENCE: Final = np.zeros(SAMPLE_RATE // 10, np.int16)
 #: Amplitude (full scale is 32768) up to which a sample counts as silent.
 _QUIET: Final = 164

@@ -15,7 +15,8 @@ from typing import Final
 #: Characters per second of a typical voice, that is, 150 to 160 words per minute.
 TYPICAL_PACE: Final = 15.0
 
-#: Characters that are added for each digit, because 1990 is spoken as "nineteen ninety".
+#: Number of characters that `spoken_length` adds for each digit, because 1990 is spoken as
+#: "nineteen ninety".
 _PER_DIGIT: Final = 7
 
 _WORD: Final = re.compile(r"\S+")
@@ -92,6 +93,6 @@ def _plain(word: str) -> str:
 
 
 def _apart(heard: Sequence[str]) -> list[str]:
-    """Return the pieces of a text. If no piece begins or ends with a space, add one to each."""
+    """Return the pieces of a text, each followed by a space if no piece begins or ends with one."""
     spaced = any(piece != piece.strip() for piece in heard)
     return list(heard) if spaced else [f"{piece} " for piece in heard]

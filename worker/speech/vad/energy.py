@@ -30,13 +30,14 @@ class GateOptions:
     Minimum silence and prefix padding have Silero's defaults.
     """
 
-    #: Seconds of sound, within the newest `onset_window_s` seconds, that open the gate. A key click
-    #: is shorter.
+    #: Seconds of sound, within the newest `onset_window_s` seconds, after which speech counts as
+    #: begun. A key click is shorter.
     min_speech_s: float = 0.12
+    #: Length in seconds of the newest audio in which `min_speech_s` of sound means speech.
     onset_window_s: float = 0.2
-    #: Seconds of quiet that close the gate.
+    #: Seconds of quiet after which speech counts as ended.
     min_silence_s: float = 0.55
-    #: Seconds of audio kept from before the gate opened, because words begin softly.
+    #: Seconds of audio before the first sound that speech includes, because words begin softly.
     prefix_padding_s: float = 0.5
     #: Decibels above the noise floor at which a window of 20 ms (`_WINDOW_S`) counts as sound.
     margin_db: float = 10.0

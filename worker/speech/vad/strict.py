@@ -15,12 +15,13 @@ from worker.aio.timeouts import run_with_timeout
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-#: A stream is checked every `_LOOK_S` seconds. The stream counts as hung after `_SILENT_LOOKS`
-#: consecutive checks with audio but without an event. Checks are counted, not seconds, because
-#: after a blocked event loop the elapsed time proves nothing about the VAD.
+#: Seconds between two checks of a VAD stream.
 _LOOK_S = 0.5
+#: Number of consecutive checks with audio but without an event after which a VAD stream counts as
+#: hung. Checks are counted, not seconds, because after a blocked event loop the elapsed time proves
+#: nothing about the VAD.
 _SILENT_LOOKS = 4
-#: Timeout in seconds for closing a stream.
+#: Timeout in seconds for closing a VAD stream.
 _CLOSE_S = 1.0
 
 

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Back-off before a VAD stream that has failed is reopened. A stream that has worked for
-#: `_STEADY_S` seconds resets the back-off.
+#: Back-off before a VAD stream that has failed is reopened.
 _RETRY = ExponentialBackoff(first_s=0.5, longest_s=30.0)
+#: If a VAD stream has worked for more than this many seconds, a failure restarts the back-off.
 _STEADY_S = 60.0
-#: Seconds without speech after which the events of a stream are used, if the stream was opened
-#: while the session was running. The change to that stream therefore falls between two turns, and
-#: no turn is ended by a stream that has received only half of the turn's audio.
+#: If a VAD stream was opened while the session was running, its events are used only after this
+#: many seconds without speech. The change to that stream therefore falls between two turns, and no
+#: turn is ended by a stream that has received only half of the turn's audio.
 _QUIET_S = 2.0
 #: Timeout in seconds for the `on_change` callback.
 _TELL_S = 1.0
@@ -35,8 +35,8 @@ _TELL_S = 1.0
 _START = vad.VADEventType.START_OF_SPEECH
 _END = vad.VADEventType.END_OF_SPEECH
 
-#: Errors whose class name becomes the reason of the condition. For any other error the reason is
-#: VADFailed.
+#: Errors whose class name becomes the reason in the condition `vad`. For any other error the reason
+#: is VADFailed.
 _REASONS = (VADSilent, VADEnded)
 
 
@@ -105,9 +105,10 @@ class WatchedStream(FailingStream):
         self._lost = False
         #: True if a START_OF_SPEECH was passed on and its END_OF_SPEECH was not passed on yet.
         self._open = False
-        #: While the VAD's events are not passed on: whether the VAD hears speech, and the event
-        #: loop time since which the VAD has heard no speech.
+        #: While the VAD's events are not passed on: True if the VAD hears speech.
         self._hears_speech = False
+        #: While the VAD's events are not passed on: event loop time since which the VAD has heard
+        #: no speech; None while the VAD hears speech, and before its first event.
         self._quiet_since: float | None = None
         self._trusted_at = float("-inf")
         self._newest = vad.VADEvent(
