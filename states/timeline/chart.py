@@ -73,7 +73,7 @@ class Row:
     figures: str = ""
     name_css: str = "text"
     figures_css: str = "muted"
-    #: Name of the row with the step that this row's step waited for; empty if there is none.
+    #: Name of the row that this row waited for; empty if the row waited for none.
     waited_for: str = ""
 
 

@@ -19,8 +19,8 @@ from states.transition import Transition
 #: Target time from a job's receipt to RUNNING, in seconds.
 TARGET_S: Final = 0.8
 
-#: Name of the critical chain's first link, from the job's receipt by the worker to the start of the
-#: job's code.
+#: Name of the first link of the critical chain (the steps that decided how long the start-up took):
+#: from the receipt of the job by the worker to the start of the job's code.
 RECEIVED: Final = "received"
 #: Suffix to the name of the step of a loader that finished after its time budget. No step waited
 #: for such a loader.

@@ -104,7 +104,7 @@ class MixedAudioOutput(io.AudioOutput):
         return self._feeder.meter.heard_at(speech=speech)
 
     def mark(self) -> None:
-        """Reset `first_heard_at` to the first sound after this call."""
+        """Clear `first_heard_at`; the first sound after this call sets it again."""
         self._feeder.meter.mark()
 
     @property

@@ -52,13 +52,13 @@ class RoomRecheckQueue:
                     await self._look(room)
                 except DatabaseError as error:
                     logger.warning(
-                        "the check of a room failed: %s",
+                        "checking who is in a room failed: %s",
                         error,
                         extra={"event": "room_check_failed"},
                     )
                 except Exception:
                     logger.exception(
-                        "the check of a room failed", extra={"event": "room_check_failed"}
+                        "checking who is in a room failed", extra={"event": "room_check_failed"}
                     )
         finally:
             for later in self._later.values():

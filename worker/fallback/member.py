@@ -192,7 +192,10 @@ class Member(Generic[E]):
             task.add_done_callback(self.closing.discard)
 
     async def settle(self) -> None:
-        """Stop the background work: timer, probe, and the closing of abandoned plugin instances."""
+        """Stop the timer and the probe, and wait for the closing of abandoned plugin instances.
+
+        What has not closed after `_CLOSING_S` seconds is cancelled.
+        """
         self.stop_timer()
         if self.probing is not None:
             await cancel_and_wait(self.probing)

@@ -27,7 +27,7 @@ class Vendor:
     #: Name of the field of the API key; None if the vendor needs no key. A vendor with a key has a
     #: probe.
     key: str | None = None
-    #: Name of the field of the vendor's URL; None if the settings contain no URL.
+    #: Name of the field of `settings` with the vendor's URL; None if there is no such field.
     url: str | None = None
     #: Schemes that the URL in the field `url` may have.
     schemes: tuple[str, ...] = ("http", "https")

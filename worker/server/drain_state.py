@@ -95,7 +95,7 @@ class DrainedJob:
         return (self.state, event) in JOB_TRANSITIONS
 
     def tell(self, event: JobEvent, *, must_end_at: float) -> None:
-        """Record that a signal was sent. Raises ValueError if `may_get(event)` is False."""
+        """Record that the job was sent `event`. Raises ValueError if `may_get(event)` is False."""
         if not self.may_get(event):
             raise ValueError(f"{event} must not be sent to a job in the state {self.state}")
         self.state, self.must_end_at = JOB_TRANSITIONS[self.state, event], must_end_at

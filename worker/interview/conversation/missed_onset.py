@@ -69,10 +69,9 @@ class MissedOnset:
     def came(self, line: Sounds, away_s: float = math.inf) -> None:
         """Begin the check for a missed onset of the candidate's speech.
 
-        The interviewer has just joined, or was away for `away_s` seconds. The check ends when
+        Call this method when the interviewer has joined (`away_s` is infinite) or has returned
+        after `away_s` seconds, before the candidate hears the interviewer. The check ends when
         `asked` is called.
-
-        Call this method before the candidate hears the interviewer.
         """
         line.mark()
         self._line = line

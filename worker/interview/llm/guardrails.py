@@ -64,7 +64,7 @@ class Refusal(Enum):
     ADDRESS = "Address"
     #: An acknowledgement that asks or orders something.
     ASKS_SOMETHING = "AsksSomething"
-    #: A follow-up that does not have exactly one question, at its end.
+    #: A follow-up that has no question, has several, or does not end with its question.
     NOT_ONE_QUESTION = "NotOneQuestion"
     VERDICT = "Verdict"
     ENDS_INTERVIEW = "EndsInterview"

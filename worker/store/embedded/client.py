@@ -192,7 +192,7 @@ def _start_keeper(layout: Layout) -> socket.socket:
 
 
 def _answer(connection: socket.socket, deadline: float) -> dict[str, str]:
-    """Return the keeper's answer.
+    """Return the answer of the keeper, the process that runs the embedded PostgreSQL.
 
     The answer is empty if the keeper closed the connection or did not answer in time.
     """
