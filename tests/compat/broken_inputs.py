@@ -235,6 +235,8 @@ URLS: Final[Mapping[str, tuple[str, ...]]] = {
         "postgresql:/host/db",
         "postgresql://me:hunter2@host:5432/db?sslmode=require",
         "postgresql://me:hun@ter2@host/db",
+        "postgresql://me:hunter2@h1,,h2/db",
+        "postgresql://me:hunter2@host/db?sslmode",
         "postgres://host/db?sslpassword=hunter2&x=1",
         "postgresql://me@h1:5432,h2:5433/db",
         "postgresql://me@[::1]:5432/db",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import configparser
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
@@ -46,14 +48,31 @@ class Connection(Protocol):
 Operation: TypeAlias = Callable[[Connection], Awaitable[T]]
 
 
+@contextmanager
+def refusing_wrong_configuration() -> Iterator[None]:
+    """Convert errors of a wrong URL, PG* variable or file of libpq to `ClientConfigurationError`.
+
+    For some of them asyncpg raises a ValueError, a LookupError or an error of configparser, whose
+    message may contain the password. Network errors and other errors of asyncpg pass through.
+    """
+    try:
+        yield
+    except (ValueError, LookupError, configparser.Error) as error:
+        # An invalid certificate is a ValueError too, and an OSError.
+        if isinstance(error, (asyncpg.InterfaceError, OSError)):
+            raise
+        raise asyncpg.ClientConfigurationError("the configuration of the connection") from None
+
+
 async def connect(url: str, *, timeout_s: float, application: str) -> Any:
     """Open one connection outside any pool. PgBouncer in transaction mode is supported.
 
     Raises one of `errors.CONNECTION_FAILURES` if the connection cannot be opened.
     """
-    return await asyncpg.connect(
-        url,
-        timeout=timeout_s,
-        statement_cache_size=0,
-        server_settings={"application_name": application},
-    )
+    with refusing_wrong_configuration():
+        return await asyncpg.connect(
+            url,
+            timeout=timeout_s,
+            statement_cache_size=0,
+            server_settings={"application_name": application},
+        )

@@ -100,6 +100,8 @@ def kind_of(error: BaseException) -> str:
             if (value := getattr(error, f"{part}_name", None))
         ]
         return " ".join([f"{type(error).__name__} {error.sqlstate}", *names])
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return "DATABASE_URL or a PG* variable is wrong"
     if isinstance(error, ConnectionLost):
         return "the connection was lost"
     if isinstance(error, TimeoutError):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from worker.store.connection import refusing_wrong_configuration
 from worker.store.errors import ConnectionLost
 
 if TYPE_CHECKING:
@@ -116,14 +117,15 @@ class Connections:
         """Yield a connection in a transaction. Commit if the block succeeds, otherwise roll back.
 
         Raises TimeoutError if no connection becomes free in time, and ConnectionLost if the
-        connection was broken (the next attempt gets a new connection). Errors of asyncpg pass
-        through.
+        connection was broken (the next attempt gets a new connection). Errors of asyncpg, among
+        them ClientConfigurationError for a wrong URL, pass through.
         """
         pool = await self._enter()
         try:
             if pool.is_closing():
                 raise ConnectionLost
-            connection = await pool.acquire()
+            with refusing_wrong_configuration():
+                connection = await pool.acquire()
         except BaseException:
             self._leave(pool)
             raise

@@ -47,9 +47,15 @@ def check_url(url: str) -> None:
         raise DatabaseUrlInvalid(url, "does not begin with postgresql://")
     if "\0" in url or any(character.isspace() for character in url):
         raise DatabaseUrlInvalid(url, "contains a space or a control character")
-    query = parse_qs(parts.query)
+    if parts.netloc.count("@") > 1:
+        # asyncpg takes what follows the first @ as the host, and its error quotes it.
+        raise DatabaseUrlInvalid(url, "has an @ in its user or password, write %40")
+    query = _query(url, parts.query)
     ports = [port for value in query.get("port", []) for port in value.split(",")]
-    for address in parts.netloc.rpartition("@")[2].split(","):
+    addresses = parts.netloc.rpartition("@")[2].split(",")
+    if len(addresses) > 1 and "" in addresses:
+        raise DatabaseUrlInvalid(url, "has an empty host in its list of hosts")
+    for address in addresses:
         host, _, port = address.rpartition(":") if ":" in address else (address, "", "")
         if not port.endswith("]"):  # the end of an IPv6 address without a port
             ports.append(port)
@@ -59,6 +65,14 @@ def check_url(url: str) -> None:
     if unknown := set(query.get("sslmode", [])) - _TLS_MODES:
         known = ", ".join(sorted(_TLS_MODES))
         raise DatabaseUrlInvalid(url, f"has an unknown sslmode {unknown.pop()!r} (known: {known})")
+
+
+def _query(url: str, query: str) -> dict[str, list[str]]:
+    try:
+        # asyncpg reads the query strictly too.
+        return parse_qs(query, strict_parsing=True) if query else {}
+    except ValueError:
+        raise DatabaseUrlInvalid(url, "has a query with a part that is not name=value") from None
 
 
 def _is_port(port: str) -> bool:

@@ -55,6 +55,10 @@ def test_a_postgresql_url_is_accepted(url: str) -> None:
         ("postgresql://me:secret@some..host/db", "has an invalid host name"),
         (f"postgresql://me:secret@{'x' * 64}.example/db", "has an invalid host name"),
         ("postgresql://me:secret@host/db?sslmode=yes", "has an unknown sslmode 'yes'"),
+        ("postgresql://me:secret@1:5432@host/db", "has an @ in its user or password"),
+        ("postgresql://me:secret@h1,,h2/db", "has an empty host"),
+        ("postgresql://me:secret@host/db?sslmode", "has a query with a part"),
+        ("postgresql://me:secret@host/db?sslmode=require&", "has a query with a part"),
     ],
 )
 def test_an_invalid_url_is_refused_in_one_line_without_its_password(url: str, problem: str) -> None:
