@@ -212,6 +212,9 @@ URLS: Final[Mapping[str, tuple[str, ...]]] = {
     "DATABASE_URL": (
         "",
         "interviews",
+        "me:hunter2@host/db",
+        "host=db user=me password=hunter2",
+        "postgresql:me:hunter2@host",
         "localhost:5432/db",
         "mysql://me:hunter2@host/db",
         "postgresql+asyncpg://me:hunter2@host/db",
@@ -235,6 +238,7 @@ URLS: Final[Mapping[str, tuple[str, ...]]] = {
         "postgresql:/host/db",
         "postgresql://me:hunter2@host:5432/db?sslmode=require",
         "postgresql://me:hun@ter2@host/db",
+        "postgresql://me@srv:hunter2@db:5432/x",
         "postgresql://me:hunter2@h1,,h2/db",
         "postgresql://me:hunter2@host/db?sslmode",
         "postgres://host/db?sslpassword=hunter2&x=1",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qs, unquote, urlsplit
 
-# The user and the password of a URL. The pattern matches up to the last @, because a password may
-# contain an unescaped @ or /. If the last @ is not the end of the password, too much is masked,
-# which is safe.
-_USERINFO = re.compile(r"(?P<user>://[^:/@?]*):.*@", re.DOTALL)
+# The user and the password of a URL. The user ends at the first colon, because it may contain an
+# unescaped @ or /. The password ends at the last @, because it may contain them too. If the last @
+# is not the end of the password, too much is masked, which is safe.
+_USERINFO = re.compile(r"(?P<user>://[^:]*):.*@", re.DOTALL)
 _QUERY = re.compile(r"(?P<key>[?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
 #: sslmode values of libpq (https://www.postgresql.org/docs/current/libpq-ssl.html) and asyncpg.
 _TLS_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
@@ -30,7 +30,13 @@ class DatabaseUrlInvalid(ValueError):
 
 
 def mask_url(url: str) -> str:
-    """Return the URL with each password as `***`, both in the user part and in the query."""
+    """Return the URL with each password as `***`, both in the user part and in the query.
+
+    Of a text without `://` nothing is shown, because its password can be anywhere, as in
+    `password=secret host=db`.
+    """
+    if "://" not in url:
+        return "(no ://)"
     return _QUERY.sub(r"\g<key>***", _USERINFO.sub(r"\g<user>:***@", url, count=1))
 
 

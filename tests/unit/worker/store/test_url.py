@@ -18,7 +18,11 @@ from worker.store.url import DatabaseUrlInvalid, check_url, mask_url
         ("postgresql://me@host/db", "postgresql://me@host/db"),
         ("postgresql://postgres@/db?host=/run/x", "postgresql://postgres@/db?host=/run/x"),
         ("mysql://me:secret@host/db", "mysql://me:***@host/db"),
-        ("me:secret@host", "me:secret@host"),
+        ("me:secret@host", "(no ://)"),
+        ("host=db user=me password=secret", "(no ://)"),
+        ("postgresql:me:secret@host", "(no ://)"),
+        ("postgresql://me@firm:secret@host/db", "postgresql://me@firm:***@host/db"),
+        ("postgresql://firm/me:secret@host/db", "postgresql://firm/me:***@host/db"),
     ],
 )
 def test_no_password_is_shown(url: str, masked: str) -> None:
@@ -56,6 +60,7 @@ def test_a_postgresql_url_is_accepted(url: str) -> None:
         (f"postgresql://me:secret@{'x' * 64}.example/db", "has an invalid host name"),
         ("postgresql://me:secret@host/db?sslmode=yes", "has an unknown sslmode 'yes'"),
         ("postgresql://me:secret@1:5432@host/db", "has an @ in its user or password"),
+        ("postgresql://me@srv:secret@host:5432/db", "has an @ in its user or password"),
         ("postgresql://me:secret@h1,,h2/db", "has an empty host"),
         ("postgresql://me:secret@host/db?sslmode", "has a query with a part"),
         ("postgresql://me:secret@host/db?sslmode=require&", "has a query with a part"),
