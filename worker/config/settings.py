@@ -183,7 +183,9 @@ def origin_of(field: str) -> str:
     # pydantic-settings accepts a name in lower case as well.
     if variable in map(str.upper, os.environ):
         return "environment"
-    return ".env" if variable in map(str.upper, dotenv_variables()) else "default"
+    # A name without "=" in `.env` sets nothing.
+    given = (name.upper() for name, value in dotenv_variables().items() if value is not None)
+    return ".env" if variable in given else "default"
 
 
 def dotenv_variables() -> Mapping[str, str | None]:

@@ -309,6 +309,12 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
     assert origin_of("idle_processes") == "default"
 
 
+def test_a_name_without_a_value_in_the_file_leaves_the_default(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("INTERVIEW_SLOTS\n")
+    assert Settings.load().slots == Settings.model_fields["slots"].default
+    assert origin_of("slots") == "default"
+
+
 def test_a_chain_can_be_set_in_the_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("INTERVIEW_STT=local\n")
     assert Settings.load().stt == ("local",)
