@@ -82,7 +82,8 @@ def _query(url: str, query: str) -> dict[str, list[str]]:
 
 
 def _is_port(port: str) -> bool:
-    return port.isascii() and port.isdigit() and 0 < int(port) < 65536
+    # int() raises ValueError for a number of thousands of digits.
+    return len(port) < 6 and port.isascii() and port.isdigit() and 0 < int(port) < 65536
 
 
 def _check_host(url: str, host: str) -> None:

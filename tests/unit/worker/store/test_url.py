@@ -56,6 +56,7 @@ def test_a_postgresql_url_is_accepted(url: str) -> None:
         ("postgresql://ho st/db", "contains a space"),
         ("postgresql://[::1/db", "cannot be read"),
         ("postgresql://me@/db?host=/run/x&port=five", "has a port"),
+        pytest.param(f"postgresql://host:{'5' * 5000}/db", "has a port", id="5000 digits"),
         ("postgresql://me:secret@some..host/db", "has an invalid host name"),
         (f"postgresql://me:secret@{'x' * 64}.example/db", "has an invalid host name"),
         ("postgresql://me:secret@host/db?sslmode=yes", "has an unknown sslmode 'yes'"),
