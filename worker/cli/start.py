@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 
@@ -117,10 +118,18 @@ def _check_port(settings: Settings) -> None:
 def _pin_settings() -> None:
     """Copy the variables of `.env` into the environment, except variables that are already set.
 
+    The case of a name does not matter: pydantic-settings ignores it, and of two variables that
+    differ in case alone it uses the one that was set last.
+
     Variables without a value, and those that no environment can hold, are skipped: `load_settings`
     reports such a setting. Job processes read the settings when they start. Because of this copy, a
     later change of `.env` does not give a job other settings than the worker has.
     """
+    given = {name.upper() for name in os.environ}
     for name, value in dotenv_variables().items():
-        if value is not None and "\0" not in name + value and "=" not in name:
-            os.environ.setdefault(name, value)
+        if value is None or name.upper() in given or "\0" in name + value or "=" in name:
+            continue
+        # An environment whose encoding is not UTF-8 cannot hold every character. The job processes
+        # read such a variable from `.env`.
+        with contextlib.suppress(UnicodeEncodeError):
+            os.environ[name] = value

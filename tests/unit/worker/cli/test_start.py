@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.environment import OURS
 from tests.support.virtual.job_parts import settings_in
 from worker.cli.common import CommandError, ExitCode
-from worker.cli.start import _check_data_dir
+from worker.cli.start import _check_data_dir, _pin_settings
+from worker.config.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,3 +32,52 @@ def test_the_check_of_a_writable_data_folder_leaves_no_file(tmp_path: Path) -> N
     settings = settings_in(tmp_path / "data")
     _check_data_dir(settings)
     assert list(settings.journal_dir.iterdir()) == []
+
+
+class Ascii(dict[str, str]):
+    """An environment that holds ASCII alone."""
+
+    def __setitem__(self, name: str, value: str) -> None:
+        value.encode("ascii")
+        super().__setitem__(name, value)
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ascii:
+    """Replace the environment by one without settings, and work in an empty folder."""
+    given = Ascii({name: value for name, value in os.environ.items() if not name.startswith(OURS)})
+    monkeypatch.setattr(os, "environ", given)
+    monkeypatch.chdir(tmp_path)
+    return given
+
+
+@pytest.mark.parametrize(
+    ("in_environment", "in_file"),
+    [("DATABASE_URL", "database_url"), ("database_url", "DATABASE_URL")],
+)
+def test_the_environment_wins_over_the_file_in_either_case(
+    in_environment: str, in_file: str, environment: Ascii, tmp_path: Path
+) -> None:
+    environment[in_environment] = "postgresql://me@environment/db"
+    (tmp_path / ".env").write_text(f"{in_file}=postgresql://me@file/db\n")
+    _pin_settings()
+    assert Settings.load().database_url.get_secret_value() == "postgresql://me@environment/db"
+
+
+def test_a_later_change_of_the_file_changes_no_setting(environment: Ascii, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("interview_slots=3\nINTERVIEW_AGENT_NAME=ada\nNO_VALUE\n")
+    _pin_settings()
+    (tmp_path / ".env").write_text("INTERVIEW_SLOTS=4\nINTERVIEW_AGENT_NAME=eve\n")
+    settings = Settings.load()
+    assert (settings.slots, settings.agent_name) == (3, "ada")
+    assert "NO_VALUE" not in environment
+
+
+def test_a_value_that_the_environment_cannot_hold_is_skipped(
+    environment: Ascii, tmp_path: Path
+) -> None:
+    text = "INTERVIEW_AGENT_NAME=Zoë\nINTERVIEW_SLOTS=3\n"
+    (tmp_path / ".env").write_text(text, encoding="utf-8")
+    _pin_settings()
+    assert "INTERVIEW_AGENT_NAME" not in environment
+    assert environment["INTERVIEW_SLOTS"] == "3"
