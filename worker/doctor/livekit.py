@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
+from google.protobuf.message import DecodeError
 from livekit import api
 from livekit.protocol import agent, models
 
@@ -201,7 +202,7 @@ async def check_registration(visit: CheckContext) -> Finding:
         ):
             await line.send_bytes(request.SerializeToString())
             answer = agent.ServerMessage.FromString(await line.receive_bytes())
-    except (aiohttp.ClientError, TypeError, ValueError, OSError) as error:
+    except (aiohttp.ClientError, DecodeError, TypeError, ValueError, OSError) as error:
         status = getattr(error, "status", None)
         return wrong(
             f"the server refuses workers ({f'HTTP {status}' if status else type(error).__name__})",

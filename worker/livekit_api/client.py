@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
 import aiohttp
+from google.protobuf.message import DecodeError
 from livekit import api
 
 from worker.aio.backoff import ExponentialBackoff
@@ -226,6 +227,11 @@ class LiveKitClient:
                 reason = f"HTTP {error.status}"
                 raise LiveKitUnreachable(url, reason=reason, budget_s=timeout_s) from error
             raise RoomToolError(operation, code=error.code, status=error.status) from error
+        except (DecodeError, AttributeError) as error:
+            # The body is no protobuf message, or that of an error is JSON other than an object
+            # (livekit-api 1.2.2 calls `get` of it).
+            reason = "the answer is not from LiveKit"
+            raise LiveKitUnreachable(url, reason=reason, budget_s=timeout_s) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise LiveKitUnreachable(url, reason=_reason(error), budget_s=timeout_s) from error
 

@@ -149,6 +149,22 @@ async def test_the_registration_check_reports_the_server_version_and_takes_no_jo
     assert names[0].startswith("doctor-")
 
 
+async def test_a_registration_that_is_answered_by_another_program_is_wrong(tmp_path: Path) -> None:
+    async def answer(request: web.Request) -> web.WebSocketResponse:
+        line = web.WebSocketResponse()
+        await line.prepare(request)
+        await line.receive()
+        await line.send_bytes(b"<html>")
+        return line
+
+    app = web.Application()
+    app.router.add_get("/agent", answer)
+    async with TestServer(app) as running:
+        finding = await livekit.check_registration(visit_to(tmp_path, str(running.make_url("/"))))
+    assert finding.verdict == "wrong"
+    assert finding.found == "the server refuses workers (DecodeError)"
+
+
 async def test_a_refused_room_creation_is_wrong(tmp_path: Path) -> None:
     refusal = web.json_response({"code": "permission_denied", "msg": "no"}, status=403)
     async with server(refusal) as url, visit_to(tmp_path, url) as visit:

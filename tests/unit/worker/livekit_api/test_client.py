@@ -105,6 +105,24 @@ async def test_another_server_at_the_address_counts_as_unreachable() -> None:
             await LiveKitClient(url, KEY, SECRET).check(budget_s=1.0)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        web.Response(text="<html>a login page</html>", content_type="text/html"),
+        web.json_response(["no"], status=404),
+        web.json_response(None, status=404),
+    ],
+    ids=["a page", "a list as error", "null as error"],
+)
+async def test_an_answer_that_is_not_from_livekit_counts_as_unreachable(
+    answer: web.Response,
+) -> None:
+    async with answering(answer) as (url, _):
+        with pytest.raises(LiveKitUnreachable) as caught:
+            await LiveKitClient(url, KEY, SECRET).create_room("a-room")
+    assert caught.value.reason == "the answer is not from LiveKit"
+
+
 async def test_an_attempt_that_the_budget_cuts_short_does_not_hide_an_earlier_reason() -> None:
     async with answering(web.Response(status=404), None) as (url, asked):
         with pytest.raises(LiveKitUnreachable, match="HTTP 404"):
