@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,10 +66,15 @@ def journal_path(settings: Settings, job_id: str) -> Path | None:
 def kept_journals(settings: Settings) -> list[Path]:
     """Return the journals on this machine that were ingested, or set aside as damaged.
 
-    Ingested journals are in the folder SHIPPED, and damaged journals in the folder DAMAGED.
+    Ingested journals are in the folder SHIPPED, and damaged journals in the folder DAMAGED. Raises
+    OSError if a folder cannot be read; a missing folder has no journals.
     """
-    folders = (settings.journal_dir / name for name in (SHIPPED, DAMAGED))
-    return sorted(path for folder in folders for path in folder.glob("*.jsonl"))
+    found: list[Path] = []
+    for name in (SHIPPED, DAMAGED):
+        # Path.glob would ignore a folder without permission.
+        with contextlib.suppress(FileNotFoundError):
+            found += (settings.journal_dir / name).iterdir()
+    return sorted(path for path in found if path.suffix == ".jsonl")
 
 
 async def ingest(

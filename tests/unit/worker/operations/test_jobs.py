@@ -1,4 +1,4 @@
-"""Ingestion of journals again, by a command."""
+"""The journals of this machine: which are found, and their ingestion again by a command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from states import JournalError
-from worker.operations.jobs import ingest
+from tests.support.virtual.job_parts import settings_in
+from worker.journal.recovery import DAMAGED, SHIPPED
+from worker.operations.jobs import ingest, kept_journals
 from worker.store.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -37,3 +39,24 @@ async def test_a_journal_of_another_job_is_reported_although_the_database_fails_
         await ingest(cast("Database", LostDatabase()), [foreign, own], on_error=errors.append)
 
     assert [isinstance(error, JournalError) for error in errors] == [True]
+
+
+def test_the_journals_of_both_folders_are_found(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    journals = [settings.journal_dir / name / "AJ_1.jsonl" for name in (DAMAGED, SHIPPED)]
+    for path in (*journals, settings.journal_dir / SHIPPED / "AJ_1.tmp"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert kept_journals(settings) == sorted(journals)
+
+
+def test_a_machine_without_the_folders_has_no_journals(tmp_path: Path) -> None:
+    assert kept_journals(settings_in(tmp_path)) == []
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_and_not_an_empty_folder(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    settings.journal_dir.mkdir(parents=True)
+    (settings.journal_dir / SHIPPED).touch()
+    with pytest.raises(NotADirectoryError):
+        kept_journals(settings)
