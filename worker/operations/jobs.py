@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,8 +59,13 @@ def journal_path(settings: Settings, job_id: str) -> Path | None:
         raise JournalError(f"{job_id!r} is not a job's id")
     for folder in (settings.journal_dir, settings.journal_dir / SHIPPED):
         path = folder / f"{job_id}.jsonl"
-        if path.is_file():
-            return path
+        try:
+            if path.is_file():
+                return path
+        except OSError as error:
+            # No file can have this name, so no journal has it.
+            if error.errno != errno.ENAMETOOLONG:
+                raise
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from states import JournalError
 from tests.support.virtual.job_parts import settings_in
 from worker.journal.recovery import DAMAGED, SHIPPED
-from worker.operations.jobs import ingest, kept_journals
+from worker.operations.errors import JobNotFound
+from worker.operations.jobs import find_history, ingest, journal_path, kept_journals
 from worker.store.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from worker.store.database import Database
@@ -60,3 +63,22 @@ def test_a_folder_that_cannot_be_read_is_an_error_and_not_an_empty_folder(tmp_pa
     (settings.journal_dir / SHIPPED).touch()
     with pytest.raises(NotADirectoryError):
         kept_journals(settings)
+
+
+class EmptyDatabase:
+    """A database without rows."""
+
+    async def run(self, *_: Any, **__: Any) -> list[Any]:
+        return []
+
+
+@asynccontextmanager
+async def an_empty_database(_: object) -> AsyncIterator[Database]:
+    yield cast("Database", EmptyDatabase())
+
+
+async def test_an_id_that_no_file_can_have_is_an_unknown_job(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    assert journal_path(settings, "x" * 300) is None
+    with pytest.raises(JobNotFound):
+        await find_history(settings, "x" * 300, an_empty_database)
