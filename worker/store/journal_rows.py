@@ -44,11 +44,14 @@ class RecordRow:
 def record_row(record: object) -> RecordRow:
     """Check and convert one journal record.
 
-    Raises `RecordInvalid` if a field is missing or wrong.
+    Raises `RecordInvalid` if a field is missing or wrong, or if the record is nested too deeply.
     """
     if not isinstance(record, Mapping):
         raise RecordInvalid("form")
-    clean = storable(record)
+    try:
+        clean = storable(record)
+    except RecursionError:
+        raise RecordInvalid("form") from None
     seq, t, kind = clean.get("seq"), clean.get("t"), clean.get("kind")
     if not isinstance(seq, int) or isinstance(seq, bool) or not 0 <= seq <= _MAX_SEQ:
         raise RecordInvalid("seq")

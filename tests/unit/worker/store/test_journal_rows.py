@@ -54,6 +54,15 @@ def test_a_record_that_is_no_object_is_refused() -> None:
         record_row(["seq", 1])
 
 
+def test_a_record_that_is_nested_too_deeply_is_refused() -> None:
+    nested: list[Any] = []
+    for _ in range(5000):
+        nested = [nested]
+    with pytest.raises(RecordInvalid) as caught:
+        record_row(GOOD | {"name": nested})
+    assert caught.value.field == "form"
+
+
 def test_values_that_postgresql_cannot_store_are_replaced() -> None:
     value = {"a\0": ["x\ud800y", float("nan"), float("inf"), None, True, 7]}
     assert storable(value) == {
