@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,30 @@ async def test_a_worker_that_dies_during_the_request_does_not_answer() -> None:
         code, text = await health(port)
     assert code == ExitCode.UNAVAILABLE
     assert "no worker answers" in text
+
+
+async def test_an_answer_that_goes_on_after_the_time_out_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A time-out of each read alone would never end an answer that comes byte by byte."""
+    reads = itertools.count(step=2.0)  # two seconds from one read to the next
+    monkeypatch.setattr("worker.cli.health.monotonic", lambda: next(reads))
+    body = bytes(1 << 18)  # more than one read takes
+    async with answering(b"HTTP/1.1 200 OK\r\n\r\n" + body) as port:
+        code, text = await health(port)
+    assert code == ExitCode.UNAVAILABLE
+    assert "no worker answers" in text
+    assert "(TimeoutError)" in text
+
+
+async def test_an_answer_that_is_too_large_is_not_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worker.cli.health._MAX_BODY", 10)
+    async with answering(b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 11) as port:
+        code, text = await health(port)
+    assert code == ExitCode.FAILED
+    assert "is not an interview-worker (AnswerTooLarge)" in text
 
 
 async def test_the_request_goes_to_no_proxy_of_the_environment(tmp_path: Path) -> None:
