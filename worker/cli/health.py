@@ -53,7 +53,7 @@ def health(
         if as_json:
             print_json(answer)
         else:
-            typer.echo(_line(probe, well, answer))
+            typer.echo(_line(address(settings) + _PATHS[probe], probe, well, answer))
     if not well:
         raise typer.Exit(ExitCode.UNAVAILABLE)
 
@@ -145,7 +145,8 @@ class _UntilDeadline(io.RawIOBase):
 def _read(url: str, body: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(body)
-    except ValueError:  # also for bytes that are not text
+    # ValueError also for bytes that are not text, RecursionError for thousands of nested brackets.
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         raise CommandError(f"{url} is not an interview-worker (its answer is no JSON object)")
@@ -158,7 +159,17 @@ def draining(answer: dict[str, Any]) -> str:
     return "draining" if left_s is None else f"draining, {left_s:.0f} s left"
 
 
-def _line(probe: Probe, well: bool, answer: dict[str, Any]) -> str:
+def _line(url: str, probe: Probe, well: bool, answer: dict[str, Any]) -> str:
+    """Return the answer in words. Raises CommandError if its fields are not those of a worker."""
+    try:
+        return _words(probe, well, answer)
+    except (TypeError, ValueError):
+        raise CommandError(
+            f"{url} is not an interview-worker (its answer has other fields)"
+        ) from None
+
+
+def _words(probe: Probe, well: bool, answer: dict[str, Any]) -> str:
     if probe is Probe.LIVE:
         stuck = answer.get("unresponsive_jobs", [])
         return "alive" + (f"; unresponsive jobs: {', '.join(stuck)}" if stuck else "")

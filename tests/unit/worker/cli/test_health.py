@@ -38,8 +38,14 @@ async def answering(reply: bytes) -> AsyncIterator[int]:
         b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\xff\xfe",
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000,
+        b'HTTP/1.1 200 OK\r\n\r\n{"waiting_on": 5}',
+        b'HTTP/1.1 200 OK\r\n\r\n{"draining": true, "drain_left_s": "soon"}',
     ],
-    ids=["text for 404", "nothing for 503", "redirect", "no text", "cut off"],
+    ids=[
+        *("text for 404", "nothing for 503", "redirect", "no text", "cut off"),
+        *("nested brackets", "a number for names", "text for a number"),
+    ],
 )
 async def test_an_answer_of_another_program_is_one_line(reply: bytes) -> None:
     async with answering(reply) as port:
