@@ -107,8 +107,13 @@ def one_line_errors() -> Iterator[None]:
             fail(str(error), code)
         if not isinstance(error, OSError):
             raise
-        place = f"{error.filename}: " if error.filename is not None else ""
-        fail(f"{place}{error.strerror or type(error).__name__}")
+        fail(text_of(error))
+
+
+def text_of(error: OSError) -> str:
+    """Return an OSError in one line: the file, if it is known, and the reason."""
+    place = f"{error.filename}: " if error.filename is not None else ""
+    return f"{place}{error.strerror or type(error).__name__}"
 
 
 def report(message: str) -> None:

@@ -19,13 +19,14 @@ from worker.cli.common import (
     Limit,
     check_names,
     cut_to,
+    fail,
     one_line_errors,
     print_json,
     run,
     write_out,
 )
 from worker.cli.databases import database
-from worker.cli.errors import report
+from worker.cli.errors import report, text_of
 from worker.cli.help_texts import examples
 from worker.cli.moments import FORMS, moment
 from worker.cli.requirements import has_livekit, has_valid_database_url, load_settings
@@ -77,13 +78,21 @@ def create(
     interview is created.
     """
     interview = _run(_create(candidate, plan, room, send=dispatch))
+    try:
+        _print_created(interview, dispatched=dispatch, as_json=as_json)
+    except OSError as error:  # a full disk, or a reader that has gone
+        created = f"interview {interview['interview_id']} in room {interview['room']} was created"
+        fail(f"{created}, and standard output cannot be written: {text_of(error)}")
+
+
+def _print_created(interview: dict[str, Any], *, dispatched: bool, as_json: bool) -> None:
     if as_json:
         print_json(interview)
         return
     interview_id = interview["interview_id"]
     typer.echo(f"interview {interview_id} in room {interview['room']}")
     typer.echo(f"  token: interview-worker interviews token {interview_id}")
-    if not dispatch:
+    if not dispatched:
         typer.echo(f"  interviewer: interview-worker interviews dispatch {interview_id}")
 
 

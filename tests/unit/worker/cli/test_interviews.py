@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -91,6 +92,28 @@ def test_a_dispatch_at_creation_warns_of_the_time_that_the_interviewer_waits(
     assert "waits 120 s for the candidate" in line
     assert "INTERVIEW_CANDIDATE_JOIN_S" in line
     assert len(done.stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_an_interview_that_cannot_be_printed_is_named_on_standard_error(
+    form: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def create(*_: object, **__: object) -> Any:
+        return INTERVIEW
+
+    def full(text: str, *, err: bool = False) -> None:
+        if not err:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        lines.append(text)
+
+    lines: list[str] = []
+    monkeypatch.setattr(operations, "create", create)
+    monkeypatch.setattr("typer.echo", full)
+    done = typed("create", "--candidate", "Ada", *form)
+    assert done.exit_code == ExitCode.FAILED
+    (line,) = lines
+    assert "interview one in room interview-one was created" in line
+    assert line.endswith("No space left on device")
 
 
 def test_the_help_shows_no_path_inside_the_package() -> None:
