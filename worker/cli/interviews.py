@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import warnings
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -111,14 +113,33 @@ async def _create(
         "candidate_name": candidate,
         "room": room,
     }
-    async with database(settings) as db:
-        if send:
-            interview, sent = await operations.create_and_dispatch(db, settings, **given)
-            _warn_of(sent)
-            _warn_of_wait(settings)
-        else:
-            interview = await operations.create(db, settings, **given)
-        return await operations.interview_as_data(db, interview.interview_id)
+    with _named_if_interrupted() as stored:
+        async with database(settings) as db:
+            if send:
+                interview, sent = await operations.create_and_dispatch(
+                    db, settings, **given, on_stored=stored.append
+                )
+                _warn_of(sent)
+                _warn_of_wait(settings)
+            else:
+                interview = await operations.create(db, settings, **given)
+                stored.append(interview)
+            return await operations.created_as_data(db, interview)
+
+
+@contextmanager
+def _named_if_interrupted() -> Iterator[list[Interview]]:
+    """Yield a list for an interview that is stored, and name the interview on Ctrl-C."""
+    stored: list[Interview] = []
+    try:
+        yield stored
+    except asyncio.CancelledError:  # how asyncio.run ends the command on Ctrl-C
+        for interview in stored:
+            report(
+                f"interrupted: interview {interview.interview_id} may be stored, and have an "
+                f"interviewer; `interview-worker interviews show {interview.interview_id}` shows it"
+            )
+        raise
 
 
 @app.command("dispatch", epilog=examples("interviews dispatch"))

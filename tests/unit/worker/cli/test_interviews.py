@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 from contextlib import asynccontextmanager
@@ -15,8 +16,10 @@ from typer.testing import CliRunner
 from worker.cli import interviews
 from worker.cli.app import app
 from worker.cli.common import ExitCode
+from worker.interview.plan.plan import SAMPLE_PLAN
 from worker.livekit_api.client import LiveKitClient
 from worker.operations import interviews as operations
+from worker.store.errors import DatabaseUnavailable
 from worker.store.interviews import InterviewStatus
 
 if TYPE_CHECKING:
@@ -114,6 +117,35 @@ def test_an_interview_that_cannot_be_printed_is_named_on_standard_error(
     (line,) = lines
     assert "interview one in room interview-one was created" in line
     assert line.endswith("No space left on device")
+
+
+def test_an_interview_that_cannot_be_read_back_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def create(*_: object, **__: object) -> Any:
+        return INTERVIEW
+
+    async def unavailable(*_: object) -> Any:
+        raise DatabaseUnavailable("get_interview", OSError(), "postgresql://db")
+
+    monkeypatch.setattr(operations, "create", create)
+    monkeypatch.setattr(operations, "interview_as_data", unavailable)
+    done = typed("create", "--candidate", "Ada")
+    assert done.exit_code == ExitCode.UNAVAILABLE
+    (line,) = done.stderr.splitlines()
+    assert "interview one in room interview-one was created" in line
+
+
+async def test_an_interrupt_after_an_interview_was_stored_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def create_and_dispatch(*_: object, on_stored: Any, **__: object) -> Any:
+        on_stored(INTERVIEW)
+        raise asyncio.CancelledError  # Ctrl-C, as the tasks of asyncio.run see it
+
+    monkeypatch.setattr(operations, "create_and_dispatch", create_and_dispatch)
+    with pytest.raises(asyncio.CancelledError):
+        await interviews._create("Ada", SAMPLE_PLAN, None, send=True)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "interrupted: interview one may be stored" in line
 
 
 def test_the_help_shows_no_path_inside_the_package() -> None:
