@@ -76,8 +76,8 @@ def create(
     """Create an interview and its room; with --dispatch, also send an interviewer.
 
     An interviewer waits INTERVIEW_CANDIDATE_JOIN_S seconds for the candidate, and then ends the
-    interview: dispatch the interviewer when the candidate is about to join. If LiveKit fails, no
-    interview is created.
+    interview: dispatch the interviewer when the candidate is about to join. If LiveKit refuses, no
+    interview is created. If it does not answer a dispatch, the interview stays, and is named.
     """
     interview = _run(_create(candidate, plan, room, send=dispatch))
     try:

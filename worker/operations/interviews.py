@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from worker.continuity.dispatch_metadata import dispatch_metadata, without_plan
 from worker.job.application import declared_in
 from worker.livekit_api.client import LiveKitClient
-from worker.livekit_api.errors import LiveKitError
+from worker.livekit_api.errors import LiveKitError, LiveKitUnreachable
 from worker.operations.errors import (
     InterviewerPresent,
     InterviewNotCreated,
@@ -119,10 +119,10 @@ async def create_and_dispatch(
 
     `on_stored` is called with the interview before the dispatch.
 
-    If the dispatch fails, the interview is removed again, and so is its room if `room` is None. An
-    interview that an interviewer has taken stays: LiveKit may have accepted the dispatch although
-    the answer of LiveKit was lost. If this process dies before the dispatch, the interview and its
-    room stay.
+    If LiveKit refuses the dispatch, the interview is removed again, and so is its room if `room` is
+    None. The interview stays if LiveKit does not answer, because LiveKit may have accepted the
+    dispatch, and the interviewer needs the interview. If this process dies before the dispatch, the
+    interview and its room stay.
 
     Raises the errors of `create`, and InterviewNotCreated if the dispatch fails or is not stored.
     """
@@ -132,7 +132,8 @@ async def create_and_dispatch(
     try:
         return interview, await send_interviewer(db, settings, interview)
     except LiveKitError as error:
-        if not await _removed(db, interview.interview_id):
+        unknown = isinstance(error, LiveKitUnreachable)
+        if unknown or not await _removed(db, interview.interview_id):
             raise InterviewNotCreated(error, kept=interview.interview_id) from error
         if room is None:
             with contextlib.suppress(LiveKitError):
