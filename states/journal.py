@@ -49,7 +49,7 @@ FORMAT_VERSION = 1
 _MOST_S = 1e12
 #: Limit of a journal's size, in bytes. A job may run for a day (`Budget.most_s`) and writes what it
 #: hears at most once a second until the sentence is complete: 86,400 records, each of at most about
-#: 2 KiB, are 170 MiB. Turns, steps and conditions are few beside these. A larger file is no journal.
+#: 2 KiB, are 170 MiB. Turns, steps and conditions are few beside these.
 MAX_BYTES = 256 << 20
 
 Record = dict[str, Any]

@@ -162,7 +162,11 @@ def test_the_environment_is_made_by_a_python_whose_path_has_a_space(tmp_path: Pa
     )
 
 
-@pytest.mark.parametrize(("its_python", "option"), [(A_PYTHON, ""), (None, "--clear ")])
+@pytest.mark.parametrize(
+    ("its_python", "option"),
+    [(A_PYTHON, ""), (None, "--clear ")],
+    ids=["fits", "was removed"],
+)
 def test_an_environment_is_made_from_nothing_only_if_its_python_does_not_fit(
     its_python: str | None, option: str, tmp_path: Path
 ) -> None:
