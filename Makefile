@@ -1,5 +1,6 @@
 # `make help` lists what there is. Each target does its own set-up.
-PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell python$(v) -c 'import sys; print(sys.executable)' 2>/dev/null)) python3)
+# The name and not sys.executable, whose path may have a space.
+PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell python$(v) -c 'print("python$(v)")' 2>/dev/null)) python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -28,10 +29,14 @@ help: ## This list
 setup: $(READY) ## The environment in .venv, with interview-worker in it
 
 $(READY): pyproject.toml states/pyproject.toml requirements/development.lock
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "interview-worker needs Python 3.11 to 3.13; say which: make PYTHON=/path/to/python3.11 setup"; exit 1; }
 	@echo "making the environment in $(VENV) (about a minute, once)"
-	@$(PYTHON) -m venv $(VENV)
+	@# One whose python is missing or of another version is made from nothing: venv would keep it.
+	@version='import sys; print(sys.version_info[:2])'; clear=; \
+	  if [ -e "$(VENV)/pyvenv.cfg" ] && [ "$$("$(BIN)/python" -c "$$version" 2>/dev/null)" != \
+	    "$$("$(PYTHON)" -c "$$version")" ]; then clear=--clear; fi; \
+	  "$(PYTHON)" -m venv $$clear "$(VENV)"
 	@$(PIP) $(LOCKED) requirements/development.lock
 	@# Nothing is fetched any more: setuptools, which builds both projects, is in the lock file.
 	@$(PIP) install --no-index --no-deps --no-build-isolation -e ./states -e .
@@ -89,7 +94,7 @@ lock: $(READY) ## requirements/*.lock, made again; UPGRADE=1 takes the newest ve
 	$(BIN)/python -m scripts.lock $(if $(UPGRADE),--upgrade)
 
 audit: ## Known vulnerabilities of the packages in runtime.lock (pip-audit asks a registry)
-	@$(PYTHON) -m venv $(VENV)/audit
+	@"$(PYTHON)" -m venv "$(VENV)/audit"
 	@$(VENV)/audit/bin/python -m pip --quiet --disable-pip-version-check $(LOCKED) requirements/audit.lock
 	$(VENV)/audit/bin/pip-audit --disable-pip --require-hashes -r requirements/runtime.lock
 
@@ -100,4 +105,4 @@ package: $(READY) ## dist/: wheels, source distributions and the bill of materia
 	$(BIN)/python -m scripts.sbom dist
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) build dist *.egg-info states/build states/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf "$(VENV)" build dist *.egg-info states/build states/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -109,8 +109,32 @@ def _lines(texts: Iterable[str]) -> str:
     return "".join(f"{text}\n" for text in texts)
 
 
+def make_all(repository: Path, options: Sequence[str], limits: Sequence[str]) -> None:
+    """Make all lock files anew, or leave all as they were.
+
+    Raises CalledProcessError if uv finds no versions that fit, and OSError if a file cannot be
+    written.
+    """
+    before: dict[Path, str | None] = {}
+    try:
+        for lock in LOCKS:
+            text = make(repository, lock, options, limits)
+            path = repository / lock.path
+            before[path] = path.read_text(encoding="utf-8") if path.exists() else None
+            path.parent.mkdir(exist_ok=True)
+            # Written before the next one is made, whose versions must be those of this one.
+            path.write_text(text, encoding="utf-8", newline="\n")
+    except BaseException:
+        for path, text_before in before.items():
+            if text_before is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_text(text_before, encoding="utf-8", newline="\n")
+        raise
+
+
 def main() -> None:
-    """Make all lock files anew. Exits with 1 if uv finds no versions that fit."""
+    """Make all lock files anew. Exits with 1 if one cannot be made, and then changes none."""
     parser = argparse.ArgumentParser(prog="python -m scripts.lock", description=main.__doc__)
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions of all")
     parser.add_argument("--upgrade-package", metavar="NAME", action="append", default=[])
@@ -118,16 +142,14 @@ def main() -> None:
     given = parser.parse_args()
     options = ["--upgrade"] if given.upgrade else []
     options += [word for name in given.upgrade_package for word in ("--upgrade-package", name)]
-    limits = given.constraint.read_text(encoding="utf-8").splitlines() if given.constraint else []
-    repository = Path(__file__).parents[1]
-    for lock in LOCKS:
-        try:
-            text = make(repository, lock, options, limits)
-        except subprocess.CalledProcessError:
-            sys.exit(1)  # uv has said why
-        (repository / lock.path).parent.mkdir(exist_ok=True)
-        (repository / lock.path).write_text(text, encoding="utf-8", newline="\n")
-        print(lock.path)
+    try:
+        limited = given.constraint.read_text(encoding="utf-8") if given.constraint else ""
+        make_all(Path(__file__).parents[1], options, limited.splitlines())
+    except subprocess.CalledProcessError:
+        sys.exit(1)  # uv has said why
+    except OSError as error:
+        sys.exit(str(error))
+    print(*(lock.path for lock in LOCKS), sep="\n")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ import fcntl
 import json
 import logging
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,6 +47,10 @@ FORMAT_VERSION = 1
 #: Limit of a record's time `t`, in seconds. A larger number means a damaged record, and a huge
 #: integer could not be converted to a float.
 _MOST_S = 1e12
+#: Limit of a journal's size, in bytes. A job may run for a day (`Budget.most_s`) and writes what it
+#: hears at most once a second until the sentence is complete: 86,400 records, each of at most about
+#: 2 KiB, are 170 MiB. Turns, steps and conditions are few beside these.
+MAX_BYTES = 256 << 20
 
 Record = dict[str, Any]
 
@@ -245,14 +250,11 @@ class ReadRecords:
 def read_records(path: Path, *, pass_over_damage: bool = False) -> ReadRecords:
     """Read a journal file, even while a job writes to it.
 
-    Raises JournalError if the file cannot be read, and JournalTooNew if a record has a newer format
-    version. Raises JournalDamaged if a line before the last one is not a valid record; with
-    `pass_over_damage`, such a line is skipped and counted instead.
+    Raises JournalError if the file cannot be read or is larger than `MAX_BYTES`, and JournalTooNew
+    if a record has a newer format version. Raises JournalDamaged if a line before the last one is
+    not a valid record; with `pass_over_damage`, such a line is skipped and counted instead.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise JournalError(f"cannot read the journal {path}: {error.strerror}") from error
+    data = _content(path)
     records: list[Record] = []
     whole = damaged = 0
     for number, line in _lines(data):
@@ -274,6 +276,21 @@ def read_records(path: Path, *, pass_over_damage: bool = False) -> ReadRecords:
         whole += len(line)
     torn = len(data) - whole
     return ReadRecords(records=records, whole_bytes=whole, torn_bytes=torn, damaged=damaged)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        about = path.stat()
+        # Reading a FIFO could wait forever.
+        if not stat.S_ISREG(about.st_mode):
+            raise JournalError(f"cannot read the journal {path}: it is not a file")
+        if about.st_size > MAX_BYTES:
+            raise JournalError(
+                f"cannot read the journal {path}: it is larger than {MAX_BYTES >> 20} MiB"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise JournalError(f"cannot read the journal {path}: {error.strerror}") from error
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -1,4 +1,4 @@
-"""`interviews create`: a failed creation leaves nothing."""
+"""`interviews create`: a refused creation leaves nothing, and what is left is named."""
 
 from __future__ import annotations
 
@@ -95,24 +95,37 @@ async def test_a_server_that_creates_no_room_leaves_no_interview(
 
 
 @pytest.mark.parametrize(("room", "left"), [(None, []), ("shared", ["shared"])])
-async def test_a_failed_dispatch_leaves_no_interview_and_no_room_of_its_own(
+async def test_a_refused_dispatch_leaves_no_interview_and_no_room_of_its_own(
     database: Database, livekit: LiveKit, room: str | None, left: list[str]
 ) -> None:
-    livekit.dispatch_error = unreachable()
+    livekit.dispatch_error = LiveKitKeyRefused(URL)
     with pytest.raises(InterviewNotCreated, match="; no interview was created"):
         await create(room=room, send=True)
     assert await list_interviews(database) == []
     assert livekit.rooms == left
 
 
-async def test_an_interview_that_was_taken_although_the_dispatch_failed_stays(
+async def test_a_dispatch_without_an_answer_keeps_the_interview_for_its_interviewer(
+    database: Database, livekit: LiveKit
+) -> None:
+    """LiveKit may have accepted the dispatch, and its interviewer has no lease yet."""
+    livekit.dispatch_error = unreachable()
+    with pytest.raises(InterviewNotCreated, match="stays in the database") as failed:
+        await create(send=True)
+    (interview,) = await list_interviews(database)
+    assert failed.value.kept == interview.interview_id
+    assert code_of(failed.value) is ExitCode.UNAVAILABLE
+    assert livekit.rooms == [interview.room]
+
+
+async def test_an_interview_that_was_taken_although_the_dispatch_was_refused_stays(
     database: Database, livekit: LiveKit
 ) -> None:
     async def taken(room: str) -> None:
         interview_id = room.removeprefix("interview-")
         await take_lease(database, interview_id, job_id="AJ_1", lease_s=3)
 
-    livekit.on_dispatch, livekit.dispatch_error = taken, unreachable()
+    livekit.on_dispatch, livekit.dispatch_error = taken, LiveKitKeyRefused(URL)
     with pytest.raises(InterviewNotCreated, match="stays in the database") as failed:
         await create(send=True)
     (interview,) = await list_interviews(database)

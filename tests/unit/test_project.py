@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tomllib
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -125,3 +127,57 @@ def test_every_requirement_is_a_range_except_the_one_whose_later_versions_have_n
         if {specifier.operator for specifier in each.specifier} != {">=", "<"}
     }
     assert exact == {"moonshine-voice"}
+
+
+#: Stands in for Python: records its arguments, and prints a version if it is asked for one.
+A_PYTHON: Final = """\
+#!/bin/sh
+echo "$@" >> "$CALLS"
+case "$2" in *print*) echo "(3, 11)";; esac
+"""
+
+
+def made_with_a_python_whose_path_has_a_space(folder: Path, environment: Path) -> list[str]:
+    """Run `make setup` with stand-ins, and return the arguments of each call of a Python."""
+    python, calls = folder / "a folder" / "python", folder / "calls"
+    python.parent.mkdir()
+    python.write_text(A_PYTHON)
+    python.chmod(0o755)
+    # Without what an outer `make` hands down.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    subprocess.run(
+        ["make", "setup", f"PYTHON={python}", f"VENV={environment}"],
+        cwd=REPOSITORY,
+        env={**kept, "CALLS": str(calls)},
+        capture_output=True,
+        check=False,
+    )
+    return calls.read_text().splitlines()
+
+
+def test_the_environment_is_made_by_a_python_whose_path_has_a_space(tmp_path: Path) -> None:
+    environment = tmp_path / "environment"
+    assert f"-m venv {environment}" in made_with_a_python_whose_path_has_a_space(
+        tmp_path, environment
+    )
+
+
+@pytest.mark.parametrize(
+    ("its_python", "option"),
+    [(A_PYTHON, ""), (None, "--clear ")],
+    ids=["fits", "was removed"],
+)
+def test_an_environment_is_made_from_nothing_only_if_its_python_does_not_fit(
+    its_python: str | None, option: str, tmp_path: Path
+) -> None:
+    environment = tmp_path / "environment"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "pyvenv.cfg").touch()
+    python = environment / "bin" / "python"
+    if its_python is None:
+        python.symlink_to(tmp_path / "removed")
+    else:
+        python.write_text(its_python)
+        python.chmod(0o755)
+    calls = made_with_a_python_whose_path_has_a_space(tmp_path, environment)
+    assert f"-m venv {option}{environment}" in calls

@@ -31,9 +31,14 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as JSON on standard output. Times are in ISO 8601 format."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=_plain)
-    sys.stdout.write("\n")
+    """Print `value` as JSON on standard output. Times are in ISO 8601 format.
+
+    Half of a surrogate pair, which a journal may contain and UTF-8 cannot represent, is escaped.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    if sys.stdout is not None:  # None if standard output is closed (`>&-`)
+        # Unlike `print`, this flushes, so that a full disk is an error here.
+        typer.echo(text.encode("utf-8", "backslashreplace").decode())
 
 
 #: The option `--limit`: the maximum number of rows of a list. A limit is needed, because a database

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from states import History
 from worker.cli.common import CommandError, ExitCode, one_line_errors
@@ -70,7 +71,8 @@ def _print_result(console: Console, history: History, folder: Path) -> None:
         ("journal.jsonl", "the job's journal; `interview-worker jobs show FILE` prints it"),
         ("worker.log", "the worker's log"),
     ):
-        console.print(f"  {folder / name}  [dim]{what}[/dim]", highlight=False, soft_wrap=True)
+        line = Text.assemble(f"  {folder / name}  ", (what, "dim"))
+        console.print(line, soft_wrap=True)
 
 
 def _folder(output: Path | None) -> Path:

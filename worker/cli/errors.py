@@ -68,9 +68,14 @@ CODES: Final[Mapping[str, ExitCode]] = {
     "worker.operations.errors.InterviewerPresent": ExitCode.TAKEN,
     "worker.operations.errors.OperationFailed": ExitCode.FAILED,
 }
-#: Import path of the error class that wraps another error. The exit code is that of the wrapped
+#: Import paths of the error classes that wrap another error. The exit code is that of the wrapped
 #: error, the attribute `cause`.
-_FAILED_BECAUSE: Final = "worker.operations.errors.InterviewNotCreated"
+_FAILED_BECAUSE: Final = frozenset(
+    {
+        "worker.operations.errors.InterviewNotCreated",
+        "worker.operations.errors.InterviewNotRead",
+    }
+)
 
 
 def code_of(error: BaseException) -> ExitCode | None:
@@ -82,7 +87,7 @@ def code_of(error: BaseException) -> ExitCode | None:
         return error.code
     for kind in type(error).__mro__:
         place = f"{kind.__module__}.{kind.__qualname__}"
-        if place == _FAILED_BECAUSE:
+        if place in _FAILED_BECAUSE:
             return code_of(error.__dict__["cause"])
         if place in CODES:
             return CODES[place]
@@ -107,8 +112,13 @@ def one_line_errors() -> Iterator[None]:
             fail(str(error), code)
         if not isinstance(error, OSError):
             raise
-        place = f"{error.filename}: " if error.filename is not None else ""
-        fail(f"{place}{error.strerror or type(error).__name__}")
+        fail(text_of(error))
+
+
+def text_of(error: OSError) -> str:
+    """Return an OSError in one line: the file, if it is known, and the reason."""
+    place = f"{error.filename}: " if error.filename is not None else ""
+    return f"{place}{error.strerror or type(error).__name__}"
 
 
 def report(message: str) -> None:

@@ -6,18 +6,27 @@ A container runs this command every few seconds, so the module imports only what
 from __future__ import annotations
 
 import http.client
+import io
 import json
+import socket
 from contextlib import closing
 from enum import StrEnum
-from typing import Annotated, Any
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from worker.cli.common import CommandError, ExitCode, one_line_errors, print_json
 from worker.config.http import HttpSettings, address
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 #: Timeout of the request in seconds. The timeout is short, because the worker answers from memory.
 _ANSWER_S = 3.0
+#: Maximum size of an answer in bytes. A worker's answer has less than a KiB for each of its jobs,
+#: of which there are at most 1000.
+_MAX_BODY = 16 << 20
 
 
 class Probe(StrEnum):
@@ -44,7 +53,7 @@ def health(
         if as_json:
             print_json(answer)
         else:
-            typer.echo(_line(probe, well, answer))
+            typer.echo(_line(address(settings) + _PATHS[probe], probe, well, answer))
     if not well:
         raise typer.Exit(ExitCode.UNAVAILABLE)
 
@@ -85,21 +94,59 @@ def _get(settings: HttpSettings, path: str) -> tuple[int, bytes]:
     """Request `path`, and return the status and the body of the answer.
 
     The request goes to the worker alone: a proxy of the environment or a redirect would be given
-    the token.
+    the token. Raises TimeoutError if the answer is not complete in time, AnswerTooLarge if it is
+    longer than `_MAX_BODY`, and another HTTPException or OSError if the request fails.
     """
     token = settings.http_token.get_secret_value()
     headers = {"Authorization": f"Bearer {token}".encode()} if token else {}
     host = address(settings).removeprefix("http://")
     with closing(http.client.HTTPConnection(host, timeout=_ANSWER_S)) as connection:
         connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
+        answer = http.client.HTTPResponse(connection.sock, method="GET")
+        answer.fp.close()
+        answer.fp = io.BufferedReader(_UntilDeadline(connection.sock, monotonic() + _ANSWER_S))
+        answer.begin()
+        body = answer.read(_MAX_BODY + 1)
+        if len(body) > _MAX_BODY:
+            raise AnswerTooLarge
+        if answer.length:  # bytes of Content-Length that did not come
+            raise http.client.IncompleteRead(body, answer.length)
+        return answer.status, body
+
+
+class AnswerTooLarge(http.client.HTTPException):
+    """Raised when an answer is too large for a worker's."""
+
+
+class _UntilDeadline(io.RawIOBase):
+    """Reads from a socket until a deadline, and raises TimeoutError after it.
+
+    The socket's own timeout restarts with every byte, so that an answer could take forever.
+    """
+
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        super().__init__()
+        self._connection = connection
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        """Return True, as io.BufferedReader requires."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Read into `buffer` what has arrived, or wait until the deadline."""
+        left_s = self._deadline - monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left_s)
+        return self._connection.recv_into(buffer)
 
 
 def _read(url: str, body: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(body)
-    except ValueError:  # also for bytes that are not text
+    # ValueError also for bytes that are not text, RecursionError for thousands of nested brackets.
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         raise CommandError(f"{url} is not an interview-worker (its answer is no JSON object)")
@@ -112,7 +159,17 @@ def draining(answer: dict[str, Any]) -> str:
     return "draining" if left_s is None else f"draining, {left_s:.0f} s left"
 
 
-def _line(probe: Probe, well: bool, answer: dict[str, Any]) -> str:
+def _line(url: str, probe: Probe, well: bool, answer: dict[str, Any]) -> str:
+    """Return the answer in words. Raises CommandError if its fields are not those of a worker."""
+    try:
+        return _words(probe, well, answer)
+    except (TypeError, ValueError):
+        raise CommandError(
+            f"{url} is not an interview-worker (its answer has other fields)"
+        ) from None
+
+
+def _words(probe: Probe, well: bool, answer: dict[str, Any]) -> str:
     if probe is Probe.LIVE:
         stuck = answer.get("unresponsive_jobs", [])
         return "alive" + (f"; unresponsive jobs: {', '.join(stuck)}" if stuck else "")

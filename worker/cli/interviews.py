@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import warnings
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -19,13 +21,14 @@ from worker.cli.common import (
     Limit,
     check_names,
     cut_to,
+    fail,
     one_line_errors,
     print_json,
     run,
     write_out,
 )
 from worker.cli.databases import database
-from worker.cli.errors import report
+from worker.cli.errors import report, text_of
 from worker.cli.help_texts import examples
 from worker.cli.moments import FORMS, moment
 from worker.cli.requirements import has_livekit, has_valid_database_url, load_settings
@@ -73,17 +76,25 @@ def create(
     """Create an interview and its room; with --dispatch, also send an interviewer.
 
     An interviewer waits INTERVIEW_CANDIDATE_JOIN_S seconds for the candidate, and then ends the
-    interview: dispatch the interviewer when the candidate is about to join. If LiveKit fails, no
-    interview is created.
+    interview: dispatch the interviewer when the candidate is about to join. If LiveKit refuses, no
+    interview is created. If it does not answer a dispatch, the interview stays, and is named.
     """
     interview = _run(_create(candidate, plan, room, send=dispatch))
+    try:
+        _print_created(interview, dispatched=dispatch, as_json=as_json)
+    except OSError as error:  # a full disk, or a reader that has gone
+        created = f"interview {interview['interview_id']} in room {interview['room']} was created"
+        fail(f"{created}, and standard output cannot be written: {text_of(error)}")
+
+
+def _print_created(interview: dict[str, Any], *, dispatched: bool, as_json: bool) -> None:
     if as_json:
         print_json(interview)
         return
     interview_id = interview["interview_id"]
     typer.echo(f"interview {interview_id} in room {interview['room']}")
     typer.echo(f"  token: interview-worker interviews token {interview_id}")
-    if not dispatch:
+    if not dispatched:
         typer.echo(f"  interviewer: interview-worker interviews dispatch {interview_id}")
 
 
@@ -102,14 +113,33 @@ async def _create(
         "candidate_name": candidate,
         "room": room,
     }
-    async with database(settings) as db:
-        if send:
-            interview, sent = await operations.create_and_dispatch(db, settings, **given)
-            _warn_of(sent)
-            _warn_of_wait(settings)
-        else:
-            interview = await operations.create(db, settings, **given)
-        return await operations.interview_as_data(db, interview.interview_id)
+    with _named_if_interrupted() as stored:
+        async with database(settings) as db:
+            if send:
+                interview, sent = await operations.create_and_dispatch(
+                    db, settings, **given, on_stored=stored.append
+                )
+                _warn_of(sent)
+                _warn_of_wait(settings)
+            else:
+                interview = await operations.create(db, settings, **given)
+                stored.append(interview)
+            return await operations.created_as_data(db, interview)
+
+
+@contextmanager
+def _named_if_interrupted() -> Iterator[list[Interview]]:
+    """Yield a list for an interview that is stored, and name the interview on Ctrl-C."""
+    stored: list[Interview] = []
+    try:
+        yield stored
+    except asyncio.CancelledError:  # how asyncio.run ends the command on Ctrl-C
+        for interview in stored:
+            report(
+                f"interrupted: interview {interview.interview_id} may be stored, and have an "
+                f"interviewer; `interview-worker interviews show {interview.interview_id}` shows it"
+            )
+        raise
 
 
 @app.command("dispatch", epilog=examples("interviews dispatch"))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.markup import escape
 
 from states import History, render
 from worker.config.settings import Settings
@@ -22,6 +23,7 @@ from worker.demo.worker_process import running_worker
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.interview.resources import interview_meanings
 from worker.livekit_api.client import LiveKitClient
+from worker.livekit_api.errors import shown_url
 from worker.operations.interviews import interview_as_data, send_interviewer
 from worker.operations.jobs import journal_path
 from worker.operations.transcript import as_markdown
@@ -81,9 +83,9 @@ async def run_demo(console: Console, folder: Path) -> History:
 
 @asynccontextmanager
 async def _livekit(say: Say) -> AsyncIterator[LiveKitClient]:
-    if os.environ.get("LIVEKIT_URL"):
-        given = Settings.load()
-        say(f"using the LiveKit server at {given.livekit_url}")
+    given = Settings.load()
+    if given.livekit_url:
+        say(f"using the LiveKit server at {escape(shown_url(given.livekit_url))}")
         yield LiveKitClient.of(given)
         return
     binary = await find_or_build(say)

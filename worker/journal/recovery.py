@@ -130,7 +130,7 @@ def _locked(path: Path) -> Iterator[None]:
     lock.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would wait
     except OSError as error:
         raise JournalError(f"cannot read the journal {path}: {error.strerror}") from error
     try:

@@ -61,6 +61,20 @@ class InterviewNotCreated(OperationFailed):
         super().__init__(f"{cause}; {end}")
 
 
+class InterviewNotRead(OperationFailed):
+    """Raised if the database fails after an interview was created, when the interview is read.
+
+    `cause` is the error of the database, `interview_id` the id of the interview.
+    """
+
+    def __init__(self, cause: Exception, *, interview_id: str, room: str) -> None:
+        self.cause, self.interview_id = cause, interview_id
+        super().__init__(
+            f"{cause}; interview {interview_id} in room {room} was created: "
+            f"`interview-worker interviews show {interview_id}` shows it"
+        )
+
+
 class InterviewerPresent(OperationFailed):
     """Raised if an interviewer is already in the room of the interview."""
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from worker.continuity.dispatch_metadata import dispatch_metadata, without_plan
 from worker.job.application import declared_in
 from worker.livekit_api.client import LiveKitClient
-from worker.livekit_api.errors import LiveKitError
+from worker.livekit_api.errors import LiveKitError, LiveKitUnreachable
 from worker.operations.errors import (
     InterviewerPresent,
     InterviewNotCreated,
     InterviewNotFound,
+    InterviewNotRead,
     InterviewOver,
     LiveKitNotConfigured,
 )
@@ -31,7 +32,7 @@ from worker.store.interviews import (
 from worker.store.jobs import list_jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from worker.config.settings import Settings
     from worker.store.database import Database
@@ -112,21 +113,27 @@ async def create_and_dispatch(
     plan: Mapping[str, Any],
     candidate_name: str,
     room: str | None = None,
+    on_stored: Callable[[Interview], object] | None = None,
 ) -> tuple[Interview, Sent]:
     """Create an interview as `create` does, and dispatch an interviewer.
 
-    If the dispatch fails, the interview is removed again, and so is its room if `room` is None. An
-    interview that an interviewer has taken stays: LiveKit may have accepted the dispatch although
-    the answer of LiveKit was lost. If this process dies before the dispatch, the interview and its
-    room stay.
+    `on_stored` is called with the interview before the dispatch.
+
+    If LiveKit refuses the dispatch, the interview is removed again, and so is its room if `room` is
+    None. The interview stays if LiveKit does not answer, because LiveKit may have accepted the
+    dispatch, and the interviewer needs the interview. If this process dies before the dispatch, the
+    interview and its room stay.
 
     Raises the errors of `create`, and InterviewNotCreated if the dispatch fails or is not stored.
     """
     interview = await create(db, settings, plan=plan, candidate_name=candidate_name, room=room)
+    if on_stored is not None:
+        on_stored(interview)
     try:
         return interview, await send_interviewer(db, settings, interview)
     except LiveKitError as error:
-        if not await _removed(db, interview.interview_id):
+        unknown = isinstance(error, LiveKitUnreachable)
+        if unknown or not await _removed(db, interview.interview_id):
             raise InterviewNotCreated(error, kept=interview.interview_id) from error
         if room is None:
             with contextlib.suppress(LiveKitError):
@@ -232,6 +239,19 @@ async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
             for turn in turns
         ],
     }
+
+
+async def created_as_data(db: Database, interview: Interview) -> dict[str, Any]:
+    """Return an interview that was just created, as `interview_as_data` does.
+
+    Raises InterviewNotRead if the database fails.
+    """
+    try:
+        return await interview_as_data(db, interview.interview_id)
+    except DatabaseError as error:
+        raise InterviewNotRead(
+            error, interview_id=interview.interview_id, room=interview.room
+        ) from error
 
 
 def title_of(interview: Interview) -> str | None:

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from packaging.utils import canonicalize_name
 
-from scripts.lock import DEVELOPMENT, LOCKS, RUNTIME, Lock, head, main, make
+from scripts.lock import DEVELOPMENT, LOCKS, RUNTIME, Lock, head, main, make, make_all
 from scripts.lockfile import Pin, read_lock
 from scripts.projects import FOLDERS
 from tests.support.paths import REPOSITORY
@@ -87,22 +87,28 @@ def uv(monkeypatch: pytest.MonkeyPatch) -> Uv:
     return uv
 
 
-def test_uv_gets_the_ranges_of_both_projects_and_the_versions_to_keep(
-    uv: Uv, tmp_path: Path
-) -> None:
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Return a repository with both projects, and without lock files."""
     for folder in FOLDERS.values():
         (tmp_path / folder).mkdir(exist_ok=True)
         text = (REPOSITORY / folder / "pyproject.toml").read_text(encoding="utf-8")
         (tmp_path / folder / "pyproject.toml").write_text(text, encoding="utf-8")
     (tmp_path / "requirements").mkdir()
-    (tmp_path / RUNTIME.path).write_text(MADE)
+    return tmp_path
 
-    assert make(tmp_path, RUNTIME, ["--upgrade"], ["numpy==2.4.6"]) == head(RUNTIME) + MADE
+
+def test_uv_gets_the_ranges_of_both_projects_and_the_versions_to_keep(
+    uv: Uv, repository: Path
+) -> None:
+    (repository / RUNTIME.path).write_text(MADE)
+
+    assert make(repository, RUNTIME, ["--upgrade"], ["numpy==2.4.6"]) == head(RUNTIME) + MADE
     assert uv.asked.splitlines() == [str(each) for each in RUNTIME.requirements(REPOSITORY)]
     assert (uv.before, uv.limits) == (MADE, "numpy==2.4.6\n")
     assert {"--universal", "--generate-hashes", "--upgrade"} <= set(uv.command)
 
-    make(tmp_path, DEVELOPMENT, [], [])
+    make(repository, DEVELOPMENT, [], [])
     assert (uv.before, uv.limits) == (None, "asyncpg==0.32.0\n")
 
 
@@ -115,3 +121,36 @@ def test_the_command_ends_with_1_where_no_versions_fit(monkeypatch: pytest.Monke
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 1
+
+
+def test_a_file_of_constraints_that_is_missing_is_an_error_of_one_line(
+    uv: Uv, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    missing = tmp_path / "limits.txt"
+    monkeypatch.setattr("sys.argv", ["scripts.lock", "--constraint", str(missing)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == f"[Errno 2] No such file or directory: '{missing}'"
+    assert uv.command == []
+
+
+def test_locks_stay_as_they_were_where_uv_fails_after_the_first(
+    uv: Uv, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_after_the_first(command: list[str], *, cwd: Path, check: bool) -> None:
+        if uv.command:
+            raise subprocess.CalledProcessError(1, command)
+        uv.run(command, cwd=cwd, check=check)
+
+    (repository / RUNTIME.path).write_text("# as it was\n")
+    monkeypatch.setattr(subprocess, "run", fail_after_the_first)
+    with pytest.raises(subprocess.CalledProcessError):
+        make_all(repository, [], [])
+    assert (repository / RUNTIME.path).read_text() == "# as it was\n"
+    assert not (repository / DEVELOPMENT.path).exists()
+
+
+def test_all_locks_are_written_where_uv_finds_versions(uv: Uv, repository: Path) -> None:
+    make_all(repository, [], [])
+    for lock in LOCKS:
+        assert (repository / lock.path).read_text() == head(lock) + MADE

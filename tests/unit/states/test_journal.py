@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from states import FileJournal, JournalError, MemoryJournal
-from states.journal import FORMAT_VERSION, JournalGone, JournalLocked, read_records
+from states.journal import FORMAT_VERSION, MAX_BYTES, JournalGone, JournalLocked, read_records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,6 +131,20 @@ def test_json_that_is_not_a_record_is_refused(path: Path, line: bytes) -> None:
     write(path, "first")
     path.write_bytes(line + b"\n" + path.read_bytes())
     with pytest.raises(JournalError, match=":1: not a record"):
+        read_records(path)
+
+
+def test_a_fifo_is_refused_and_not_waited_for(path: Path) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path)
+    with pytest.raises(JournalError, match="it is not a file"):
+        read_records(path)
+
+
+def test_a_file_that_is_too_large_for_a_journal_is_refused_unread(path: Path) -> None:
+    write(path, "first")
+    os.truncate(path, MAX_BYTES + 1)  # sparse: it takes no room on the disk
+    with pytest.raises(JournalError, match="it is larger than 256 MiB"):
         read_records(path)
 
 

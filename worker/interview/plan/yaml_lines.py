@@ -56,8 +56,8 @@ class Document:
 def read_yaml(text: str) -> Document:
     """Read one YAML document.
 
-    Raises `YamlMistake` with the line if the text has a syntax error, a second document, an alias,
-    a tag, a key that is not text, or nesting deeper than `MAX_DEPTH`.
+    Raises `YamlMistake` with the line if the text has a syntax error, an unknown version of YAML, a
+    second document, an alias, a tag, a key that is not text, or nesting deeper than `MAX_DEPTH`.
     """
     # The round-trip loader is not used, because it converts dates, octal numbers and `1_000`.
     yaml = YAML(typ="base", pure=True)
@@ -73,6 +73,9 @@ def read_yaml(text: str) -> Document:
         raise YamlMistake(line, f"the character U+{error.character:04X} is not allowed") from None
     except (ValueError, OverflowError):  # ruamel converts an escape such as "\UFFFFFFFF" unchecked
         raise YamlMistake(None, "an escaped character (\\U...) does not exist") from None
+    except AssertionError:  # how ruamel refuses %YAML 1.0 and %YAML 1.3
+        line = text.count("\n", 0, max(0, text.find("%YAML"))) + 1
+        raise YamlMistake(line, "%YAML names a version other than 1.1 and 1.2") from None
     document = Document()
     if root is not None:
         document.lines[()] = _line(root)

@@ -202,6 +202,18 @@ def test_json_output_has_iso_times_and_unescaped_text(capsys: pytest.CaptureFixt
     assert "Zoë" in out
 
 
+def test_half_a_surrogate_pair_is_printed_as_an_escape(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"job_id": "\ud800", "name": "Zoë"})
+    out = capsys.readouterr().out
+    assert r'"\ud800"' in out
+    assert json.loads(out) == {"job_id": "\ud800", "name": "Zoë"}
+
+
+def test_json_for_a_closed_standard_output_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    print_json({"name": "Zoë"})
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,14 @@ async def answering(reply: bytes) -> AsyncIterator[int]:
         b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\xff\xfe",
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000,
+        b'HTTP/1.1 200 OK\r\n\r\n{"waiting_on": 5}',
+        b'HTTP/1.1 200 OK\r\n\r\n{"draining": true, "drain_left_s": "soon"}',
     ],
-    ids=["text for 404", "nothing for 503", "redirect", "no text", "cut off"],
+    ids=[
+        *("text for 404", "nothing for 503", "redirect", "no text", "cut off"),
+        *("nested brackets", "a number for names", "text for a number"),
+    ],
 )
 async def test_an_answer_of_another_program_is_one_line(reply: bytes) -> None:
     async with answering(reply) as port:
@@ -53,6 +60,30 @@ async def test_a_worker_that_dies_during_the_request_does_not_answer() -> None:
         code, text = await health(port)
     assert code == ExitCode.UNAVAILABLE
     assert "no worker answers" in text
+
+
+async def test_an_answer_that_goes_on_after_the_time_out_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A time-out of each read alone would never end an answer that comes byte by byte."""
+    reads = itertools.count(step=2.0)  # two seconds from one read to the next
+    monkeypatch.setattr("worker.cli.health.monotonic", lambda: next(reads))
+    body = bytes(1 << 18)  # more than one read takes
+    async with answering(b"HTTP/1.1 200 OK\r\n\r\n" + body) as port:
+        code, text = await health(port)
+    assert code == ExitCode.UNAVAILABLE
+    assert "no worker answers" in text
+    assert "(TimeoutError)" in text
+
+
+async def test_an_answer_that_is_too_large_is_not_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worker.cli.health._MAX_BODY", 10)
+    async with answering(b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 11) as port:
+        code, text = await health(port)
+    assert code == ExitCode.FAILED
+    assert "is not an interview-worker (AnswerTooLarge)" in text
 
 
 async def test_the_request_goes_to_no_proxy_of_the_environment(tmp_path: Path) -> None:

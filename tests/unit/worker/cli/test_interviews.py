@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -14,8 +16,10 @@ from typer.testing import CliRunner
 from worker.cli import interviews
 from worker.cli.app import app
 from worker.cli.common import ExitCode
+from worker.interview.plan.plan import SAMPLE_PLAN
 from worker.livekit_api.client import LiveKitClient
 from worker.operations import interviews as operations
+from worker.store.errors import DatabaseUnavailable
 from worker.store.interviews import InterviewStatus
 
 if TYPE_CHECKING:
@@ -91,6 +95,57 @@ def test_a_dispatch_at_creation_warns_of_the_time_that_the_interviewer_waits(
     assert "waits 120 s for the candidate" in line
     assert "INTERVIEW_CANDIDATE_JOIN_S" in line
     assert len(done.stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_an_interview_that_cannot_be_printed_is_named_on_standard_error(
+    form: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def create(*_: object, **__: object) -> Any:
+        return INTERVIEW
+
+    def full(text: str, *, err: bool = False) -> None:
+        if not err:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        lines.append(text)
+
+    lines: list[str] = []
+    monkeypatch.setattr(operations, "create", create)
+    monkeypatch.setattr("typer.echo", full)
+    done = typed("create", "--candidate", "Ada", *form)
+    assert done.exit_code == ExitCode.FAILED
+    (line,) = lines
+    assert "interview one in room interview-one was created" in line
+    assert line.endswith("No space left on device")
+
+
+def test_an_interview_that_cannot_be_read_back_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def create(*_: object, **__: object) -> Any:
+        return INTERVIEW
+
+    async def unavailable(*_: object) -> Any:
+        raise DatabaseUnavailable("get_interview", OSError(), "postgresql://db")
+
+    monkeypatch.setattr(operations, "create", create)
+    monkeypatch.setattr(operations, "interview_as_data", unavailable)
+    done = typed("create", "--candidate", "Ada")
+    assert done.exit_code == ExitCode.UNAVAILABLE
+    (line,) = done.stderr.splitlines()
+    assert "interview one in room interview-one was created" in line
+
+
+async def test_an_interrupt_after_an_interview_was_stored_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def create_and_dispatch(*_: object, on_stored: Any, **__: object) -> Any:
+        on_stored(INTERVIEW)
+        raise asyncio.CancelledError  # Ctrl-C, as the tasks of asyncio.run see it
+
+    monkeypatch.setattr(operations, "create_and_dispatch", create_and_dispatch)
+    with pytest.raises(asyncio.CancelledError):
+        await interviews._create("Ada", SAMPLE_PLAN, None, send=True)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "interrupted: interview one may be stored" in line
 
 
 def test_the_help_shows_no_path_inside_the_package() -> None:
