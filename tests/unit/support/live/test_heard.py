@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.live.heard import place_of, times_in, without_clips
+from tests.support.live.heard import place_of, times_in, without_clips, word_error_rate
 
 LINE = "What did you learn at work last week?"
 
@@ -48,3 +48,8 @@ def test_a_clip_is_no_part_of_what_the_interviewer_said(understood: str, rest: s
 def test_words_of_a_turn_stay_where_a_clip_has_the_same() -> None:
     spoken = "Are you still there? Then let me see your work."
     assert without_clips(spoken, spoken) == "are you still there then let me see your work"
+
+
+@pytest.mark.parametrize("understood", ["Goodbye", "good-bye.", "good bye"])
+def test_a_spelling_of_goodbye_is_no_wrong_word(understood: str) -> None:
+    assert word_error_rate("That was all. Goodbye.", f"that was all {understood}") == 0.0
