@@ -23,6 +23,7 @@ from worker.server.observability import PortTaken
 from worker.server.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from livekit.agents import JobRequest
@@ -265,7 +266,17 @@ async def test_a_closed_terminal_drains_and_does_not_hurry_the_jobs(tmp_path: Pa
     assert worker._departure.state is DrainState.ACCEPTING
 
 
-async def test_a_worker_whose_terminal_was_closed_reports_draining(tmp_path: Path) -> None:
+@pytest.fixture
+def hang_up() -> Iterator[None]:
+    """Let SIGHUP have an effect in this process, which nohup(1) may have started."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+async def test_a_worker_whose_terminal_was_closed_reports_draining(
+    tmp_path: Path, hang_up: None
+) -> None:
     worker = Slots(tmp_path, 1).worker
     worker._install_signals()
     os.kill(os.getpid(), signal.SIGHUP)
