@@ -8,7 +8,13 @@ from typing import Final
 from worker.config.continuity import ContinuitySettings
 from worker.config.http import HttpSettings
 from worker.config.providers import ProviderSettings
-from worker.config.settings import Settings, origin_of, shown, variable_of
+from worker.config.settings import (
+    Settings,
+    dotenv_variables,
+    origin_of,
+    shown,
+    variable_of,
+)
 from worker.config.silence import SilenceSettings
 from worker.env.group import help_texts
 
@@ -69,11 +75,12 @@ def listed_settings(settings: Settings) -> list[ListedSetting]:
         **{variable_of(name): field.default for name, field in Settings.model_fields.items()}
     )
     helps = help_texts(Settings)
+    dotenv = dotenv_variables()
     return [
         ListedSetting(
             variable=variable_of(name),
             value=shown(getattr(settings, name)),
-            origin=origin_of(name),
+            origin=origin_of(name, dotenv),
             description=helps[name],
             group=group_of(name),
             default=shown(getattr(defaults, name)),

@@ -177,14 +177,14 @@ def variable_of(field: str) -> str:
     return str(Settings.model_fields[field].validation_alias)
 
 
-def origin_of(field: str) -> str:
+def origin_of(field: str, dotenv: Mapping[str, str | None]) -> str:
     """Return the source of a setting's value: "environment", ".env" or "default"."""
     variable = variable_of(field)
     # pydantic-settings accepts a name in lower case as well.
     if variable in map(str.upper, os.environ):
         return "environment"
     # A name without "=" in `.env` sets nothing.
-    given = (name.upper() for name, value in dotenv_variables().items() if value is not None)
+    given = (name.upper() for name, value in dotenv.items() if value is not None)
     return ".env" if variable in given else "default"
 
 

@@ -10,19 +10,17 @@ import pytest
 from pydantic import SecretStr
 
 from states import BUDGETS, State
-from worker.config.settings import Settings, origin_of, shown, variable_of
+from worker.config.settings import (
+    Settings,
+    dotenv_variables,
+    origin_of,
+    shown,
+    variable_of,
+)
 from worker.config.silence import NUMBERED, Rung
 from worker.env.group import SettingsInvalid, help_texts
 
 VARIABLES = {variable_of(name): name for name in Settings.model_fields}
-
-
-@pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Remove this machine's variables and settings file."""
-    for variable in VARIABLES:
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 def problem_of(variable: str, value: object) -> str:
@@ -304,15 +302,15 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
     monkeypatch.setenv("INTERVIEW_SLOTS", "4")
     settings = Settings.load()
     assert (settings.slots, settings.agent_name, settings.idle_processes) == (4, "ada", 2)
-    assert origin_of("slots") == "environment"
-    assert origin_of("agent_name") == ".env"
-    assert origin_of("idle_processes") == "default"
+    assert origin_of("slots", dotenv_variables()) == "environment"
+    assert origin_of("agent_name", dotenv_variables()) == ".env"
+    assert origin_of("idle_processes", dotenv_variables()) == "default"
 
 
 def test_a_name_without_a_value_in_the_file_leaves_the_default(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("INTERVIEW_SLOTS\n")
     assert Settings.load().slots == Settings.model_fields["slots"].default
-    assert origin_of("slots") == "default"
+    assert origin_of("slots", dotenv_variables()) == "default"
 
 
 def test_a_chain_can_be_set_in_the_file(tmp_path: Path) -> None:
