@@ -46,7 +46,7 @@ def test_the_help_imports_no_command() -> None:
     assert ours == ["worker.cli", "worker.cli.app", "worker.cli.help_texts"]
 
 
-def test_a_probe_imports_no_setting_but_those_of_the_http_server() -> None:
+def test_a_probe_imports_no_settings() -> None:
     """A container runs the command every few seconds."""
     assert imported_by("import worker.cli.app, worker.cli.health") == [
         "worker.cli",
@@ -56,10 +56,7 @@ def test_a_probe_imports_no_setting_but_those_of_the_http_server() -> None:
         "worker.cli.health",
         "worker.cli.help_texts",
         "worker.config",
-        "worker.config.http",
-        "worker.env",
-        "worker.env.group",
-        "worker.env.messages",
+        "worker.config.http_address",
     ]
 
 

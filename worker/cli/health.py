@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.common import CommandError, ExitCode, one_line_errors, print_json
-from worker.config.http import HttpSettings, address
+from worker.config.http_address import HttpAddress, plain_address
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -48,29 +48,37 @@ def health(
 ) -> None:
     """Probe the worker at INTERVIEW_HTTP_HOST and INTERVIEW_HTTP_PORT; exit 0 if ok, 5 if not."""
     with one_line_errors():
-        settings = HttpSettings.load()
-        well, answer = ask(settings, _PATHS[probe])
+        server = _server()
+        well, answer = ask(server, _PATHS[probe])
         if as_json:
             print_json(answer)
         else:
-            typer.echo(_line(address(settings) + _PATHS[probe], probe, well, answer))
+            typer.echo(_line(server.url + _PATHS[probe], probe, well, answer))
     if not well:
         raise typer.Exit(ExitCode.UNAVAILABLE)
 
 
-def ask(settings: HttpSettings, path: str) -> tuple[bool, dict[str, Any]]:
+def _server() -> HttpAddress:
+    if (plain := plain_address()) is not None:
+        return plain
+    from worker.config.http import HttpSettings, address_of  # imports pydantic, which takes 0.3 s
+
+    return address_of(HttpSettings.load())
+
+
+def ask(server: HttpAddress, path: str) -> tuple[bool, dict[str, Any]]:
     """Request `path` from the worker. Return whether the status is a success, and the answer.
 
     Raises CommandError if no program answers, or if the program that answers is not a worker.
     """
-    if settings.http_port == 0:
+    if server.port == 0:
         raise CommandError(
             "INTERVIEW_HTTP_PORT is 0 (any free port): set it to the port in the worker's log",
             ExitCode.USAGE,
         )
-    url = address(settings) + path
+    url = server.url + path
     try:
-        status, body = _get(settings, path)
+        status, body = _get(server, path)
     # A worker that dies during the request raises RemoteDisconnected, which is an OSError too.
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
@@ -90,16 +98,15 @@ def ask(settings: HttpSettings, path: str) -> tuple[bool, dict[str, Any]]:
     return status == 200, _read(url, body)
 
 
-def _get(settings: HttpSettings, path: str) -> tuple[int, bytes]:
+def _get(server: HttpAddress, path: str) -> tuple[int, bytes]:
     """Request `path`, and return the status and the body of the answer.
 
     The request goes to the worker alone: a proxy of the environment or a redirect would be given
     the token. Raises TimeoutError if the answer is not complete in time, AnswerTooLarge if it is
     longer than `_MAX_BODY`, and another HTTPException or OSError if the request fails.
     """
-    token = settings.http_token.get_secret_value()
-    headers = {"Authorization": f"Bearer {token}".encode()} if token else {}
-    host = address(settings).removeprefix("http://")
+    headers = {"Authorization": f"Bearer {server.token}".encode()} if server.token else {}
+    host = server.url.removeprefix("http://")
     with closing(http.client.HTTPConnection(host, timeout=_ANSWER_S)) as connection:
         connection.request("GET", path, headers=headers)
         answer = http.client.HTTPResponse(connection.sock, method="GET")

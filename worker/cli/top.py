@@ -15,6 +15,7 @@ from rich.text import Text
 from worker.cli.common import CommandError, one_line_errors, print_json
 from worker.cli.health import ask, draining
 from worker.cli.tables import add_row, printable
+from worker.config.http import address_of
 from worker.config.settings import Settings
 from worker.telemetry.job_observer import UNRESPONSIVE_S
 
@@ -92,8 +93,9 @@ def look(settings: Settings, usage: Usage) -> dict[str, Any]:
 
     Raises CommandError if no worker answers; see `ask`.
     """
-    _, worker = ask(settings, "/readyz")
-    _, answer = ask(settings, "/jobs")
+    server = address_of(settings)
+    _, worker = ask(server, "/readyz")
+    _, answer = ask(server, "/jobs")
     jobs = answer.get("jobs", [])
     for job in jobs:
         cpu, memory = usage.of(job.get("pid") if job.get("running") else None)

@@ -7,6 +7,7 @@ import re
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from worker.config.http_address import DEFAULT_HOST, DEFAULT_PORT, HttpAddress
 from worker.env.group import SettingsGroup
 
 #: Pattern of one part of a host name or an address, between two dots. An IPv6 address may name its
@@ -21,9 +22,9 @@ class HttpSettings(SettingsGroup):
     The server needs a token unless it binds to a loopback address.
     """
 
-    http_host: str = "127.0.0.1"
+    http_host: str = DEFAULT_HOST
     """Address that the HTTP server binds to."""
-    http_port: int = Field(default=8081, ge=0, le=65_535)
+    http_port: int = Field(default=DEFAULT_PORT, ge=0, le=65_535)
     """Port of the HTTP server; 0: any free port."""
     http_token: SecretStr = SecretStr("")
     """Bearer token for the HTTP server; needed unless INTERVIEW_HTTP_HOST is a loopback address."""
@@ -55,8 +56,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def address(settings: HttpSettings) -> str:
-    """Return the base URL of the worker's HTTP server, as seen from the worker's machine."""
-    everywhere = settings.http_host in ("0.0.0.0", "::", "")  # noqa: S104  # compared, not bound
-    host = "127.0.0.1" if everywhere else settings.http_host
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
+def address_of(settings: HttpSettings) -> HttpAddress:
+    """Return the address of the worker's HTTP server."""
+    return HttpAddress(
+        host=settings.http_host,
+        port=settings.http_port,
+        token=settings.http_token.get_secret_value(),
+    )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 import psutil
 
-from worker.config.http import address
+from worker.config.http import address_of
 from worker.doctor.cgroup import Limits, limits_of_this_process
 from worker.doctor.context import run_in_daemon_thread
 from worker.doctor.finding import Finding, fine, warning, wrong
@@ -236,7 +236,7 @@ async def _is_a_worker(visit: CheckContext) -> bool:
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as http,
-            http.get(f"{address(visit.settings)}/livez", headers=headers) as answer,
+            http.get(f"{address_of(visit.settings).url}/livez", headers=headers) as answer,
         ):
             data = await answer.json()
     except (aiohttp.ClientError, TimeoutError, ValueError):

@@ -1,0 +1,57 @@
+"""The address of the worker's HTTP server, read from the environment without pydantic.
+
+A container runs `health` every few seconds, and the import of pydantic-settings takes most of that
+command's time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+#: Defaults of the settings in `worker.config.http`.
+DEFAULT_HOST: Final = "127.0.0.1"
+DEFAULT_PORT: Final = 8081
+
+#: Values that are valid without a further check. Every other value is left to `HttpSettings`.
+_HOST: Final = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
+_PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
+_MAX_PORT: Final = 65_535
+_TOKEN: Final = re.compile(r"[!-~]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpAddress:
+    """Host, port and bearer token of the HTTP server, as the settings name them."""
+
+    host: str
+    port: int
+    token: str = field(default="", repr=False)
+
+    @property
+    def url(self) -> str:
+        """The base URL of the server, as seen from the worker's machine."""
+        everywhere = self.host in ("0.0.0.0", "::", "")  # noqa: S104  # compared, not bound
+        host = DEFAULT_HOST if everywhere else self.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def plain_address() -> HttpAddress | None:
+    """Return the address that the environment sets; None if `HttpSettings` has to read it.
+
+    That is so if there is a `.env`, if a name is not in upper case, if a value needs a check, and
+    if other machines can reach the host and there is no token.
+    """
+    names = {name for name in os.environ if name.upper().startswith("INTERVIEW_HTTP_")}
+    if any(name != name.upper() for name in names) or os.path.exists(".env"):
+        return None
+    host = os.environ.get("INTERVIEW_HTTP_HOST", DEFAULT_HOST)
+    port = os.environ.get("INTERVIEW_HTTP_PORT", str(DEFAULT_PORT))
+    token = os.environ.get("INTERVIEW_HTTP_TOKEN", "")
+    if not (_HOST.fullmatch(host) and _PORT.fullmatch(port) and _TOKEN.fullmatch(token)):
+        return None
+    if int(port) > _MAX_PORT or (not token and host not in (DEFAULT_HOST, "localhost")):
+        return None
+    return HttpAddress(host=host, port=int(port), token=token)
