@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 #: Timeout of the request in seconds. The timeout is short, because the worker answers from memory.
 _ANSWER_S = 3.0
-#: Maximum size of an answer in bytes. A worker's answer has less than a KiB for each of its jobs,
-#: of which there are at most 1000.
+#: Maximum size of an answer in bytes. A worker has at most 1000 jobs, and its answer has less than
+#: a KiB for each of them.
 _MAX_BODY = 16 << 20
 
 

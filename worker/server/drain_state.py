@@ -56,9 +56,9 @@ class JobState(StrEnum):
 
     #: The job has got no signal.
     RUNNING = auto()
-    #: The job was told to hand over its interview to another worker.
+    #: The job has got the signal to hand over its interview to another worker.
     HANDING_OVER = auto()
-    #: The job was told to end its interview.
+    #: The job has got the signal to end its interview.
     ENDING = auto()
 
 

@@ -137,7 +137,8 @@ class RunningWorker:
         """Start the worker and wait until LiveKit has registered it."""
         async with AsyncFileLock(_STARTING):
             self._log.begin()
-            with self.log_path.open("wb") as log:
+            # Append: when a scenario fails, the log of the worker before a restart is kept as well.
+            with self.log_path.open("ab") as log:
                 self.process = start_child(
                     [*self._inside, *without_priority(), sys.executable, "-m", "worker", "start"],
                     output=log,

@@ -25,8 +25,9 @@ class WorkerLog:
         self._records: list[dict[str, Any]] = []
 
     def begin(self) -> None:
-        """Forget the lines read so far: the worker starts with a new log."""
-        self._read_bytes, self._records = 0, []
+        """Forget all lines so far: a worker starts, and appends its lines."""
+        self._read_bytes = self.path.stat().st_size if self.path.exists() else 0
+        self._records = []
 
     def lines(self, **fields: Any) -> list[dict[str, Any]]:
         """Return the lines with these fields. Raises ValueError for a line that is not JSON."""

@@ -62,6 +62,11 @@ async def test_a_spoken_utterance_needs_no_recovery(begin: Begin) -> None:
     assert interview.rungs == []
 
 
+async def test_every_step_has_a_function(begin: Begin) -> None:
+    interview = await begin()
+    assert set(interview.ladder._steps) == set(Rung)
+
+
 async def test_silence_before_the_greeting_is_filled_after_two_seconds(begin: Begin) -> None:
     interview = await begin(STUCK)
     await asyncio.sleep(4.9)
