@@ -39,6 +39,9 @@ class Reason(TextEnum):
     CANDIDATE_LEFT = "CandidateLeft", "The candidate left and did not return in the grace period."
     CANDIDATE_NEVER_JOINED = "CandidateNeverJoined", "The candidate did not join in time."
     CANDIDATE_SILENT = "CandidateSilent", "The candidate was connected but stopped answering."
+    # No edge of the table has this reason, because no job ends with it: the leader of the workers
+    # ends the interview.
+    WINDOW_CLOSED = "WindowClosed", "The window of the interview closed without an interviewer."
     HANDSHAKE_FAILED = "HandshakeFailed", "The room refused the connection or could not be reached."
     HANDSHAKE_TIMEOUT = "HandshakeTimeout", "The room did not connect within the budget."
     BOOTSTRAP_NEVER_STARTED = (

@@ -14,16 +14,17 @@ import pytest
 
 from states import Outcome
 from tests.compat.captured import readable
+from tests.support.database.lease_times import SCOPE, renew
+from worker.store.claims import claim_dispatches
 from worker.store.interviews import InterviewStatus, list_interviews
-from worker.store.leases import LeaseHeld, keep_lease, renew_leases, take_lease
+from worker.store.leader_lock import hold_leader_lock
+from worker.store.leases import LeaseHeld, keep_lease, take_lease
 from worker.store.orphans import (
     LEASE_EXPIRED,
     NOT_TAKEN,
     WORTH_ANOTHER_TRY,
     Limits,
-    claim_dispatch,
     find_orphaned,
-    hold_leader_lock,
 )
 from worker.store.workers import Peers, other_workers
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 #: Seconds of a lease: long, for a slow machine. No waiting between two tries.
 LEASE_S = 30.0
-LIMITS = Limits(lease_s=LEASE_S, join_s=6.0, delay_s=0.0, tries=4)
+LIMITS = Limits(join_s=6.0, delay_s=0.0, tries=4, scope=SCOPE)
 AGENT = "interviewer"
 #: Seconds that a test has.
 SPARE_S = 20.0
@@ -44,7 +45,7 @@ async def _move_to_now(connection: Connection) -> None:
     columns = await connection.fetch(
         "SELECT table_name, column_name FROM information_schema.columns"
         " WHERE table_schema = 'public' AND data_type = 'timestamp with time zone'"
-        " AND table_name IN ('interviews', 'workers', 'duties', 'lease_contact')"
+        " AND table_name IN ('interviews', 'leases', 'workers', 'duties', 'lease_contact')"
     )
     passed = await connection.fetchval(
         "SELECT clock_timestamp() - seen + make_interval(secs => $1) FROM lease_contact", SPARE_S
@@ -93,7 +94,9 @@ async def test_a_failed_interview_may_be_redispatched(present: Database) -> None
     failed = [each for each in stranded if each.interview.outcome == Outcome.FAILED]
     assert failed
     before = failed[0].interview.token
-    assert await claim_dispatch(present, failed[0], LIMITS) == before + 1
+    assert await claim_dispatches(present, [failed[0]], LIMITS) == {
+        failed[0].interview.interview_id: before + 1
+    }
 
 
 async def test_a_live_lease_is_held_kept_and_renewed(present: Database) -> None:
@@ -107,7 +110,7 @@ async def test_a_live_lease_is_held_kept_and_renewed(present: Database) -> None:
     )
     assert holder is not None
     assert (holder.token, holder.job_id) == (token, job_id)
-    assert await renew_leases(present, [job_id], worker_id="w1", lease_s=LEASE_S) == {job_id}
+    assert await renew(present, [job_id], lease_s=LEASE_S) == {job_id}
 
 
 async def test_an_expired_lease_is_taken_by_another_job_with_a_higher_token(

@@ -15,13 +15,12 @@ import pytest
 from tests.stand_ins.tcp_proxy import TcpProxy
 from tests.support.database.database_urls import database_url, server_socket
 from tests.support.database.embedded_processes import end_keeper
-from tests.support.database.lease_times import LEASE_S, passes
+from tests.support.database.lease_times import LEASE_S, passes, renew
 from tests.support.folders import new_folder
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.database import Database
 from worker.store.embedded.client import embedded_postgres
 from worker.store.interviews import create_interview
-from worker.store.leases import renew_leases
 from worker.store.migrate import migrate
 
 if TYPE_CHECKING:
@@ -73,8 +72,8 @@ async def database(migrated_database_url: str) -> AsyncIterator[Database]:
 async def leased_database(database: Database) -> Database:
     """Return a `Database` with the interview `one` and a worker long in contact with it."""
     await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
-    await renew_leases(database, [], worker_id="w1", lease_s=LEASE_S)
-    await passes(database, "lease_contact", "calm_until", LEASE_S)
+    await renew(database)
+    await passes(database, "lease_contact", "calm_since", LEASE_S)
     return database
 
 

@@ -163,7 +163,7 @@ async def test_a_redispatch_waits_until_the_unavailable_database_has_the_journal
 async def test_a_newer_generation_is_an_error_at_the_workers_start(
     database: Database, migrated_database_url: str, tmp_path: Path
 ) -> None:
-    newer = "INSERT INTO schema_migrations (version, checksum) VALUES (1001, '')"
+    newer = "INSERT INTO schema_migrations (version, checksum) VALUES (2001, '')"
     await database.run("newer", lambda c: c.execute(newer))
     with pytest.raises(SchemaTooNew):
         await JournalCollector(settings_in(tmp_path, migrated_database_url)).open()

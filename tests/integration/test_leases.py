@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.database.job_records import JobRecords, header
-from tests.support.database.lease_times import LEASE_S, lapses, lease_holder, passes
+from tests.support.database.lease_times import LEASE_S, lapses, lease_holder, passes, renew
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.interviews import Interview, create_interview, get_interview, turns_of
 from worker.store.jobs import get_job, ship
-from worker.store.leases import Holder, LeaseHeld, keep_lease, renew_leases, take_lease
+from worker.store.leases import Holder, LeaseHeld, keep_lease, take_lease
 
 if TYPE_CHECKING:
     from worker.store.database import Database
@@ -26,10 +26,6 @@ async def db(leased_database: Database) -> Database:
 
 async def take(db: Database, job_id: str) -> int | None:
     return await take_lease(db, "one", job_id=job_id, lease_s=LEASE_S)
-
-
-async def renew(db: Database, *job_ids: str) -> set[str]:
-    return await renew_leases(db, job_ids, worker_id="w1", lease_s=LEASE_S)
 
 
 async def interview_in(db: Database) -> Interview:
@@ -83,18 +79,18 @@ async def test_a_job_renews_only_its_own_lease_when_its_worker_does_not(
         assert holder is not None
         assert (holder.token, holder.job_id) == (1, "AJ_1")
         query = (
-            "SELECT extract(epoch FROM lease_expires - clock_timestamp())::float FROM interviews"
+            "SELECT extract(epoch FROM expires - clock_timestamp())::float FROM leases"
             " WHERE interview_id = 'one'"
         )
         return float(await db.run("left", lambda c: c.fetchval(query)))
 
     await take(db, "AJ_1")
-    await passes(db, "interviews", "lease_expires", LEASE_S * 0.4)
-    # More than half of the lease is left: the job does not renew it.
-    assert await left_s(1) < LEASE_S * 0.6
-    await passes(db, "interviews", "lease_expires", LEASE_S * 0.2)
-    assert await left_s(0) < LEASE_S / 2
-    assert await left_s(1, "AJ_2") < LEASE_S / 2
+    await passes(db, "leases", "expires", LEASE_S * 0.1)
+    # The worker has renewed the lease just now: the job does not renew it.
+    assert await left_s(1) < LEASE_S * 0.9
+    await passes(db, "leases", "expires", LEASE_S * 0.1)
+    assert await left_s(0) < LEASE_S * 0.8
+    assert await left_s(1, "AJ_2") < LEASE_S * 0.8
     assert await left_s(1) > LEASE_S * 0.9
 
 
@@ -122,7 +118,7 @@ async def test_one_statement_renews_exactly_the_leases_of_the_given_jobs(
         await take_lease(db, name, job_id=f"AJ_{name}", lease_s=LEASE_S)
     await take(db, "AJ_1")
     await lapses(db)
-    assert await renew(db, "AJ_1", "AJ_two", "AJ_none") == {"AJ_1", "AJ_two"}
+    assert await renew(db, ["AJ_1", "AJ_two", "AJ_none"]) == {"AJ_1", "AJ_two"}
     with pytest.raises(LeaseHeld):
         await take(db, "AJ_9")
     assert (await interview_in(db)).lease_worker == "w1"
@@ -133,15 +129,15 @@ async def test_no_lease_expires_during_an_outage_or_one_lease_time_after_it(
     db: Database,
 ) -> None:
     await take(db, "AJ_1")
-    for column in ("seen", "calm_until"):
+    for column in ("seen", "calm_since"):
         await passes(db, "lease_contact", column, 3600)
-    await passes(db, "interviews", "lease_expires", 3600)
+    await passes(db, "leases", "expires", 3600)
     with pytest.raises(LeaseHeld):  # the database is back, and no worker has noticed
         await take(db, "AJ_2")
     await renew(db)
     with pytest.raises(LeaseHeld):  # the holder's worker has one whole lease to notice
         await take(db, "AJ_2")
-    await passes(db, "lease_contact", "calm_until", LEASE_S)
+    await passes(db, "lease_contact", "calm_since", LEASE_S)
     await renew(db)
     assert await take(db, "AJ_2") == 2
 
@@ -159,12 +155,12 @@ async def test_a_database_clock_set_back_does_not_extend_a_lease_for_hours(
     db: Database,
 ) -> None:
     await take(db, "AJ_1")
-    for table, column in (("lease_contact", "seen"), ("interviews", "lease_expires")):
+    for table, column in (("lease_contact", "seen"), ("leases", "expires")):
         await passes(db, table, column, -3600)
     with pytest.raises(LeaseHeld):
         await take(db, "AJ_2")
     await renew(db)
-    await passes(db, "lease_contact", "calm_until", LEASE_S)
+    await passes(db, "lease_contact", "calm_since", LEASE_S)
     assert await take(db, "AJ_2") == 2
 
 

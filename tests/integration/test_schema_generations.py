@@ -51,9 +51,9 @@ ADDITIVE = Migration(
     " ALTER TABLE turns ADD COLUMN language text NOT NULL DEFAULT 'en';"
     " CREATE TABLE more (n integer)",
 )
-BREAKING = Migration(version=1001, sql="ALTER TABLE turns RENAME COLUMN text TO words")
+BREAKING = Migration(version=2001, sql="ALTER TABLE turns RENAME COLUMN text TO words")
 NEWER_GENERATION = (
-    f"interview-worker: the database's schema (migration 1001) is too new for this worker "
+    f"interview-worker: the database's schema (migration 2001) is too new for this worker "
     f"(knows {KNOWN[-1].version:04}): upgrade the worker"
 )
 
@@ -151,7 +151,7 @@ async def test_a_migration_during_shipping_is_detected(
     transaction = newer.transaction()
     await transaction.start()
     await newer.execute("ALTER TABLE job_records ADD COLUMN another integer")
-    await newer.execute("INSERT INTO schema_migrations (version, checksum) VALUES (1001, '')")
+    await newer.execute("INSERT INTO schema_migrations (version, checksum) VALUES (2001, '')")
     shipping = asyncio.create_task(ship(database, header(), some_records().records))
     while not await newer.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
         pass

@@ -8,30 +8,34 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.database.job_records import JobRecords, header
-from tests.support.database.lease_times import LEASE_S, lapses, lease_holder, passes
+from tests.support.database.lease_times import (
+    LEASE_S,
+    SCOPE,
+    lapses,
+    lease_holder,
+    passes,
+    renew,
+)
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.store.claims import (
+    claim_dispatches,
+    end_without_candidate,
+    give_back_dispatch,
+    note_dispatches,
+)
 from worker.store.interview_status import set_dispatched
 from worker.store.interviews import create_interview, get_interview
 from worker.store.jobs import ship
-from worker.store.leases import LeaseHeld, renew_leases, take_lease
-from worker.store.orphans import (
-    Limits,
-    OrphanedInterview,
-    claim_dispatch,
-    drop_leader_locks,
-    end_without_candidate,
-    find_orphaned,
-    give_back_dispatch,
-    hold_leader_lock,
-    note_dispatch,
-)
+from worker.store.leader_lock import drop_leader_locks, hold_leader_lock
+from worker.store.leases import LeaseHeld, take_lease
+from worker.store.orphans import Limits, OrphanedInterview, find_orphaned
 
 if TYPE_CHECKING:
     from worker.store.database import Database
 
 #: Seconds after which a dispatch that no worker took is lost.
 TAKES_S = 2.01
-LIMITS = Limits(lease_s=LEASE_S, join_s=10.0, delay_s=2.0, tries=3)
+LIMITS = Limits(join_s=10.0, delay_s=2.0, tries=3, scope=SCOPE)
 
 
 @pytest.fixture
@@ -70,13 +74,18 @@ async def found(db: Database, job_id: str | None = None) -> OrphanedInterview | 
     return one
 
 
+async def claim(db: Database, orphan: OrphanedInterview) -> int | None:
+    claimed = await claim_dispatches(db, [orphan], LIMITS)
+    return claimed.get(orphan.interview.interview_id)
+
+
 async def whys(db: Database) -> list[str]:
     return [each.why for each in await find_orphaned(db, LIMITS)]
 
 
 async def test_an_interview_with_a_renewed_lease_is_not_orphaned(db: Database) -> None:
     await job_runs(db)
-    await renew_leases(db, ["AJ_1"], worker_id="w1", lease_s=LEASE_S)
+    await renew(db, ["AJ_1"])
     await passes(db, "interviews", "dispatched_at", 100)
     assert await whys(db) == []
 
@@ -132,7 +141,7 @@ async def test_untaken_dispatches_do_not_count_as_tries_and_back_off(
     for again in range(2 * LIMITS.tries):
         stranded = await found(db)
         assert stranded is not None
-        assert await claim_dispatch(db, stranded, LIMITS) == again + 1
+        assert await claim(db, stranded) == again + 1
         await passes(db, "interviews", "dispatched_at", waited * 0.9)
         assert await whys(db) == []
         waited = min(waited * 1.5, LIMITS.join_s)
@@ -188,7 +197,7 @@ async def test_of_many_concurrent_claims_one_wins_and_outranks_the_old_holder(
     await lapses(db)
     stranded = await found(db)
     assert stranded is not None
-    claims = await asyncio.gather(*(claim_dispatch(db, stranded, LIMITS) for _ in range(6)))
+    claims = await asyncio.gather(*(claim(db, stranded) for _ in range(6)))
     assert sorted(claims, key=str) == [token + 1, *[None] * 5]
     holder = await lease_holder(db, "one")
     assert holder is not None
@@ -203,8 +212,8 @@ async def test_a_claim_fails_if_the_lease_was_renewed_since(db: Database) -> Non
     await lapses(db)
     stranded = await found(db)
     assert stranded is not None
-    await renew_leases(db, ["AJ_1"], worker_id="w1", lease_s=LEASE_S)
-    assert await claim_dispatch(db, stranded, LIMITS) is None
+    await renew(db, ["AJ_1"])
+    assert await claim(db, stranded) is None
 
 
 async def test_tries_back_off_until_none_is_left(db: Database) -> None:
@@ -212,7 +221,7 @@ async def test_tries_back_off_until_none_is_left(db: Database) -> None:
     for number in range(LIMITS.tries):
         stranded = await found(db)
         assert stranded is not None
-        assert await claim_dispatch(db, stranded, LIMITS) is not None
+        assert await claim(db, stranded) is not None
         await job_is_killed(db, f"AJ_{number + 2}")
         assert await whys(db) == []
         await passes(db, "interviews", "dispatched_at", LIMITS.delay_s * 2**number)
@@ -228,7 +237,7 @@ async def test_a_returned_claim_is_due_at_once_and_does_not_count_as_a_try(
     await job_is_killed(db)
     stranded = await found(db)
     assert stranded is not None
-    token = await claim_dispatch(db, stranded, LIMITS)
+    token = await claim(db, stranded)
     assert token is not None
     assert await whys(db) == []
     for _ in range(2):
@@ -239,29 +248,29 @@ async def test_a_returned_claim_is_due_at_once_and_does_not_count_as_a_try(
     assert interview.tries == 0
     stranded = await found(db)
     assert stranded is not None
-    assert await claim_dispatch(db, stranded, LIMITS) == token + 1
+    assert await claim(db, stranded) == token + 1
     # The job started although the dispatch seemed to have failed.
     await job_runs(db, "AJ_2")
     await give_back_dispatch(db, stranded, token=token + 1)
     assert await whys(db) == []
 
 
-async def test_an_orphaned_interview_whose_candidate_left_ends(
+async def test_an_orphaned_interview_whose_candidate_left_waits_for_the_candidate(
     db: Database,
 ) -> None:
     await job_runs(db)
     await lapses(db)
     stranded = await found(db)
     assert stranded is not None
-    await end_without_candidate(db, stranded, LIMITS)
+    await end_without_candidate(db, [stranded], LIMITS)
     interview = await get_interview(db, "one")
     assert interview is not None
     assert (interview.status, interview.outcome, interview.reason) == (
-        "ended",
-        "abandoned",
+        "waiting",
+        None,
         "CandidateLeft",
     )
-    assert await whys(db) == []
+    assert await whys(db) == ["CandidateCame"]
     # The dead job's journal arrives later and changes nothing.
     journal = JobRecords()
     journal.add("exit", exit_code=-9, signal=9)
@@ -278,8 +287,8 @@ async def test_an_interview_without_candidate_does_not_end_if_its_lease_was_rene
     await lapses(db)
     stranded = await found(db)
     assert stranded is not None
-    await renew_leases(db, ["AJ_1"], worker_id="w1", lease_s=LEASE_S)
-    await end_without_candidate(db, stranded, LIMITS)
+    await renew(db, ["AJ_1"])
+    await end_without_candidate(db, [stranded], LIMITS)
     interview = await get_interview(db, "one")
     assert interview is not None
     assert interview.status == "running"
@@ -289,9 +298,9 @@ async def test_a_manual_dispatch_resets_the_count_of_tries(db: Database) -> None
     await job_is_killed(db)
     stranded = await found(db)
     assert stranded is not None
-    token = await claim_dispatch(db, stranded, LIMITS)
+    token = await claim(db, stranded)
     assert token is not None
-    await note_dispatch(db, "one", token=token, dispatch_id="D2")
+    await note_dispatches(db, {"one": (token, "D2")})
     interview = await get_interview(db, "one")
     assert interview is not None
     assert (interview.tries, interview.dispatch_id) == (1, "D2")
@@ -307,7 +316,7 @@ async def test_no_interview_is_orphaned_by_an_outage_of_the_database(db: Databas
     await lapses(db)
     await passes(db, "lease_contact", "seen", LEASE_S)
     assert await whys(db) == []
-    await renew_leases(db, [], worker_id="w1", lease_s=LEASE_S)
+    await renew(db)
     assert await whys(db) == []
 
 
@@ -334,7 +343,7 @@ async def test_a_leader_lock_has_one_holder_until_it_expires_or_is_released(db: 
 async def test_the_search_for_orphaned_interviews_scans_no_whole_table(db: Database) -> None:
     many = (
         "INSERT INTO interviews (interview_id, room, candidate_identity, plan, status)"
-        " SELECT 'iv-' || n, 'r', 'c', '{}', 'created' FROM generate_series(1, 20000) AS n"
+        " SELECT 'iv-' || n, 'r-' || n, 'c', '{}', 'created' FROM generate_series(1, 20000) AS n"
     )
     await db.run("fill", lambda c: c.execute(many))
     await db.run("analyze", lambda c: c.execute("ANALYZE interviews"))
@@ -344,6 +353,6 @@ async def test_the_search_for_orphaned_interviews_scans_no_whole_table(db: Datab
     read = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'interviews'"
     before = await db.run("count", lambda c: c.fetchval(read))
     await find_orphaned(db, LIMITS)
-    await renew_leases(db, ["AJ_1"], worker_id="w1", lease_s=LEASE_S)
+    await renew(db, ["AJ_1"])
     await db.run("flush", lambda c: c.execute("SELECT pg_stat_force_next_flush()"))
     assert await db.run("count", lambda c: c.fetchval(read)) == before

@@ -37,3 +37,12 @@ class ExponentialBackoff:
             shortest_s = delay_s * (1 - self.jitter)
             yield random.uniform(shortest_s, delay_s)  # noqa: S311  # spreads load, guards nothing
             delay_s = min(delay_s * self.factor, self.longest_s)
+
+
+def jittered(seconds: float, *, share: float = 0.1) -> float:
+    """Return a random time of about `seconds`: at most `share` of it shorter or longer.
+
+    Periodic work of many workers or jobs would otherwise stay in step after an event that reached
+    all of them, such as a restart of the database.
+    """
+    return random.uniform(seconds * (1 - share), seconds * (1 + share))  # noqa: S311  # as above

@@ -27,6 +27,7 @@ from worker.continuity.dispatch_metadata import (
 )
 from worker.continuity.handover import InterviewHandover
 from worker.continuity.job_lease import JobLease
+from worker.continuity.scope import scope_of
 from worker.job.application import declared_in
 from worker.resources.resource import LoadFailed, Resource
 from worker.store.errors import DatabaseError
@@ -93,6 +94,7 @@ class ContinuedWork:
             job_id=dispatch.job_id,
             identity=declared_in(settings).identity(dispatch.job_id),
             lease_s=settings.lease_s,
+            scope=scope_of(settings),
         )
         self.handover = InterviewHandover(
             settings, interview_id=self._work_id, job_id=dispatch.job_id, lease=self._lease

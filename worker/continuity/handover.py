@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from worker.continuity.redispatch import DatabaseOrphanStore, LiveKitRooms, Redispatcher, limits_of
+from worker.continuity.orphan_store import DatabaseOrphanStore, limits_of
+from worker.continuity.redispatch import Redispatcher
+from worker.continuity.rooms import LiveKitRooms
+from worker.continuity.scope import scope_of
 from worker.continuity.worker_registry import FRESH_S
 from worker.job.application import declared_in
 from worker.store.errors import DatabaseError
@@ -148,7 +151,8 @@ class InterviewHandover:
         Raises DatabaseError if the database cannot tell whether the interview is orphaned.
         """
         if self.database is not None:
-            ledger = DatabaseOrphanStore(self.database, limits_of(self._settings))
+            limits = limits_of(self._settings, scope_of(self._settings))
+            ledger = DatabaseOrphanStore(self.database, limits)
             rescue = Redispatcher(
                 LiveKitRooms(self._settings),
                 identity=declared_in(self._settings).identity,

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from states import Event, JournalError
+from worker.aio.backoff import jittered
 from worker.aio.tasks import cancel_and_wait
 from worker.resources.resource import LoadFailed
 from worker.store.errors import DatabaseError
@@ -18,6 +19,7 @@ from worker.store.leases import LeaseHeld, keep_lease, take_lease
 if TYPE_CHECKING:
     from worker.job.handle import JobHandle
     from worker.store.database import Database
+    from worker.store.scope import Scope
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,14 @@ TOKEN_ATTRIBUTE: Final = "interview.token"  # noqa: S105  # a fencing token, no 
 #: Maximum seconds for the database to grant or check the lease. After this time the job continues
 #: without a lease, because the candidate should not wait longer in silence.
 _BUDGET_S: Final = 2.0
+#: Interval of the job's checks of its lease, in lease durations. A lease that the worker has not
+#: renewed for 0.15 durations is renewed by the check (`store.leases`), so that the lease of a job
+#: with a stalled worker has at least 0.85 - 0.67 * 1.05 = 0.15 durations left at the next check.
+_CHECK: Final = 2 / 3
+#: Interval of the attempts to take a lease, in lease durations.
+_TAKE_AGAIN: Final = 1 / 3
+#: Share by which an interval is shorter or longer at random.
+_JITTER: Final = 0.05
 
 
 class JobLease:
@@ -39,15 +49,18 @@ class JobLease:
         job_id: Id of this job, stored in the database as the holder of the lease.
         identity: The identity of this job's agent in the room.
         lease_s: Duration of the lease in seconds. The worker renews the lease. The job checks the
-            lease three times per duration, and renews it if the worker is stalled.
+            lease every two thirds of the duration, and renews it if the worker is stalled.
+        scope: The interviews of this job's workers. The job's interview is one of them.
     """
 
-    def __init__(self, interview_id: str, *, job_id: str, identity: str, lease_s: float) -> None:
+    def __init__(
+        self, interview_id: str, *, job_id: str, identity: str, lease_s: float, scope: Scope
+    ) -> None:
         self._interview_id = interview_id
         self._identity = identity
         self._job_id = job_id
         self._lease_s = lease_s
-        self._look_s = lease_s / 3
+        self._scope = scope
         #: The fencing token; None while the job has no lease, for example without a database.
         self.token: int | None = None
         #: Called when the database has lost data, because the database was restored from a backup
@@ -95,6 +108,7 @@ class JobLease:
             self._interview_id,
             job_id=self._job_id,
             lease_s=self._lease_s,
+            scope=self._scope,
             budget_s=_BUDGET_S,
         )
 
@@ -105,7 +119,9 @@ class JobLease:
 
     async def _ask_database(self, job: JobHandle, database: Callable[[], Database | None]) -> None:
         while True:
-            await asyncio.sleep(self._look_s)
+            # A job without a lease asks more often, because it must not lose its interview.
+            share = _CHECK if self.token is not None else _TAKE_AGAIN
+            await asyncio.sleep(jittered(self._lease_s * share, share=_JITTER))
             if (there := database()) is None:
                 continue
             try:

@@ -1,149 +1,36 @@
-"""Redispatch: send a new interviewer to an orphaned interview."""
+"""Redispatch: send new interviewers to orphaned interviews whose candidates are in the room."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from worker.continuity.dispatch_metadata import metadata_after
-from worker.livekit_api.client import LiveKitClient
+from states import Reason
 from worker.livekit_api.errors import LiveKitError
 from worker.store.errors import DatabaseError
-from worker.store.interviews import turns_of
-from worker.store.orphans import (
-    Limits,
-    OrphanedInterview,
-    claim_dispatch,
-    end_without_candidate,
-    find_orphaned,
-    give_back_dispatch,
-    note_dispatch,
-)
-from worker.store.turns import turn_as_data
+from worker.store.orphans import AT_A_TIME, CANDIDATE_CAME, HANDED_OVER, NOT_SENT, Look
 
 if TYPE_CHECKING:
-    from worker.config.settings import Settings
-    from worker.store.database import Database
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from worker.continuity.orphan_store import OrphanStore
+    from worker.continuity.rooms import Rooms
+    from worker.store.orphans import OrphanedInterview
 
 logger = logging.getLogger(__name__)
 
-
-class OrphanStore(Protocol):
-    """Database operations of a redispatch: find orphaned interviews, and claim them.
-
-    Every method raises DatabaseError if the database fails.
-    """
-
-    async def stranded(self, *, job_id: str | None, room: str | None) -> list[OrphanedInterview]:
-        """Return the interviews to redispatch now, limited to one job or one room if given."""
-        ...
-
-    async def claim(self, found: OrphanedInterview) -> int | None:
-        """Claim a redispatch; return its fencing token, or None if another worker was faster."""
-        ...
-
-    async def turns(self, interview_id: str) -> list[dict[str, Any]]:
-        """Return the interview's turns so far, for the metadata of the dispatch."""
-        ...
-
-    async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
-        """Store the id that LiveKit gave to the dispatch that was sent for a fencing token."""
-        ...
-
-    async def give_back(self, found: OrphanedInterview, token: int) -> None:
-        """Undo a claim after its dispatch failed, so that the next check can claim again."""
-        ...
-
-    async def give_up(self, found: OrphanedInterview) -> None:
-        """End the interview without a redispatch, because the candidate has left."""
-        ...
-
-
-class Rooms(Protocol):
-    """LiveKit rooms. Every method raises LiveKitError if LiveKit fails."""
-
-    async def people(self, room: str) -> Collection[str]:
-        """Return the identities of a room's participants, including dead ones for about 20 s."""
-        ...
-
-    async def remove(self, room: str, identity: str) -> None:
-        """Remove a participant from the room, if present."""
-        ...
-
-    async def send(self, found: OrphanedInterview, *, turns: list[dict[str, Any]]) -> str:
-        """Dispatch an interviewer; return the id of the dispatch."""
-        ...
-
-
-def limits_of(settings: Settings) -> Limits:
-    """Return the redispatch limits from the settings."""
-    return Limits(
-        lease_s=settings.lease_s,
-        join_s=settings.join_deadline_s,
-        delay_s=settings.redispatch_delay_s,
-        tries=settings.redispatch_tries,
-    )
-
-
-class DatabaseOrphanStore:
-    """`OrphanStore` in PostgreSQL."""
-
-    def __init__(self, database: Database, limits: Limits) -> None:
-        self._database = database
-        self._limits = limits
-
-    async def stranded(self, *, job_id: str | None, room: str | None) -> list[OrphanedInterview]:
-        """Call `find_orphaned`."""
-        return await find_orphaned(self._database, self._limits, job_id=job_id, room=room)
-
-    async def claim(self, found: OrphanedInterview) -> int | None:
-        """Call `claim_dispatch`."""
-        return await claim_dispatch(self._database, found, self._limits)
-
-    async def turns(self, interview_id: str) -> list[dict[str, Any]]:
-        """Call `turns_of`; return the turns as JSON data."""
-        return [turn_as_data(turn) for turn in await turns_of(self._database, interview_id)]
-
-    async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
-        """Call `note_dispatch`."""
-        await note_dispatch(self._database, interview_id, token=token, dispatch_id=dispatch_id)
-
-    async def give_back(self, found: OrphanedInterview, token: int) -> None:
-        """Call `give_back_dispatch`."""
-        await give_back_dispatch(self._database, found, token=token)
-
-    async def give_up(self, found: OrphanedInterview) -> None:
-        """Call `end_without_candidate`."""
-        await end_without_candidate(self._database, found, self._limits)
-
-
-class LiveKitRooms:
-    """`Rooms` on the LiveKit server of the settings."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._client = LiveKitClient.of(settings)
-        self._agent_name = settings.agent_name
-
-    async def people(self, room: str) -> Collection[str]:
-        """Call `LiveKitClient.list_participants`."""
-        return await self._client.list_participants(room)
-
-    async def remove(self, room: str, identity: str) -> None:
-        """Call `LiveKitClient.remove_participant`."""
-        await self._client.remove_participant(room=room, identity=identity)
-
-    async def send(self, found: OrphanedInterview, *, turns: list[dict[str, Any]]) -> str:
-        """Dispatch with the plan's snapshot, the previous job and the turns as metadata."""
-        return await self._client.dispatch(
-            agent_name=self._agent_name,
-            room=found.interview.room,
-            metadata=metadata_after(
-                found.interview, job_id=found.last_job, why=found.why, turns=turns
-            ),
-        )
+#: Maximum number of pages of orphaned interviews in one check. A check of more would take so long
+#: that this worker could lose the leader lock.
+_PAGES: Final = 10
+#: Maximum number of unknown interviewers to remember.
+_REMEMBERED: Final = 10_000
+#: Maximum seconds to wait for an interviewer in the room that the database does not know. Such a
+#: job takes the interview's lease within a second, if it is alive and reaches the database.
+_UNKNOWN_S: Final = 5.0
+#: Maximum seconds to undo a claim whose dispatch was cancelled.
+_GIVE_BACK_S: Final = 2.0
 
 
 class Redispatcher:
@@ -152,7 +39,7 @@ class Redispatcher:
     Args:
         livekit: Access to the LiveKit rooms.
         identity: Returns the identity of a job's agent.
-        grace_s: Seconds that a candidate may be absent before the interview ends.
+        grace_s: Seconds that a candidate may be absent before the interview is left.
         on_sent: Called with the reason after each redispatch.
     """
 
@@ -168,22 +55,28 @@ class Redispatcher:
         self._identity = identity
         self._grace_s = grace_s
         self._on_sent = on_sent
-        #: For each orphaned interview without a candidate, by interview id and token: the monotonic
-        #: time of the check that first found the candidate absent.
-        self._absent: dict[tuple[str, int], float] = {}
+        #: Time at which an unknown interviewer was first seen in the room of an orphaned interview,
+        #: by the interview's id and token.
+        self._unknown_since: dict[tuple[str, int], float] = {}
+        #: Tasks that undo claims of cancelled dispatches.
+        self._undoing: set[asyncio.Task[None]] = set()
 
-    async def look(self, ledger: OrphanStore, *, anew: bool = False) -> int:
+    async def look(self, ledger: OrphanStore) -> int:
         """Check all interviews once; return the number of redispatches.
 
-        `anew` is True for the first check of a new leader, in which the absence of every candidate
-        begins to count. Raises DatabaseError if orphaned interviews cannot be listed. A failure
-        for one interview is only logged, because a later check tries again.
+        Raises DatabaseError if the database fails. A failure of LiveKit is only logged, because a
+        later check tries again.
         """
-        found = await ledger.stranded(job_id=None, room=None)
-        known = set() if anew else {_absence(each) for each in found}
-        self._absent = {who: since for who, since in self._absent.items() if who in known}
-        looks = (self._bring_back(ledger, each, if_absent=self._give_up_in_time) for each in found)
-        return sum(await asyncio.gather(*looks))
+        sent = 0
+        if len(self._unknown_since) > _REMEMBERED:
+            self._unknown_since.clear()
+        for _ in range(_PAGES):
+            found = await ledger.orphaned(job_id=None, room=None)
+            helped = await self._help(ledger, found, leads=True)
+            sent += helped or 0
+            if helped is None or len(found) < AT_A_TIME:
+                break
+        return sent
 
     async def look_at(
         self, ledger: OrphanStore, *, job_id: str | None = None, room: str | None = None
@@ -193,59 +86,117 @@ class Redispatcher:
         Any worker may run this check. The check ends no interview, because only the leader knows
         how long a candidate was absent.
         """
-        found = await ledger.stranded(job_id=job_id, room=room)
-        return sum(await asyncio.gather(*(self._bring_back(ledger, each) for each in found)))
+        found = await ledger.orphaned(job_id=job_id, room=room)
+        return await self._help(ledger, found, leads=False) or 0
 
-    async def _bring_back(
+    async def _help(
+        self, ledger: OrphanStore, found: Sequence[OrphanedInterview], *, leads: bool
+    ) -> int | None:
+        """Send interviewers where a candidate waits; return the number of redispatches.
+
+        Return None if LiveKit cannot list the participants. Then LiveKit would not dispatch an
+        agent either.
+        """
+        if not found:
+            return 0
+        try:
+            people = await self._livekit.people({each.interview.room for each in found})
+        except LiveKitError as error:
+            _warn(error)
+            return None
+        waiting = [each for each in found if self._waits(each, people)]
+        claimed = await ledger.claim(waiting)
+        sends = [each for each in waiting if each.interview.interview_id in claimed]
+        if leads:
+            await self._leave(ledger, [each for each in found if each not in sends], people)
+        if not sends:
+            return 0
+        return await self._send_all(ledger, sends, claimed)
+
+    def _waits(self, found: OrphanedInterview, people: Mapping[str, Collection[str]]) -> bool:
+        """Return whether a candidate is in the room and waits for an interviewer."""
+        interview = found.interview
+        here = people.get(interview.room, ())
+        if interview.candidate_identity not in here:
+            return False
+        if interview.reason == Reason.CANDIDATE_SILENT and found.why == CANDIDATE_CAME:
+            # The candidate may have left the client open. So the candidate must leave it first.
+            return found.was_absent
+        return not self._is_held_by_unknown(found, here)
+
+    def _is_held_by_unknown(self, found: OrphanedInterview, here: Collection[str]) -> bool:
+        """Return whether an interviewer is in the room that the database does not know yet.
+
+        Such a job began while the database was away. LiveKit lists a dead interviewer for about
+        20 s, so the wait for an unknown interviewer is limited.
+        """
+        which = found.interview.interview_id, found.interview.token
+        last = self._identity(found.last_job) if found.last_job is not None else None
+        prefix = self._identity("")
+        unknown = any(each.startswith(prefix) and each != last for each in here)
+        if not unknown or found.why in (HANDED_OVER, NOT_SENT):
+            self._unknown_since.pop(which, None)
+            return False
+        now = time.monotonic()
+        return now - self._unknown_since.setdefault(which, now) < _UNKNOWN_S
+
+    async def _leave(
         self,
         ledger: OrphanStore,
-        found: OrphanedInterview,
-        *,
-        if_absent: Callable[[OrphanStore, OrphanedInterview], Awaitable[None]] | None = None,
-    ) -> bool:
-        interview = found.interview
-        try:
-            if interview.candidate_identity not in await self._livekit.people(interview.room):
-                if if_absent is not None:
-                    await if_absent(ledger, found)
-                return False
-            self._absent.pop(_absence(found), None)
-            return await self._claim_and_send(ledger, found)
-        except LiveKitError as error:
-            # If LiveKit cannot list the participants, it would not dispatch an agent either.
-            logger.warning(
-                "redispatching an interviewer failed: %s",
-                error,
-                extra={"event": "redispatch_failed"},
+        found: Sequence[OrphanedInterview],
+        people: Mapping[str, Collection[str]],
+    ) -> None:
+        """Store that these interviews got no interviewer, and leave those of absent candidates."""
+        looks = [
+            Look(
+                found=each,
+                absent=each.interview.room in people
+                and each.interview.candidate_identity not in people[each.interview.room],
             )
-        except Exception as error:
-            logger.warning(
-                "redispatching an interviewer failed: %s",
-                type(error).__name__,
-                extra={"event": "redispatch_failed"},
-            )
-        return False
+            for each in found
+        ]
+        absent_s = await ledger.record(looks)
+        left = [
+            each
+            for each in found
+            if absent_s.get(each.interview.interview_id, 0.0) >= self._grace_s
+            and each.last_job is not None
+        ]
+        if left:
+            await ledger.give_up(left)
 
-    async def _give_up_in_time(self, ledger: OrphanStore, found: OrphanedInterview) -> None:
-        now = time.monotonic()
-        away_s = now - self._absent.setdefault(_absence(found), now)
-        if away_s >= self._grace_s and found.last_job is not None:
-            await ledger.give_up(found)
-
-    async def _claim_and_send(self, ledger: OrphanStore, found: OrphanedInterview) -> bool:
-        token = await ledger.claim(found)
-        if token is None:
-            return False
-        interview_id = found.interview.interview_id
+    async def _send_all(
+        self, ledger: OrphanStore, found: Sequence[OrphanedInterview], claimed: Mapping[str, int]
+    ) -> int:
         try:
-            dispatch_id = await self._send(found, token, await _turns(ledger, found))
-        except LiveKitError:
-            await ledger.give_back(found, token)
+            turns = await _turns(ledger, found)
+            sent = await asyncio.gather(
+                *(
+                    self._send(each, claimed[each.interview.interview_id], turns)
+                    for each in found
+                )
+            )
+        except asyncio.CancelledError:
+            self._undo_later(ledger, found, claimed)
             raise
-        await ledger.note(interview_id, token, dispatch_id)
-        return True
+        dispatches = {
+            each.interview.interview_id: (claimed[each.interview.interview_id], dispatch_id)
+            for each, dispatch_id in zip(found, sent, strict=True)
+            if dispatch_id is not None
+        }
+        for each in found:
+            if each.interview.interview_id not in dispatches:
+                await ledger.give_back(each, claimed[each.interview.interview_id])
+        await ledger.note(dispatches)
+        return len(dispatches)
 
-    async def _send(self, found: OrphanedInterview, token: int, turns: list[dict[str, Any]]) -> str:
+    async def _send(
+        self, found: OrphanedInterview, token: int, turns: Mapping[str, list[dict[str, Any]]]
+    ) -> str | None:
+        """Remove the last interviewer, and dispatch a new one; return the dispatch's id.
+
+        Return None if LiveKit fails.
+        """
         interview = found.interview
         if found.last_job is not None:
             # LiveKit keeps a dead participant for about 20 s, and a stopped process may resume.
@@ -257,7 +208,16 @@ class Redispatcher:
                     error,
                     extra={"event": "dead_interviewer_not_removed"},
                 )
-        dispatch_id = await self._livekit.send(found, turns=turns)
+        try:
+            dispatch_id = await self._livekit.send(
+                found, turns=turns.get(interview.interview_id, [])
+            )
+        except LiveKitError as error:
+            _warn(error)
+            return None
+        except Exception as error:
+            _warn(type(error).__name__)
+            return None
         self._on_sent(found.why)
         logger.warning(
             "an interviewer was redispatched",
@@ -273,18 +233,40 @@ class Redispatcher:
         )
         return dispatch_id
 
+    def _undo_later(
+        self, ledger: OrphanStore, found: Sequence[OrphanedInterview], claimed: Mapping[str, int]
+    ) -> None:
+        """Undo the claims in the background: a claim without a dispatch costs the candidate time.
 
-def _absence(found: OrphanedInterview) -> tuple[str, int]:
-    """Return the key of an interview in `Redispatcher._absent`: the interview's id and token.
+        Undoing the claim of a dispatch that LiveKit has accepted is harmless: its job keeps the
+        interview.
+        """
 
-    A redispatch, by any worker, raises the token, and happens only if the candidate is present, so
-    an absence from before the redispatch must not count.
-    """
-    return found.interview.interview_id, found.interview.token
+        async def undo() -> None:
+            async with asyncio.timeout(_GIVE_BACK_S):
+                for each in found:
+                    await ledger.give_back(each, claimed[each.interview.interview_id])
+
+        task = asyncio.create_task(undo(), name="undo-claims")
+        self._undoing.add(task)
+        task.add_done_callback(self._undone)
+
+    def _undone(self, task: asyncio.Task[None]) -> None:
+        self._undoing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _warn(type(error).__name__)
 
 
-async def _turns(ledger: OrphanStore, found: OrphanedInterview) -> list[dict[str, Any]]:
+def _warn(error: object) -> None:
+    logger.warning(
+        "redispatching an interviewer failed: %s", error, extra={"event": "redispatch_failed"}
+    )
+
+
+async def _turns(
+    ledger: OrphanStore, found: Sequence[OrphanedInterview]
+) -> Mapping[str, list[dict[str, Any]]]:
     try:
-        return await ledger.turns(found.interview.interview_id)
+        return await ledger.turns([each.interview.interview_id for each in found])
     except DatabaseError:
-        return []  # the new interviewer reads the turns from the database
+        return {}  # the new interviewers read the turns from the database

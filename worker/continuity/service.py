@@ -7,20 +7,24 @@ import contextlib
 import logging
 import secrets
 import socket
-from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
 
 from worker.aio.tasks import cancel_and_wait
 from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
-from worker.continuity.redispatch import DatabaseOrphanStore, LiveKitRooms, Redispatcher, limits_of
+from worker.continuity.heartbeat import Heartbeat
+from worker.continuity.orphan_store import DatabaseOrphanStore, limits_of
+from worker.continuity.redispatch import Redispatcher
 from worker.continuity.room_recheck import RoomRecheckQueue
-from worker.continuity.watcher import DUTY, Watcher
+from worker.continuity.rooms import LiveKitRooms
+from worker.continuity.scope import scope_of
+from worker.continuity.watcher import Watcher
 from worker.continuity.worker_registry import WorkerRegistry
 from worker.job.application import declared_in
 from worker.journal.liveness import is_alive
+from worker.store.claims import end_closed
 from worker.store.errors import DatabaseError
-from worker.store.leases import LeaseHeld, renew_leases, take_lease
-from worker.store.orphans import drop_leader_locks, hold_leader_lock
+from worker.store.leader_lock import drop_leader_locks, hold_leader_lock
 
 if TYPE_CHECKING:
     from worker.config.settings import Settings
@@ -61,31 +65,43 @@ class ContinuityService:
         self._jobs = jobs
         #: Unique to this process: an earlier worker process on this machine had another id.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
+        self._scope = scope_of(settings)
         self._rescue = Redispatcher(
             LiveKitRooms(settings),
             identity=declared_in(settings).identity,
             grace_s=settings.candidate_grace_s,
             on_sent=on_sent,
         )
-        self._limits = limits_of(settings)
-        self._watcher = Watcher(on_duty=self._on_duty, look=self._look, every_s=settings.watch_s)
-        self._looks = RoomRecheckQueue(self._look_at_room, again_s=settings.lease_s + _BEHIND_S)
-        #: This worker's heartbeat, and the lookup of its peers.
-        self.presence = WorkerRegistry(
+        self._limits = limits_of(settings, self._scope)
+        #: Renews the leases of this worker's jobs.
+        self.heartbeat = Heartbeat(
             database,
             worker_id=self.worker_id,
-            agent_name=settings.agent_name,
+            scope=self._scope,
+            jobs=self._living_jobs,
             seats=seats,
+            lease_s=settings.lease_s,
+            every_s=settings.lease_renew_s,
+        )
+        self._watcher = Watcher(
+            may_lead=lambda: self.heartbeat.may_lead,
+            on_duty=self._on_duty,
+            look=self._look,
+            sweep=self._sweep,
+            every_s=settings.watch_s,
+        )
+        self._looks = RoomRecheckQueue(self._look_at_room, again_s=settings.lease_s + _BEHIND_S)
+        #: The other workers of the database.
+        self.presence = WorkerRegistry(
+            database, worker_id=self.worker_id, agent_name=settings.agent_name
         )
         self._tasks: list[asyncio.Task[None]] = []
-        self._errands: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Start the background tasks. Call this method on the event loop."""
         self._tasks = [
-            asyncio.create_task(self._renew(), name="renew-leases"),
+            asyncio.create_task(self.heartbeat.run(), name="heartbeat"),
             asyncio.create_task(self._watcher.run(), name="watcher"),
-            asyncio.create_task(self.presence.run(), name="presence"),
             asyncio.create_task(self._looks.run(), name="look-at-rooms"),
         ]
 
@@ -95,44 +111,19 @@ class ContinuityService:
         The leases are not released. The leases expire, because this worker no longer renews them.
         """
         tasks, self._tasks = self._tasks, []
-        await cancel_and_wait(*tasks, *self._errands)
+        await cancel_and_wait(*tasks)
         await self.presence.leave()
         if self._watcher.acts and (database := self._database()) is not None:
             with contextlib.suppress(DatabaseError):
                 await drop_leader_locks(
-                    database, [DUTY], worker_id=self.worker_id, budget_s=_LAST_S
+                    database, [self._scope.duty], worker_id=self.worker_id, budget_s=_LAST_S
                 )
 
     def dispatch_taken(self, job_id: str, metadata: str) -> None:
-        """Take the lease for an accepted job, in the background.
-
-        The lease keeps other workers from redispatching the interview. If this worker dies before
-        the job has started, the lease expires and the leader redispatches the interview.
-        """
-        if (database := self._database()) is None:
-            return
+        """Take the lease for an accepted job, in the background (see `Heartbeat.accepted`)."""
         with contextlib.suppress(MetadataInvalid):
             interview_id, _ = read_metadata(metadata)
-            self._spawn(self._take_lease(database, interview_id, job_id), "take-lease")
-
-    async def _take_lease(self, database: Database, interview_id: str, job_id: str) -> None:
-        try:
-            await take_lease(
-                database,
-                interview_id,
-                job_id=job_id,
-                lease_s=self._settings.lease_s,
-                budget_s=self._settings.lease_s,
-            )
-        except LeaseHeld:
-            pass  # the job itself detects that another job holds the lease, and ends
-        except DatabaseError as error:
-            # The job takes the lease once the job has the database. A redispatch may come earlier.
-            logger.warning(
-                "the worker could not take the lease of an accepted job: %s",
-                error,
-                extra={"event": "accepted_job_lease_not_taken"},
-            )
+            self.heartbeat.accepted(job_id, interview_id)
 
     async def job_gone(self, job_id: str) -> None:
         """Redispatch this job's interview if it is orphaned and its candidate is in the room.
@@ -160,44 +151,26 @@ class ContinuityService:
         if (database := self._database()) is not None:
             await self._rescue.look_at(DatabaseOrphanStore(database, self._limits), room=room)
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        errand = asyncio.create_task(work, name=name)
-        self._errands.add(errand)
-        errand.add_done_callback(self._errands.discard)
-
     async def _on_duty(self, for_s: float) -> bool:
         if (database := self._database()) is None:
             return False
-        return await hold_leader_lock(database, DUTY, worker_id=self.worker_id, for_s=for_s)
+        return await hold_leader_lock(
+            database, self._scope.duty, worker_id=self.worker_id, for_s=for_s
+        )
 
-    async def _look(self, anew: bool) -> None:
+    async def _look(self) -> None:
         if (database := self._database()) is not None:
-            await self._rescue.look(DatabaseOrphanStore(database, self._limits), anew=anew)
+            await self._rescue.look(DatabaseOrphanStore(database, self._limits))
 
-    async def _renew(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + self._settings.lease_renew_s
-            if (database := self._database()) is not None:
-                try:
-                    await renew_leases(
-                        database,
-                        self._living_jobs(),
-                        worker_id=self.worker_id,
-                        lease_s=self._settings.lease_s,
-                        budget_s=self._settings.lease_renew_s,
-                    )
-                except DatabaseError as error:
-                    logger.warning(
-                        "the renewal of the leases failed: %s",
-                        error,
-                        extra={"event": "lease_renewal_failed"},
-                    )
-                except Exception:
-                    logger.exception(
-                        "the renewal of the leases failed", extra={"event": "lease_renewal_failed"}
-                    )
-            await asyncio.sleep(max(0.0, due - loop.time()))
+    async def _sweep(self) -> None:
+        """End interviews whose window has closed."""
+        if (database := self._database()) is None:
+            return
+        for interview_id in await end_closed(database, self._scope):
+            logger.info(
+                "an interview ended, because its window has closed",
+                extra={"event": "interview_window_closed", "interview_id": interview_id},
+            )
 
     def _living_jobs(self) -> list[str]:
         """Return the ids of jobs that are alive. A stopped process must not keep its lease."""

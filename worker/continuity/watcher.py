@@ -1,4 +1,4 @@
-"""The leader's periodic check for orphaned interviews. One worker at a time is the leader."""
+"""The leader's periodic check for orphaned interviews. One worker of a scope is the leader."""
 
 from __future__ import annotations
 
@@ -7,38 +7,46 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from worker.aio.backoff import jittered
 from worker.store.errors import DatabaseError
 
 logger = logging.getLogger(__name__)
 
-#: Name of the leader lock, which is a row in the table `duties`.
-DUTY: Final = "watch"
 #: Seconds that the leader lock lasts beyond one check period. If the leader dies, another worker
 #: has the lock before the leases of the dead worker's interviews expire.
 SPARE_S: Final = 2.0
+#: Seconds between two calls of `sweep`.
+SWEEP_EVERY_S: Final = 60.0
 
 
 class Watcher:
     """Checks for orphaned interviews periodically, while this worker holds the leader lock.
 
     Args:
+        may_lead: Returns whether this worker is the leader, or whether there is no leader. While
+            another worker is the leader, this worker does not ask for the lock.
         on_duty: Takes or renews the leader lock for the given seconds; returns False while
             another worker holds it.
-        look: Finds and redispatches orphaned interviews. The argument is True for the first check
-            since this worker took the lock.
+        look: Finds and redispatches orphaned interviews.
+        sweep: Ends what is over and removes what is stale, once a minute.
         every_s: Seconds between two checks.
     """
 
     def __init__(
         self,
         *,
+        may_lead: Callable[[], bool],
         on_duty: Callable[[float], Awaitable[bool]],
-        look: Callable[[bool], Awaitable[object]],
+        look: Callable[[], Awaitable[object]],
+        sweep: Callable[[], Awaitable[object]],
         every_s: float,
     ) -> None:
+        self._may_lead = may_lead
         self._on_duty = on_duty
         self._look = look
+        self._sweep = sweep
         self._every_s = every_s
+        self._sweep_due = 0.0
         #: True while this worker is the leader.
         self.acts = False
 
@@ -46,16 +54,7 @@ class Watcher:
         """Check periodically until cancelled. A failed check is only logged."""
         while True:
             try:
-                acts = await self._on_duty(self._every_s + SPARE_S)
-                anew = acts and not self.acts
-                if anew:
-                    logger.info(
-                        "this worker became the leader that scans for orphaned interviews",
-                        extra={"event": "orphan_scan_leader_elected"},
-                    )
-                self.acts = acts
-                if acts:
-                    await self._look(anew)
+                await self._check()
             except DatabaseError as error:
                 self.acts = False
                 logger.warning(
@@ -67,4 +66,20 @@ class Watcher:
                 logger.exception(
                     "the scan for orphaned interviews failed", extra={"event": "orphan_scan_failed"}
                 )
-            await asyncio.sleep(self._every_s)
+            await asyncio.sleep(jittered(self._every_s))
+
+    async def _check(self) -> None:
+        acts = self._may_lead() and await self._on_duty(self._every_s + SPARE_S)
+        if acts and not self.acts:
+            logger.info(
+                "this worker became the leader that scans for orphaned interviews",
+                extra={"event": "orphan_scan_leader_elected"},
+            )
+        self.acts = acts
+        if not acts:
+            return
+        await self._look()
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._sweep_due:
+            self._sweep_due = loop.time() + jittered(SWEEP_EVERY_S)
+            await self._sweep()

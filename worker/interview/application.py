@@ -23,6 +23,7 @@ from worker.continuity.dispatch_metadata import (
 )
 from worker.continuity.handover import InterviewHandover
 from worker.continuity.job_lease import JobLease
+from worker.continuity.scope import scope_of
 from worker.interview.conversation.interviewer import Interviewer
 from worker.interview.end_conditions import EndConditions
 from worker.interview.orchestrator_llm import OrchestratorLLM
@@ -122,6 +123,7 @@ class InterviewApplication(Application):
                 job_id=dispatch.job_id,
                 identity=declared_in(settings).identity(dispatch.job_id),
                 lease_s=settings.lease_s,
+                scope=scope_of(settings),
             )
             self._succession = InterviewHandover(
                 settings, interview_id=interview_id, job_id=dispatch.job_id, lease=self._lease

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from worker.continuity.dispatch_metadata import dispatch_metadata, without_plan
+from worker.continuity.scope import scope_of
 from worker.job.application import declared_in
 from worker.livekit_api.client import LiveKitClient
 from worker.livekit_api.errors import LiveKitError, LiveKitUnreachable
@@ -196,7 +197,10 @@ async def send_interviewer(db: Database, settings: Settings, interview: Intervie
     dispatch_id = await livekit_client(settings).dispatch(
         agent_name=settings.agent_name, room=interview.room, metadata=metadata
     )
-    if not await set_dispatched(db, interview.interview_id, dispatch_id=dispatch_id):
+    stored = await set_dispatched(
+        db, interview.interview_id, dispatch_id=dispatch_id, scope=scope_of(settings)
+    )
+    if not stored:
         raise _over(interview)
     return Sent(dispatch_id=dispatch_id, carries_plan=metadata != without_plan(interview))
 

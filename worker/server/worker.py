@@ -152,10 +152,10 @@ class Worker:
 
     def _on_registered(self) -> None:
         self.registered.set()
-        self._continuity.presence.changed()
+        self._continuity.heartbeat.changed()
 
     def _on_readiness(self) -> None:
-        self._continuity.presence.changed()
+        self._continuity.heartbeat.changed()
         self._tell_livekit()
 
     def _tell_livekit(self) -> None:
@@ -258,7 +258,7 @@ class Worker:
     def _begin_to_stop(self) -> None:
         self._stopping.set()
         self.observation.draining = True
-        self._continuity.presence.changed()
+        self._continuity.heartbeat.changed()
 
     async def _stop(self, serving: asyncio.Task[None]) -> None:
         """End the jobs that still run, close the server, and raise the server's error, if any."""

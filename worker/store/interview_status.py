@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from states import EndReason, Outcome, Phase, Reason
 from states.table import phase_of
 from worker.store.database import BUDGET_S
-from worker.store.interviews import interview_of
-from worker.store.leases import release_ended
+from worker.store.interviews import SELECT_INTERVIEWS, interview_of
+from worker.store.leases import ROOM_FREE, release_ended
 
 if TYPE_CHECKING:
     from worker.store.connection import Connection, Row
     from worker.store.database import Database
     from worker.store.interviews import Interview
+    from worker.store.scope import Scope
+
+#: Reasons with which a job ends while its interview goes on: within the interview's window, another
+#: job is dispatched when the candidate comes.
+CANDIDATE_ABSENT: Final = (
+    Reason.CANDIDATE_NEVER_JOINED,
+    Reason.CANDIDATE_LEFT,
+    Reason.CANDIDATE_SILENT,
+)
 
 
 async def set_dispatched(
-    db: Database, interview_id: str, *, dispatch_id: str, budget_s: float = BUDGET_S
+    db: Database,
+    interview_id: str,
+    *,
+    dispatch_id: str,
+    scope: Scope | None = None,
+    budget_s: float = BUDGET_S,
 ) -> bool:
     """Store a dispatch of the interview; return False if the interview is over or does not exist.
 
-    Raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
+    An interview whose room another open interview has is over. With `scope`, the interview belongs
+    to the workers of that scope from now on. Raises `DatabaseUnavailable` or
+    `DatabaseOperationFailed` if the database operation fails.
     """
+    agent_name, livekit = (scope.agent_name, scope.livekit) if scope is not None else (None, None)
 
     async def note(connection: Connection) -> bool:
         interview = await _locked(connection, interview_id)
         if interview is None or interview.is_over:
             return False
-        await connection.execute(
+        status = await connection.execute(
             "UPDATE interviews SET status = 'dispatched', outcome = NULL, reason = NULL,"
             " dispatch_id = $2, dispatch_token = token, dispatched_at = now(), tries = 0,"
-            " updated_at = now()"
-            " WHERE interview_id = $1",
-            interview_id,
-            dispatch_id,
+            " updated_at = now(), agent_name = coalesce($3, agent_name),"
+            " livekit_url = coalesce($4, livekit_url)"
+            f" WHERE interview_id = $1 AND {ROOM_FREE}",
+            *(interview_id, dispatch_id, agent_name, livekit),
         )
-        return True
+        return status == "UPDATE 1"
 
     return await db.run("set_dispatched", note, budget_s=budget_s)
 
@@ -83,7 +100,8 @@ async def settle(connection: Connection, interview_id: str) -> None:
     that started last decides. Jobs that were superseded, have lost the lease, or found the
     interview over, do not count. A handover does not end the interview. An interview that is over
     stays over, even if a job that does not know of the end still runs. The lease of a job that has
-    ended is released.
+    ended is released. A job without a candidate does not end the interview before its window
+    closes: the interview waits for the candidate.
     """
     # The row lock serialises jobs that end at the same time, so that the second job sees the writes
     # of the first job.
@@ -100,7 +118,9 @@ async def settle(connection: Connection, interview_id: str) -> None:
             "UPDATE interviews SET updated_at = now() WHERE interview_id = $1", interview_id
         )
         return
-    if last["outcome"] is not None:
+    if last["outcome"] == Outcome.ABANDONED and last["reason"] in CANDIDATE_ABSENT:
+        await connection.execute(_WITHOUT_CANDIDATE, interview_id, last["outcome"], last["reason"])
+    elif last["outcome"] is not None:
         await connection.execute(
             "UPDATE interviews SET status = 'ended', outcome = $2, reason = $3, updated_at = now()"
             " WHERE interview_id = $1 AND (status, outcome, reason)"
@@ -117,10 +137,20 @@ async def settle(connection: Connection, interview_id: str) -> None:
         )
 
 
+_WITHOUT_CANDIDATE: Final = """
+UPDATE interviews SET updated_at = now(), reason = $3,
+    status = CASE WHEN closes_at > now() THEN 'waiting' ELSE 'ended' END,
+    outcome = CASE WHEN closes_at > now() THEN NULL ELSE $2::text END
+WHERE interview_id = $1 AND (status IN ('created', 'dispatched', 'running')
+    OR status = 'ended' AND (outcome, reason) IS DISTINCT FROM ($2::text, $3))
+"""
+
+
 async def _locked(connection: Connection, interview_id: str) -> Interview | None:
     """Return the interview, locked against other writers until the transaction ends."""
     row = await connection.fetchrow(
-        "SELECT * FROM interviews WHERE interview_id = $1 FOR NO KEY UPDATE", interview_id
+        f"{SELECT_INTERVIEWS} WHERE interviews.interview_id = $1 FOR NO KEY UPDATE OF interviews",
+        interview_id,
     )
     return None if row is None else interview_of(row)
 

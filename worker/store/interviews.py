@@ -18,7 +18,7 @@ from worker.store.database import BUDGET_S
 from worker.store.turns import TURNS, Turn, turn_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from worker.store.connection import Connection, Row
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Pattern of a valid interview id. Other characters are refused, because the id becomes part of room
 # names, identities, URLs and log lines.
 _INTERVIEW_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+#: Days for which a new interview is open, unless its creator says otherwise.
+_OPEN_DAYS: Final = 7
 
 
 class InterviewStatus(StrEnum):
@@ -38,9 +40,19 @@ class InterviewStatus(StrEnum):
     DISPATCHED = "dispatched"
     #: The session of a job has started.
     RUNNING = "running"
+    #: The candidate did not come, or has left. A job is dispatched when the candidate comes, until
+    #: the interview's window closes.
+    WAITING = "waiting"
     #: The interview has ended. The outcome and the reason of the interview are normally those of
     #: its last job.
     ENDED = "ended"
+    #: A status that a later version has stored. This version leaves the interview alone.
+    OTHER = "other"
+
+    @classmethod
+    def _missing_(cls, value: object) -> InterviewStatus:
+        """Return OTHER for the status of a later version."""
+        return cls.OTHER
 
 
 class InterviewIdInvalid(ValueError):
@@ -67,18 +79,21 @@ class InterviewExists(Exception):
         )
 
 
-#: Query for interviews with the parameters $1 status, $2 candidate, $3 since, $4 until, $5 limit. A
-#: parameter that is null does not restrict the result. `coalesce` replaces a null time by an
-#: infinite time, so that PostgreSQL uses the index by creation time.
-_LIST: Final = """
-SELECT * FROM interviews
-WHERE ($1::text IS NULL OR status = $1)
-    AND ($2::text IS NULL OR candidate_identity = $2
-        OR strpos(lower(candidate_name), lower($2)) > 0)
-    AND created_at >= coalesce($3::timestamptz, '-infinity')
-    AND created_at < coalesce($4::timestamptz, 'infinity')
-ORDER BY created_at DESC, interview_id LIMIT $5
-"""
+class InterviewErased(InterviewExists):
+    """Raised when an interview with this id was erased. Nothing of it may be stored again."""
+
+    def __init__(self, interview_id: str) -> None:
+        super().__init__(interview_id)
+        self.args = (f"interview {interview_id} was erased",)
+
+
+class RoomInUse(InterviewExists):
+    """Raised when another open interview has the room."""
+
+    def __init__(self, interview_id: str, room: str) -> None:
+        super().__init__(interview_id)
+        self.room = room
+        self.args = (f"the room {room!r} belongs to another interview that is still open",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,12 +120,20 @@ class Interview:
     #: Fencing token. Each job that takes the lease and each redispatch raises the token.
     token: int
     lease_job: str | None
+    #: Worker of the job that holds the lease; None until the worker has renewed the lease.
     lease_worker: str | None
     lease_expires: datetime | None
     #: Number of redispatches. A redispatch after a handover, or after a dispatch that no worker
     #: took, is not counted. The SQL expression `orphans.TRIES` replaces this number by 0 if the
     #: last dispatch is older than `orphans._FORGOTTEN_S`.
     tries: int
+    #: Agent name of the interview's workers; None for the workers of the interview application.
+    agent_name: str | None = None
+    #: LiveKit server of the interview's room; None as for `agent_name`.
+    livekit_url: str | None = None
+    #: Window in which the candidate can be interviewed. None for `opens_at`: from its creation.
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
 
     @property
     def is_over(self) -> bool:
@@ -124,6 +147,34 @@ class Interview:
             return False
         went_away = (self.outcome, self.reason) == (Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
         return self.outcome != Outcome.FAILED and not went_away
+
+
+#: Columns of `interviews` that an `Interview` has. The other two are columns of `leases`.
+INTERVIEW_FIELDS: Final = ", ".join(
+    name
+    for name in Interview.__dataclass_fields__
+    if name not in ("lease_worker", "lease_expires")
+)
+#: Query for interviews, without a condition. A lease with another token is out of date.
+SELECT_INTERVIEWS: Final = (
+    f"SELECT interviews.{INTERVIEW_FIELDS.replace(', ', ', interviews.')},"
+    " lease.worker_id AS lease_worker, lease.expires AS lease_expires"
+    " FROM interviews LEFT JOIN leases AS lease"
+    " ON lease.interview_id = interviews.interview_id AND lease.token = interviews.token"
+)
+_GET: Final = f"{SELECT_INTERVIEWS} WHERE interviews.interview_id = $1"
+#: Query for interviews with the parameters $1 status, $2 candidate, $3 since, $4 until, $5 limit. A
+#: parameter that is null does not restrict the result. `coalesce` replaces a null time by an
+#: infinite time, so that PostgreSQL uses the index by creation time.
+_LIST: Final = f"""
+{SELECT_INTERVIEWS}
+WHERE ($1::text IS NULL OR status = $1)
+    AND ($2::text IS NULL OR candidate_identity = $2
+        OR strpos(lower(candidate_name), lower($2)) > 0)
+    AND created_at >= coalesce($3::timestamptz, '-infinity')
+    AND created_at < coalesce($4::timestamptz, 'infinity')
+ORDER BY created_at DESC, interviews.interview_id LIMIT $5
+"""
 
 
 def check_interview_id(interview_id: str) -> None:
@@ -140,13 +191,19 @@ async def create_interview(
     room: str | None = None,
     candidate_identity: str | None = None,
     candidate_name: str | None = None,
+    opens_at: datetime | None = None,
+    closes_at: datetime | None = None,
+    livekit: str | None = None,
     budget_s: float = BUDGET_S,
 ) -> Interview:
     """Store a new interview. The default room and candidate identity contain the id.
 
-    `plan` is a snapshot of the plan, as JSON data. If an identical interview exists already, the
-    function returns that interview. Raises `InterviewIdInvalid` if the id is not valid, and
-    `InterviewExists` if an interview with the same id has another plan, room or candidate.
+    `plan` is a snapshot of the plan, as JSON data. `opens_at` and `closes_at` are the window of the
+    interview; by default it is open from now on for `_OPEN_DAYS` days. `livekit` is the address or
+    name of the LiveKit server of the room. If an identical interview exists already, the function
+    returns that interview. Raises `InterviewIdInvalid` if the id is not valid, `RoomInUse` if
+    another open interview has the room, and `InterviewExists` if an interview with the same id has
+    another plan, room or candidate.
     """
     check_interview_id(interview_id)
     room = room or f"interview-{interview_id}"
@@ -155,19 +212,20 @@ async def create_interview(
 
     async def insert(connection: Connection) -> Interview:
         await connection.execute(
-            "INSERT INTO interviews"
-            " (interview_id, room, candidate_identity, candidate_name, plan)"
-            " VALUES ($1, $2, $3, $4, $5::jsonb) ON CONFLICT DO NOTHING",
+            "INSERT INTO interviews (interview_id, room, candidate_identity, candidate_name, plan,"
+            " opens_at, closes_at, livekit_url) VALUES ($1, $2, $3, $4, $5::jsonb, $6,"
+            f" coalesce($7, now() + interval '{_OPEN_DAYS} days'), $8) ON CONFLICT DO NOTHING",
             *(interview_id, room, identity, candidate_name, json.dumps(snapshot)),
+            *(opens_at, closes_at, livekit),
         )
-        row = await connection.fetchrow(
-            "SELECT * FROM interviews WHERE interview_id = $1", interview_id
-        )
-        found = interview_of(row) if row is not None else None
-        if found is None or (
-            (found.room, found.candidate_identity, found.candidate_name, found.plan)
-            != (room, identity, candidate_name, snapshot)
-        ):
+        row = await connection.fetchrow(_GET, interview_id)
+        if row is None:
+            if await connection.fetchval("SELECT is_erased('interview', $1)", interview_id):
+                raise InterviewErased(interview_id)
+            raise RoomInUse(interview_id, room)
+        found = interview_of(row)
+        kept = (found.room, found.candidate_identity, found.candidate_name, found.plan)
+        if kept != (room, identity, candidate_name, snapshot):
             raise InterviewExists(interview_id)
         return found
 
@@ -180,14 +238,8 @@ async def get_interview(
     """Return the interview; None if it does not exist or the id is invalid."""
     if not _INTERVIEW_ID.fullmatch(interview_id):
         return None
-    row = await db.run(
-        "get_interview",
-        lambda connection: connection.fetchrow(
-            "SELECT * FROM interviews WHERE interview_id = $1", interview_id
-        ),
-        budget_s=budget_s,
-    )
-    return None if row is None else interview_of(row)
+    rows = await db.fetch("get_interview", _GET, interview_id, budget_s=budget_s)
+    return interview_of(rows[0]) if rows else None
 
 
 async def list_interviews(
@@ -206,10 +258,8 @@ async def list_interviews(
     identity. An interview matches `since` if it was created at that time or later, and `until` if
     it was created before that time. `since` and `until` must have a time zone.
     """
-    rows = await db.run(
-        "list_interviews",
-        lambda connection: connection.fetch(_LIST, status, candidate, since, until, limit),
-        budget_s=budget_s,
+    rows = await db.fetch(
+        "list_interviews", _LIST, *(status, candidate, since, until, limit), budget_s=budget_s
     )
     return [interview_of(row) for row in rows]
 
@@ -244,12 +294,19 @@ async def turns_of(db: Database, interview_id: str, *, budget_s: float = BUDGET_
     candidate's answer is in progress, or was in progress when its job died, the answer is the last
     turn of that job and is marked as interrupted.
     """
-    rows = await db.run(
-        "turns_of",
-        lambda connection: connection.fetch(TURNS, interview_id),
-        budget_s=budget_s,
-    )
+    rows = await db.fetch("turns_of", TURNS, [interview_id], budget_s=budget_s)
     return [turn_of(row) for row in rows]
+
+
+async def turns_of_all(
+    db: Database, interview_ids: Collection[str], *, budget_s: float = BUDGET_S
+) -> dict[str, list[Turn]]:
+    """Return the turns of several interviews, each as `turns_of` does, by interview id."""
+    rows = await db.fetch("turns_of", TURNS, list(interview_ids), budget_s=budget_s)
+    turns: dict[str, list[Turn]] = {each: [] for each in interview_ids}
+    for turn in map(turn_of, rows):
+        turns[turn.interview_id or ""].append(turn)
+    return turns
 
 
 async def typed_turns(

@@ -2,81 +2,105 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from worker.store.journal_rows import (
-    RecordRow,
-    json_text,
-    spoken_text,
-    storable,
-    text_or_none,
-)
+from worker.store.journal_rows import json_text, spoken_text, storable, text_or_none
+from worker.store.migrate import generation, known_migrations
 
 if TYPE_CHECKING:
-    from worker.store.connection import Connection
+    from collections.abc import Sequence
+
     from worker.store.job_header import JobHeader
+    from worker.store.journal_rows import RecordRow
 
 
-async def write_job(connection: Connection, header: JobHeader, rows: list[RecordRow]) -> None:
-    """Insert or update the job's row from the header, but keep an interview id that is stored."""
-    await connection.execute(
-        "INSERT INTO jobs (job_id, interview_id, room, worker_id, pid, token, started_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id) DO UPDATE SET"
-        " interview_id = coalesce(jobs.interview_id, excluded.interview_id),"
-        " room = coalesce(excluded.room, jobs.room),"
-        " worker_id = coalesce(excluded.worker_id, jobs.worker_id),"
-        " pid = coalesce(excluded.pid, jobs.pid),"
-        " token = greatest(excluded.token, jobs.token),"
-        " started_at = least(excluded.started_at, jobs.started_at)",
-        header.job_id,
-        storable(header.interview_id),
-        storable(header.room),
-        storable(header.worker_id),
-        header.pid,
-        header.token,
-        rows[0].at if rows else None,
-    )
+#: SQL statement that inserts or updates a job's row from its header, keeps an interview id that is
+#: stored, and inserts the records and the turns that are not stored yet. `late` is true if the job
+#: has lost its lease. Nothing is written if the schema does not suit this worker, or if the job was
+#: erased.
+#:
+#: The statement has locked its tables before it reads the version of the schema. Therefore either a
+#: concurrent migration has committed before, and the statement sees its version, or the migration
+#: waits until the statement has committed.
+_WRITE: Final = """
+WITH job AS (
+    INSERT INTO jobs (job_id, interview_id, room, worker_id, pid, token, started_at)
+    SELECT $1::text, $2::text, $3::text, $4::text, $5::integer, $6::bigint, $7::timestamptz
+    WHERE (SELECT max(version) FROM schema_migrations) BETWEEN $8::integer AND $9::integer
+    ON CONFLICT (job_id) DO UPDATE SET
+        interview_id = coalesce(jobs.interview_id, excluded.interview_id),
+        room = coalesce(excluded.room, jobs.room),
+        worker_id = coalesce(excluded.worker_id, jobs.worker_id),
+        pid = coalesce(excluded.pid, jobs.pid),
+        token = greatest(excluded.token, jobs.token),
+        started_at = least(excluded.started_at, jobs.started_at)
+    RETURNING interview_id, token
+), records AS (
+    INSERT INTO job_records (job_id, seq, at, t, kind, record)
+    SELECT $1, record.* FROM job, unnest($10::bigint[], $11::timestamptz[], $12::float8[],
+        $13::text[], $14::jsonb[]) AS record
+    ON CONFLICT DO NOTHING RETURNING seq
+), said AS (
+    INSERT INTO turns (job_id, interview_id, late, seq, at, text, interrupted,
+        speaker, question_id, role, generated, heard)
+    SELECT $1, job.interview_id, coalesce(job.token < interviews.token, false), turn.*
+    FROM job LEFT JOIN interviews ON interviews.interview_id = job.interview_id,
+        unnest($15::bigint[], $16::timestamptz[], $17::text[], $18::boolean[],
+            $19::text[], $20::text[], $21::text[], $22::text[], $23::text[]) AS turn
+    ON CONFLICT DO NOTHING
+)
+SELECT (SELECT count(*) FROM records) AS written, EXISTS (SELECT FROM job) AS stored
+"""
 
 
-async def write_records(connection: Connection, job_id: str, rows: list[RecordRow]) -> int:
-    """Insert the records that are not stored yet; return how many records were inserted."""
-    status = await connection.execute(
-        "INSERT INTO job_records (job_id, seq, at, t, kind, record)"
-        " SELECT $1, * FROM unnest($2::bigint[], $3::timestamptz[], $4::float8[],"
-        " $5::text[], $6::jsonb[]) ON CONFLICT DO NOTHING",
-        job_id,
-        [row.seq for row in rows],
-        [row.at for row in rows],
-        [row.t for row in rows],
-        [row.kind for row in rows],
-        [json_text(row.record) for row in rows],
-    )
-    # `status` is the command tag of PostgreSQL: INSERT <oid> <rows>.
-    return int(status.rpartition(" ")[2])
+@dataclass(frozen=True, kw_only=True)
+class Write:
+    """One statement that stores records of a job, with its parameters."""
+
+    query: str
+    parameters: tuple[object, ...]
 
 
-async def write_turns(connection: Connection, header: JobHeader, turns: list[RecordRow]) -> None:
-    """Insert the turns that are not stored yet, with `late` true if the job has lost its lease."""
-    texts = [
+def write_of(header: JobHeader, rows: Sequence[RecordRow]) -> Write:
+    """Return the statement that stores the job's row, the records and their turns.
+
+    The statement returns one row: `written`, the number of records that were not stored yet, and
+    `stored`, which is False if nothing was written.
+    """
+    known = known_migrations()[-1].version
+    turns = [row for row in rows if row.kind == "turn"]
+    texts = (
         [text_or_none(row.record.get(name)) for row in turns]
         for name in ("speaker", "question_id", "role", "generated", "heard")
-    ]
-    await connection.execute(
-        "INSERT INTO turns (job_id, interview_id, late, seq, at, text, interrupted,"
-        " speaker, question_id, role, generated, heard)"
-        " SELECT $1, jobs.interview_id, coalesce(jobs.token < interviews.token, false), turn.*"
-        " FROM unnest($2::bigint[], $3::timestamptz[], $4::text[], $5::boolean[],"
-        " $6::text[], $7::text[], $8::text[], $9::text[], $10::text[]) AS turn"
-        " CROSS JOIN jobs LEFT JOIN interviews USING (interview_id) WHERE jobs.job_id = $1"
-        " ON CONFLICT DO NOTHING",
-        header.job_id,
-        [row.seq for row in turns],
-        [row.at for row in turns],
-        [spoken_text(row.record) for row in turns],
-        [row.record.get("interrupted") is True for row in turns],
-        *texts,
+    )
+    return Write(
+        query=_WRITE,
+        parameters=(
+            *(header.job_id, storable(header.interview_id), storable(header.room)),
+            *(storable(header.worker_id), header.pid, header.token),
+            rows[0].at if rows else None,
+            *(known, generation(known) * 1000 + 999),
+            [row.seq for row in rows],
+            [row.at for row in rows],
+            [row.t for row in rows],
+            [row.kind for row in rows],
+            [json_text(row.record) for row in rows],
+            [row.seq for row in turns],
+            [row.at for row in turns],
+            [spoken_text(row.record) for row in turns],
+            [row.record.get("interrupted") is True for row in turns],
+            *texts,
+        ),
     )
 
+
+#: SQL statement that locks the interview of the job $1, whose header names the interview $2. An
+#: interview is locked before its jobs, as everywhere else.
+LOCK_INTERVIEW: Final = """
+SELECT 1 FROM interviews WHERE interview_id = coalesce(
+    (SELECT interview_id FROM jobs WHERE job_id = $1), $2::text) FOR NO KEY UPDATE
+"""
 
 #: SQL statement that updates a job's conditions from the job's records. $1 is the job id.
 CONDITIONS = """

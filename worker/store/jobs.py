@@ -14,13 +14,7 @@ from worker.store.database import BUDGET_S
 from worker.store.errors import DatabaseOperationFailed
 from worker.store.interview_status import settle
 from worker.store.job_header import JobHeader as JobHeader
-from worker.store.job_writes import (
-    CONDITIONS,
-    PROGRESS,
-    write_job,
-    write_records,
-    write_turns,
-)
+from worker.store.job_writes import CONDITIONS, LOCK_INTERVIEW, PROGRESS, write_of
 from worker.store.journal_rows import (
     RecordInvalid,
     RecordRow,
@@ -39,6 +33,10 @@ if TYPE_CHECKING:
 #: Maximum number of records in one statement. This limit keeps each statement well within the
 #: statement timeout of the pool.
 _BATCH = 500
+#: Kinds of records from which the state and the outcome of a job and its interview follow.
+_ENDING = frozenset({"transition", "exit"})
+#: Kinds of records that change the row of the job.
+_CHANGING = _ENDING | {"condition"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,19 +91,11 @@ async def ship(
     header = replace(header, job_id=storable(header.job_id)).with_records(
         row.record for row in rows
     )
-
-    async def write(connection: Connection) -> int:
-        await write_job(connection, header, rows)
-        written = 0
-        for start in range(0, len(rows), _BATCH):
-            batch = rows[start : start + _BATCH]
-            written += await write_records(connection, header.job_id, batch)
-        await _bring_up_to_date(connection, header, rows)
-        await check_schema(connection)
-        return written
-
     try:
-        written = await db.run("ship", write, budget_s=budget_s)
+        if len(rows) <= _BATCH and not {row.kind for row in rows} & _CHANGING:
+            written = await _write_at_once(db, header, rows, budget_s=budget_s)
+        else:
+            written = await _write_in_steps(db, header, rows, budget_s=budget_s)
     except DatabaseOperationFailed:
         # If the schema differs, this check raises `SchemaDiffers`, which names the cause.
         await db.run("check_schema", check_schema, budget_s=budget_s)
@@ -113,19 +103,46 @@ async def ship(
     return Shipped(written=written, repeated=len(rows) - written, refused=refused)
 
 
-async def _bring_up_to_date(
-    connection: Connection, header: JobHeader, rows: Sequence[RecordRow]
-) -> None:
-    """Update the turns, the conditions, and the status of job and interview from `rows`."""
+async def _write_at_once(
+    db: Database, header: JobHeader, rows: Sequence[RecordRow], *, budget_s: float
+) -> int:
+    """Store records that change no other row, in one statement; return how many were new."""
+    write = write_of(header, rows)
+    (result,) = await db.fetch("ship", write.query, *write.parameters, budget_s=budget_s)
+    if not result["stored"]:
+        await db.run("check_schema", check_schema, budget_s=budget_s)
+    return int(result["written"])
+
+
+async def _write_in_steps(
+    db: Database, header: JobHeader, rows: Sequence[RecordRow], *, budget_s: float
+) -> int:
+    """Store records, and what they change in the job and its interview; return how many were new.
+
+    A job that was erased, with its interview, is not stored.
+    """
     kinds = {row.kind for row in rows}
-    if "turn" in kinds:
-        await write_turns(connection, header, [row for row in rows if row.kind == "turn"])
-    if "condition" in kinds:
-        await connection.execute(CONDITIONS, header.job_id)
-    if kinds & {"transition", "exit"}:
-        interview_id = await connection.fetchval(PROGRESS, header.job_id)
-        if interview_id is not None:
-            await settle(connection, interview_id)
+
+    async def write(connection: Connection) -> int:
+        if kinds & _ENDING:
+            await connection.execute(LOCK_INTERVIEW, header.job_id, storable(header.interview_id))
+        written = 0
+        for start in range(0, max(len(rows), 1), _BATCH):
+            batch = write_of(header, rows[start : start + _BATCH])
+            (result,) = await connection.fetch(batch.query, *batch.parameters)
+            if not result["stored"]:
+                await check_schema(connection)
+                return 0
+            written += result["written"]
+        if "condition" in kinds:
+            await connection.execute(CONDITIONS, header.job_id)
+        if kinds & _ENDING:
+            interview_id = await connection.fetchval(PROGRESS, header.job_id)
+            if interview_id is not None:
+                await settle(connection, interview_id)
+        return written
+
+    return await db.run("ship", write, budget_s=budget_s)
 
 
 def _rows(
@@ -145,14 +162,10 @@ def _rows(
 
 async def get_job(db: Database, job_id: str, *, budget_s: float = BUDGET_S) -> Job | None:
     """Return the job; None if the database has no such job."""
-    row = await db.run(
-        "get_job",
-        lambda connection: connection.fetchrow(
-            "SELECT * FROM jobs WHERE job_id = $1", storable(job_id)
-        ),
-        budget_s=budget_s,
+    rows = await db.fetch(
+        "get_job", "SELECT * FROM jobs WHERE job_id = $1", storable(job_id), budget_s=budget_s
     )
-    return None if row is None else _job(row)
+    return _job(rows[0]) if rows else None
 
 
 async def list_jobs(
@@ -166,14 +179,11 @@ async def list_jobs(
 
     If `interview_id` is given, return only jobs of that interview.
     """
-    rows = await db.run(
+    rows = await db.fetch(
         "list_jobs",
-        lambda connection: connection.fetch(
-            "SELECT * FROM jobs WHERE $1::text IS NULL OR interview_id = $1"
-            " ORDER BY started_at DESC NULLS LAST, job_id LIMIT $2",
-            storable(interview_id),
-            limit,
-        ),
+        "SELECT * FROM jobs WHERE $1::text IS NULL OR interview_id = $1"
+        " ORDER BY started_at DESC NULLS LAST, job_id LIMIT $2",
+        *(storable(interview_id), limit),
         budget_s=budget_s,
     )
     return [_job(row) for row in rows]
@@ -183,11 +193,10 @@ async def records_of(
     db: Database, job_id: str, *, budget_s: float = BUDGET_S
 ) -> list[dict[str, Any]]:
     """Return the job's journal records that are ingested, in the order of the journal."""
-    rows = await db.run(
+    rows = await db.fetch(
         "records_of",
-        lambda connection: connection.fetch(
-            "SELECT record FROM job_records WHERE job_id = $1 ORDER BY seq", storable(job_id)
-        ),
+        "SELECT record FROM job_records WHERE job_id = $1 ORDER BY seq",
+        storable(job_id),
         budget_s=budget_s,
     )
     return [json.loads(row["record"]) for row in rows]
@@ -201,16 +210,13 @@ async def last_seq(
     Return None if no such record is stored. Raises DatabaseUnavailable or DatabaseOperationFailed
     if the database operation fails.
     """
-    last = await db.run(
+    (row,) = await db.fetch(
         "last_seq",
-        lambda connection: connection.fetchval(
-            "SELECT max(seq) FROM job_records WHERE job_id = $1 AND kind <> $2",
-            storable(job_id),
-            but,
-        ),
+        "SELECT max(seq) AS last FROM job_records WHERE job_id = $1 AND kind <> $2",
+        *(storable(job_id), but),
         budget_s=budget_s,
     )
-    return None if last is None else int(last)
+    return None if row["last"] is None else int(row["last"])
 
 
 def _job(row: Row) -> Job:

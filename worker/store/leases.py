@@ -1,8 +1,9 @@
-"""Leases of interviews: take, renew, check and release. Times come from the database's clock.
+"""Leases of interviews: take, check and release. Times come from the database's clock.
 
-A lease is live until it expires. If no worker has reached the database for half a lease duration,
-no lease expires. From the time at which a worker reaches the database again, no lease expires for
-one whole lease duration.
+A lease is live until it expires. Each row has the duration that its holder chose, so that workers
+with different settings judge a lease in the same way. If no worker has reached the database for
+half a lease duration, no lease expires. From the time at which a worker reaches the database again,
+no lease expires for one whole lease duration. `heartbeat` renews leases and records the contact.
 docs/explanation/continuity.md explains the reason.
 """
 
@@ -15,31 +16,51 @@ from states import Outcome, Reason
 from worker.store.database import BUDGET_S
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from worker.store.connection import Connection
+    from worker.store.connection import Connection, Row
     from worker.store.database import Database
+    from worker.store.scope import Scope
 
-#: Longest plausible time until a lease expires, in lease durations. A lease with a later expiry
-#: counts as expired, because it was written before the database's clock was set back.
+NOW: Final = "clock_timestamp()"
+#: Longest plausible time until a lease expires, in durations of this lease. A lease with a later
+#: expiry counts as expired, because it was written before the database's clock was set back.
 _FAR: Final = 10
-#: Time in lease durations. If no worker has reached the database for longer than this time, all
-#: workers count as cut off from the database, and no lease expires.
-_GAP: Final = 0.5
+#: Share of a lease that must be left when a job checks its lease. With less, the worker has missed
+#: a renewal, and the job renews the lease itself.
+_ENOUGH: Final = 0.85
+#: Number of attempts of `take_lease`. An attempt is repeated if another job has changed the row
+#: while the statement waited for the row's lock.
+_ATTEMPTS: Final = 3
 
-
-def expired(lease_s: str) -> str:
-    """Return the SQL condition that the lease of a row has expired.
-
-    `lease_s` is the placeholder of the query parameter with the lease duration in seconds, such as
-    `$1`.
-    """
-    now, lease = "clock_timestamp()", f"make_interval(secs => {lease_s})"
-    return (
-        f"(lease_job IS NOT NULL AND lease_expires NOT BETWEEN {now} AND {now} + {_FAR} * {lease}"
-        f" AND EXISTS (SELECT FROM lease_contact WHERE calm_until NOT BETWEEN {now} AND {now}"
-        f" + {_FAR} * {lease} AND seen BETWEEN {now} - {_GAP} * {lease} AND {now} + {lease}))"
-    )
+#: SQL condition that the lease `held`, a row of `leases`, has expired, with the row `contact` of
+#: `lease_contact`.
+LAPSED: Final = (
+    f"held.expires NOT BETWEEN {NOW} AND {NOW} + {_FAR} * make_interval(secs => held.lease_s)"
+    f" AND {NOW} NOT BETWEEN contact.calm_since"
+    " AND contact.calm_since + make_interval(secs => held.lease_s)"
+    f" AND contact.seen BETWEEN {NOW} - make_interval(secs => contact.gap_s)"
+    f" AND {NOW} + make_interval(secs => contact.gap_s)"
+)
+#: SQL condition that the lease of a row of `interviews` has expired. The fencing token is compared,
+#: because a concurrent job may have taken the interview since the statement began.
+EXPIRED: Final = (
+    "EXISTS (SELECT FROM leases AS held, lease_contact AS contact"
+    " WHERE held.interview_id = interviews.interview_id AND held.token = interviews.token"
+    f" AND {LAPSED})"
+)
+#: SQL condition that a row of `interviews` may be opened: no other open interview has its room.
+ROOM_FREE: Final = (
+    "(interviews.status <> 'ended' OR interviews.shares_room OR NOT EXISTS ("
+    "SELECT FROM interviews AS other WHERE other.room = interviews.room"
+    " AND coalesce(other.livekit_url, '') = coalesce(interviews.livekit_url, '')"
+    " AND other.status <> 'ended' AND NOT other.shares_room))"
+)
+#: SQL condition under which a job may take an interview's lease: the interview is not over. The
+#: property `Interview.is_over` has the same rule, except for the room.
+NOT_OVER: Final = (
+    "(interviews.status <> 'ended' OR interviews.outcome = 'failed'"
+    " OR (interviews.outcome, interviews.reason) = "
+    f"('{Outcome.CANCELLED}', '{Reason.SHUTDOWN_REQUESTED}')) AND {ROOM_FREE}"
+)
 
 
 class LeaseHeld(Exception):
@@ -63,97 +84,96 @@ class Holder:
     job_id: str | None
 
 
-#: SQL condition under which a job may take an interview's lease: the interview is not over. The
-#: property `Interview.is_over` has the same rule.
-_NOT_OVER: Final = (
-    "(status <> 'ended' OR outcome = 'failed' OR (outcome, reason) = "
-    f"('{Outcome.CANCELLED}', '{Reason.SHUTDOWN_REQUESTED}'))"
+#: One statement, so that it costs two round trips and holds no row lock over a round trip. The
+#: interview's row is locked before the job's row, as everywhere else. The token in the job's row
+#: lets `interview_status.settle` ignore the end of a job that has lost its lease, even if the job
+#: itself never received the token. The last part reads the state from before the statement.
+_TAKE: Final = f"""
+WITH taken AS (
+    UPDATE interviews SET token = token + (lease_job IS DISTINCT FROM $2)::integer,
+        lease_job = $2,
+        -- An interviewer is joining now. Therefore the status becomes "dispatched", even if the
+        -- dispatch was not stored, or if the failure of an earlier job was stored.
+        status = CASE WHEN status = 'running' THEN status ELSE 'dispatched' END,
+        outcome = NULL, reason = NULL, untaken = 0,
+        agent_name = coalesce($4::text, agent_name),
+        livekit_url = coalesce($5::text, livekit_url)
+    WHERE interview_id = $1 AND {NOT_OVER}
+        AND (lease_job IS NULL OR lease_job = $2 OR {EXPIRED})
+    RETURNING interview_id, token
+), held AS (
+    INSERT INTO leases (interview_id, token, job_id, lease_s, expires)
+    SELECT interview_id, token, $2::text, $3::float8,
+        {NOW} + make_interval(secs => $3::float8) FROM taken
+    ON CONFLICT (interview_id) DO UPDATE SET token = excluded.token, job_id = excluded.job_id,
+        worker_id = CASE WHEN leases.job_id = excluded.job_id THEN leases.worker_id END,
+        lease_s = excluded.lease_s, expires = excluded.expires
+), job AS (
+    INSERT INTO jobs (job_id, interview_id, token)
+    SELECT $2::text, interview_id, token FROM taken
+    ON CONFLICT (job_id) DO UPDATE SET
+        interview_id = coalesce(jobs.interview_id, excluded.interview_id),
+        token = greatest(jobs.token, excluded.token)
 )
-
-
-#: SQL statement that stores a job's fencing token in the job's row. With the stored token
-#: `interview_status.settle` can ignore the end of a job that has lost its lease, even if the job
-#: itself never received the token.
-_JOB_OF_LEASE: Final = (
-    "INSERT INTO jobs (job_id, interview_id, token) VALUES ($1, $2, $3)"
-    " ON CONFLICT (job_id) DO UPDATE SET"
-    " interview_id = coalesce(jobs.interview_id, excluded.interview_id),"
-    " token = greatest(jobs.token, excluded.token)"
-)
+SELECT (SELECT token FROM taken) AS taken, token, lease_job, ({NOT_OVER}) AS is_open
+FROM interviews WHERE interview_id = $1
+"""
 
 
 async def take_lease(
-    db: Database, interview_id: str, *, job_id: str, lease_s: float, budget_s: float = BUDGET_S
+    db: Database,
+    interview_id: str,
+    *,
+    job_id: str,
+    lease_s: float,
+    scope: Scope | None = None,
+    budget_s: float = BUDGET_S,
 ) -> int | None:
     """Take the interview's lease for `lease_s` seconds; return the fencing token.
 
     Each job that takes the lease gets a higher token. A job that already holds the lease keeps its
-    token. Return None if the interview is over or does not exist. Raises LeaseHeld if another job's
-    lease is live, and DatabaseUnavailable or DatabaseOperationFailed if the database operation
-    fails.
+    token. With `scope`, the interview belongs to the workers of that scope from now on. Return None
+    if the interview is over or does not exist. Raises LeaseHeld if another job's lease is live, and
+    DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
-    # Use a single statement, so that a concurrent job waits for the row lock and then sees this
-    # job's write.
-    take = (
-        "UPDATE interviews SET token = token + (lease_job IS DISTINCT FROM $2)::integer,"
-        " lease_job = $2, lease_worker = NULL,"
-        " lease_expires = clock_timestamp() + make_interval(secs => $3),"
-        # An interviewer is joining now. Therefore the status becomes "dispatched", even if the
-        # dispatch was not stored, or if the failure of an earlier job was stored.
-        " status = CASE WHEN status = 'running' THEN status ELSE 'dispatched' END,"
-        " outcome = NULL, reason = NULL, untaken = 0"
-        f" WHERE interview_id = $1 AND {_NOT_OVER}"
-        f" AND (lease_job IS NULL OR lease_job = $2 OR {expired('$3')}) RETURNING token"
-    )
-
-    async def operation(connection: Connection) -> int | None:
-        token = await connection.fetchval(take, interview_id, job_id, lease_s)
-        if token is not None:
-            await connection.execute(_JOB_OF_LEASE, job_id, interview_id, token)
-            return int(token)
-        other = await connection.fetchval(
-            "SELECT token FROM interviews WHERE interview_id = $1 AND lease_job <> $2"
-            f" AND {_NOT_OVER}",
-            interview_id,
-            job_id,
+    agent_name, livekit = (scope.agent_name, scope.livekit) if scope is not None else (None, None)
+    row: Row | None = None
+    for _ in range(_ATTEMPTS):
+        found = await db.fetch(
+            "take_lease",
+            _TAKE,
+            *(interview_id, job_id, lease_s, agent_name, livekit),
+            budget_s=budget_s,
         )
-        if other is not None:
-            raise LeaseHeld(int(other))
-        return None
+        row = found[0] if found else None
+        if row is None or (row["taken"] is None and not row["is_open"]):
+            return None
+        if row["taken"] is not None:
+            return int(row["taken"])
+        if row["lease_job"] not in (None, job_id):
+            break
+    raise LeaseHeld(int(row["token"]) if row is not None else 0)
 
-    return await db.run("take_lease", operation, budget_s=budget_s)
 
-
-async def renew_leases(
-    db: Database,
-    job_ids: Collection[str],
-    *,
-    worker_id: str,
-    lease_s: float,
-    budget_s: float = BUDGET_S,
-) -> set[str]:
-    """Renew the leases of the jobs `job_ids`, and record that a worker reached the database.
-
-    One SQL statement renews the leases and records the contact. Return the ids of those jobs in
-    `job_ids` that hold a lease. Raises DatabaseUnavailable or DatabaseOperationFailed if the
-    database operation fails.
-    """
-    renew = (
-        "WITH contact AS ("
-        " UPDATE lease_contact SET seen = clock_timestamp(), calm_until = CASE"
-        f" WHEN seen BETWEEN clock_timestamp() - {_GAP} * make_interval(secs => $3)"
-        " AND clock_timestamp() + make_interval(secs => $3) THEN calm_until"
-        " ELSE clock_timestamp() + make_interval(secs => $3) END)"
-        " UPDATE interviews SET lease_worker = $2,"
-        " lease_expires = clock_timestamp() + make_interval(secs => $3)"
-        " WHERE lease_job = ANY($1::text[]) RETURNING lease_job"
-    )
-    rows = await db.run(
-        "renew_leases",
-        lambda connection: connection.fetch(renew, list(job_ids), worker_id, lease_s),
-        budget_s=budget_s,
-    )
-    return {row["lease_job"] for row in rows}
+_KEEP: Final = f"""
+WITH restored AS (
+    UPDATE interviews SET token = $3, lease_job = $2, status = 'running', outcome = NULL,
+        reason = NULL
+    WHERE interview_id = $1 AND token < $3 RETURNING interview_id
+), held_again AS (
+    INSERT INTO leases (interview_id, token, job_id, lease_s, expires)
+    SELECT interview_id, $3::bigint, $2::text, $4::float8,
+        {NOW} + make_interval(secs => $4::float8) FROM restored
+    ON CONFLICT (interview_id) DO UPDATE SET token = excluded.token, job_id = excluded.job_id,
+        worker_id = NULL, lease_s = excluded.lease_s, expires = excluded.expires
+), renewed AS (
+    UPDATE leases SET expires = {NOW} + make_interval(secs => $4::float8), lease_s = $4::float8
+    WHERE interview_id = $1 AND job_id = $2 AND token = $3
+        AND expires < {NOW} + make_interval(secs => $4::float8 * {_ENOUGH})
+        AND NOT EXISTS (SELECT FROM restored)
+)
+SELECT token, lease_job FROM interviews WHERE interview_id = $1
+"""
 
 
 async def keep_lease(
@@ -168,36 +188,31 @@ async def keep_lease(
     """Return the holder of the interview's lease; None if the interview does not exist.
 
     The job's worker normally renews the lease. If this job still holds the lease with `token` and
-    less than half of the lease duration is left, the worker is stalled, and this function renews
-    the lease. If the token in the database is lower than `token`, the database was restored from a
-    backup. In that case the function stores this job's lease and token again, and returns the
-    holder that the backup contained. Raises DatabaseUnavailable or DatabaseOperationFailed if the
-    database operation fails.
+    the last renewal is too old, the worker is stalled, and this function renews the lease. If the
+    token in the database is lower than `token`, the database was restored from a backup. In that
+    case the function stores this job's lease and token again, and returns the holder that the
+    backup contained. Raises DatabaseUnavailable or DatabaseOperationFailed if the database
+    operation fails.
     """
-    keep = (
-        "WITH kept AS ("
-        " UPDATE interviews SET lease_expires = clock_timestamp() + make_interval(secs => $4),"
-        " token = $3, lease_job = $2,"
-        " status = CASE WHEN token < $3 THEN 'running' ELSE status END,"
-        " outcome = CASE WHEN token < $3 THEN NULL ELSE outcome END,"
-        " reason = CASE WHEN token < $3 THEN NULL ELSE reason END"
-        " WHERE interview_id = $1 AND (token < $3 OR (lease_job = $2 AND token = $3"
-        " AND lease_expires < clock_timestamp() + make_interval(secs => $4 / 2))))"
-        " SELECT token, lease_job FROM interviews WHERE interview_id = $1"
+    found = await db.fetch(
+        "keep_lease", _KEEP, *(interview_id, job_id, token, lease_s), budget_s=budget_s
     )
-    row = await db.run(
-        "keep_lease",
-        lambda connection: connection.fetchrow(keep, interview_id, job_id, token, lease_s),
-        budget_s=budget_s,
-    )
-    return None if row is None else Holder(token=row["token"], job_id=row["lease_job"])
+    if not found:
+        return None
+    return Holder(token=found[0]["token"], job_id=found[0]["lease_job"])
+
+
+_RELEASE: Final = """
+WITH released AS (
+    UPDATE interviews SET lease_job = NULL
+    WHERE interview_id = $1 AND EXISTS (
+        SELECT FROM jobs WHERE jobs.job_id = interviews.lease_job AND jobs.outcome IS NOT NULL
+    ) RETURNING interview_id
+)
+DELETE FROM leases USING released WHERE leases.interview_id = released.interview_id
+"""
 
 
 async def release_ended(connection: Connection, interview_id: str) -> None:
     """Release the interview's lease immediately if the job that holds the lease has ended."""
-    await connection.execute(
-        "UPDATE interviews SET lease_job = NULL, lease_worker = NULL, lease_expires = NULL"
-        " WHERE interview_id = $1 AND EXISTS (SELECT FROM jobs"
-        " WHERE jobs.job_id = interviews.lease_job AND jobs.outcome IS NOT NULL)",
-        interview_id,
-    )
+    await connection.execute(_RELEASE, interview_id)

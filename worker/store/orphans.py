@@ -1,24 +1,26 @@
-"""Find orphaned interviews (without an interviewer), and claim the right to redispatch one.
+"""Find orphaned interviews: open interviews without an interviewer.
 
-Only one worker searches for orphaned interviews. That worker is the leader, which holds the leader
-lock, a row in the table `duties`. The leader lock does not prevent a double dispatch. The fencing
-token prevents a double dispatch, because the statement that claims a dispatch also raises the
-token.
+Only one worker of each scope searches for orphaned interviews, the leader (`leader_lock`). The
+caller checks whether the candidate is in the room, because the database does not know the
+participants of a room. `record_looks` stores what that check found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from states import Outcome, Reason
 from worker.store.database import BUDGET_S
-from worker.store.interviews import Interview, interview_of
-from worker.store.leases import expired
+from worker.store.interviews import INTERVIEW_FIELDS, Interview, interview_of
+from worker.store.leases import EXPIRED, LAPSED, NOW, ROOM_FREE
+from worker.store.scope import in_scope
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from worker.store.database import Database
+    from worker.store.scope import Scope
 
 #: End reasons of a job that justify a redispatch of the interview: the job or its process failed,
 #: but not the interview.
@@ -38,41 +40,57 @@ WORTH_ANOTHER_TRY: Final = (
 )
 #: Reason of a redispatch: the interview lost its interviewer, and no job reported why.
 LEASE_EXPIRED: Final = "LeaseExpired"
-#: Reason of a redispatch: no worker took the last dispatch. LiveKit dropped the dispatch, or waits
-#: for a worker that does not answer.
+#: Reason of a redispatch: no worker took the last dispatch. LiveKit does not repeat a dispatch that
+#: no worker takes, for example because no worker was free, or because it asked a worker that did
+#: not answer.
 NOT_TAKEN: Final = "NotTaken"
 #: Reason of a redispatch: the last job handed the interview over. A handover is not a failure, so
 #: the redispatch has no delay.
 HANDED_OVER: Final = Reason.HANDOVER_REQUESTED
 #: Reason of a redispatch: a worker claimed the last dispatch in the database, but could not send
-#: the dispatch to LiveKit. See `give_back_dispatch`.
+#: the dispatch to LiveKit. See `claims.give_back_dispatch`.
 NOT_SENT: Final = "NotSent"
+#: Reason of a redispatch: the candidate had not come or had left, and is in the room now.
+CANDIDATE_CAME: Final = "CandidateCame"
 #: Reasons for which a redispatch does not count towards `Limits.tries`, because no job has failed.
-_UNCOUNTED: Final = (HANDED_OVER, NOT_TAKEN)
+UNCOUNTED: Final = (HANDED_OVER, NOT_TAKEN, CANDIDATE_CAME)
+#: Reasons that a worker did not answer or a candidate came late. An interview that was broken off
+#: is more urgent, because its candidate waits in the middle of the interview.
+_LESS_URGENT: Final = (NOT_TAKEN, CANDIDATE_CAME)
 
 #: Seconds after which a dispatch counts as not taken; a worker normally takes a dispatch within
 #: milliseconds. Each consecutive dispatch that no worker takes gets 1.5 times as long as the
 #: previous dispatch, up to the join deadline.
 _TAKES_S: Final = 2
-#: Seconds since the last change of an interview after which the interview is no longer
-#: redispatched.
+#: Seconds since the end of a failed job after which its interview is no longer redispatched.
 _LOOKED_AT_S: Final = 600
 #: Seconds without a dispatch after which an interview's number of redispatches (`Interview.tries`)
 #: counts as 0.
 _FORGOTTEN_S: Final = 300
-#: Maximum number of interviews that one call of `find_orphaned` returns. The next call returns
-#: further interviews.
-_AT_A_TIME: Final = 50
+#: Seconds after an outage of the database during which an interview without a lease is left alone:
+#: its job may have begun during the outage, and takes the lease within this time. The longest delay
+#: between two attempts to reach the database is 5 s.
+_AFTER_OUTAGE_S: Final = 6
+#: Maximum number of interviews that one call of `find_orphaned` returns. `record_looks` takes these
+#: interviews out of the next call, so that the next call returns further interviews.
+AT_A_TIME: Final = 200
+#: Delay in seconds until the second look at an interview that could not be helped, and the longest
+#: delay. Each look multiplies the delay by 1.5. An interview that was broken off has a shorter
+#: delay, because its candidate may return at any time.
+_LOOK_AGAIN_S: Final = 0.4
+_URGENT_AGAIN_S: Final = 1.0
+_LATER_AGAIN_S: Final = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits of redispatch: lease, join deadline and delay in seconds, and maximum redispatches."""
+    """Limits of redispatch: join deadline and delay in seconds, and maximum redispatches."""
 
-    lease_s: float
     join_s: float
     delay_s: float
     tries: int
+    #: The interviews that belong to the worker.
+    scope: Scope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,68 +103,111 @@ class OrphanedInterview:
     #: Id of the last interviewer's job. The last interviewer may still be a participant of the
     #: room.
     last_job: str | None
+    #: True if the last look did not find the candidate in the room.
+    was_absent: bool = False
 
 
-_NOW = "clock_timestamp()"
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Result of a check of an orphaned interview that got no new interviewer."""
+
+    found: OrphanedInterview
+    #: True if the candidate is not in the room.
+    absent: bool
+
+
 #: SQL expression for `Interview.tries`, the number of counted redispatches; 0 if the last dispatch
 #: is older than `_FORGOTTEN_S`.
 TRIES: Final = (
-    f"(CASE WHEN dispatched_at > {_NOW} - interval '{_FORGOTTEN_S} s' THEN tries ELSE 0 END)"
+    f"(CASE WHEN dispatched_at > {NOW} - interval '{_FORGOTTEN_S} s' THEN tries ELSE 0 END)"
 )
-_NOT_SENT = (
-    "status = 'dispatched' AND lease_job IS NULL AND dispatched_at IS NULL"
-    f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s'"
+#: SQL condition that the workers are in contact with the database, and that no outage has ended
+#: just now.
+_SETTLED = (
+    f"EXISTS (SELECT FROM lease_contact AS contact WHERE {NOW} NOT BETWEEN contact.calm_since"
+    f" AND contact.calm_since + interval '{_AFTER_OUTAGE_S} s'"
+    f" AND contact.seen BETWEEN {NOW} - make_interval(secs => contact.gap_s)"
+    f" AND {NOW} + make_interval(secs => contact.gap_s))"
 )
-_LOST_AFTER_S = f"least({_TAKES_S} * 1.5 ^ least(untaken, 9), $2)"
+_IN_WINDOW = f"closes_at > {NOW}"
+_NOT_SENT = "(status = 'dispatched' AND lease_job IS NULL AND dispatched_at IS NULL)"
+_LOST_AFTER_S = f"least({_TAKES_S} * 1.5 ^ least(untaken, 9), $1::float8)"
 _NOT_TAKEN = (
-    "status = 'dispatched' AND lease_job IS NULL"
-    f" AND dispatched_at BETWEEN {_NOW} - interval '{_LOOKED_AT_S} s'"
-    f" AND {_NOW} - make_interval(secs => {_LOST_AFTER_S})"
+    f"(status = 'dispatched' AND lease_job IS NULL AND {_IN_WINDOW}"
+    f" AND dispatched_at <= {NOW} - make_interval(secs => {_LOST_AFTER_S}))"
 )
 _HANDED_OVER = (
-    "status IN ('dispatched', 'running') AND lease_job IS NULL"
-    f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s'"
+    "(status IN ('dispatched', 'running') AND lease_job IS NULL"
     " AND EXISTS (SELECT FROM jobs WHERE jobs.interview_id = interviews.interview_id"
     f" AND jobs.outcome = '{Outcome.HANDED_OVER}' AND jobs.reason = '{HANDED_OVER}'"
-    " AND coalesce(jobs.token, 0) = interviews.token)"
+    " AND coalesce(jobs.token, 0) = interviews.token))"
 )
+_CANDIDATE_CAME = f"(status = 'waiting' AND lease_job IS NULL AND {_IN_WINDOW})"
 #: SQL expression for the reason why an interview has no interviewer; null if no reason justifies a
-#: redispatch. Its parameters are $1 lease and $2 join deadline, in seconds, and $3 the reasons in
-#: `WORTH_ANOTHER_TRY`. The condition `_DUE` also uses $4 delay in seconds and $5 maximum tries.
-_WHY = (
+#: redispatch. Its parameters are $1 join deadline in seconds, and $2 the reasons in
+#: `WORTH_ANOTHER_TRY`. The condition `DUE` also uses $3 delay in seconds and $4 maximum tries.
+WHY: Final = (
     "CASE"
     f" WHEN {_HANDED_OVER} THEN '{HANDED_OVER}'"
-    f" WHEN status IN ('dispatched', 'running') AND {expired('$1')}"
-    f" AND lease_expires > {_NOW} - interval '{_LOOKED_AT_S} s' THEN '{LEASE_EXPIRED}'"
+    f" WHEN status IN ('dispatched', 'running') AND {EXPIRED} THEN '{LEASE_EXPIRED}'"
     # A job that runs without the lease takes the lease within a second. If no job holds the lease
     # after the join deadline, the interview has lost its interviewer.
-    " WHEN status = 'running' AND lease_job IS NULL"
-    f" AND updated_at BETWEEN {_NOW} - interval '{_LOOKED_AT_S} s'"
-    f" AND {_NOW} - make_interval(secs => $2)"
+    f" WHEN status = 'running' AND lease_job IS NULL AND {_SETTLED}"
+    f" AND updated_at <= {NOW} - make_interval(secs => $1::float8)"
     f" THEN '{LEASE_EXPIRED}'"
-    f" WHEN {_NOT_SENT} THEN '{NOT_SENT}'"
-    f" WHEN {_NOT_TAKEN} THEN '{NOT_TAKEN}'"
+    f" WHEN {_NOT_SENT} AND {_SETTLED} THEN '{NOT_SENT}'"
+    f" WHEN {_NOT_TAKEN} AND {_SETTLED} THEN '{NOT_TAKEN}'"
+    f" WHEN {_CANDIDATE_CAME} THEN '{CANDIDATE_CAME}'"
     " WHEN status = 'ended' AND outcome = 'failed' AND lease_job IS NULL"
-    f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s' AND reason = ANY($3::text[])"
+    f" AND updated_at > {NOW} - interval '{_LOOKED_AT_S} s' AND reason = ANY($2::text[])"
     " THEN reason END"
 )
-_DUE = (
-    f"({_HANDED_OVER} OR {_NOT_TAKEN} OR {_NOT_SENT} OR {TRIES} < $5 AND ({TRIES} = 0"
-    f" OR dispatched_at <= {_NOW} - make_interval(secs => $4 * 2 ^ ({TRIES} - 1))))"
+#: SQL condition that a redispatch is not counted towards the tries.
+FREE: Final = f"({_HANDED_OVER} OR {_NOT_TAKEN} OR {_CANDIDATE_CAME})"
+#: SQL condition that a redispatch was lost, because no worker took it.
+UNTAKEN: Final = _NOT_TAKEN
+DUE: Final = (
+    f"({FREE} OR {_NOT_SENT} OR {TRIES} < $4::integer AND ({TRIES} = 0"
+    f" OR dispatched_at <= {NOW}"
+    f" - make_interval(secs => $3::float8 * 2 ^ ({TRIES} - 1)))) AND {ROOM_FREE}"
 )
-_CANDIDATES = (
-    "(status IN ('dispatched', 'running')"
-    f" OR (outcome = 'failed' AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s'))"
+#: Query for orphaned interviews. The parameters from $5 on are those of `in_scope`, then a job id
+#: and a room. `candidates` uses only indexes and the small table `leases`.
+_FIND: Final = f"""
+WITH candidates AS (
+    SELECT interview_id FROM leases AS held, lease_contact AS contact WHERE {LAPSED}
+    UNION SELECT interview_id FROM interviews
+        WHERE status IN ('dispatched', 'running', 'waiting') AND lease_job IS NULL
+    UNION SELECT interview_id FROM interviews
+        WHERE outcome = 'failed' AND updated_at > {NOW} - interval '{_LOOKED_AT_S} s'
+), found AS (
+    SELECT interviews.*, {WHY} AS why, looked.look_again_at,
+        looked.absent_since IS NOT NULL AS was_absent,
+        lease.worker_id AS held_by, lease.expires AS held_until
+    FROM candidates JOIN interviews USING (interview_id)
+    LEFT JOIN leases AS lease
+        ON lease.interview_id = interviews.interview_id AND lease.token = interviews.token
+    LEFT JOIN orphans AS looked
+        ON looked.interview_id = interviews.interview_id AND looked.token = interviews.token
+    WHERE {in_scope("$5", "$6", "$7")} AND {DUE}
+        AND CASE WHEN $8::text IS NULL AND $9::text IS NULL
+            THEN looked.look_again_at IS NULL OR looked.look_again_at <= {NOW}
+            ELSE ($8 IS NULL OR interviews.interview_id =
+                (SELECT interview_id FROM jobs WHERE job_id = $8))
+                AND ($9 IS NULL OR room = $9) END
 )
-_LAST_JOB = (
-    "coalesce(lease_job, (SELECT job_id FROM jobs WHERE jobs.interview_id = found.interview_id"
-    " ORDER BY coalesce(jobs.token, 0) DESC, started_at DESC NULLS LAST LIMIT 1))"
-)
+SELECT {INTERVIEW_FIELDS}, held_by AS lease_worker, held_until AS lease_expires, why, was_absent,
+    coalesce(lease_job, (SELECT job_id FROM jobs WHERE jobs.interview_id = found.interview_id
+        ORDER BY coalesce(jobs.token, 0) DESC, started_at DESC NULLS LAST LIMIT 1)) AS last_job
+FROM found WHERE why IS NOT NULL
+ORDER BY why = ANY($10::text[]), look_again_at NULLS FIRST, interview_id LIMIT {AT_A_TIME}
+"""
 
 
-def _parameters(limits: Limits) -> tuple[object, ...]:
+def parameters(limits: Limits) -> tuple[object, ...]:
+    """Return the values of the parameters $1 to $4 of `WHY` and `DUE`."""
     reasons = [str(reason) for reason in WORTH_ANOTHER_TRY]
-    return limits.lease_s, limits.join_s, reasons, limits.delay_s, limits.tries
+    return limits.join_s, reasons, limits.delay_s, limits.tries
 
 
 async def find_orphaned(
@@ -157,167 +218,82 @@ async def find_orphaned(
     room: str | None = None,
     budget_s: float = BUDGET_S,
 ) -> list[OrphanedInterview]:
-    """Return the interviews that may be redispatched now.
+    """Return at most `AT_A_TIME` interviews that may be redispatched now, the most urgent first.
 
-    If `job_id` or `room` is given, return only the interview of that job or in that room. The
-    caller must check that the candidate is in the room, because the database does not know the
-    participants of a room. Raises DatabaseUnavailable or DatabaseOperationFailed if the database
-    operation fails.
+    An interview that was broken off comes before a dispatch that nobody took. Within each group an
+    interview that was never looked at comes first. An interview that could not be helped is left
+    out until its back-off is over (see `record_looks`).
+
+    If `job_id` or `room` is given, return only the interview of that job or in that room, without
+    the back-off. The caller must check that the candidate is in the room, because the database does
+    not know the participants of a room. Raises DatabaseUnavailable or DatabaseOperationFailed if
+    the database operation fails.
     """
-    query = (
-        f"SELECT *, {_LAST_JOB} AS last_job FROM ("
-        f"SELECT *, {_WHY} AS why FROM interviews WHERE {_CANDIDATES} AND {_DUE}"
-        " AND ($6::text IS NULL"
-        " OR interview_id = (SELECT interview_id FROM jobs WHERE job_id = $6))"
-        " AND ($7::text IS NULL OR room = $7)"
-        f") AS found WHERE why IS NOT NULL LIMIT {_AT_A_TIME}"
-    )
-    rows = await db.run(
+    rows = await db.fetch(
         "find_stranded",
-        lambda connection: connection.fetch(query, *_parameters(limits), job_id, room),
+        _FIND,
+        *parameters(limits),
+        *limits.scope.parameters,
+        *(job_id, room, list(_LESS_URGENT)),
         budget_s=budget_s,
     )
     return [
-        OrphanedInterview(interview=interview_of(row), why=row["why"], last_job=row["last_job"])
+        OrphanedInterview(
+            interview=interview_of(row),
+            why=row["why"],
+            last_job=row["last_job"],
+            was_absent=row["was_absent"],
+        )
         for row in rows
     ]
 
 
-async def claim_dispatch(
-    db: Database, found: OrphanedInterview, limits: Limits, *, budget_s: float = BUDGET_S
-) -> int | None:
-    """Claim the right to redispatch the interview; return the token of the new dispatch.
-
-    Only one of several concurrent claims succeeds. The claim raises the token, so that any earlier
-    interviewer mutes itself. Return None if another worker was faster, or if the interview has an
-    interviewer after all. Raises DatabaseUnavailable or DatabaseOperationFailed if the database
-    operation fails.
-    """
-    claim = (
-        "UPDATE interviews SET token = token + 1, dispatch_token = token + 1, dispatch_id = NULL,"
-        f" tries = {TRIES} + CASE WHEN {_HANDED_OVER} OR {_NOT_TAKEN} THEN 0 ELSE 1 END,"
-        f" untaken = CASE WHEN {_NOT_TAKEN} THEN untaken + 1 ELSE 0 END,"
-        f" dispatched_at = {_NOW}, updated_at = {_NOW},"
-        " status = 'dispatched', outcome = NULL, reason = NULL,"
-        " lease_job = NULL, lease_worker = NULL, lease_expires = NULL"
-        f" WHERE interview_id = $6 AND token = $7 AND ({_WHY}) IS NOT NULL AND {_DUE}"
-        " RETURNING token"
-    )
-    which = found.interview.interview_id, found.interview.token
-    token = await db.run(
-        "claim_dispatch",
-        lambda connection: connection.fetchval(claim, *_parameters(limits), *which),
-        budget_s=budget_s,
-    )
-    return None if token is None else int(token)
+_RECORD: Final = f"""
+WITH looks AS (
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::boolean[], $4::float8[])
+        AS look (interview_id, token, absent, longest_s)
+)
+INSERT INTO orphans AS seen (interview_id, token, absent_since, look_again_at)
+SELECT interview_id, token, CASE WHEN absent THEN {NOW} END,
+    {NOW} + make_interval(secs => {_LOOK_AGAIN_S})
+FROM looks ORDER BY interview_id
+ON CONFLICT (interview_id) DO UPDATE SET
+    token = excluded.token,
+    looks = CASE WHEN seen.token = excluded.token THEN seen.looks + 1 ELSE 1 END,
+    absent_since = CASE WHEN excluded.absent_since IS NOT NULL AND seen.token = excluded.token
+        THEN coalesce(seen.absent_since, excluded.absent_since) ELSE excluded.absent_since END,
+    look_again_at = {NOW} + make_interval(secs => CASE WHEN seen.token = excluded.token
+        THEN least({_LOOK_AGAIN_S} * 1.5 ^ least(seen.looks, 9),
+            (SELECT longest_s FROM looks WHERE looks.interview_id = seen.interview_id))
+        ELSE {_LOOK_AGAIN_S} END)
+RETURNING seen.interview_id,
+    extract(epoch FROM {NOW} - seen.absent_since)::float8 AS absent_s
+"""
 
 
-async def note_dispatch(
-    db: Database, interview_id: str, *, token: int, dispatch_id: str, budget_s: float = BUDGET_S
-) -> None:
-    """Store the id that LiveKit gave to a dispatch, in the row of the dispatched interview.
+async def record_looks(
+    db: Database, looks: Sequence[Look], *, budget_s: float = BUDGET_S
+) -> dict[str, float]:
+    """Store that orphaned interviews were checked and got no interviewer.
 
-    Nothing is stored if `token`, which was claimed for this dispatch, is no longer the interview's
-    dispatch token. Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation
+    Each interview is left out of `find_orphaned` for its back-off. Return the seconds for which
+    each absent candidate has been absent, by interview id. A redispatch raises the interview's
+    token and happens only if the candidate is present, so an absence from before the redispatch
+    does not count. Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation
     fails.
     """
-    await db.run(
-        "note_dispatch",
-        lambda connection: connection.execute(
-            "UPDATE interviews SET dispatch_id = $3"
-            " WHERE interview_id = $1 AND dispatch_token = $2",
-            interview_id,
-            token,
-            dispatch_id,
-        ),
+    if not looks:
+        return {}
+    rows = await db.fetch(
+        "record_looks",
+        _RECORD,
+        [look.found.interview.interview_id for look in looks],
+        [look.found.interview.token for look in looks],
+        [look.absent for look in looks],
+        [
+            _LATER_AGAIN_S if look.found.why in _LESS_URGENT else _URGENT_AGAIN_S
+            for look in looks
+        ],
         budget_s=budget_s,
     )
-
-
-async def give_back_dispatch(
-    db: Database, found: OrphanedInterview, *, token: int, budget_s: float = BUDGET_S
-) -> None:
-    """Undo a claim whose dispatch could not be sent, so that another claim is possible at once.
-
-    The failed dispatch does not count as a try. If an interviewer joins nevertheless, that
-    interviewer keeps the interview. Raises DatabaseUnavailable or DatabaseOperationFailed if the
-    database operation fails.
-    """
-    await db.run(
-        "give_back_dispatch",
-        lambda connection: connection.execute(
-            "UPDATE interviews SET dispatched_at = NULL, tries = greatest(tries - $3, 0)"
-            " WHERE interview_id = $1 AND token = $2 AND dispatch_token = $2"
-            " AND lease_job IS NULL AND dispatch_id IS NULL AND dispatched_at IS NOT NULL",
-            found.interview.interview_id,
-            token,
-            int(found.why not in _UNCOUNTED),
-        ),
-        budget_s=budget_s,
-    )
-
-
-async def end_without_candidate(
-    db: Database, found: OrphanedInterview, limits: Limits, *, budget_s: float = BUDGET_S
-) -> None:
-    """End an interview whose candidate has left and that still has no interviewer.
-
-    The interview's token rises, so that an earlier job that is still alive cannot continue the
-    interview. Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation
-    fails.
-    """
-    end = (
-        "UPDATE interviews SET token = token + 1, status = 'ended', outcome = $6, reason = $7,"
-        f" updated_at = {_NOW}, lease_job = NULL, lease_worker = NULL, lease_expires = NULL"
-        f" WHERE interview_id = $4 AND token = $5 AND status <> 'ended' AND ({_WHY}) IS NOT NULL"
-    )
-    which = found.interview.interview_id, found.interview.token
-    how = Outcome.ABANDONED, Reason.CANDIDATE_LEFT
-    await db.run(
-        "end_without_candidate",
-        lambda connection: connection.execute(end, *_parameters(limits)[:3], *which, *how),
-        budget_s=budget_s,
-    )
-
-
-async def hold_leader_lock(
-    db: Database, duty: str, *, worker_id: str, for_s: float, budget_s: float = BUDGET_S
-) -> bool:
-    """Take or renew a leader lock for `for_s` seconds; return False if another worker holds it.
-
-    Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
-    """
-    held = await db.run(
-        "hold_duty",
-        lambda connection: connection.fetchval(
-            "INSERT INTO duties (duty, worker_id, expires)"
-            f" VALUES ($1, $2, {_NOW} + make_interval(secs => $3))"
-            " ON CONFLICT (duty) DO UPDATE SET worker_id = excluded.worker_id,"
-            " expires = excluded.expires"
-            " WHERE duties.worker_id = excluded.worker_id"
-            f" OR duties.expires NOT BETWEEN {_NOW} AND excluded.expires RETURNING true",
-            duty,
-            worker_id,
-            for_s,
-        ),
-        budget_s=budget_s,
-    )
-    return bool(held)
-
-
-async def drop_leader_locks(
-    db: Database, duties: Collection[str], *, worker_id: str, budget_s: float = BUDGET_S
-) -> None:
-    """Release this worker's leader locks, so that no other worker waits for their expiry.
-
-    Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
-    """
-    await db.run(
-        "drop_duties",
-        lambda connection: connection.execute(
-            "DELETE FROM duties WHERE duty = ANY($1::text[]) AND worker_id = $2",
-            list(duties),
-            worker_id,
-        ),
-        budget_s=budget_s,
-    )
+    return {row["interview_id"]: row["absent_s"] for row in rows if row["absent_s"] is not None}

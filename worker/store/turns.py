@@ -42,33 +42,35 @@ class Turn:
     interim: str = ""
 
 
-#: Query for every turn of the interview $1, ordered by job and then by position in the journal.
+#: Query for every turn of the interviews $1 (an array of ids), ordered by interview, by job, and
+#: then by position in the journal.
 TURNS: Final = """
 WITH hearing AS (
-    SELECT job_id, seq, at, record FROM jobs JOIN job_records USING (job_id)
-    WHERE jobs.interview_id = $1 AND kind = 'hearing' AND seq > (
+    SELECT job_id, jobs.interview_id, seq, at, record
+    FROM jobs JOIN job_records USING (job_id)
+    WHERE jobs.interview_id = ANY($1::text[]) AND kind = 'hearing' AND seq > (
         SELECT coalesce(max(
             CASE WHEN jsonb_typeof(turn.record->'hearing') = 'number'
             THEN (turn.record->>'hearing')::numeric END), -1)
         FROM job_records AS turn WHERE turn.job_id = jobs.job_id AND turn.kind = 'turn'
     )
 ), half_answers AS (
-    SELECT job_id, max(seq) AS seq, max(at) AS at,
+    SELECT job_id, interview_id, max(seq) AS seq, max(at) AS at,
         string_agg(nullif(record->>'final', ''), ' ' ORDER BY seq) AS final,
         nullif((array_agg(record->>'interim' ORDER BY seq DESC))[1], '') AS interim,
         (array_agg(record->>'question_id' ORDER BY seq DESC))[1] AS question_id
-    FROM hearing GROUP BY job_id
+    FROM hearing GROUP BY job_id, interview_id
 ), said AS (
     SELECT job_id, seq, interview_id, at, speaker, question_id, role, text, generated, heard,
         interrupted, late, '' AS interim
-    FROM turns WHERE interview_id = $1
+    FROM turns WHERE interview_id = ANY($1::text[])
     UNION ALL
-    SELECT job_id, seq, $1, at, 'candidate', question_id, NULL, concat_ws(' ', final, interim),
-        NULL, NULL, true, false, coalesce(interim, '')
+    SELECT job_id, seq, interview_id, at, 'candidate', question_id, NULL,
+        concat_ws(' ', final, interim), NULL, NULL, true, false, coalesce(interim, '')
     FROM half_answers WHERE coalesce(final, interim) IS NOT NULL
 )
 SELECT said.* FROM said LEFT JOIN jobs USING (job_id)
-ORDER BY coalesce(jobs.token, 0), jobs.started_at, said.job_id, said.seq
+ORDER BY said.interview_id, coalesce(jobs.token, 0), jobs.started_at, said.job_id, said.seq
 """
 
 

@@ -1,15 +1,22 @@
-"""Move times in the database into the past, so that leases expire without a sleep."""
+"""Leases in a test: renew them, and move times in the database into the past without a sleep."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from worker.store.heartbeat import beat, note_contact
 from worker.store.leases import Holder, keep_lease
+from worker.store.scope import Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from worker.store.database import Database
 
 LEASE_S = 8.0
+SCOPE: Final = Scope(
+    agent_name="interviewer", livekit="ws://127.0.0.1:7880", takes_unnamed=True
+)
 
 
 async def passes(db: Database, table: str, column: str, seconds: float) -> None:
@@ -20,7 +27,24 @@ async def passes(db: Database, table: str, column: str, seconds: float) -> None:
 
 async def lapses(db: Database) -> None:
     """Let all leases expire."""
-    await passes(db, "interviews", "lease_expires", LEASE_S + 0.1)
+    await passes(db, "leases", "expires", LEASE_S + 0.1)
+
+
+async def renew(
+    db: Database,
+    job_ids: Collection[str] = (),
+    *,
+    worker_id: str = "w1",
+    lease_s: float = LEASE_S,
+    scope: Scope = SCOPE,
+) -> set[str]:
+    """Send a heartbeat as a worker does; return the jobs that hold a lease."""
+    found = await beat(
+        db, job_ids, worker_id=worker_id, scope=scope, lease_s=lease_s, row=None
+    )
+    if found.contact_is_due:
+        await note_contact(db, lease_s=lease_s)
+    return set(found.held)
 
 
 async def lease_holder(db: Database, interview_id: str) -> Holder | None:

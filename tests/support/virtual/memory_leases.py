@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,12 +10,14 @@ from typing import Any, cast
 from worker.livekit_api.errors import LiveKitUnreachable
 from worker.store.errors import DatabaseUnavailable
 from worker.store.leases import Holder, LeaseHeld
-from worker.store.orphans import LEASE_EXPIRED, NOT_TAKEN, OrphanedInterview
+from worker.store.orphans import LEASE_EXPIRED, NOT_TAKEN, Look, OrphanedInterview
+from worker.store.scope import Scope
 
 LEASE_S = 3.0
 JOIN_S = 10.0
 ROOM = "room-1"
 CANDIDATE = "candidate-iv-1"
+SCOPE = Scope(agent_name="interviewer", livekit="ws://livekit", takes_unnamed=True)
 
 
 @dataclass(kw_only=True)
@@ -39,6 +41,8 @@ class MemoryLeases:
     #: The tokens of all claimed dispatches.
     claims: list[int] = field(default_factory=list)
     dispatches: list[str] = field(default_factory=list)
+    #: The token and the time of the first of several looks that did not find the candidate.
+    absent_since: tuple[int, float] | None = None
 
     def _ask(self) -> None:
         if self.away:
@@ -50,7 +54,7 @@ class MemoryLeases:
         calm = self.calm_until > self.now
         return self.job is not None and self.expires <= self.now and in_contact and not calm
 
-    async def take_lease(self, database: object, which: str, *, job_id: str, **_: float) -> int:
+    async def take_lease(self, database: object, which: str, *, job_id: str, **_: object) -> int:
         self._ask()
         if self.job not in (None, job_id) and not self.expired:
             raise LeaseHeld(self.token)
@@ -90,12 +94,16 @@ class MemoryLeases:
         waits = self.job is None and self.now - self.dispatched_at >= JOIN_S
         return NOT_TAKEN if waits else None
 
-    async def stranded(self, *, job_id: str | None, room: str | None) -> list[OrphanedInterview]:
+    async def orphaned(self, *, job_id: str | None, room: str | None) -> list[OrphanedInterview]:
         self._ask()
         if (why := self.why) is None:
             return []
         interview = SimpleNamespace(
-            interview_id="iv-1", room=ROOM, candidate_identity=CANDIDATE, token=self.token
+            interview_id="iv-1",
+            room=ROOM,
+            candidate_identity=CANDIDATE,
+            token=self.token,
+            reason=None,
         )
         return [
             OrphanedInterview(
@@ -103,32 +111,44 @@ class MemoryLeases:
             )
         ]
 
-    async def claim(self, found: OrphanedInterview) -> int | None:
+    async def claim(self, found: Sequence[OrphanedInterview]) -> dict[str, int]:
         self._ask()
-        if found.interview.token != self.token or self.why is None:
-            return None
+        if not found or found[0].interview.token != self.token or self.why is None:
+            return {}
         self.token += 1
         self.job, self.running, self.dispatched_at = None, False, self.now
         self.claims.append(self.token)
-        return self.token
+        return {"iv-1": self.token}
+
+    async def record(self, looks: Sequence[Look]) -> dict[str, float]:
+        self._ask()
+        for look in looks:
+            token = look.found.interview.token
+            if not look.absent:
+                self.absent_since = None
+            elif self.absent_since is None or self.absent_since[0] != token:
+                self.absent_since = token, self.now
+        since = self.absent_since
+        return {"iv-1": self.now - since[1]} if looks and since is not None else {}
 
     async def give_back(self, found: OrphanedInterview, token: int) -> None:
         self._ask()
         if self.token == token and self.job is None:
             self.dispatched_at = self.now - JOIN_S
 
-    async def give_up(self, found: OrphanedInterview) -> None:
+    async def give_up(self, found: Sequence[OrphanedInterview]) -> None:
         self._ask()
-        if found.interview.token == self.token and self.why is not None:
+        if found[0].interview.token == self.token and self.why is not None:
             self.token, self.job, self.over = self.token + 1, None, True
 
-    async def turns(self, interview_id: str) -> list[dict[str, Any]]:
+    async def turns(self, interview_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         self._ask()
-        return [{"speaker": "candidate", "text": "The half of it."}]
+        turns = [{"speaker": "candidate", "text": "The half of it."}]
+        return {each: turns for each in interview_ids}
 
-    async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
+    async def note(self, sent: Mapping[str, tuple[int, str]]) -> None:
         self._ask()
-        self.dispatches.append(dispatch_id)
+        self.dispatches += [dispatch_id for _, dispatch_id in sent.values()]
 
 
 class MemoryRooms:
@@ -145,9 +165,9 @@ class MemoryRooms:
         if what in self.broken:
             raise LiveKitUnreachable("ws://livekit", reason="timed out", budget_s=1)
 
-    async def people(self, room: str) -> set[str]:
+    async def people(self, rooms: Collection[str]) -> dict[str, set[str]]:
         self._try("people")
-        return self.here
+        return dict.fromkeys(rooms, self.here)
 
     async def remove(self, room: str, identity: str) -> None:
         self._try("remove")

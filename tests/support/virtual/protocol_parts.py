@@ -53,7 +53,7 @@ class Leases(MemoryLeases):
             self.outages[-1][1] = now_s()
         self.away = away
 
-    async def take_lease(self, database: object, which: str, *, job_id: str, **_: float) -> int:
+    async def take_lease(self, database: object, which: str, *, job_id: str, **_: object) -> int:
         """Take the lease as `MemoryLeases` does, and record an expiry."""
         before, expired = self.job, self.expired
         token = await super().take_lease(database, which, job_id=job_id)
@@ -62,15 +62,15 @@ class Leases(MemoryLeases):
         self.failed = False
         return token
 
-    async def claim(self, found: OrphanedInterview) -> int | None:
+    async def claim(self, found: Sequence[OrphanedInterview]) -> dict[str, int]:
         """Claim the dispatch as `MemoryLeases` does, and record an expiry."""
         expired = self.expired
-        token = await super().claim(found)
-        if token is not None:
+        claimed = await super().claim(found)
+        if claimed:
             self.failed = False
             if expired:
                 self.expiries.append(now_s())
-        return token
+        return claimed
 
     async def ship(
         self, _: object, header: Any, records: Sequence[Mapping[str, Any]], **__: float

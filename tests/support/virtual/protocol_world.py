@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
@@ -25,7 +25,7 @@ from worker.continuity.watcher import Watcher
 from worker.livekit_api.errors import LiveKitUnreachable
 from worker.store.errors import DatabaseError, DatabaseUnavailable
 from worker.store.leases import LeaseHeld
-from worker.store.orphans import OrphanedInterview
+from worker.store.orphans import Look, OrphanedInterview
 
 WATCH_S: Final = 0.5
 RENEW_S: Final = 0.5
@@ -51,7 +51,13 @@ class Worker:
         self._tasks = [
             asyncio.create_task(self._renew(), name=f"renew {name}"),
             asyncio.create_task(
-                Watcher(on_duty=self._on_duty, look=self._look, every_s=WATCH_S).run(),
+                Watcher(
+                    may_lead=lambda: True,
+                    on_duty=self._on_duty,
+                    look=self._look,
+                    sweep=_nothing,
+                    every_s=WATCH_S,
+                ).run(),
                 name=f"watch {name}",
             ),
         ]
@@ -133,8 +139,12 @@ class Worker:
         await self.process.turn()
         return self.world.hold_duty(self.name, for_s)
 
-    async def _look(self, anew: bool) -> None:
-        await self._rescue.look(_Ledger(self), anew=anew)
+    async def _look(self) -> None:
+        await self._rescue.look(_Ledger(self))
+
+
+async def _nothing() -> None:
+    """Do nothing, in place of the leader's sweep."""
 
 
 class _Ledger:
@@ -143,28 +153,32 @@ class _Ledger:
     def __init__(self, worker: Worker) -> None:
         self._process, self._leases = worker.process, worker.world.leases
 
-    async def stranded(self, *, job_id: str | None, room: str | None) -> list[OrphanedInterview]:
+    async def orphaned(self, *, job_id: str | None, room: str | None) -> list[OrphanedInterview]:
         await self._process.turn()
-        return await self._leases.stranded(job_id=job_id, room=room)
+        return await self._leases.orphaned(job_id=job_id, room=room)
 
-    async def claim(self, found: OrphanedInterview) -> int | None:
+    async def claim(self, found: Sequence[OrphanedInterview]) -> Mapping[str, int]:
         await self._process.turn()
         return await self._leases.claim(found)
+
+    async def record(self, looks: Sequence[Look]) -> Mapping[str, float]:
+        await self._process.turn()
+        return await self._leases.record(looks)
 
     async def give_back(self, found: OrphanedInterview, token: int) -> None:
         await self._process.turn()
         await self._leases.give_back(found, token)
 
-    async def give_up(self, found: OrphanedInterview) -> None:
+    async def give_up(self, found: Sequence[OrphanedInterview]) -> None:
         raise AssertionError("the candidate is in the room")
 
-    async def turns(self, interview_id: str) -> list[dict[str, Any]]:
+    async def turns(self, interview_ids: Sequence[str]) -> Mapping[str, list[dict[str, Any]]]:
         await self._process.turn()
-        return []
+        return {}
 
-    async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
+    async def note(self, sent: Mapping[str, tuple[int, str]]) -> None:
         await self._process.turn()
-        await self._leases.note(interview_id, token, dispatch_id)
+        await self._leases.note(sent)
 
 
 class _Rooms:
@@ -179,9 +193,9 @@ class _Rooms:
         if self._world.livekit_away:
             raise LiveKitUnreachable("ws://livekit", reason="timed out", budget_s=1)
 
-    async def people(self, _: str) -> set[str]:
+    async def people(self, rooms: Collection[str]) -> Mapping[str, Collection[str]]:
         await self._ask()
-        return {CANDIDATE, *self._world.shown}
+        return dict.fromkeys(rooms, {CANDIDATE, *self._world.shown})
 
     async def remove(self, _: str, identity: str) -> None:
         await self._ask()
@@ -267,7 +281,7 @@ class World:
     # --- the leader lock ------------------------------------------------------------------------
 
     def hold_duty(self, name: str, for_s: float) -> bool:
-        """Take or keep the leader lock, as `store.orphans.hold_leader_lock` does."""
+        """Take or keep the leader lock, as `store.leader_lock.hold_leader_lock` does."""
         if self.leases.away:
             raise DatabaseUnavailable("hold_duty", OSError(), "postgresql://database")
         holder, until = self._duty

@@ -14,7 +14,7 @@ from states import Event, Outcome, Reason, State
 from states.journal import read_records
 from states.testing import assert_outcome
 from tests.support.virtual.job_parts import JOB_ID, Rig, TinyApplication, rig, run_for_ever
-from tests.support.virtual.memory_leases import LEASE_S, MemoryLeases
+from tests.support.virtual.memory_leases import LEASE_S, SCOPE, MemoryLeases
 from worker.continuity import job_lease
 from worker.continuity.job_lease import INTERVIEW_ATTRIBUTE, TOKEN_ATTRIBUTE, JobLease
 from worker.resources.resource import LoadFailed
@@ -39,7 +39,13 @@ def leases(monkeypatch: pytest.MonkeyPatch) -> MemoryLeases:
 
 
 def lease_of_job(job_id: str = JOB_ID) -> JobLease:
-    return JobLease("iv-1", job_id=job_id, identity=f"interviewer-{job_id}", lease_s=LEASE_S)
+    return JobLease(
+        "iv-1",
+        job_id=job_id,
+        identity=f"interviewer-{job_id}",
+        lease_s=LEASE_S,
+        scope=SCOPE,
+    )
 
 
 @asynccontextmanager

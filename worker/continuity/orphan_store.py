@@ -1,0 +1,105 @@
+"""The database operations of a redispatch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from worker.store.claims import (
+    claim_dispatches,
+    end_without_candidate,
+    give_back_dispatch,
+    note_dispatches,
+)
+from worker.store.interviews import turns_of_all
+from worker.store.orphans import Limits, find_orphaned, record_looks
+from worker.store.turns import turn_as_data
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from worker.config.settings import Settings
+    from worker.store.database import Database
+    from worker.store.orphans import Look, OrphanedInterview
+    from worker.store.scope import Scope
+
+
+class OrphanStore(Protocol):
+    """Database operations of a redispatch: find orphaned interviews, and claim them.
+
+    Every method raises DatabaseError if the database fails.
+    """
+
+    async def orphaned(self, *, job_id: str | None, room: str | None) -> list[OrphanedInterview]:
+        """Return the interviews to redispatch now, limited to one job or one room if given."""
+        ...
+
+    async def claim(self, found: Sequence[OrphanedInterview]) -> Mapping[str, int]:
+        """Claim redispatches; return the fencing tokens of the claimed ones by interview id."""
+        ...
+
+    async def record(self, looks: Sequence[Look]) -> Mapping[str, float]:
+        """Store that interviews got no interviewer; return how long each candidate is absent."""
+        ...
+
+    async def turns(self, interview_ids: Sequence[str]) -> Mapping[str, list[dict[str, Any]]]:
+        """Return the turns of interviews so far, for the metadata of the dispatches."""
+        ...
+
+    async def note(self, sent: Mapping[str, tuple[int, str]]) -> None:
+        """Store the token and the id of each dispatch that was sent, by interview id."""
+        ...
+
+    async def give_back(self, found: OrphanedInterview, token: int) -> None:
+        """Undo a claim after its dispatch failed, so that the next check can claim again."""
+        ...
+
+    async def give_up(self, found: Sequence[OrphanedInterview]) -> None:
+        """Leave interviews without a redispatch, because their candidates have left."""
+        ...
+
+
+def limits_of(settings: Settings, scope: Scope) -> Limits:
+    """Return the redispatch limits from the settings, for the interviews of a scope."""
+    return Limits(
+        join_s=settings.join_deadline_s,
+        delay_s=settings.redispatch_delay_s,
+        tries=settings.redispatch_tries,
+        scope=scope,
+    )
+
+
+class DatabaseOrphanStore:
+    """`OrphanStore` in PostgreSQL."""
+
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self._database = database
+        self._limits = limits
+
+    async def orphaned(self, *, job_id: str | None, room: str | None) -> list[OrphanedInterview]:
+        """Call `find_orphaned`."""
+        return await find_orphaned(self._database, self._limits, job_id=job_id, room=room)
+
+    async def claim(self, found: Sequence[OrphanedInterview]) -> Mapping[str, int]:
+        """Call `claim_dispatches`."""
+        return await claim_dispatches(self._database, found, self._limits)
+
+    async def record(self, looks: Sequence[Look]) -> Mapping[str, float]:
+        """Call `record_looks`."""
+        return await record_looks(self._database, looks)
+
+    async def turns(self, interview_ids: Sequence[str]) -> Mapping[str, list[dict[str, Any]]]:
+        """Call `turns_of_all`; return the turns as JSON data."""
+        found = await turns_of_all(self._database, interview_ids)
+        return {which: [turn_as_data(turn) for turn in turns] for which, turns in found.items()}
+
+    async def note(self, sent: Mapping[str, tuple[int, str]]) -> None:
+        """Call `note_dispatches`."""
+        await note_dispatches(self._database, sent)
+
+    async def give_back(self, found: OrphanedInterview, token: int) -> None:
+        """Call `give_back_dispatch`."""
+        await give_back_dispatch(self._database, found, token=token)
+
+    async def give_up(self, found: Sequence[OrphanedInterview]) -> None:
+        """Call `end_without_candidate`."""
+        await end_without_candidate(self._database, found, self._limits)

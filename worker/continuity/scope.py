@@ -1,0 +1,23 @@
+"""The scope of a worker or a command, from its settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from worker.store.scope import Scope
+
+if TYPE_CHECKING:
+    from worker.config.settings import Settings
+
+
+def scope_of(settings: Settings) -> Scope:
+    """Return the interviews that belong to a worker with these settings.
+
+    Interviews without an agent name belong to the workers of the interview application.
+    """
+    default = type(settings).model_fields["application"].default
+    return Scope(
+        agent_name=settings.agent_name,
+        livekit=settings.livekit_url,
+        takes_unnamed=settings.application == default,
+    )

@@ -1,0 +1,195 @@
+"""Claim the right to redispatch orphaned interviews, and end interviews without a candidate.
+
+A claim raises the interview's fencing token. So only one of several concurrent claims succeeds, and
+an earlier interviewer that is still alive becomes mute. Every public function takes a time budget
+in seconds, and raises DatabaseUnavailable or DatabaseOperationFailed if the database operation
+fails.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from states import Outcome, Reason
+from worker.store.database import BUDGET_S
+from worker.store.leases import EXPIRED, NOW
+from worker.store.orphans import DUE, FREE, TRIES, UNCOUNTED, UNTAKEN, WHY, parameters
+from worker.store.scope import in_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from worker.store.database import Database
+    from worker.store.orphans import Limits, OrphanedInterview
+    from worker.store.scope import Scope
+
+#: Seconds that an interview must have been without an interviewer before `end_closed` ends it.
+_SETTLED_S: Final = 600
+#: Maximum number of interviews that one call of `end_closed` ends.
+_AT_A_TIME: Final = 500
+
+_CLAIM: Final = f"""
+WITH claimed AS (
+    UPDATE interviews SET token = token + 1, dispatch_token = token + 1, dispatch_id = NULL,
+        tries = {TRIES} + CASE WHEN {FREE} THEN 0 ELSE 1 END,
+        untaken = CASE WHEN {UNTAKEN} THEN untaken + 1 ELSE 0 END,
+        dispatched_at = {NOW}, updated_at = {NOW},
+        status = 'dispatched', outcome = NULL, reason = NULL, lease_job = NULL
+    FROM unnest($5::text[], $6::bigint[]) AS orphan (found_id, found_token)
+    WHERE interviews.interview_id = found_id AND interviews.token = found_token
+        AND ({WHY}) IS NOT NULL AND {DUE}
+    RETURNING interviews.interview_id, interviews.token
+), released AS (
+    DELETE FROM leases USING claimed WHERE leases.interview_id = claimed.interview_id
+), looked AS (
+    DELETE FROM orphans USING claimed WHERE orphans.interview_id = claimed.interview_id
+)
+SELECT interview_id, token FROM claimed
+"""
+
+
+async def claim_dispatches(
+    db: Database,
+    found: Sequence[OrphanedInterview],
+    limits: Limits,
+    *,
+    budget_s: float = BUDGET_S,
+) -> dict[str, int]:
+    """Claim the right to redispatch interviews; return the new tokens by interview id.
+
+    An interview is missing in the result if another worker was faster, or if the interview has an
+    interviewer after all.
+    """
+    if not found:
+        return {}
+    rows = await db.fetch(
+        "claim_dispatch",
+        _CLAIM,
+        *parameters(limits),
+        [each.interview.interview_id for each in found],
+        [each.interview.token for each in found],
+        budget_s=budget_s,
+    )
+    return {row["interview_id"]: row["token"] for row in rows}
+
+
+_NOTE: Final = """
+UPDATE interviews SET dispatch_id = sent.dispatch_id
+FROM unnest($1::text[], $2::bigint[], $3::text[]) AS sent (interview_id, token, dispatch_id)
+WHERE interviews.interview_id = sent.interview_id AND interviews.dispatch_token = sent.token
+"""
+
+
+async def note_dispatches(
+    db: Database, sent: Mapping[str, tuple[int, str]], *, budget_s: float = BUDGET_S
+) -> None:
+    """Store the ids that LiveKit gave to dispatches, in the rows of the dispatched interviews.
+
+    `sent` has the token that was claimed and the id of the dispatch, by interview id. Nothing is
+    stored for an interview whose dispatch token has changed since.
+    """
+    if sent:
+        await db.fetch(
+            "note_dispatch",
+            _NOTE,
+            list(sent),
+            [token for token, _ in sent.values()],
+            [dispatch_id for _, dispatch_id in sent.values()],
+            budget_s=budget_s,
+        )
+
+
+async def give_back_dispatch(
+    db: Database, found: OrphanedInterview, *, token: int, budget_s: float = BUDGET_S
+) -> None:
+    """Undo a claim whose dispatch could not be sent, so that another claim is possible at once.
+
+    The failed dispatch does not count as a try. If an interviewer joins nevertheless, that
+    interviewer keeps the interview.
+    """
+    await db.fetch(
+        "give_back_dispatch",
+        "UPDATE interviews SET dispatched_at = NULL, tries = greatest(tries - $3, 0)"
+        " WHERE interview_id = $1 AND token = $2 AND dispatch_token = $2"
+        " AND lease_job IS NULL AND dispatch_id IS NULL AND dispatched_at IS NOT NULL",
+        *(found.interview.interview_id, token, int(found.why not in UNCOUNTED)),
+        budget_s=budget_s,
+    )
+
+
+#: Within its window the interview waits for its candidate; after the window it is over.
+_WITHOUT_CANDIDATE: Final = f"""
+WITH left_alone AS (
+    UPDATE interviews SET token = token + 1, updated_at = {NOW}, lease_job = NULL,
+        status = CASE WHEN closes_at > {NOW} THEN 'waiting' ELSE 'ended' END,
+        outcome = CASE WHEN closes_at > {NOW} THEN NULL ELSE $3::text END,
+        reason = $4::text
+    FROM unnest($5::text[], $6::bigint[]) AS orphan (found_id, found_token)
+    WHERE interviews.interview_id = found_id AND interviews.token = found_token
+        AND status NOT IN ('ended', 'waiting') AND ({WHY}) IS NOT NULL
+    RETURNING interviews.interview_id
+)
+DELETE FROM leases USING left_alone WHERE leases.interview_id = left_alone.interview_id
+"""
+
+
+async def end_without_candidate(
+    db: Database,
+    found: Sequence[OrphanedInterview],
+    limits: Limits,
+    *,
+    budget_s: float = BUDGET_S,
+) -> None:
+    """Let interviews whose candidates have left wait for their candidates, or end them.
+
+    An interview waits until its window closes, and is over afterwards. The interview's token rises,
+    so that an earlier job that is still alive cannot continue the interview.
+    """
+    if found:
+        await db.fetch(
+            "end_without_candidate",
+            _WITHOUT_CANDIDATE,
+            *parameters(limits)[:2],
+            *(Outcome.ABANDONED, Reason.CANDIDATE_LEFT),
+            [each.interview.interview_id for each in found],
+            [each.interview.token for each in found],
+            budget_s=budget_s,
+        )
+
+
+_CLOSE: Final = f"""
+WITH closed AS (
+    UPDATE interviews SET token = token + 1, status = 'ended', outcome = $4, reason = $5,
+        updated_at = {NOW}, lease_job = NULL
+    WHERE interview_id IN (
+        SELECT interview_id FROM interviews
+        WHERE status <> 'ended' AND closes_at <= {NOW} AND {in_scope("$1", "$2", "$3")}
+            AND (lease_job IS NULL OR {EXPIRED})
+            AND (status IN ('created', 'waiting')
+                OR updated_at <= {NOW} - interval '{_SETTLED_S} s')
+        ORDER BY closes_at LIMIT {_AT_A_TIME} FOR NO KEY UPDATE SKIP LOCKED
+    )
+    RETURNING interview_id
+), released AS (
+    DELETE FROM leases USING closed WHERE leases.interview_id = closed.interview_id
+), looked AS (
+    DELETE FROM orphans USING closed WHERE orphans.interview_id = closed.interview_id
+)
+SELECT interview_id FROM closed
+"""
+
+
+async def end_closed(db: Database, scope: Scope, *, budget_s: float = BUDGET_S) -> list[str]:
+    """End interviews whose window has closed and that have no interviewer; return their ids.
+
+    An interview that was running within the last `_SETTLED_S` seconds is left alone, because its
+    candidate may still be in the room. At most `_AT_A_TIME` interviews end.
+    """
+    rows = await db.fetch(
+        "end_closed",
+        _CLOSE,
+        *scope.parameters,
+        *(Outcome.ABANDONED, Reason.WINDOW_CLOSED),
+        budget_s=budget_s,
+    )
+    return [row["interview_id"] for row in rows]
