@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from worker.livekit_api.client import LiveKitClient
+from worker.livekit_api.connection import LiveKitConnection
 from worker.livekit_api.errors import LiveKitKeyRefused, LiveKitUnreachable
 from worker.simulation.livekit_server import LiveKitServer, LiveKitServerUnavailable, Ports
 from worker.simulation.room_candidate import Candidate
@@ -122,6 +123,23 @@ async def test_a_killed_server_restarts_on_its_ports_without_its_rooms(
         await server.restart()
         await check(server)
         assert not await client.delete_room("a-room")
+
+
+async def test_a_kept_connection_works_again_after_the_server_was_killed(
+    livekit_binary: Path,
+) -> None:
+    async with (
+        LiveKitServer(livekit_binary) as server,
+        LiveKitConnection(server.url, server.api_key, server.api_secret) as connection,
+    ):
+        await connection.create_room("a-room")
+        assert await connection.rooms_with_participants(["a-room"]) == {"a-room": 0}
+        await server.kill()
+        with pytest.raises(LiveKitUnreachable):
+            await connection.rooms_with_participants(["a-room"])
+        await server.restart()
+        await check(server)
+        assert await connection.rooms_with_participants(["a-room"]) == {}
 
 
 async def test_stopping_ends_the_server_with_a_candidate_in_a_room(livekit_binary: Path) -> None:

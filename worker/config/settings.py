@@ -49,6 +49,8 @@ class WorkerSettings(SettingsGroup):
         default=SecretStr(""), validation_alias="LIVEKIT_API_SECRET"
     )
     """Secret of the LiveKit API key."""
+    livekit_name: str = Field(default="", max_length=255, pattern=r"^[A-Za-z0-9._:/\[\]-]*$")
+    """Name of the LiveKit server, the same on all workers that use it; empty: its address."""
     livekit_start_budget_s: float = Field(default=30.0, gt=0, le=3600)
     """Maximum seconds to wait at start-up for an unavailable LiveKit server."""
     database_url: SecretStr = Field(default=SecretStr(""), validation_alias="DATABASE_URL")

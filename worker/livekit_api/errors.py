@@ -101,6 +101,36 @@ class RoomToolError(LiveKitError):
         )
 
 
+class LiveKitCallRefused(LiveKitError):
+    """Raised when a call was not made, because too many calls of this process wait already.
+
+    Attributes:
+        most_waiting: The number of calls that may wait.
+    """
+
+    def __init__(self, most_waiting: int) -> None:
+        self.most_waiting = most_waiting
+        super().__init__(
+            f"a call to LiveKit was not made, because {most_waiting} calls of this worker wait"
+            " already; a later check repeats it"
+        )
+
+
+class LiveKitCallLate(LiveKitError, TimeoutError):
+    """Raised when a call was not made, because its turn did not come in time.
+
+    Attributes:
+        deadline_s: Seconds that the call was allowed to wait.
+    """
+
+    def __init__(self, deadline_s: float) -> None:
+        self.deadline_s = deadline_s
+        super().__init__(
+            f"a call to LiveKit was not made, because its turn did not come in {deadline_s:g} s;"
+            " a later check repeats it"
+        )
+
+
 def shown_url(url: str) -> str:
     """Return only scheme, host and port of a URL, so that the text contains no credentials."""
     try:

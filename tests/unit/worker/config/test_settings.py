@@ -113,6 +113,18 @@ def test_what_is_no_host_is_refused_as_http_host(host: str) -> None:
     assert problem_of("INTERVIEW_HTTP_HOST", host).endswith("must be an IP address or a host name")
 
 
+@pytest.mark.parametrize(
+    "name", ["", "frankfurt-1", "Example_2", "livekit.example:443/base", "[::1]:7880", "a" * 255]
+)
+def test_a_name_or_an_address_is_accepted_as_name_of_the_livekit_server(name: str) -> None:
+    assert Settings.load(INTERVIEW_LIVEKIT_NAME=name).livekit_name == name
+
+
+@pytest.mark.parametrize("name", ["two words", "frankfürt", "user@host", "a;b", "a\n", "a" * 256])
+def test_what_is_no_name_is_refused_as_name_of_the_livekit_server(name: str) -> None:
+    assert "must" in problem_of("INTERVIEW_LIVEKIT_NAME", name)
+
+
 def test_settings_are_immutable() -> None:
     with pytest.raises(Exception, match="frozen"):
         Settings.load().slots = 3

@@ -1,0 +1,307 @@
+"""The calls of LiveKit's server API, without the connection on which they are made."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
+
+import aiohttp
+from livekit import api
+
+from worker.livekit_api.errors import LiveKitKeyRefused, RoomToolError, check_url, shown_url
+from worker.livekit_api.failures import DISCONNECTED, converted
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+T = TypeVar("T")
+
+#: Timeout of one call to the server, in seconds.
+CALL_TIMEOUT_S: Final = 10.0
+#: Timeout in seconds of a call about the dispatches of a room. For a room that does not exist,
+#: livekit-server 1.13.5 asks for up to 15 s which of its nodes has the room.
+DISPATCHES_TIMEOUT_S: Final = 3.0
+#: Maximum number of rooms in one request. LiveKit's names have at most 256 bytes (its default
+#: `max_room_name_length`), so a request has at most 128 kB.
+MOST_NAMES: Final = 500
+
+
+class LiveKitSettings(Protocol):
+    """The settings that name a LiveKit server and its key: those of `worker.config.Settings`."""
+
+    @property
+    def livekit_url(self) -> str: ...
+
+    @property
+    def livekit_api_key(self) -> str: ...
+
+    @property
+    def livekit_api_secret(self) -> SecretStr: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dispatch:
+    """A dispatch that LiveKit has for a room."""
+
+    dispatch_id: str
+    agent_name: str
+    #: Unix time in seconds at which LiveKit accepted the dispatch, by the server's clock.
+    created_at: float
+
+
+@dataclass(frozen=True, repr=False)
+class LiveKitCalls(ABC):
+    """The calls of one LiveKit server's API. A subclass provides the connection.
+
+    Every method that calls the server raises LiveKitError if the call fails; each subclass of
+    LiveKitError stands for one cause. If the server closes the connection before it answers, a call
+    that may safely be repeated is made once more, at once.
+    """
+
+    #: URL of the server (ws, wss, http or https).
+    url: str
+    #: API key of the server.
+    key: str
+    #: Secret of the API key.
+    secret: str
+
+    @classmethod
+    def of(cls, settings: LiveKitSettings) -> Self:
+        """Return the calls of the server of the settings. Settings that are not set stay empty."""
+        secret = settings.livekit_api_secret.get_secret_value()
+        return cls(settings.livekit_url, settings.livekit_api_key, secret)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({shown_url(self.url)!r}, {self.key!r}, '***')"
+
+    # --- rooms and participants -------------------------------------------------------------------
+
+    async def create_room(
+        self,
+        name: str,
+        *,
+        empty_timeout_s: int = 300,
+        departure_timeout_s: int = 120,
+        metadata: str = "",
+    ) -> str:
+        """Create a room, or keep the existing room of that name; return its session id ("RM_…").
+
+        Args:
+            empty_timeout_s: Seconds that the room waits for its first participant.
+            departure_timeout_s: Seconds that the room waits for a candidate who left. An
+                interviewer does not keep a room open. By default LiveKit would close the room after
+                20 s, even with the interviewer in the room.
+            metadata: Text that every participant can read, so it must contain nothing personal.
+        """
+        request = api.CreateRoomRequest(
+            name=name,
+            empty_timeout=empty_timeout_s,
+            departure_timeout=departure_timeout_s,
+            metadata=metadata,
+        )
+        room = await self._call("create_room", lambda server: server.room.create_room(request))
+        return room.sid
+
+    async def delete_room(self, name: str) -> bool:
+        """Close a room and remove all participants; return False if the room does not exist."""
+        request = api.DeleteRoomRequest(room=name)
+        return await self._found("delete_room", lambda server: server.room.delete_room(request))
+
+    async def rooms_with_participants(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the number of participants in each room of these names that exists.
+
+        One request asks for up to `MOST_NAMES` rooms; without names there is no request.
+
+        Agents and recorders do not count. A participant whose process died counts for about 20 s.
+        The server renews a room's number at most every 5 s, so the number may be up to 10 s old
+        (livekit-server 1.13.5: `roomUpdateInterval`). `list_participants` is always up to date.
+        """
+        # Without names the server would list all of its rooms.
+        asked = list(dict.fromkeys(names))
+        counts: dict[str, int] = {}
+        for start in range(0, len(asked), MOST_NAMES):
+            counts |= await self._counts(asked[start : start + MOST_NAMES])
+        return counts
+
+    async def _counts(self, names: Sequence[str]) -> dict[str, int]:
+        request = api.ListRoomsRequest(names=names)
+        answer = await self._call("list_rooms", lambda server: server.room.list_rooms(request))
+        return {room.name: room.num_participants for room in answer.rooms}
+
+    async def list_participants(self, room: str) -> list[str]:
+        """Return the sorted identities of all participants; empty if the room does not exist.
+
+        A participant whose process died stays listed for about 20 s.
+        """
+        request = api.ListParticipantsRequest(room=room)
+        try:
+            answer = await self._call(
+                "list_participants", lambda server: server.room.list_participants(request)
+            )
+        except RoomToolError as error:
+            if error.code != api.ServerErrorCode.NOT_FOUND:
+                raise
+            return []
+        return sorted(participant.identity for participant in answer.participants)
+
+    async def remove_participant(self, *, room: str, identity: str) -> bool:
+        """Remove one participant from a room; return False if no such participant was there."""
+        request = api.RoomParticipantIdentity(room=room, identity=identity)
+        return await self._found(
+            "remove_participant", lambda server: server.room.remove_participant(request)
+        )
+
+    # --- dispatches -------------------------------------------------------------------------------
+
+    async def dispatch(self, *, agent_name: str, room: str, metadata: str = "") -> str:
+        """Dispatch an interviewer to an existing or a new room; return the dispatch's id.
+
+        The server accepts a dispatch even if no worker will take it. Success therefore does not
+        prove that an interviewer will join. The server offers a dispatch to workers once, and keeps
+        it with its metadata until it is deleted or the room closes.
+
+        This call is not repeated if the connection breaks: the server may have accepted it, and a
+        second dispatch would send a second interviewer.
+
+        Args:
+            agent_name: The agent name under which the workers are registered.
+            metadata: Text for the job, which only holders of the API secret can write or read.
+        """
+        request = api.CreateAgentDispatchRequest(
+            agent_name=agent_name, room=room, metadata=metadata
+        )
+        accepted = await self._call(
+            "dispatch",
+            lambda server: server.agent_dispatch.create_dispatch(request),
+            repeatable=False,
+        )
+        return accepted.id
+
+    async def list_dispatches(
+        self, room: str, *, timeout_s: float = DISPATCHES_TIMEOUT_S
+    ) -> list[Dispatch]:
+        """Return the dispatches to named agents that LiveKit has for a room, oldest first.
+
+        The answer contains the metadata of all of them, up to 512 kB each. For a room that does not
+        exist the server gives no answer in time: LiveKitUnreachable is raised after `timeout_s`
+        seconds.
+        """
+        try:
+            found = await self._call(
+                "list_dispatches",
+                lambda server: server.agent_dispatch.list_dispatch(room),
+                timeout_s=timeout_s,
+            )
+        except RoomToolError as error:
+            if error.code != api.ServerErrorCode.NOT_FOUND:
+                raise
+            return []
+        listed = [
+            Dispatch(
+                dispatch_id=each.id,
+                agent_name=each.agent_name,
+                created_at=each.state.created_at / 1e9,
+            )
+            for each in found
+            # LiveKit adds a dispatch to agents without a name to every room.
+            if each.agent_name and not each.state.deleted_at
+        ]
+        return sorted(listed, key=lambda each: each.created_at)
+
+    async def delete_dispatch(
+        self, room: str, dispatch_id: str, *, timeout_s: float = DISPATCHES_TIMEOUT_S
+    ) -> bool:
+        """Delete a dispatch with its metadata; return False if the room has no such dispatch.
+
+        **If a job runs for this dispatch, the server terminates it** and removes its participant
+        about 3 s later. So delete only a dispatch whose job is dead, or is to end.
+
+        For a room that does not exist the server gives no answer in time: LiveKitUnreachable is
+        raised after `timeout_s` seconds.
+        """
+        return await self._found(
+            "delete_dispatch",
+            lambda server: server.agent_dispatch.delete_dispatch(dispatch_id, room),
+            timeout_s=timeout_s,
+        )
+
+    # --- one call ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _server(self) -> AbstractAsyncContextManager[api.LiveKitAPI]:
+        """Return a context manager that yields LiveKit's own client for one call."""
+
+    @asynccontextmanager
+    async def calling(
+        self, operation: str, *, timeout_s: float = CALL_TIMEOUT_S
+    ) -> AsyncIterator[api.LiveKitAPI]:
+        """Yield LiveKit's own client for one call, and convert failures of the call.
+
+        Args:
+            operation: The name of the operation, for error messages.
+            timeout_s: Timeout of the call, in seconds.
+
+        Raises:
+            LiveKitUrlInvalid: The URL cannot be the URL of a LiveKit server.
+            LiveKitKeyRefused: The server refuses the key or its secret, or either of them is empty.
+            LiveKitUnreachable: No answer came in time, or the answer is not from a LiveKit server.
+            RoomToolError: The server accepted the key and refused the request.
+        """
+        async with self._within(operation, timeout_s), self._server() as server:
+            yield server
+
+    @asynccontextmanager
+    async def _within(self, operation: str, timeout_s: float) -> AsyncIterator[None]:
+        """Check the access, limit the time of a call, and convert its failures."""
+        check_url(self.url)
+        if not self.key or not self.secret:
+            # With an empty key LiveKit's own client would use the key from the environment, which
+            # may be another key.
+            raise LiveKitKeyRefused(self.url)
+        with converted(operation, self.url, budget_s=timeout_s):
+            # Do not use the own timeout of LiveKit's client. Each call of the client replaces that
+            # timeout with none (livekit-api 1.2.2), so a server that never answers would block the
+            # call forever.
+            async with asyncio.timeout(timeout_s):
+                yield
+
+    async def _call(
+        self,
+        operation: str,
+        ask: Callable[[api.LiveKitAPI], Awaitable[T]],
+        *,
+        repeatable: bool = True,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> T:
+        """Make one call, and once more if it is repeatable and the server closed the connection."""
+        async with self._within(operation, timeout_s):
+            try:
+                async with self._server() as server:
+                    return await ask(server)
+            except aiohttp.ClientConnectorError:
+                raise  # there was no connection that the server could have closed
+            except DISCONNECTED:
+                if not repeatable:
+                    raise
+            async with self._server() as server:
+                return await ask(server)
+
+    async def _found(
+        self,
+        operation: str,
+        ask: Callable[[api.LiveKitAPI], Awaitable[Any]],
+        *,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> bool:
+        """Make one call; return False if what it concerns does not exist."""
+        try:
+            await self._call(operation, ask, timeout_s=timeout_s)
+        except RoomToolError as error:
+            if error.code != api.ServerErrorCode.NOT_FOUND:
+                raise
+            return False
+        return True

@@ -1,0 +1,141 @@
+"""`LiveKitConnection`: a process's calls to a LiveKit server, on connections that are kept open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+from livekit import api
+
+from worker.livekit_api.calls import CALL_TIMEOUT_S, LiveKitCalls
+from worker.livekit_api.errors import LiveKitUnreachable
+
+#: Maximum number of calls at once, each on its own connection to the server. Further calls wait,
+#: and their waiting counts against their timeout.
+MOST_CONNECTIONS: Final = 50
+#: Seconds after which an idle connection is closed: less than the 60 s of an AWS load balancer and
+#: the 75 s of nginx (their defaults), so that this side closes it, not the other.
+IDLE_S: Final = 15.0
+#: Seconds for which an address of the server's host name is used for new connections.
+ADDRESS_S: Final = 10
+#: Seconds after which all connections are replaced by new ones. Otherwise a connection that is
+#: always in use would stay with an address that the host name has no longer.
+RENEWED_S: Final = 300.0
+
+
+class _KeptSession:
+    """An aiohttp session, the number of calls that use it, and whether new calls may."""
+
+    def __init__(self) -> None:
+        self.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=MOST_CONNECTIONS, keepalive_timeout=IDLE_S, ttl_dns_cache=ADDRESS_S
+            ),
+            timeout=aiohttp.ClientTimeout(total=CALL_TIMEOUT_S),
+            # LiveKit needs no cookies. That of a load balancer would bind all calls to one node.
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        self.calls = 0
+        self.retired = False
+        self._opened_s = asyncio.get_running_loop().time()
+
+    @property
+    def is_old(self) -> bool:
+        """True if the connections are to be replaced by new ones."""
+        return asyncio.get_running_loop().time() - self._opened_s >= RENEWED_S
+
+    async def close_if_unused(self) -> None:
+        """Close the connections if the session is retired and no call uses it."""
+        if self.retired and not self.calls:
+            await self.session.close()
+
+
+class _Sessions:
+    """The session for new calls. A retired session stays open for the calls that use it."""
+
+    def __init__(self) -> None:
+        self.places = asyncio.Semaphore(MOST_CONNECTIONS)
+        self.closed = False
+        self._current: _KeptSession | None = None
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
+        """Yield the session for one call, and retire the session if the call's connection broke."""
+        if self._current is not None and self._current.is_old:
+            await self._retire(self._current)
+        # While an old session was closed, another call may have opened a new one.
+        kept = self._current = self._current or _KeptSession()
+        kept.calls += 1
+        try:
+            yield kept.session
+        except (aiohttp.ClientConnectionError, asyncio.CancelledError):
+            # A timeout cancels the call, too.
+            self._give_to_no_other(kept)
+            raise
+        finally:
+            kept.calls -= 1
+            if self.closed:
+                self._give_to_no_other(kept)
+            await kept.close_if_unused()
+
+    async def aclose(self) -> None:
+        """Retire the session. The caller begins no further call."""
+        self.closed = True
+        if self._current is not None:
+            await self._retire(self._current)
+
+    async def _retire(self, kept: _KeptSession) -> None:
+        self._give_to_no_other(kept)
+        await kept.close_if_unused()
+
+    def _give_to_no_other(self, kept: _KeptSession) -> None:
+        """Retire a session without closing it; the last call that uses it closes it."""
+        kept.retired = True
+        if self._current is kept:
+            self._current = None
+
+
+@dataclass(frozen=True, repr=False)
+class LiveKitConnection(LiveKitCalls):
+    """Access to one LiveKit server over its HTTP API, for a process that makes many calls.
+
+    The calls share connections, so that most need no handshake. The first call opens them, on the
+    event loop that runs it. Use a LiveKitConnection as an async context manager, or call `aclose`.
+
+    A call that gets no answer, or whose connection breaks, also retires the idle connections, which
+    may be as dead: the next call opens a new one.
+    """
+
+    _sessions: _Sessions = field(default_factory=_Sessions, init=False, compare=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the idle connections; the others close when the calls that use them end.
+
+        A call that begins later raises LiveKitUnreachable.
+        """
+        await self._sessions.aclose()
+
+    @asynccontextmanager
+    async def _server(self) -> AsyncIterator[api.LiveKitAPI]:
+        async with self._sessions.places:
+            if self._sessions.closed:
+                reason = "the worker has closed its connections"
+                raise LiveKitUnreachable(self.url, reason=reason, budget_s=0.0)
+            async with self._sessions.session() as session:
+                yield api.LiveKitAPI(self.url, self.key, self.secret, session=session)

@@ -1,0 +1,215 @@
+"""`LiveKitOutbox`: limits the number and the rate of a process's calls to LiveKit's server API."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from enum import IntEnum
+from typing import Final, TypeVar
+
+from worker.livekit_api.errors import LiveKitCallLate, LiveKitCallRefused
+
+T = TypeVar("T")
+
+#: Share of a token that may be missing, because times are rounded. It is more than the rounding of
+#: asyncio's clock (1 ns), and less than a call would notice.
+_ROUNDING: Final = 1e-6
+#: Minimum seconds of a wait for a token, so that a coarse clock causes no busy loop.
+_SHORTEST_WAIT_S: Final = 0.001
+
+
+class Priority(IntEnum):
+    """The order in which waiting calls are made: the smallest number first."""
+
+    #: A call for an interview whose candidate has no interviewer.
+    REDISPATCH = 0
+    #: A call that finds out whether a candidate is absent.
+    ABSENCE_CHECK = 1
+
+
+class TokenBucket:
+    """Limits a rate. Each call takes a token; tokens come at a constant rate up to a maximum.
+
+    Args:
+        per_second: Tokens that come in a second.
+        burst: Maximum number of tokens, which is also the number at the beginning.
+    """
+
+    def __init__(self, *, per_second: float, burst: int) -> None:
+        self._per_second = per_second
+        self._burst = float(burst)
+        self._tokens = 0.0
+        # The bucket is full at the first call, whenever that is.
+        self._filled_s = -math.inf
+
+    def wait_s(self, now_s: float) -> float:
+        """Return the seconds until there is a token; 0 if there is one now."""
+        came = (now_s - self._filled_s) * self._per_second
+        self._tokens = min(self._burst, self._tokens + came)
+        self._filled_s = now_s
+        missing = 1.0 - self._tokens
+        return missing / self._per_second if missing > _ROUNDING else 0.0
+
+    def take(self) -> None:
+        """Take one token. Call this only after `wait_s` has returned 0."""
+        self._tokens -= 1.0
+
+
+class LiveKitOutbox:
+    """Makes calls to LiveKit in the order of their priority, within limits.
+
+    Calls of equal priority are made in their order. All methods belong to one event loop. There is
+    no task of its own: a call that waits is cancelled with the task that made it.
+
+    Args:
+        at_once: Maximum number of calls at once. Absence checks use at most half of these places,
+            so that hanging ones do not delay a redispatch.
+        per_second: Maximum number of calls in a second, on average.
+        burst: Number of calls that may be made at once after a quiet time, beyond the rate.
+        most_waiting: Maximum number of calls that wait.
+    """
+
+    def __init__(
+        self,
+        *,
+        at_once: int = 50,
+        per_second: float = 400.0,
+        burst: int = 50,
+        most_waiting: int = 1000,
+    ) -> None:
+        if at_once < 1 or burst < 1 or most_waiting < 0 or not per_second > 0:
+            raise ValueError("the limits of an outbox must let calls pass")
+        self._at_once = at_once
+        self._places = {
+            Priority.REDISPATCH: at_once,
+            Priority.ABSENCE_CHECK: max(1, at_once // 2),
+        }
+        self._bucket = TokenBucket(per_second=per_second, burst=burst)
+        self._most_waiting = most_waiting
+        # A dictionary without values is a set that keeps the order.
+        self._waiting: dict[Priority, dict[asyncio.Future[None], None]] = {
+            priority: {} for priority in Priority
+        }
+        self._running = dict.fromkeys(Priority, 0)
+        #: Starts waiting calls when the next token comes.
+        self._timer: asyncio.TimerHandle | None = None
+        self._refused = 0
+        self._late = 0
+
+    @property
+    def in_flight(self) -> int:
+        """The number of calls that run now."""
+        return sum(self._running.values())
+
+    @property
+    def waiting(self) -> int:
+        """The number of calls that wait for their turn now."""
+        return sum(map(len, self._waiting.values()))
+
+    @property
+    def refused(self) -> int:
+        """The number of calls that were refused so far, because too many waited."""
+        return self._refused
+
+    @property
+    def late(self) -> int:
+        """The number of calls that were dropped so far, because they waited too long."""
+        return self._late
+
+    async def run(
+        self, call: Callable[[], Awaitable[T]], *, priority: Priority, deadline_s: float
+    ) -> T:
+        """Wait for the turn of a call, make it, and return its result.
+
+        If too many calls wait, the absence check that has waited longest is refused; if no absence
+        check waits, the new call is refused.
+
+        Args:
+            call: Makes the call. It is not called if the call is refused or dropped.
+            priority: What the call is for.
+            deadline_s: Maximum seconds to wait for the turn. The call itself has its own timeout.
+
+        Raises:
+            LiveKitCallRefused: The call was not made, because too many calls wait.
+            LiveKitCallLate: The call was not made within `deadline_s`; this is a TimeoutError.
+        """
+        await self._wait_for_turn(priority, deadline_s)
+        try:
+            return await call()
+        finally:
+            self._running[priority] -= 1
+            self._start_waiting()
+
+    async def _wait_for_turn(self, priority: Priority, deadline_s: float) -> None:
+        """Wait until the call counts as running."""
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        queue = self._waiting[priority]
+        queue[turn] = None
+        self._start_waiting()
+        if turn.done():
+            return
+        if self.waiting > self._most_waiting:
+            self._refuse_for(turn)
+        drop = loop.call_later(deadline_s, self._drop, turn, deadline_s)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                # The turn came in the moment in which the task was cancelled.
+                self._running[priority] -= 1
+            raise
+        finally:
+            drop.cancel()
+            queue.pop(turn, None)
+            self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        """Give waiting calls their turn, as far as the limits allow."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while (found := self._next()) is not None:
+            turn, priority = found
+            loop = turn.get_loop()
+            if wait_s := self._bucket.wait_s(loop.time()):
+                self._timer = loop.call_later(max(wait_s, _SHORTEST_WAIT_S), self._start_waiting)
+                return
+            self._bucket.take()
+            self._running[priority] += 1
+            del self._waiting[priority][turn]
+            turn.set_result(None)
+
+    def _next(self) -> tuple[asyncio.Future[None], Priority] | None:
+        """Return the next call for which there is a place; None if there is none."""
+        if self.in_flight >= self._at_once:
+            return None
+        for priority, queue in self._waiting.items():
+            if self._running[priority] < self._places[priority]:
+                turn = _first(queue)
+                if turn is not None:
+                    return turn, priority
+        return None
+
+    def _refuse_for(self, new: asyncio.Future[None]) -> None:
+        """Refuse the oldest absence check, or the new call if no absence check waits."""
+        refused = _first(self._waiting[Priority.ABSENCE_CHECK]) or new
+        self._refused += 1
+        self._remove(refused)
+        refused.set_exception(LiveKitCallRefused(self._most_waiting))
+
+    def _drop(self, turn: asyncio.Future[None], deadline_s: float) -> None:
+        if not turn.done():
+            self._late += 1
+            self._remove(turn)
+            turn.set_exception(LiveKitCallLate(deadline_s))
+
+    def _remove(self, turn: asyncio.Future[None]) -> None:
+        for queue in self._waiting.values():
+            queue.pop(turn, None)
+
+
+def _first(queue: dict[asyncio.Future[None], None]) -> asyncio.Future[None] | None:
+    """Return the first call that still waits. A cancelled one stays until its task has resumed."""
+    return next((turn for turn in queue if not turn.done()), None)
