@@ -10,6 +10,7 @@ from worker.continuity.rooms import LiveKitRooms
 from worker.continuity.scope import scope_of
 from worker.continuity.worker_registry import FRESH_S
 from worker.job.application import declared_in
+from worker.livekit_api.client import LiveKitClient
 from worker.store.errors import DatabaseError
 from worker.store.interview_status import store_end
 from worker.store.orphans import WORTH_ANOTHER_TRY
@@ -154,7 +155,9 @@ class InterviewHandover:
             limits = limits_of(self._settings, scope_of(self._settings))
             ledger = DatabaseOrphanStore(self.database, limits)
             rescue = Redispatcher(
-                LiveKitRooms(self._settings),
+                LiveKitRooms(
+                    LiveKitClient.of(self._settings), agent_name=self._settings.agent_name
+                ),
                 identity=declared_in(self._settings).identity,
                 grace_s=self._settings.candidate_grace_s,
             )

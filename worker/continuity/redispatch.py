@@ -171,10 +171,7 @@ class Redispatcher:
         try:
             turns = await _turns(ledger, found)
             sent = await asyncio.gather(
-                *(
-                    self._send(each, claimed[each.interview.interview_id], turns)
-                    for each in found
-                )
+                *(self._send(each, claimed[each.interview.interview_id], turns) for each in found)
             )
         except asyncio.CancelledError:
             self._undo_later(ledger, found, claimed)

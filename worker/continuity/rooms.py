@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from worker.continuity.dispatch_metadata import metadata_after
-from worker.livekit_api.client import LiveKitClient
 from worker.livekit_api.errors import LiveKitError
+from worker.livekit_api.outbox import LiveKitOutbox, Priority
+from worker.store.orphans import NOT_TAKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
-    from worker.config.settings import Settings
+    from worker.livekit_api.calls import LiveKitCalls
     from worker.store.orphans import OrphanedInterview
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-#: Maximum number of calls to LiveKit at the same time. Each call opens a connection.
-_AT_ONCE: Final = 50
+#: Number of rooms up to which their participants are listed at once. For more rooms, one request
+#: first tells which rooms exist.
+_FEW: Final = 3
+#: Maximum seconds that a call to LiveKit waits for its turn.
+_TURN_S: Final = 5.0
 
 
 class Rooms(Protocol):
@@ -42,24 +48,35 @@ class Rooms(Protocol):
 
 
 class LiveKitRooms:
-    """`Rooms` on the LiveKit server of the settings."""
+    """`Rooms` on a LiveKit server.
 
-    def __init__(self, settings: Settings) -> None:
-        self._client = LiveKitClient.of(settings)
-        self._agent_name = settings.agent_name
-        self._free = asyncio.Semaphore(_AT_ONCE)
+    Args:
+        livekit: Calls to the server.
+        agent_name: Agent name of the dispatches.
+        outbox: Limits the number and the rate of the calls.
+    """
+
+    def __init__(
+        self, livekit: LiveKitCalls, *, agent_name: str, outbox: LiveKitOutbox | None = None
+    ) -> None:
+        self._livekit = livekit
+        self._agent_name = agent_name
+        self._outbox = outbox or LiveKitOutbox()
 
     async def people(self, rooms: Collection[str]) -> Mapping[str, Collection[str]]:
-        """Call `LiveKitClient.list_participants` for each room."""
-
-        async def of(room: str) -> Collection[str]:
-            async with self._free:
-                return await self._client.list_participants(room)
-
-        found = await asyncio.gather(*map(of, rooms), return_exceptions=True)
+        """Call `list_participants` for each room that exists."""
         people: dict[str, Collection[str]] = {}
+        exist = rooms
+        if len(rooms) > _FEW:
+            names = list(rooms)
+            # The numbers are up to 10 s old, so only the existence of a room is used.
+            exist = await self._check(lambda: self._livekit.rooms_with_participants(names))
+            people = {room: () for room in rooms if room not in exist}
+        listed = await asyncio.gather(
+            *(self._listed(room) for room in exist), return_exceptions=True
+        )
         failure: LiveKitError | None = None
-        for room, here in zip(rooms, found, strict=True):
+        for room, here in zip(exist, listed, strict=True):
             if isinstance(here, LiveKitError):
                 failure = here
             elif isinstance(here, BaseException):
@@ -75,17 +92,39 @@ class LiveKitRooms:
         return people
 
     async def remove(self, room: str, identity: str) -> None:
-        """Call `LiveKitClient.remove_participant`."""
-        async with self._free:
-            await self._client.remove_participant(room=room, identity=identity)
+        """Call `remove_participant`."""
+        await self._urgently(
+            lambda: self._livekit.remove_participant(room=room, identity=identity)
+        )
 
     async def send(self, found: OrphanedInterview, *, turns: list[dict[str, Any]]) -> str:
-        """Dispatch with the plan's snapshot, the previous job and the turns as metadata."""
-        async with self._free:
-            return await self._client.dispatch(
-                agent_name=self._agent_name,
-                room=found.interview.room,
-                metadata=metadata_after(
-                    found.interview, job_id=found.last_job, why=found.why, turns=turns
-                ),
+        """Dispatch with the plan's snapshot, the previous job and the turns as metadata.
+
+        A dispatch that no worker took is deleted first, because LiveKit would keep it, with its
+        metadata, as long as the room exists.
+        """
+        interview = found.interview
+        metadata = metadata_after(interview, job_id=found.last_job, why=found.why, turns=turns)
+        if found.why == NOT_TAKEN and (old := interview.dispatch_id) is not None:
+            try:
+                await self._urgently(lambda: self._livekit.delete_dispatch(interview.room, old))
+            except LiveKitError as error:
+                logger.warning(
+                    "deleting a dispatch that no worker took failed: %s",
+                    error,
+                    extra={"event": "untaken_dispatch_not_deleted"},
+                )
+        return await self._urgently(
+            lambda: self._livekit.dispatch(
+                agent_name=self._agent_name, room=interview.room, metadata=metadata
             )
+        )
+
+    async def _listed(self, room: str) -> Collection[str]:
+        return await self._check(lambda: self._livekit.list_participants(room))
+
+    async def _check(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await self._outbox.run(call, priority=Priority.ABSENCE_CHECK, deadline_s=_TURN_S)
+
+    async def _urgently(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await self._outbox.run(call, priority=Priority.REDISPATCH, deadline_s=_TURN_S)

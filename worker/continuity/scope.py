@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from worker.livekit_api.address import server_name
 from worker.store.scope import Scope
 
 if TYPE_CHECKING:
@@ -18,6 +19,6 @@ def scope_of(settings: Settings) -> Scope:
     default = type(settings).model_fields["application"].default
     return Scope(
         agent_name=settings.agent_name,
-        livekit=settings.livekit_url,
+        livekit=server_name(settings.livekit_url, settings.livekit_name),
         takes_unnamed=settings.application == default,
     )

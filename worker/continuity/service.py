@@ -22,6 +22,7 @@ from worker.continuity.watcher import Watcher
 from worker.continuity.worker_registry import WorkerRegistry
 from worker.job.application import declared_in
 from worker.journal.liveness import is_alive
+from worker.livekit_api.connection import LiveKitConnection
 from worker.store.claims import end_closed
 from worker.store.errors import DatabaseError
 from worker.store.leader_lock import drop_leader_locks, hold_leader_lock
@@ -66,8 +67,9 @@ class ContinuityService:
         #: Unique to this process: an earlier worker process on this machine had another id.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self._scope = scope_of(settings)
+        self._livekit = LiveKitConnection.of(settings)
         self._rescue = Redispatcher(
-            LiveKitRooms(settings),
+            LiveKitRooms(self._livekit, agent_name=settings.agent_name),
             identity=declared_in(settings).identity,
             grace_s=settings.candidate_grace_s,
             on_sent=on_sent,
@@ -112,6 +114,7 @@ class ContinuityService:
         """
         tasks, self._tasks = self._tasks, []
         await cancel_and_wait(*tasks)
+        await self._livekit.aclose()
         await self.presence.leave()
         if self._watcher.acts and (database := self._database()) is not None:
             with contextlib.suppress(DatabaseError):

@@ -66,8 +66,8 @@ WITH renewed AS (
         free_slots = excluded.free_slots
 )
 SELECT ARRAY(SELECT job_id FROM renewed) AS held,
-    NOT EXISTS (SELECT FROM lease_contact WHERE seen
-        BETWEEN {NOW} - make_interval(secs => $3::float8 * {_CONTACT_AGE}) AND {NOW}) AS contact_is_due,
+    NOT EXISTS (SELECT FROM lease_contact WHERE seen BETWEEN
+        {NOW} - make_interval(secs => $3::float8 * {_CONTACT_AGE}) AND {NOW}) AS contact_is_due,
     NOT EXISTS (SELECT FROM duties WHERE duty = $8 AND worker_id <> $2
         AND expires BETWEEN {NOW} AND {NOW} + interval '{_LONGEST_DUTY_S} s') AS may_lead
 """

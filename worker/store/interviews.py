@@ -151,9 +151,7 @@ class Interview:
 
 #: Columns of `interviews` that an `Interview` has. The other two are columns of `leases`.
 INTERVIEW_FIELDS: Final = ", ".join(
-    name
-    for name in Interview.__dataclass_fields__
-    if name not in ("lease_worker", "lease_expires")
+    name for name in Interview.__dataclass_fields__ if name not in ("lease_worker", "lease_expires")
 )
 #: Query for interviews, without a condition. A lease with another token is out of date.
 SELECT_INTERVIEWS: Final = (

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: The statement has locked its tables before it reads the version of the schema. Therefore either a
 #: concurrent migration has committed before, and the statement sees its version, or the migration
 #: waits until the statement has committed.
+#:
+#: All arrays are of text, because asyncpg asks the server for any other array type at its first use
+#: on each connection, which costs six round trips.
 _WRITE: Final = """
 WITH job AS (
     INSERT INTO jobs (job_id, interview_id, room, worker_id, pid, token, started_at)
@@ -38,16 +41,19 @@ WITH job AS (
     RETURNING interview_id, token
 ), records AS (
     INSERT INTO job_records (job_id, seq, at, t, kind, record)
-    SELECT $1, record.* FROM job, unnest($10::bigint[], $11::timestamptz[], $12::float8[],
-        $13::text[], $14::jsonb[]) AS record
+    SELECT $1, seq::bigint, at::timestamptz, t::float8, kind, record::jsonb
+    FROM job, unnest($10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
+        AS new (seq, at, t, kind, record)
     ON CONFLICT DO NOTHING RETURNING seq
 ), said AS (
     INSERT INTO turns (job_id, interview_id, late, seq, at, text, interrupted,
         speaker, question_id, role, generated, heard)
-    SELECT $1, job.interview_id, coalesce(job.token < interviews.token, false), turn.*
+    SELECT $1, job.interview_id, coalesce(job.token < interviews.token, false), seq::bigint,
+        at::timestamptz, said, interrupted::boolean, speaker, question_id, role, generated, heard
     FROM job LEFT JOIN interviews ON interviews.interview_id = job.interview_id,
-        unnest($15::bigint[], $16::timestamptz[], $17::text[], $18::boolean[],
-            $19::text[], $20::text[], $21::text[], $22::text[], $23::text[]) AS turn
+        unnest($15::text[], $16::text[], $17::text[], $18::text[],
+            $19::text[], $20::text[], $21::text[], $22::text[], $23::text[])
+        AS new (seq, at, said, interrupted, speaker, question_id, role, generated, heard)
     ON CONFLICT DO NOTHING
 )
 SELECT (SELECT count(*) FROM records) AS written, EXISTS (SELECT FROM job) AS stored
@@ -81,15 +87,15 @@ def write_of(header: JobHeader, rows: Sequence[RecordRow]) -> Write:
             *(storable(header.worker_id), header.pid, header.token),
             rows[0].at if rows else None,
             *(known, generation(known) * 1000 + 999),
-            [row.seq for row in rows],
-            [row.at for row in rows],
-            [row.t for row in rows],
+            [str(row.seq) for row in rows],
+            [row.at.isoformat() for row in rows],
+            [repr(row.t) for row in rows],
             [row.kind for row in rows],
             [json_text(row.record) for row in rows],
-            [row.seq for row in turns],
-            [row.at for row in turns],
+            [str(row.seq) for row in turns],
+            [row.at.isoformat() for row in turns],
             [spoken_text(row.record) for row in turns],
-            [row.record.get("interrupted") is True for row in turns],
+            [str(row.record.get("interrupted") is True) for row in turns],
             *texts,
         ),
     )

@@ -250,7 +250,8 @@ async def find_orphaned(
 
 _RECORD: Final = f"""
 WITH looks AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::boolean[], $4::float8[])
+    SELECT interview_id, token::bigint, absent::boolean, longest_s::float8
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
         AS look (interview_id, token, absent, longest_s)
 )
 INSERT INTO orphans AS seen (interview_id, token, absent_since, look_again_at)
@@ -288,10 +289,10 @@ async def record_looks(
         "record_looks",
         _RECORD,
         [look.found.interview.interview_id for look in looks],
-        [look.found.interview.token for look in looks],
-        [look.absent for look in looks],
+        [str(look.found.interview.token) for look in looks],
+        [str(look.absent) for look in looks],
         [
-            _LATER_AGAIN_S if look.found.why in _LESS_URGENT else _URGENT_AGAIN_S
+            str(_LATER_AGAIN_S if look.found.why in _LESS_URGENT else _URGENT_AGAIN_S)
             for look in looks
         ],
         budget_s=budget_s,

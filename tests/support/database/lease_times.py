@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from worker.store.database import Database
 
 LEASE_S = 8.0
-SCOPE: Final = Scope(
-    agent_name="interviewer", livekit="ws://127.0.0.1:7880", takes_unnamed=True
-)
+SCOPE: Final = Scope(agent_name="interviewer", livekit="ws://127.0.0.1:7880", takes_unnamed=True)
 
 
 async def passes(db: Database, table: str, column: str, seconds: float) -> None:
@@ -39,9 +37,7 @@ async def renew(
     scope: Scope = SCOPE,
 ) -> set[str]:
     """Send a heartbeat as a worker does; return the jobs that hold a lease."""
-    found = await beat(
-        db, job_ids, worker_id=worker_id, scope=scope, lease_s=lease_s, row=None
-    )
+    found = await beat(db, job_ids, worker_id=worker_id, scope=scope, lease_s=lease_s, row=None)
     if found.contact_is_due:
         await note_contact(db, lease_s=lease_s)
     return set(found.held)

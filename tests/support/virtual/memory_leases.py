@@ -144,7 +144,7 @@ class MemoryLeases:
     async def turns(self, interview_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         self._ask()
         turns = [{"speaker": "candidate", "text": "The half of it."}]
-        return {each: turns for each in interview_ids}
+        return dict.fromkeys(interview_ids, turns)
 
     async def note(self, sent: Mapping[str, tuple[int, str]]) -> None:
         self._ask()

@@ -195,7 +195,7 @@ class _Rooms:
 
     async def people(self, rooms: Collection[str]) -> Mapping[str, Collection[str]]:
         await self._ask()
-        return dict.fromkeys(rooms, {CANDIDATE, *self._world.shown})
+        return {room: {CANDIDATE, *self._world.shown} for room in rooms}
 
     async def remove(self, _: str, identity: str) -> None:
         await self._ask()

@@ -248,9 +248,7 @@ class Duty:
         async def sweep() -> None:
             self.sweeps += 1
 
-        return Watcher(
-            may_lead=may_lead, on_duty=on_duty, look=look, sweep=sweep, every_s=WATCH_S
-        )
+        return Watcher(may_lead=may_lead, on_duty=on_duty, look=look, sweep=sweep, every_s=WATCH_S)
 
 
 @pytest.mark.row("B4")
