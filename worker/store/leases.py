@@ -108,6 +108,8 @@ WITH taken AS (
     ON CONFLICT (interview_id) DO UPDATE SET token = excluded.token, job_id = excluded.job_id,
         worker_id = CASE WHEN leases.job_id = excluded.job_id THEN leases.worker_id END,
         lease_s = excluded.lease_s, expires = excluded.expires
+), looked AS (
+    DELETE FROM orphans USING taken WHERE orphans.interview_id = taken.interview_id
 ), job AS (
     INSERT INTO jobs (job_id, interview_id, token)
     SELECT $2::text, interview_id, token FROM taken

@@ -171,36 +171,46 @@ DUE: Final = (
     f" OR dispatched_at <= {NOW}"
     f" - make_interval(secs => $3::float8 * 2 ^ ({TRIES} - 1)))) AND {ROOM_FREE}"
 )
-#: Query for orphaned interviews. The parameters from $5 on are those of `in_scope`, then a job id
-#: and a room. `candidates` uses only indexes and the small table `leases`.
+#: Query for orphaned interviews. The parameters from $5 on are those of `in_scope`, then a job id,
+#: a room, and the less urgent reasons. `candidates` uses only indexes and the small table `leases`.
+#: `OFFSET 0` makes PostgreSQL read each interview by its key: it cannot know how many candidates
+#: there are, and for a few it would choose a plan that takes seconds for thousands.
 _FIND: Final = f"""
-WITH candidates AS (
+WITH candidates AS MATERIALIZED (
     SELECT interview_id FROM leases AS held, lease_contact AS contact WHERE {LAPSED}
     UNION SELECT interview_id FROM interviews
         WHERE status IN ('dispatched', 'running', 'waiting') AND lease_job IS NULL
     UNION SELECT interview_id FROM interviews
         WHERE outcome = 'failed' AND updated_at > {NOW} - interval '{_LOOKED_AT_S} s'
-), found AS (
-    SELECT interviews.*, {WHY} AS why, looked.look_again_at,
-        looked.absent_since IS NOT NULL AS was_absent,
-        lease.worker_id AS held_by, lease.expires AS held_until
-    FROM candidates JOIN interviews USING (interview_id)
-    LEFT JOIN leases AS lease
-        ON lease.interview_id = interviews.interview_id AND lease.token = interviews.token
-    LEFT JOIN orphans AS looked
-        ON looked.interview_id = interviews.interview_id AND looked.token = interviews.token
+), due AS MATERIALIZED (
+    SELECT candidates.interview_id, looked.token AS looked_token, absent_since, look_again_at
+    FROM candidates LEFT JOIN orphans AS looked USING (interview_id)
+    WHERE $8::text IS NOT NULL OR $9::text IS NOT NULL
+        OR looked.look_again_at IS NULL OR looked.look_again_at <= {NOW}
+), found AS MATERIALIZED (
+    SELECT interviews.*, {WHY} AS why,
+        looked_token = interviews.token AND absent_since IS NOT NULL AS was_absent,
+        CASE WHEN looked_token = interviews.token THEN look_again_at END AS look_again_at
+    FROM due CROSS JOIN LATERAL (
+        SELECT * FROM interviews WHERE interviews.interview_id = due.interview_id OFFSET 0
+    ) AS interviews
     WHERE {in_scope("$5", "$6", "$7")} AND {DUE}
-        AND CASE WHEN $8::text IS NULL AND $9::text IS NULL
-            THEN looked.look_again_at IS NULL OR looked.look_again_at <= {NOW}
-            ELSE ($8 IS NULL OR interviews.interview_id =
-                (SELECT interview_id FROM jobs WHERE job_id = $8))
-                AND ($9 IS NULL OR room = $9) END
+        AND ($8::text IS NULL OR interviews.interview_id =
+            (SELECT interview_id FROM jobs WHERE job_id = $8::text))
+        AND ($9::text IS NULL OR room = $9::text)
+), urgent AS MATERIALIZED (
+    SELECT * FROM found WHERE why IS NOT NULL
+    ORDER BY why = ANY($10::text[]), look_again_at NULLS FIRST, interview_id LIMIT {AT_A_TIME}
 )
-SELECT {INTERVIEW_FIELDS}, held_by AS lease_worker, held_until AS lease_expires, why, was_absent,
-    coalesce(lease_job, (SELECT job_id FROM jobs WHERE jobs.interview_id = found.interview_id
+SELECT {INTERVIEW_FIELDS}, lease.worker_id AS lease_worker, lease.expires AS lease_expires,
+    why, coalesce(was_absent, false) AS was_absent,
+    coalesce(lease_job, (SELECT job_id FROM jobs WHERE jobs.interview_id = urgent.interview_id
         ORDER BY coalesce(jobs.token, 0) DESC, started_at DESC NULLS LAST LIMIT 1)) AS last_job
-FROM found WHERE why IS NOT NULL
-ORDER BY why = ANY($10::text[]), look_again_at NULLS FIRST, interview_id LIMIT {AT_A_TIME}
+FROM urgent LEFT JOIN LATERAL (
+    SELECT worker_id, expires FROM leases
+    WHERE leases.interview_id = urgent.interview_id AND leases.token = urgent.token OFFSET 0
+) AS lease ON true
+ORDER BY why = ANY($10::text[]), look_again_at NULLS FIRST, interview_id
 """
 
 
