@@ -175,9 +175,12 @@ async def create_interview(
 
 
 async def get_interview(
-    db: Database, interview_id: str, *, budget_s: float = BUDGET_S
+    db: Database, interview_id: str, *, budget_s: float = BUDGET_S, writable: bool = False
 ) -> Interview | None:
-    """Return the interview; None if it does not exist or the id is invalid."""
+    """Return the interview; None if it does not exist or the id is invalid.
+
+    With `writable`, a read-only server is not asked, because its row may be old (`Database.run`).
+    """
     if not _INTERVIEW_ID.fullmatch(interview_id):
         return None
     row = await db.run(
@@ -186,6 +189,7 @@ async def get_interview(
             "SELECT * FROM interviews WHERE interview_id = $1", interview_id
         ),
         budget_s=budget_s,
+        writable=writable,
     )
     return None if row is None else interview_of(row)
 
@@ -237,17 +241,21 @@ async def remove_untaken_interview(
     return await db.run("remove_untaken_interview", remove, budget_s=budget_s)
 
 
-async def turns_of(db: Database, interview_id: str, *, budget_s: float = BUDGET_S) -> list[Turn]:
+async def turns_of(
+    db: Database, interview_id: str, *, budget_s: float = BUDGET_S, writable: bool = False
+) -> list[Turn]:
     """Return every turn of the interview, ordered by job and then by position in the journal.
 
     The turns of two jobs are not ordered by time, because the clocks of two machines differ. If the
     candidate's answer is in progress, or was in progress when its job died, the answer is the last
-    turn of that job and is marked as interrupted.
+    turn of that job and is marked as interrupted. With `writable`, a read-only server is not asked,
+    because it may lack the last turns (`Database.run`).
     """
     rows = await db.run(
         "turns_of",
         lambda connection: connection.fetch(TURNS, interview_id),
         budget_s=budget_s,
+        writable=writable,
     )
     return [turn_of(row) for row in rows]
 
