@@ -138,11 +138,11 @@ def restored(captured: Captured, server: Server) -> Restored:
 
 async def _make_copies(server: Server, found: Restored) -> None:
     url = await server.create(found.template, found.as_dumped)
-    connection = await asyncpg.connect(url)
+    database = await Database.open(url)
     try:
-        await migrate(connection)
+        await migrate(database)
     finally:
-        await connection.close()
+        await database.aclose()
     await server.create(found.shared, found.template)
 
 

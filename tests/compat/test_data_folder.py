@@ -55,7 +55,7 @@ async def test_the_old_data_folder_starts_and_is_migrated_with_all_its_rows(
         database = await Database.open(server.url)
         try:
             with readable(problem):
-                await database.run("migrate", migrate)
+                await migrate(database)
                 await list_interviews(database)
             await _compare_rows(captured, database)
         finally:

@@ -97,11 +97,11 @@ async def _make_template(server_url: str) -> None:
     await _execute(server_url, "ALTER SYSTEM SET fsync = off")
     await _execute(server_url, "SELECT pg_reload_conf()")
     await _execute(server_url, f"CREATE DATABASE {_TEMPLATE}")
-    connection = await asyncpg.connect(database_url(server_url, _TEMPLATE))
+    database = await Database.open(database_url(server_url, _TEMPLATE))
     try:
-        await migrate(connection)
+        await migrate(database)
     finally:
-        await connection.close()
+        await database.aclose()
 
 
 async def _execute(url: str, statement: str) -> None:

@@ -17,6 +17,7 @@ from tests.support.debian_programs import debian_program
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.database import Database
 from worker.store.embedded.layout import Layout
+from worker.store.errors import DatabaseUnavailable
 from worker.store.interviews import create_interview, get_interview, turns_of
 from worker.store.jobs import get_job, records_of, ship
 from worker.store.migrate import known_migrations, migrate
@@ -70,9 +71,9 @@ def server_of(data_dir: Path) -> psutil.Process:
 
 async def test_two_workers_migrate_at_once(pgbouncer: PgBouncer, empty_database_url: str) -> None:
     databases = [await Database.open(pgbouncer.url(empty_database_url)) for _ in range(2)]
-    applied = await asyncio.gather(*(db.run("migrate", migrate) for db in databases))
+    applied = await asyncio.gather(*(migrate(db) for db in databases))
     versions = [migration.version for migration in known_migrations()]
-    assert sorted(applied, key=len) == [[], versions]
+    assert sorted(version for each in applied for version in each) == versions
     await asyncio.gather(*(db.aclose() for db in databases))
 
 
@@ -95,9 +96,26 @@ async def test_ten_client_connections_share_two_server_connections(pooled: Datab
     assert SERVER_CONNECTIONS < pooled.use().connections <= 10
 
 
+async def test_single_statements_share_the_server_connections_too(pooled: Database) -> None:
+    query = "SELECT pg_backend_pid() AS pid, $1::text[] AS words"
+    found = await asyncio.gather(*(pooled.fetch("backend", query, ["a"]) for _ in range(60)))
+    assert len({row["pid"] for (row,) in found}) <= SERVER_CONNECTIONS
+    assert all(row["words"] == ["a"] for (row,) in found)
+
+
+async def test_a_single_statement_that_is_given_up_frees_its_server_connection(
+    pooled: Database,
+) -> None:
+    for _ in range(SERVER_CONNECTIONS + 1):
+        with pytest.raises(DatabaseUnavailable):
+            await pooled.fetch("endless", "SELECT pg_sleep(600)", budget_s=0.5)
+    assert await asyncio.gather(*(pooled.run("backend", backend) for _ in range(10)))
+
+
 async def test_no_prepared_statement_stays_on_a_server_connection(pooled: Database) -> None:
     await asyncio.gather(
-        *(ship(pooled, header(f"AJ_{number}"), whole_job().records) for number in range(10))
+        *(ship(pooled, header(f"AJ_{number}"), whole_job().records) for number in range(10)),
+        *(pooled.fetch("add", "SELECT $1::integer + 1", number) for number in range(10)),
     )
     both = asyncio.Barrier(SERVER_CONNECTIONS)
 

@@ -60,7 +60,7 @@ NEWER_GENERATION = (
 
 async def apply(database: Database, migration: Migration) -> None:
     """Migrate as a newer worker does at its start."""
-    await database.run("migrate", lambda c: migrate(c, [*KNOWN, migration]))
+    await migrate(database, [*KNOWN, migration])
 
 
 def some_records() -> JobRecords:
@@ -82,7 +82,7 @@ async def test_a_worker_works_on_a_schema_with_one_more_additive_migration(
     database: Database,
 ) -> None:
     await apply(database, ADDITIVE)
-    assert await database.run("migrate", migrate) == []
+    assert await migrate(database) == []
     await database.run("check_schema", check_schema)
     await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
     records = some_records().records
@@ -247,7 +247,7 @@ async def test_a_job_ships_as_soon_as_its_worker_has_migrated_the_database(
         ship_live(job.life, database)
         lost = await job.database_is(Status.LOST)
         assert lost.reason == "SchemaTooOld"
-        await database.run("migrate", migrate)
+        await migrate(database)
         await job.database_is(Status.READY)
         while await records_of(database, "AJ_1") != job.records:
             pass

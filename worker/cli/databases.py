@@ -10,7 +10,7 @@ from worker.cli.errors import CommandError, ExitCode, report
 from worker.config.settings import Settings
 from worker.store.database import Database
 from worker.store.embedded.client import EmbeddedPostgres
-from worker.store.migrate import MIGRATE_BUDGET_S, migrate
+from worker.store.migrate import migrate
 
 
 @asynccontextmanager
@@ -62,7 +62,7 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
         db = await Database.open(url)
         try:
             await db.ping()
-            await db.run("migrate", migrate, budget_s=MIGRATE_BUDGET_S)
+            await migrate(db)
             yield db
         finally:
             await db.aclose()

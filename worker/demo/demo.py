@@ -69,7 +69,7 @@ async def run_demo(console: Console, folder: Path) -> History:
         settings = _settings(livekit, postgres.url, data_dir)
         db = await Database.open(postgres.url)
         stack.push_async_callback(db.aclose)
-        await db.run("migrate", migrate, budget_s=30.0)
+        await migrate(db, budget_s=30.0)
         interview = await create_interview(
             db, interview_id=secrets.token_hex(6), plan=load_plan(SAMPLE_PLAN).to_json()
         )

@@ -21,7 +21,7 @@ from worker.journal.recovery import SHIPPED, ingest_journal
 from worker.resources.database import open_database
 from worker.store.database import Database
 from worker.store.errors import DatabaseError, DatabaseOperationFailed
-from worker.store.migrate import MIGRATE_BUDGET_S, MigrationChanged, SchemaDiffers, migrate
+from worker.store.migrate import MigrationChanged, SchemaDiffers, migrate
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class JournalCollector:
     async def _prepare(self, database: Database) -> None:
         # A ping shows within seconds whether a database answers. A migration may take minutes.
         await database.ping(budget_s=_START_BUDGET_S)
-        await database.run("migrate", migrate, budget_s=MIGRATE_BUDGET_S)
+        await migrate(database)
         self._ready.set()
 
     async def _prepare_later(self, database: Database) -> None:

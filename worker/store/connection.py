@@ -1,18 +1,25 @@
-"""Types for the part of an asyncpg connection that operations use; asyncpg ships no types."""
+"""One database connection: its type, how it is opened, and the pools that open many.
+
+asyncpg ships no types, so this module defines the part that operations use.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import configparser
+import math
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 
-if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
+from worker.store.url import wanted_server
 
 T = TypeVar("T")
+
+#: Name under which the server lists the connections of workers.
+APPLICATION = "interview-worker"
 
 
 class Row(Protocol):
@@ -22,10 +29,11 @@ class Row(Protocol):
 
 
 class Connection(Protocol):
-    """One database connection, whose methods may raise any asyncpg error.
+    """One database connection in a transaction, whose methods may raise any asyncpg error.
 
     `Database.run` handles the errors of asyncpg. `timeout` in seconds replaces the pool's statement
-    timeout.
+    timeout. A statement with arguments costs two round trips, one without arguments that is given
+    to `execute` costs one.
     """
 
     async def execute(
@@ -40,8 +48,6 @@ class Connection(Protocol):
     async def fetchrow(self, query: str, *args: object) -> Row | None: ...
 
     async def fetchval(self, query: str, *args: object) -> Any: ...
-
-    def transaction(self) -> AbstractAsyncContextManager[object]: ...
 
 
 #: An operation for `Database.run`. The operation may run more than once, so it must be idempotent.
@@ -74,5 +80,85 @@ async def connect(url: str, *, timeout_s: float, application: str) -> Any:
             url,
             timeout=timeout_s,
             statement_cache_size=0,
+            target_session_attrs=wanted_server(url),
             server_settings={"application_name": application},
         )
+
+
+class StampedConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ships no types
+    """A connection that stores the time of its last release (event loop's clock, in seconds)."""
+
+    #: Infinite while the connection was never released, so that it counts as new.
+    released_at = math.inf
+
+
+async def _stamp(connection: StampedConnection) -> None:
+    """Store the time of the release. Replaces asyncpg's own reset of a released connection.
+
+    asyncpg's RESET ALL costs one more round trip for every operation. Behind PgBouncer in
+    transaction mode, RESET ALL resets the server connection of another client. No operation changes
+    the session, so no reset is needed.
+    """
+    connection.released_at = asyncio.get_running_loop().time()
+
+
+#: Array types of PostgreSQL, with the types of their elements: name and OIDs, which are the same in
+#: every database (src/include/catalog/pg_type.dat). asyncpg knows only text[] by itself.
+_ARRAYS = (
+    ("bool", 1000, 16),
+    ("int4", 1007, 23),
+    ("int8", 1016, 20),
+    ("float8", 1022, 701),
+    ("timestamptz", 1185, 1184),
+    ("jsonb", 3807, 3802),
+)
+
+
+async def _know_arrays(connection: StampedConnection) -> None:
+    """Tell asyncpg about array types. Otherwise it asks the server at the first use of each.
+
+    The question costs six round trips on each connection. Behind PgBouncer, it also leaves a
+    setting (jit) on a server connection that other clients use.
+    """
+    connection.get_settings().register_data_types(
+        [
+            {
+                "oid": oid,
+                "name": f"_{name}",
+                "ns": "pg_catalog",
+                "kind": b"b",
+                "basetype": None,
+                "elemtype": element,
+                "elemdelim": ",",
+                "range_subtype": None,
+                "attrtypoids": None,
+                "attrnames": None,
+            }
+            for name, oid, element in _ARRAYS
+        ]
+    )
+
+
+async def open_pool(
+    url: str, *, size: int, idle_s: float, connect_timeout_s: float, statement_timeout_s: float
+) -> Any:
+    """Create an asyncpg pool of at most `size` connections. No connection is opened yet.
+
+    A connection that was idle for `idle_s` seconds is closed; with 0, idle connections stay open.
+    """
+    return await asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=size,
+        max_inactive_connection_lifetime=idle_s,
+        # Prepare no named statements, because PgBouncer in transaction mode could prepare a
+        # statement on one server connection and execute it on another.
+        statement_cache_size=0,
+        command_timeout=statement_timeout_s,
+        timeout=connect_timeout_s,
+        connection_class=StampedConnection,
+        init=_know_arrays,
+        reset=_stamp,
+        target_session_attrs=wanted_server(url),
+        server_settings={"application_name": APPLICATION},
+    )

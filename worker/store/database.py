@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
 from worker import faults
 from worker.aio.backoff import ExponentialBackoff
+from worker.store.connection import APPLICATION, connect
 from worker.store.errors import (
     ConnectionLost,
     DatabaseOperationFailed,
@@ -23,7 +24,9 @@ from worker.store.pool import Connections, PoolLimits, PoolUse
 from worker.store.url import check_url, mask_url
 
 if TYPE_CHECKING:
-    from worker.store.connection import Operation
+    from collections.abc import Callable, Coroutine
+
+    from worker.store.connection import Operation, Row
 
 __all__ = ["BUDGET_S", "Database", "PoolLimits", "PoolUse"]
 
@@ -34,6 +37,9 @@ BUDGET_S = 5.0
 #: Delays between the retries of an operation. The jitter is 1.0, because after a restart of the
 #: server all connections of all workers fail at once.
 _RETRY = ExponentialBackoff(first_s=0.05, longest_s=1.0, jitter=1.0)
+#: Share of an operation's budget that the verification of one connection may use. If the first
+#: round trip needs half of the budget, the operation does not succeed on this connection anyway.
+_VERIFICATION = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +53,7 @@ class Database:
 
     def __init__(self, connections: Connections, url: str) -> None:
         self._connections = connections
+        self._url = url
         #: The URL with its password masked.
         self.url = mask_url(url)
 
@@ -59,14 +66,56 @@ class Database:
         check_url(url)
         return cls(await Connections.open(url, limits or PoolLimits()), url)
 
-    async def run(self, name: str, operation: Operation[T], *, budget_s: float = BUDGET_S) -> T:
+    async def fetch(
+        self, name: str, query: str, *args: object, budget_s: float = BUDGET_S
+    ) -> list[Row]:
+        """Run one statement in its own transaction; return its rows. It costs two round trips.
+
+        The first round trip only parses the statement. If it fails, the statement is run on another
+        connection at once. A statement without rows, such as an UPDATE without RETURNING, returns
+        an empty list. The first use of an array type that is not in `connection._ARRAYS` costs six
+        more round trips on each connection.
+
+        Retries, errors and the unknown outcome of a broken connection are those of `run`, so the
+        statement must be idempotent.
+        """
+
+        async def once() -> list[Row]:
+            return await self._connections.fetch(query, args, verify_s=budget_s * _VERIFICATION)
+
+        return await self._retried(name, once, budget_s)
+
+    async def run(
+        self,
+        name: str,
+        operation: Operation[T],
+        *,
+        budget_s: float = BUDGET_S,
+        writable: bool = False,
+    ) -> T:
         """Run an operation in a transaction, and retry transient errors for `budget_s` seconds.
+
+        The transaction costs two round trips, each statement with arguments two more. With
+        `writable`, an operation that only reads does not run on a server that is read-only, whose
+        rows may be old: after a fail-over such a server can be behind a connection of the pool.
 
         If the connection breaks during the commit, it is unknown whether the commit succeeded.
         Operations must therefore be idempotent. Raises `DatabaseUnavailable` if `budget_s` is spent
         or the server refuses the connection, and `DatabaseOperationFailed` if the server refuses
         the operation. Other errors of the operation pass through.
         """
+
+        async def once() -> T:
+            async with self._connections.transaction(
+                writable=writable, verify_s=budget_s * _VERIFICATION
+            ) as connection:
+                return await operation(connection)
+
+        return await self._retried(name, once, budget_s)
+
+    async def _retried(
+        self, name: str, once: Callable[[], Coroutine[Any, Any, T]], budget_s: float
+    ) -> T:
         cause: BaseException = TimeoutError()
         # Suppress only the TimeoutError of `budget_s`. A TimeoutError of a statement is caught
         # below, and the operation is retried.
@@ -74,7 +123,8 @@ class Database:
             async with asyncio.timeout(budget_s):
                 for attempt, delay_s in enumerate(_RETRY.delays(), start=1):
                     try:
-                        return await faults.at("database", self._once(operation), name)
+                        result: T = await faults.at("database", once(), name)
+                        return result
                     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                         if is_refusal(error):
                             raise DatabaseUnavailable(name, error, self.url) from None
@@ -84,7 +134,8 @@ class Database:
                     except (OSError, TimeoutError, ConnectionLost) as error:
                         cause = error
                     except asyncpg.InternalClientError as error:
-                        # The server's answer does not follow PostgreSQL's protocol.
+                        # The server's answer does not follow PostgreSQL's protocol, or no host of
+                        # the URL accepts writes.
                         cause = error
                     logger.warning(
                         "a database operation failed and is tried again",
@@ -98,9 +149,16 @@ class Database:
                     await asyncio.sleep(delay_s)
         raise DatabaseUnavailable(name, cause, self.url)
 
+    async def open_connection(self, *, timeout_s: float) -> Any:
+        """Open one connection outside the pool, for a statement that may run for minutes.
+
+        The caller closes it. Raises one of `errors.CONNECTION_FAILURES`.
+        """
+        return await connect(self._url, timeout_s=timeout_s, application=APPLICATION)
+
     async def ping(self, *, budget_s: float = BUDGET_S) -> None:
         """Raise `DatabaseUnavailable` unless the database answers within `budget_s` seconds."""
-        await self.run("ping", lambda connection: connection.execute("SELECT 1"), budget_s=budget_s)
+        await self.fetch("ping", "SELECT 1", budget_s=budget_s)
 
     def use(self) -> PoolUse:
         """Return how many connections of the pool are open, how many are idle, and the maximum."""
@@ -109,7 +167,3 @@ class Database:
     async def aclose(self, *, budget_s: float = 5.0) -> None:
         """Close all connections; terminate those that are still in use after `budget_s` seconds."""
         await self._connections.aclose(budget_s=budget_s)
-
-    async def _once(self, operation: Operation[T]) -> T:
-        async with self._connections.transaction() as connection:
-            return await operation(connection)

@@ -19,13 +19,22 @@ from worker.faults.points import Kind
 _TRANSIENT_STATES = (
     "08",  # connection exceptions, including PgBouncer's own
     "25006",  # read-only transaction: a standby during a fail-over
+    "25P03",  # idle-in-transaction timeout: this process was stopped during a transaction
+    "25P04",  # transaction timeout of the server
     "40001",  # serialization failure
     "40P01",  # deadlock detected
-    "53300",  # too many connections
-    "25P03",  # idle-in-transaction timeout: this process was stopped during a transaction
-    "57P01",  # admin shutdown
-    "57P02",  # crash shutdown
-    "57P03",  # cannot connect now: starting up or in recovery
+    "53",  # insufficient resources: disk full, out of memory, too many connections
+    "55P03",  # lock not available: the lock timeout of the server or of a migration
+    "57",  # operator intervention: shutdown, restart, statement timeout of the server
+    "58",  # system error outside PostgreSQL, such as an I/O error
+)
+
+#: SQLSTATEs, as prefixes or whole codes, after which the connection must not be used again: it is
+#: broken, its server is going away, or its server does not accept writes.
+_ENDING_STATES = (
+    "08",  # connection exceptions, including PgBouncer's own
+    "25006",  # read-only transaction: the server was the primary before a fail-over
+    "57P",  # shutdown, crash, start-up, dropped database, idle session timeout
 )
 
 #: SQLSTATEs of a permanently refused connection: failed authorization, or a missing database.
@@ -58,7 +67,8 @@ class DatabaseUnavailable(DatabaseError):
     """Raised when the database was unreachable within the time budget, or refused the connection.
 
     The operation may be retried later. The writes of the operation were rolled back, unless the
-    connection broke during the commit. In that case, all of the writes may have been committed.
+    connection broke during the commit (for `Database.fetch`: while the statement ran). In that
+    case, all of the writes may have been committed.
     """
 
     def __init__(self, operation: str, cause: BaseException, url: str) -> None:
@@ -84,6 +94,18 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, (OSError, TimeoutError, ConnectionLost))
 
 
+def ends_connection(error: BaseException) -> bool:
+    """Return whether the connection on which the error occurred must not be used again.
+
+    A timeout is no such error, because the server may only be slow.
+    """
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate or "").startswith(_ENDING_STATES)
+    if isinstance(error, TimeoutError):
+        return False
+    return isinstance(error, (OSError, ConnectionLost, asyncpg.InternalClientError))
+
+
 def is_refusal(error: BaseException) -> bool:
     """Return whether the server refuses the connection permanently, so that retries are useless."""
     if isinstance(error, asyncpg.PostgresError):
@@ -102,6 +124,8 @@ def kind_of(error: BaseException) -> str:
         return " ".join([f"{type(error).__name__} {error.sqlstate}", *names])
     if isinstance(error, asyncpg.ClientConfigurationError):
         return "DATABASE_URL or a PG* variable is wrong"
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return "no host of DATABASE_URL accepts writes"
     if isinstance(error, ConnectionLost):
         return "the connection was lost"
     if isinstance(error, TimeoutError):

@@ -4,33 +4,62 @@ A migration that is compatible with older workers takes the next number, and old
 run side by side. An incompatible migration starts the next thousand (1001 after 0007). After an
 incompatible migration, older workers refuse to start, and their running jobs write nothing more
 (`check_schema`).
+
+Each migration is one transaction, which waits for a lock only briefly and is then tried again.
+Otherwise every statement of all workers would wait behind a migration that waits for one long
+reader. A file whose first line is `-- outside a transaction` has one statement that PostgreSQL
+allows only there, such as CREATE INDEX CONCURRENTLY IF NOT EXISTS. It may run more than once.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import hashlib
+import logging
 import re
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
+
+from worker.aio.backoff import ExponentialBackoff
+from worker.store.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from worker.store.connection import Connection
+    from worker.store.database import Database
+
+logger = logging.getLogger(__name__)
 
 #: Key of the advisory lock that serialises migrations: "iw-migr" in ASCII.
 _LOCK_KEY = int.from_bytes(b"iw-migr", "big")
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+_OUTSIDE: Final = "-- outside a transaction"
+_INDEX = re.compile(
+    r"\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+IF\s+NOT\s+EXISTS\s+(\w+)", re.IGNORECASE
+)
 
+#: Query that returns true if an index exists and is invalid.
+_INVALID: Final = "SELECT true FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT indisvalid"
 
-#: Timeout in seconds for a migration, and for the wait while another worker migrates. The timeout
-#: is longer than a job's statement timeout, because a migration may build an index over all stored
-#: turns.
+#: Timeout in seconds for all missing migrations, and for the wait while another worker migrates.
+#: The timeout is longer than a job's statement timeout, because a migration may build an index over
+#: all stored turns.
 MIGRATE_BUDGET_S = 300.0
+#: Longest wait for one lock in ms. Statements of other workers wait behind it, so it is as long as
+#: one renewal of a lease may take, and much shorter than a lease.
+_LOCK_MS = 500
+#: Delays between the attempts of a migration that did not get a lock. In each of them, which is at
+#: least as long as a wait for a lock, other workers renew their leases.
+_LOCK_RETRY = ExponentialBackoff(first_s=1.0, longest_s=8.0)
+#: Timeout in seconds for opening and for closing the connection of a statement outside a
+#: transaction.
+_CONNECT_S = 5.0
 
 
 class SchemaDiffers(Exception):
@@ -92,6 +121,11 @@ class Migration:
         """SHA-256 of the SQL, in hexadecimal."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
+    @property
+    def is_outside_transaction(self) -> bool:
+        """True if the first line of the SQL asks to run its statement outside a transaction."""
+        return self.sql.partition("\n")[0].strip() == _OUTSIDE
+
 
 @functools.cache
 def known_migrations() -> tuple[Migration, ...]:
@@ -109,23 +143,74 @@ def known_migrations() -> tuple[Migration, ...]:
     )
 
 
-async def migrate(
-    connection: Connection, migrations: Sequence[Migration] | None = None
-) -> list[int]:
-    """Apply the missing migrations in one transaction; return their numbers.
+class _LockNotAvailable(Exception):
+    """Raised when another transaction held a lock for longer than `_LOCK_MS`.
 
-    Workers that start at the same time wait for each other, for at most `MIGRATE_BUDGET_S` seconds.
-    Raises `SchemaTooNew` if the database has an incompatible migration that this worker does not
-    know, and `MigrationChanged` if a migration was edited after the database applied it. Either
-    error leaves the database unchanged.
+    `error` is the error of PostgreSQL.
+    """
+
+    def __init__(self, error: asyncpg.LockNotAvailableError) -> None:
+        self.error = error
+        super().__init__("a lock of a migration is held by another transaction")
+
+
+async def migrate(
+    database: Database,
+    migrations: Sequence[Migration] | None = None,
+    *,
+    budget_s: float = MIGRATE_BUDGET_S,
+) -> list[int]:
+    """Apply the missing migrations, each in a transaction of its own; return their numbers.
+
+    Workers that start at the same time take turns, and each migration is applied by one of them.
+    After a crash between two migrations, the next worker that starts applies the rest. Raises
+    `SchemaTooNew` if the database has an incompatible migration that this worker does not know, and
+    `MigrationChanged` if a migration was edited after the database applied it; then nothing was
+    changed. Raises `DatabaseUnavailable` if `budget_s` seconds are spent, and the errors of
+    `Database.run`; then the migrations before the failed one stay applied.
     """
     migrations = known_migrations() if migrations is None else migrations
-    async with connection.transaction():
+    loop = asyncio.get_running_loop()
+    until = loop.time() + budget_s
+    applied: list[int] = []
+    delays = _LOCK_RETRY.delays()
+    complete = functools.partial(_is_complete, migrations=migrations)
+    step = functools.partial(_apply_next, database=database, migrations=migrations)
+    left_s = budget_s
+    # A worker whose database is complete takes no lock, so that a fleet can start at once.
+    while not await database.run("migrate", complete, budget_s=left_s, writable=True):
+        try:
+            version = await database.run("migrate", step, budget_s=until - loop.time())
+        except _LockNotAvailable as locked:
+            delay_s = next(delays)
+            if loop.time() + delay_s + 2 * _LOCK_MS / 1000 >= until:  # too late for another attempt
+                raise DatabaseUnavailable("migrate", locked.error, database.url) from None
+            logger.info(
+                "a migration did not get its locks and is tried again",
+                extra={"event": "migration_waits", "seconds": round(delay_s, 1)},
+            )
+            await asyncio.sleep(delay_s)
+        else:
+            if version is not None:
+                applied.append(version)
+            delays = _LOCK_RETRY.delays()
+        left_s = until - loop.time()
+    return applied
+
+
+async def _is_complete(connection: Connection, *, migrations: Sequence[Migration]) -> bool:
+    return await pending(connection, migrations) == []
+
+
+async def _apply_next(
+    connection: Connection, *, database: Database, migrations: Sequence[Migration]
+) -> int | None:
+    """Apply the first missing migration; return its number, or None if no migration is missing."""
+    await connection.execute(f"SET LOCAL lock_timeout = {_LOCK_MS}")
+    try:
         # The advisory lock belongs to the transaction, because a lock of the session is lost behind
         # PgBouncer.
-        await connection.execute(
-            "SELECT pg_advisory_xact_lock($1)", _LOCK_KEY, timeout=MIGRATE_BUDGET_S
-        )
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK_KEY)
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations ("
             " version integer PRIMARY KEY,"
@@ -133,17 +218,49 @@ async def migrate(
             " checksum text NOT NULL)"
         )
         missing = await _missing(connection, migrations)
-        for migration in missing:
+        if not missing:
+            return None
+        migration = missing[0]
+        if migration.is_outside_transaction:
+            # This transaction only keeps the advisory lock, for as long as the statement runs.
+            idle_ms = round(MIGRATE_BUDGET_S * 1000)
+            await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {idle_ms}")
+            await _execute_outside(database, migration)
+        else:
             await connection.execute(migration.sql, timeout=MIGRATE_BUDGET_S)
-            await connection.execute(
-                "INSERT INTO schema_migrations (version, checksum) VALUES ($1, $2)",
-                migration.version,
-                migration.checksum,
-            )
-    return [migration.version for migration in missing]
+        await connection.execute(
+            "INSERT INTO schema_migrations (version, checksum) VALUES ($1, $2)",
+            migration.version,
+            migration.checksum,
+        )
+    except asyncpg.LockNotAvailableError as error:
+        raise _LockNotAvailable(error) from None
+    return migration.version
 
 
-async def pending(connection: Connection) -> list[int] | None:
+async def _execute_outside(database: Database, migration: Migration) -> None:
+    """Execute the statement of a migration on a connection of its own.
+
+    The statement takes no lock for which other workers would have to wait. An index of it that is
+    invalid, because an earlier attempt was interrupted, is dropped first: IF NOT EXISTS would
+    keep it.
+    """
+    connection = await database.open_connection(timeout_s=_CONNECT_S)
+    try:
+        for name in _INDEX.findall(migration.sql):
+            if await connection.fetchval(_INVALID, name):
+                drop = f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
+                await connection.execute(drop, timeout=MIGRATE_BUDGET_S)
+        await connection.execute(migration.sql, timeout=MIGRATE_BUDGET_S)
+    finally:
+        # If the budget was spent, asyncpg cancels the statement before it closes the connection.
+        with contextlib.suppress(Exception):
+            await connection.close(timeout=_CONNECT_S)
+
+
+async def pending(
+    connection: Connection, migrations: Sequence[Migration] | None = None
+) -> list[int] | None:
     """Return the migration numbers that `migrate` would apply; None if the schema does not exist.
 
     The function changes nothing, and raises `SchemaTooNew` and `MigrationChanged` in the same cases
@@ -151,8 +268,8 @@ async def pending(connection: Connection) -> list[int] | None:
     """
     if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
         return None
-    missing = await _missing(connection, known_migrations())
-    return [migration.version for migration in missing]
+    migrations = known_migrations() if migrations is None else migrations
+    return [migration.version for migration in await _missing(connection, migrations)]
 
 
 async def _missing(connection: Connection, migrations: Sequence[Migration]) -> list[Migration]:

@@ -1,218 +1,281 @@
-"""Database connections of one process: permanent connections, and temporary ones for bursts."""
+"""Database connections of one process: lasting ones, and further ones that close when idle.
+
+The first round trip of an operation changes nothing in the database. So it is also the verification
+of the connection: if it fails, the operation is moved to another connection.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
-from worker.store.connection import refusing_wrong_configuration
-from worker.store.errors import ConnectionLost
+from worker.store.connection import open_pool, refusing_wrong_configuration
+from worker.store.errors import ConnectionLost, ends_connection
+from worker.store.pool_limits import PoolLimits, PoolUse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+__all__ = ["Connections", "PoolLimits", "PoolUse", "Tier"]
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PoolLimits:
-    """Limits of the database connections of one process. All times are in seconds."""
+@dataclass
+class Tier:
+    """One asyncpg pool, and how many of its connections are not in use."""
 
-    #: Maximum number of permanent connections, which stay open once they are opened.
-    size: int = 5
-    #: Maximum number of additional connections, which are opened only while all permanent
-    #: connections are in use.
-    overflow: int = 5
-    connect_timeout_s: float = 5.0
-    #: Longest wait for a free connection while all connections are in use.
-    acquire_timeout_s: float = 5.0
-    statement_timeout_s: float = 10.0
-    #: Idle time after which a connection is verified before its next use. 0: before every use.
-    verify_after_idle_s: float = 0.0
-    #: Timeout for verifying a connection, for the rollback of an unfinished transaction, and for
-    #: the release of a connection.
-    verify_timeout_s: float = 2.0
-    #: Idle time after which an additional connection is closed.
-    overflow_idle_s: float = 10.0
+    pool: Any
+    free: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class PoolUse:
-    """Use of the pool: the number of open connections, how many are idle, and the maximum."""
+@dataclass(frozen=True)
+class _Held:
+    """A connection in use, and the tier to which it belongs."""
 
-    connections: int
-    idle: int
-    most: int
-
-
-class _StampedConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ships no types
-    """A connection that stores the time of its last release (event loop's clock, in seconds)."""
-
-    released_at = math.inf
+    tier: Tier
+    connection: Any
 
 
-async def _stamp(connection: _StampedConnection) -> None:
-    """Store the time of the release. Replaces asyncpg's own reset of a released connection.
+#: Time in ms after which the server ends a transaction that waits for its next statement. Otherwise
+#: a process that is stopped (SIGSTOP) during a transaction would keep its row locks until the
+#: process resumes. The setting is LOCAL because with PgBouncer the next transaction may use another
+#: connection.
+_IDLE_MS = 2000
+#: Statement that fails on a server that does not accept writes: a standby, or a former primary.
+_ONLY_WRITABLE = (
+    "DO $$ BEGIN IF current_setting('transaction_read_only')::boolean THEN"
+    " RAISE EXCEPTION 'the server is read-only' USING ERRCODE = '25006'; END IF; END $$"
+)
+#: Statement that ends what a cancelled `fetch` may have left: asyncpg sends no Sync after preparing
+#: a statement, so that the implicit transaction, with its table locks, would stay open.
+_END_OF_FETCH = "SELECT 1"
 
-    asyncpg's RESET ALL costs one more round trip for every operation. Behind PgBouncer in
-    transaction mode, RESET ALL resets the server connection of another client. No operation changes
-    the session, so no reset is needed.
+
+def _begin(*, writable: bool) -> str:
+    """Return the statements that begin a transaction, for one message to the server.
+
+    The isolation level is set because `check_schema` relies on it, and the database's default may
+    differ.
     """
-    connection.released_at = asyncio.get_running_loop().time()
-
-
-#: Statement that lets the server end a transaction that waits longer than 2 s for its next
-#: statement. Otherwise a process that is stopped (SIGSTOP) during a transaction would keep its row
-#: locks until the process resumes, for example the lock on the row of `lease_contact`. The setting
-#: is LOCAL because with PgBouncer the next transaction may use another connection.
-_NO_LONGER_IDLE = "SET LOCAL idle_in_transaction_session_timeout = 2000"  # ms
+    begin = (
+        "BEGIN ISOLATION LEVEL READ COMMITTED;"
+        f" SET LOCAL idle_in_transaction_session_timeout = {_IDLE_MS}"
+    )
+    return f"{begin}; {_ONLY_WRITABLE}" if writable else begin
 
 
 class Connections:
     """The permanent and the additional connections of one process, within `PoolLimits`.
 
     A single asyncpg pool either keeps all idle connections, or closes all of them, or opens its
-    permanent connections before they are needed (`min_size`). Therefore this class uses two pools.
-    The second pool is used only while all connections of the first pool are in use. Of several idle
-    connections, the most recently used connection is taken first.
+    permanent connections before they are needed (`min_size`). Therefore this class uses up to three
+    pools, its tiers. A tier is used only while all connections of the tiers before it are in use.
+    Of several idle connections, the most recently used connection is taken first.
+
+    Errors of asyncpg, among them ClientConfigurationError for a wrong URL, pass through. Other
+    errors: TimeoutError if no connection becomes free in time, and ConnectionLost if the connection
+    was broken (the next attempt gets a new connection).
     """
 
-    def __init__(self, kept: Any, overflow: Any | None, limits: PoolLimits) -> None:
-        self._kept = kept
-        self._overflow = overflow
+    def __init__(self, tiers: Sequence[Tier], limits: PoolLimits) -> None:
+        self._tiers = tiers
         self._limits = limits
-        self._kept_free = limits.size
         self._free = asyncio.Semaphore(limits.size + limits.overflow)
         self._giving_back: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def open(cls, url: str, limits: PoolLimits) -> Connections:
         """Create the pools. No connection is opened yet."""
-
-        async def pool(size: int, idle_s: float) -> Any:
-            return await asyncpg.create_pool(
-                url,
-                min_size=0,
-                max_size=size,
-                max_inactive_connection_lifetime=idle_s,
-                # Prepare no statements, because PgBouncer in transaction mode could prepare a
-                # statement on one server connection and execute it on another.
-                statement_cache_size=0,
-                command_timeout=limits.statement_timeout_s,
-                timeout=limits.connect_timeout_s,
-                connection_class=_StampedConnection,
-                reset=_stamp,
-                server_settings={"application_name": "interview-worker"},
+        lasting = min(limits.lasting, limits.size)
+        sizes = [  # 0: idle connections stay open
+            (lasting, 0.0),
+            (limits.size - lasting, limits.idle_s),
+            (limits.overflow, limits.overflow_idle_s),
+        ]
+        tiers = [
+            Tier(
+                await open_pool(
+                    url,
+                    size=size,
+                    idle_s=idle_s,
+                    connect_timeout_s=limits.connect_timeout_s,
+                    statement_timeout_s=limits.statement_timeout_s,
+                ),
+                size,
             )
+            for size, idle_s in sizes
+            if size
+        ]
+        return cls(tiers, limits)
 
-        kept = await pool(limits.size, 0)  # 0: idle connections stay open
-        overflow = await pool(limits.overflow, limits.overflow_idle_s) if limits.overflow else None
-        return cls(kept, overflow, limits)
+    async def fetch(
+        self, query: str, args: Sequence[object], *, verify_s: float = math.inf
+    ) -> list[Any]:
+        """Run one statement in its own implicit transaction; return its rows. Two round trips.
+
+        The first one only parses the statement. `verify_s` limits it, as `verify_timeout_s` does.
+        """
+
+        async def parse(connection: Any, timeout_s: float | None) -> Any:
+            # The empty name makes an unnamed statement. asyncpg parses it once more when it is
+            # executed, because PgBouncer may use another server connection by then.
+            return await connection.prepare(query, name="", timeout=timeout_s)
+
+        held, statement = await self._begun(parse, _END_OF_FETCH, verify_s)
+        try:
+            rows: list[Any] = await statement.fetch(*args)
+        except BaseException as error:
+            if await self._abandon(held, error, _END_OF_FETCH):
+                raise ConnectionLost from None
+            raise
+        await self._give_back(held)
+        return rows
 
     @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
+    async def transaction(
+        self, *, writable: bool = False, verify_s: float = math.inf
+    ) -> AsyncIterator[Any]:
         """Yield a connection in a transaction. Commit if the block succeeds, otherwise roll back.
 
-        Raises TimeoutError if no connection becomes free in time, and ConnectionLost if the
-        connection was broken (the next attempt gets a new connection). Errors of asyncpg, among
-        them ClientConfigurationError for a wrong URL, pass through.
+        The transaction costs one round trip to begin and one to commit. `verify_s` limits the
+        first, as `verify_timeout_s` does. With `writable`, a server that is read-only counts as a
+        broken connection.
         """
-        pool = await self._enter()
+
+        async def begin(connection: Any, timeout_s: float | None) -> None:
+            await connection.execute(_begin(writable=writable), timeout=timeout_s)
+
+        held, _ = await self._begun(begin, "ROLLBACK", verify_s)
         try:
-            if pool.is_closing():
+            yield held.connection
+            if await held.connection.execute("COMMIT") == "ROLLBACK":
+                # The block has caught the error of a statement, so nothing was committed.
+                raise asyncpg.InFailedSQLTransactionError("the transaction was rolled back")
+        except BaseException as error:
+            if await self._abandon(held, error, "ROLLBACK"):
+                raise ConnectionLost from None
+            raise
+        await self._give_back(held)
+
+    async def _begun(
+        self, first: Callable[[Any, float | None], Awaitable[T]], end: str, verify_s: float
+    ) -> tuple[_Held, T]:
+        """Acquire a connection and make the first round trip; return both results.
+
+        A connection that was used before and is broken or silent is replaced at once, as often as
+        the pool has connections, because the cause that broke it has most likely broken all idle
+        ones. If a new connection fails, the server itself does not work, and the error passes
+        through.
+        """
+        limits = self._limits
+        replaceable = limits.size + limits.overflow
+        while True:
+            held = await self._acquire()
+            idle_s = asyncio.get_running_loop().time() - held.connection.released_at
+            is_new = math.isinf(idle_s)
+            timeout_s: float | None = None
+            if idle_s >= limits.verify_after_idle_s:
+                timeout_s = min(limits.verify_timeout_s, verify_s)
+            try:
+                return held, await first(held.connection, timeout_s)
+            except BaseException as error:
+                silent = timeout_s is not None and isinstance(error, TimeoutError)
+                if silent and timeout_s == limits.verify_timeout_s:
+                    await self._expire()
+                useless = silent or ends_connection(error) or _is_closed(held.connection)
+                lost = await self._abandon(held, error, end)
+                if is_new or not useless or not replaceable or not isinstance(error, Exception):
+                    if lost:
+                        raise ConnectionLost from None
+                    raise
+            replaceable -= 1
+            logger.info(
+                "a database connection was broken or silent, and another one is used",
+                extra={"event": "database_connection_replaced"},
+            )
+
+    async def _acquire(self) -> _Held:
+        async with asyncio.timeout(self._limits.acquire_timeout_s):
+            await self._free.acquire()
+        tier = next(tier for tier in self._tiers if tier.free)
+        tier.free -= 1
+        try:
+            if tier.pool.is_closing():
                 raise ConnectionLost
             with refusing_wrong_configuration():
-                connection = await pool.acquire()
+                return _Held(tier, await tier.pool.acquire())
         except BaseException:
-            self._leave(pool)
+            self._leave(tier)
             raise
-        # Set the isolation level here, because `check_schema` relies on this level and the
-        # database's default may differ.
-        transaction = connection.transaction(isolation="read_committed")
-        try:
-            await self._verify(connection)
-            await transaction.start()
-            await connection.execute(_NO_LONGER_IDLE)
-            yield connection
-            await transaction.commit()
-        except (TimeoutError, asyncio.CancelledError):
+
+    def _leave(self, tier: Tier) -> None:
+        tier.free += 1
+        self._free.release()
+
+    async def _abandon(self, held: _Held, error: BaseException, end: str) -> bool:
+        """Give back the connection of an operation that failed with `error`; close it if useless.
+
+        `end` is the statement that ends what the operation has left. Return whether the error only
+        says that the connection is closed.
+        """
+        closed = _is_closed(held.connection)
+        if isinstance(error, (TimeoutError, asyncio.CancelledError)):
             # A statement may still be running. asyncpg asks the server to cancel the statement. A
             # separate task waits for the cancellation, so that the caller does not exceed its time
             # budget. If the connection were terminated instead, the statement would stay on the
             # server, for example waiting for a lock, and each retry would add another such
             # statement.
-            task = asyncio.create_task(
-                self._give_back(pool, connection, transaction), name="give-back-connection"
-            )
+            task = asyncio.create_task(self._give_back(held, end), name="give-back-connection")
             self._giving_back.add(task)
             task.add_done_callback(self._giving_back.discard)
-            raise
-        except BaseException as error:
-            lost = isinstance(error, asyncpg.InterfaceError) and _is_closed(connection)
-            await self._give_back(pool, connection, transaction)
-            if lost:
-                raise ConnectionLost from None
-            raise
+        elif closed or ends_connection(error):
+            _cut_off(held.connection)
+            await self._expire()
+            await self._give_back(held)
         else:
-            await self._give_back(pool, connection, None)
+            await self._give_back(held, end)
+        return closed and isinstance(error, asyncpg.InterfaceError)
 
-    async def _enter(self) -> Any:
-        """Wait for a free connection slot; return the pool that provides the connection."""
-        async with asyncio.timeout(self._limits.acquire_timeout_s):
-            await self._free.acquire()
-        if self._kept_free:
-            self._kept_free -= 1
-            return self._kept
-        return self._overflow
-
-    def _leave(self, pool: Any) -> None:
-        if pool is self._kept:
-            self._kept_free += 1
-        self._free.release()
-
-    async def _verify(self, connection: Any) -> None:
-        idle_s = asyncio.get_running_loop().time() - connection.released_at
-        if idle_s < self._limits.verify_after_idle_s:
-            return
+    async def _give_back(self, held: _Held, end: str | None = None) -> None:
         try:
-            await connection.execute("SELECT 1", timeout=self._limits.verify_timeout_s)
-        except Exception:
-            _cut_off(connection)
-            # The cause that broke this connection has most likely broken all idle connections.
-            for pool in self._pools():
-                await pool.expire_connections()
-            raise ConnectionLost from None
-
-    async def _give_back(self, pool: Any, connection: Any, unfinished: Any | None) -> None:
-        try:
-            if unfinished is not None:
-                async with asyncio.timeout(self._limits.verify_timeout_s):
-                    await unfinished.rollback()
+            if end is not None:
+                await held.connection.execute(end, timeout=self._limits.verify_timeout_s)
         except BaseException as error:
-            _cut_off(connection)
+            # The server does not even acknowledge a cancellation: the connection is broken.
+            _cut_off(held.connection)
             if not isinstance(error, Exception):
                 raise
+            await self._expire()
         finally:
             try:
                 # Ignore an error of the release, because the operation itself has already ended.
                 with contextlib.suppress(Exception):
-                    await pool.release(connection, timeout=self._limits.verify_timeout_s)
+                    await held.tier.pool.release(
+                        held.connection, timeout=self._limits.verify_timeout_s
+                    )
             finally:
                 # Free the slot on cancellation as well, because asyncpg still finishes the release.
-                self._leave(pool)
+                self._leave(held.tier)
 
-    def _pools(self) -> list[Any]:
-        return [pool for pool in (self._kept, self._overflow) if pool is not None]
+    async def _expire(self) -> None:
+        """Replace every open connection at its next use."""
+        for tier in self._tiers:
+            await tier.pool.expire_connections()
 
     def use(self) -> PoolUse:
         """Return how many connections are open, how many are idle, and the maximum."""
-        pools = self._pools()
         return PoolUse(
-            connections=sum(pool.get_size() for pool in pools),
-            idle=sum(pool.get_idle_size() for pool in pools),
+            connections=sum(tier.pool.get_size() for tier in self._tiers),
+            idle=sum(tier.pool.get_idle_size() for tier in self._tiers),
             most=self._limits.size + self._limits.overflow,
         )
 
@@ -220,10 +283,10 @@ class Connections:
         """Close all connections; terminate those that are still in use after `budget_s` seconds."""
         try:
             async with asyncio.timeout(budget_s):
-                await asyncio.gather(*(pool.close() for pool in self._pools()))
+                await asyncio.gather(*(tier.pool.close() for tier in self._tiers))
         except TimeoutError:
-            for pool in self._pools():
-                pool.terminate()
+            for tier in self._tiers:
+                tier.pool.terminate()
         for task in self._giving_back:
             # The connection of this task is closed, so the task has nothing left to roll back.
             task.cancel()

@@ -1,7 +1,8 @@
-"""Check PostgreSQL URLs before use, and mask the passwords in them for logs and messages."""
+"""Check PostgreSQL URLs before use, choose among their hosts, and mask their passwords for logs."""
 
 from __future__ import annotations
 
+import os
 import re
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -92,3 +93,20 @@ def _check_host(url: str, host: str) -> None:
         unquote(host).encode("idna")
     except UnicodeError:
         raise DatabaseUrlInvalid(url, "has an invalid host name") from None
+
+
+def wanted_server(url: str) -> str | None:
+    """Return the `target_session_attrs` with which to connect; None if the URL lists one host.
+
+    Of several hosts only one that accepts writes is used, unless the URL, a service file of libpq
+    or PGTARGETSESSIONATTRS chooses otherwise. Raises ValueError if the URL cannot be read.
+    """
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    if "target_session_attrs" in query or os.environ.get("PGTARGETSESSIONATTRS"):
+        return None
+    if "service" in query or os.environ.get("PGSERVICE"):
+        return None
+    # asyncpg takes the hosts from the first of these places that names one.
+    hosts = parts.netloc.rpartition("@")[2] or query.get("host", [""])[-1]
+    return "read-write" if "," in (hosts or os.environ.get("PGHOST", "")) else None

@@ -29,7 +29,7 @@ from worker.simulation.room_candidate import CandidateTimeout
 from worker.store.database import Database
 from worker.store.embedded.client import EmbeddedPostgres
 from worker.store.embedded.layout import Layout
-from worker.store.migrate import MIGRATE_BUDGET_S, migrate
+from worker.store.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -93,7 +93,7 @@ async def _world(stack: AsyncExitStack, work: Path) -> World:
     postgres = await stack.enter_async_context(await EmbeddedPostgres.start(work / "data"))
     database = await Database.open(postgres.url)
     stack.push_async_callback(database.aclose)
-    await database.run("migrate", migrate, budget_s=MIGRATE_BUDGET_S)
+    await migrate(database)
     return World(work, server, database, postgres.url)
 
 

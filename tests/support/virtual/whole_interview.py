@@ -66,7 +66,9 @@ class FakeDatabase(Database):
         self.away = False
         self.shipped = 0
 
-    async def run(self, name: str, operation: Any, *, budget_s: float = 5.0) -> Any:
+    async def run(
+        self, name: str, operation: Any, *, budget_s: float = 5.0, writable: bool = False
+    ) -> Any:
         if self.away:
             await asyncio.sleep(min(0.5, budget_s))
             raise DatabaseUnavailable(name, OSError(), "postgresql://database")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.store.url import DatabaseUrlInvalid, check_url, mask_url
+from worker.store.url import DatabaseUrlInvalid, check_url, mask_url, wanted_server
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,40 @@ def test_an_invalid_url_is_refused_in_one_line_without_its_password(url: str, pr
     assert problem in str(caught.value)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+# --- the server that is wanted --------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_variables_of_libpq(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGHOST", "PGSERVICE", "PGTARGETSESSIONATTRS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("no_variables_of_libpq")
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("postgresql://me:secret@h1:5432,h2:5433/db", "read-write"),
+        ("postgresql://h1,h2/db", "read-write"),
+        ("postgresql://me@/db?host=h1,h2", "read-write"),
+        ("postgresql://me@h1,h2/db?target_session_attrs=any", None),
+        ("postgresql://me@h1,h2/db?service=interviews", None),
+        ("postgresql://me:se,cret@host/db", None),
+        ("postgresql://postgres@/db?host=/run/x&port=5432", None),
+        ("postgresql:///db", None),
+    ],
+)
+def test_of_several_hosts_one_that_accepts_writes_is_wanted(url: str, wanted: str | None) -> None:
+    assert wanted_server(url) == wanted
+
+
+@pytest.mark.usefixtures("no_variables_of_libpq")
+def test_several_hosts_may_come_from_the_variables_of_libpq(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PGHOST", "h1,h2")
+    assert wanted_server("postgresql:///db") == "read-write"
+    monkeypatch.setenv("PGTARGETSESSIONATTRS", "prefer-standby")
+    assert wanted_server("postgresql:///db") is None
