@@ -14,7 +14,14 @@ from worker.store.interviews import get_interview, turns_of
 from worker.store.jobs import get_job, ship
 from worker.store.leases import renew_leases, take_lease
 from worker.store.orphans import Limits, claim_dispatch, find_orphaned
-from worker.store.workers import Peers, can_be_followed, drop_worker, note_worker, other_workers
+from worker.store.workers import (
+    Peers,
+    can_be_followed,
+    drop_stale_workers,
+    drop_worker,
+    note_worker,
+    other_workers,
+)
 
 if TYPE_CHECKING:
     from worker.store.database import Database
@@ -87,8 +94,10 @@ async def test_a_worker_without_heartbeat_is_not_counted_and_is_removed(db: Data
     await there(db, "w2", 2)
     await passes(db, "workers", "seen", 3.1)
     assert await seats(db) == 0
+    assert await drop_stale_workers(db) == 0
     await passes(db, "workers", "seen", 60)
     await there(db, "w3", 0)
+    assert await drop_stale_workers(db) == 1
     left = await db.run("list", lambda c: c.fetch("SELECT worker_id FROM workers"))
     assert [row["worker_id"] for row in left] == ["w3"]
 

@@ -1,4 +1,4 @@
-"""Worker presence: a heartbeat row per worker in the database, and the lookup of peers."""
+"""Worker presence: the heartbeat row of a worker in the database, and reserved slots of peers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from worker.store.errors import DatabaseError, DatabaseOperationFailed
-from worker.store.workers import Peers, drop_worker, note_worker, other_workers
+from worker.store.workers import Reserved, drop_worker, note_worker, reserve_slots
 
 if TYPE_CHECKING:
     from worker.store.database import Database
@@ -91,15 +91,20 @@ class WorkerRegistry:
         """Write a heartbeat now, because this worker has started or stopped taking interviews."""
         self._changed.set()
 
-    async def others(self) -> Peers | None:
-        """Count the other workers and their free slots; None if the database is unavailable."""
+    async def reserve(self, wanted: int, for_s: float) -> Reserved | None:
+        """Reserve up to `wanted` free slots of the other workers for `for_s` seconds.
+
+        Return None if the database is unavailable.
+        """
         if (database := self._database()) is None:
             return None
         try:
-            return await other_workers(
+            return await reserve_slots(
                 database,
                 self._agent_name,
                 besides=self._worker_id,
+                wanted=wanted,
+                for_s=for_s,
                 fresh_s=FRESH_S,
                 budget_s=_BUDGET_S,
             )

@@ -91,8 +91,8 @@ class Worker:
         self._telling: set[asyncio.Task[None]] = set()
         self.observation = self._make_observation()
         self.server = self._make_server()
-        others = self._continuity.presence.others
-        self._departure = Drain(settings, self.server, jobs=self._running_jobs, others=others)
+        reserve = self._continuity.presence.reserve
+        self._departure = Drain(settings, self.server, jobs=self._running_jobs, reserve=reserve)
         #: Set once LiveKit has accepted the worker's registration.
         self.registered = asyncio.Event()
 
