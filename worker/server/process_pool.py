@@ -102,10 +102,11 @@ class ProcessPoolSupervisor:
             async with asyncio.timeout(SLOW_S):
                 await self._first.wait()
         except TimeoutError:
-            logger.warning(
-                "no process for a job is prepared yet, so the worker does not register yet",
-                extra={"event": "first_process_slow", "waited_s": SLOW_S},
-            )
+            if self._why is None:  # the reason of a failure is in the log already
+                logger.warning(
+                    "no process for a job is prepared yet, so the worker does not register yet",
+                    extra={"event": "first_process_slow", "waited_s": SLOW_S},
+                )
             await self._first.wait()
         logger.info(
             "the first process for a job is prepared, so the worker registers with LiveKit",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from livekit.agents.utils import EventEmitter
 
@@ -103,7 +103,7 @@ def test_a_process_that_is_being_prepared_does_not_count_as_warm(tmp_path: Path)
     busy.running_job = object()
     pool: Any = EventEmitter[str]()
     pool.processes = [preparing, warm, busy]
-    worker.observation.watch(cast(Any, pool))
+    worker.observation.watch(pool)
     for process in (warm, busy):
         pool.emit("process_ready", process)
     assert worker.observation.status().warm_processes == 1
