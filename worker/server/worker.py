@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from worker import faults
-from worker.aio.tasks import cancel_and_wait
+from worker.aio.tasks import cancel_and_wait, log_failure
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
 from worker.continuity.service import ContinuityService
@@ -182,6 +182,7 @@ class Worker:
             telling = asyncio.create_task(self.server.tell_status(), name="tell-status")
             self._telling.add(telling)
             telling.add_done_callback(self._telling.discard)
+            telling.add_done_callback(log_failure)
 
     # --- the life of the worker -------------------------------------------------------------------
 
@@ -210,6 +211,7 @@ class Worker:
             return
         self.observation.opening_books = False
         watching = asyncio.create_task(self.readiness.watch(), name="readiness")
+        watching.add_done_callback(log_failure)
         self._continuity.start()
         serving = asyncio.create_task(self.server.run(), name="agent-server")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
