@@ -90,6 +90,9 @@ class JobServer(AgentServer):
         self._registration = Registration.AWAITING_PROCESS
         self._connecting = True  # the framework drops status reports, as on a lost connection
         await self._first_process()
+        # The load of half a second ago may be that of a worker that cannot run jobs. LiveKit would
+        # offer no job to the worker until its next report, 2.5 s later.
+        await self._refresh_worker_load()
         self._registration = Registration.CONNECTING
         await super()._connection_task()
 

@@ -53,6 +53,9 @@ def connecting(monkeypatch: pytest.MonkeyPatch) -> list[AgentServer]:
     """Return the servers that connect to LiveKit; the framework's own task is replaced."""
     found: list[AgentServer] = []
 
+    async def load(server: TalkingServer) -> float:
+        return 0.1 if server.takes else CLOSED_LOAD  # without the framework's thread
+
     async def connect(server: AgentServer) -> None:
         found.append(server)
         server._connecting = False
@@ -60,6 +63,7 @@ def connecting(monkeypatch: pytest.MonkeyPatch) -> list[AgentServer]:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(AgentServer, "_connection_task", connect)
+    monkeypatch.setattr(TalkingServer, "_invoke_load_fnc", load)
     return found
 
 
@@ -78,6 +82,23 @@ async def test_the_worker_registers_only_once_its_first_process_is_prepared(
     await asyncio.sleep(0.1)
     assert connecting == [talking]
     assert (talking.awaits_process, talking.connected) == (False, True)
+    await end(running)
+
+
+@pytest.mark.looptime
+async def test_the_first_report_to_livekit_has_the_load_after_the_preparation(
+    connecting: list[AgentServer],
+) -> None:
+    """LiveKit offers no job to a worker that reports the load of one that cannot run jobs."""
+    talking = TalkingServer()
+    talking.takes, talking._worker_load = False, CLOSED_LOAD
+    running = asyncio.create_task(talking._connection_task())
+    await asyncio.sleep(1)
+    talking.takes = True
+    talking.prepared.set()
+    await asyncio.sleep(0.1)
+    assert connecting == [talking]
+    assert talking._worker_load == pytest.approx(0.1)
     await end(running)
 
 

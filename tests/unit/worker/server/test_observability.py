@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from livekit.agents.utils import EventEmitter
 
@@ -23,7 +23,7 @@ class Starting:
     def __init__(self, folder: Path) -> None:
         settings = settings_in(folder)
         self.readiness = Readiness(settings.journal_dir)
-        self.books: Any = SimpleNamespace(is_away=False, waiting=(0, 0.0), pool=None)
+        self.books = cast(Any, SimpleNamespace(is_away=False, waiting=(0, 0.0), pool=None))
         self.awaits_process, self.connected = True, False
         self.observation = Observability(
             settings,
