@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,14 +15,16 @@ import pytest
 from states import Outcome, Reason, State
 from states.testing import assert_outcome
 from tests.support.live.one_question import PLAN, is_running
+from tests.support.live.running_worker import RunningWorker
 from tests.support.live.waiting import eventually
 from tests.support.paths import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from tests.support.live.running_worker import RunningWorker, StartWorker
+    from tests.support.live.running_worker import StartWorker
+    from worker.simulation.livekit_server import LiveKitServer
 
 BREAKABLE = "tests.support.live.breakable_application:Breakable"
 #: Seconds that cover LiveKit's wait for an untaken dispatch and the worker's status report.
@@ -46,9 +48,24 @@ async def takes_no_job(worker: RunningWorker, cause: str) -> None:
 async def takes_jobs_again(worker: RunningWorker) -> None:
     """Wait until the worker logs its recovery, and check that a dispatch reaches it."""
     await worker.logged("worker_accepting_jobs")
+    # A worker whose first process failed registers now.
+    await worker.logged(message="registered worker")
     interview = await worker.create(PLAN)
     await worker.send_interviewer(interview)
     await worker.job(interview.room, until=is_running)
+
+
+@asynccontextmanager
+async def unregistered_worker(
+    server: LiveKitServer, settings: Mapping[str, str]
+) -> AsyncIterator[RunningWorker]:
+    """Start a worker whose first process cannot be prepared; stop it after the block."""
+    worker = RunningWorker(server, settings)
+    try:
+        await worker.start(registers=False)
+        yield worker
+    finally:
+        await worker.discard()
 
 
 def breakable(folder: Path) -> dict[str, str]:
@@ -94,16 +111,29 @@ async def test_processes_that_cannot_be_prepared_are_not_respawned_in_a_loop(
 
 @pytest.mark.rotates
 async def test_a_forkserver_that_dies_is_not_restarted_in_a_loop(
-    start_worker: StartWorker, tmp_path: Path
+    livekit_server: LiveKitServer, tmp_path: Path
 ) -> None:
     flag = tmp_path / "deadly"
     flag.touch()
-    # The framework waits 12 s for its first processes, then connects to LiveKit without them.
-    worker = await start_worker(breakable(tmp_path))
-    await takes_no_job(worker, "SetUpFailed")
-    assert len(worker.log(message="error initializing process")) <= 12
-    flag.unlink()
-    await takes_jobs_again(worker)
+    async with unregistered_worker(livekit_server, breakable(tmp_path)) as worker:
+        await takes_no_job(worker, "SetUpFailed")
+        assert worker.log(message="registered worker") == []
+        assert len(worker.log(message="error initializing process")) <= 12
+        flag.unlink()
+        await takes_jobs_again(worker)
+
+
+@pytest.mark.rotates
+async def test_a_worker_that_is_stopped_while_it_waits_for_its_first_process_ends_at_once(
+    livekit_server: LiveKitServer, tmp_path: Path
+) -> None:
+    (tmp_path / "deadly").touch()
+    async with unregistered_worker(livekit_server, breakable(tmp_path)) as worker:
+        await worker.logged("worker_not_accepting_jobs", cause="SetUpFailed")
+        assert await worker.stop() == 0
+        assert worker.log(message="registered worker") == []
+        assert len(worker.log(event="worker_not_accepting_jobs")) == 1
+        await worker.nothing_left()
 
 
 @contextmanager
@@ -166,13 +196,14 @@ async def test_another_worker_takes_the_jobs_instead(start_worker: StartWorker) 
 
 @pytest.mark.rotates
 async def test_without_speech_in_either_direction_no_job_is_taken(
-    start_worker: StartWorker, tmp_path: Path
+    livekit_server: LiveKitServer, tmp_path: Path
 ) -> None:
     break_local_speech(tmp_path)
-    worker = await start_worker({"PYTHONPATH": str(tmp_path)})
-    await takes_no_job(worker, "SetUpFailed")
-    (line,) = worker.log(event="worker_not_accepting_jobs")
-    assert "neither STT nor TTS is available" in line["message"]
+    settings = {"PYTHONPATH": str(tmp_path)}
+    async with unregistered_worker(livekit_server, settings) as worker:
+        await takes_no_job(worker, "SetUpFailed")
+        (line,) = worker.log(event="worker_not_accepting_jobs")
+        assert "neither STT nor TTS is available" in line["message"]
 
 
 @pytest.mark.rotates

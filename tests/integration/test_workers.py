@@ -8,19 +8,26 @@ import pytest
 
 from states import Outcome, Reason
 from tests.support.database.job_records import JobRecords, header
-from tests.support.database.lease_times import LEASE_S, passes
+from tests.support.database.lease_times import LEASE_S, SCOPE, note_worker, passes, renew
 from worker.store.interview_status import set_dispatched, store_end
 from worker.store.interviews import get_interview, turns_of
 from worker.store.jobs import get_job, ship
-from worker.store.leases import renew_leases, take_lease
-from worker.store.orphans import Limits, claim_dispatch, find_orphaned
-from worker.store.workers import Peers, can_be_followed, drop_worker, note_worker, other_workers
+from worker.store.claims import claim_dispatches
+from worker.store.leases import take_lease
+from worker.store.orphans import Limits, OrphanedInterview, find_orphaned
+from worker.store.workers import (
+    Peers,
+    can_be_followed,
+    drop_stale_workers,
+    drop_worker,
+    other_workers,
+)
 
 if TYPE_CHECKING:
     from worker.store.database import Database
 
 #: No redispatch is allowed after a failure; a handover does not count as one.
-LIMITS = Limits(lease_s=LEASE_S, join_s=10.0, delay_s=60.0, tries=0)
+LIMITS = Limits(join_s=10.0, delay_s=60.0, tries=0, scope=SCOPE)
 
 
 @pytest.fixture
@@ -32,8 +39,12 @@ async def db(leased_database: Database) -> Database:
     journal.add("lease", token=token)
     journal.transition("RUNNING")
     await ship(leased_database, header("AJ_1"), journal.records)
-    await renew_leases(leased_database, ["AJ_1"], worker_id="w1", lease_s=LEASE_S)
+    await renew(leased_database, ["AJ_1"])
     return leased_database
+
+
+async def claim(db: Database, orphan: OrphanedInterview) -> int | None:
+    return (await claim_dispatches(db, [orphan], LIMITS)).get("one")
 
 
 async def there(db: Database, worker: str, slots: int, *, name: str = "interviewer") -> None:
@@ -87,8 +98,10 @@ async def test_a_worker_without_heartbeat_is_not_counted_and_is_removed(db: Data
     await there(db, "w2", 2)
     await passes(db, "workers", "seen", 3.1)
     assert await seats(db) == 0
+    assert await drop_stale_workers(db) == 0
     await passes(db, "workers", "seen", 60)
     await there(db, "w3", 0)
+    assert await drop_stale_workers(db) == 1
     left = await db.run("list", lambda c: c.fetch("SELECT worker_id FROM workers"))
     assert [row["worker_id"] for row in left] == ["w3"]
 
@@ -140,8 +153,8 @@ async def test_a_handed_over_interview_is_free_at_once_and_does_not_count_as_a_t
     (stranded,) = await find_orphaned(db, LIMITS, job_id="AJ_1")
     assert (stranded.why, stranded.last_job) == ("HandoverRequested", "AJ_1")
     assert stranded.interview.lease_job is None
-    assert await claim_dispatch(db, stranded, LIMITS) == 2
-    assert await claim_dispatch(db, stranded, LIMITS) is None
+    assert await claim(db, stranded) == 2
+    assert await claim(db, stranded) is None
     assert await find_orphaned(db, LIMITS) == []
     interview = await get_interview(db, "one")
     assert interview is not None
@@ -160,7 +173,7 @@ async def test_the_old_jobs_late_journal_does_not_change_the_successors_intervie
 ) -> None:
     await end(db, Outcome.HANDED_OVER, Reason.HANDOVER_REQUESTED)
     (stranded,) = await find_orphaned(db, LIMITS)
-    await claim_dispatch(db, stranded, LIMITS)
+    await claim(db, stranded)
     assert await take_lease(db, "one", job_id="AJ_2", lease_s=LEASE_S) == 3
     journal = JobRecords()
     journal.transition("CLOSED", outcome="handed_over", reason="HandoverRequested")

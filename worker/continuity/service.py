@@ -26,6 +26,7 @@ from worker.livekit_api.connection import LiveKitConnection
 from worker.store.claims import end_closed
 from worker.store.errors import DatabaseError
 from worker.store.leader_lock import drop_leader_locks, hold_leader_lock
+from worker.store.workers import drop_stale_workers
 
 if TYPE_CHECKING:
     from worker.config.settings import Settings
@@ -50,6 +51,7 @@ class ContinuityService:
             if the job has no process yet.
         seats: Returns the number of free slots; None while the worker takes no jobs.
         on_sent: Called with the reason after each redispatch.
+        on_renewal: Called after each renewal of the leases with True if it succeeded.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class ContinuityService:
         jobs: Callable[[], Mapping[str, int | None]],
         seats: Callable[[], int | None],
         on_sent: Callable[[str], None],
+        on_renewal: Callable[[bool], None],
     ) -> None:
         self._settings = settings
         self._database = database
@@ -84,6 +87,7 @@ class ContinuityService:
             seats=seats,
             lease_s=settings.lease_s,
             every_s=settings.lease_renew_s,
+            on_renewal=on_renewal,
         )
         self._watcher = Watcher(
             may_lead=lambda: self.heartbeat.may_lead,
@@ -95,7 +99,7 @@ class ContinuityService:
         self._looks = RoomRecheckQueue(self._look_at_room, again_s=settings.lease_s + _BEHIND_S)
         #: The other workers of the database.
         self.presence = WorkerRegistry(
-            database, worker_id=self.worker_id, agent_name=settings.agent_name
+            database, worker_id=self.worker_id, scope=self._scope
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -166,9 +170,10 @@ class ContinuityService:
             await self._rescue.look(DatabaseOrphanStore(database, self._limits))
 
     async def _sweep(self) -> None:
-        """End interviews whose window has closed."""
+        """End interviews whose window has closed, and remove the rows of workers that are gone."""
         if (database := self._database()) is None:
             return
+        await drop_stale_workers(database)
         for interview_id in await end_closed(database, self._scope):
             logger.info(
                 "an interview ended, because its window has closed",

@@ -1,4 +1,4 @@
-"""The other workers of a database: the lookup of workers that could take over an interview."""
+"""The other workers of a database: their free slots are reserved for interviews to hand over."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from worker.store.errors import DatabaseError
-from worker.store.workers import Peers, drop_worker, other_workers
+from worker.store.workers import Reserved, drop_worker, reserve_slots
 
 if TYPE_CHECKING:
     from worker.store.database import Database
+    from worker.store.scope import Scope
 
 logger = logging.getLogger(__name__)
 
@@ -27,26 +28,32 @@ class WorkerRegistry:
     Args:
         database: Returns the database; None while it is unavailable.
         worker_id: Id of the worker.
-        agent_name: The agent name whose dispatches the worker takes.
+        scope: The interviews that belong to the worker.
     """
 
     def __init__(
-        self, database: Callable[[], Database | None], *, worker_id: str, agent_name: str
+        self, database: Callable[[], Database | None], *, worker_id: str, scope: Scope
     ) -> None:
         self._database = database
         self._worker_id = worker_id
-        self._agent_name = agent_name
+        self._scope = scope
 
-    async def others(self) -> Peers | None:
-        """Count the other workers and their free slots; None if the database is unavailable."""
+    async def reserve(self, wanted: int, for_s: float) -> Reserved | None:
+        """Reserve up to `wanted` free slots of the other workers for `for_s` seconds.
+
+        Return None if the database is unavailable.
+        """
         if (database := self._database()) is None:
             return None
         try:
-            return await other_workers(
+            return await reserve_slots(
                 database,
-                self._agent_name,
+                self._scope.agent_name,
                 besides=self._worker_id,
+                wanted=wanted,
+                for_s=for_s,
                 fresh_s=FRESH_S,
+                livekit_url=self._scope.livekit,
                 budget_s=_BUDGET_S,
             )
         except DatabaseError as error:

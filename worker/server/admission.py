@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from worker.server.agent_server import CLOSED_LOAD
+from worker.telemetry.worker_status import Cause
 
 if TYPE_CHECKING:
     from livekit.agents import JobRequest
@@ -29,6 +30,8 @@ class Admission:
         declared: The identity and the name of the agents, as their application declares them.
         running: Returns the ids of the jobs that have a process.
         unable: Returns why no job can run, as one word and as a sentence; None if jobs can run.
+        is_late: Returns whether a job with the given metadata would wait long for a process, and
+            another worker or a later dispatch can serve it sooner.
         stopping: Returns True once the worker was asked to stop.
         on_taken: Called with the id and the metadata of each accepted job.
         on_refused: Called with a one-word reason for each refused job.
@@ -41,6 +44,7 @@ class Admission:
         declared: Declared,
         running: Callable[[], list[str]],
         unable: Callable[[], tuple[str, str] | None],
+        is_late: Callable[[str], bool],
         stopping: Callable[[], bool],
         on_taken: Callable[[str, str], None],
         on_refused: Callable[[str], None],
@@ -49,6 +53,7 @@ class Admission:
         self._declared = declared
         self._running = running
         self._unable = unable
+        self._is_late = is_late
         self._stopping = stopping
         self._on_taken = on_taken
         self._on_refused = on_refused
@@ -76,18 +81,22 @@ class Admission:
             return CLOSED_LOAD
         return SERVER_TARGET_LOAD * min(1.0, len(self.busy) / self._number)
 
-    def _refusal(self) -> tuple[str, str] | None:
+    def _refusal(self, metadata: str) -> tuple[str, str] | None:
         """Return why to refuse a job, as one word and as a sentence; None to accept the job."""
         if self._stopping():
             # The framework itself refuses jobs only after its drain has begun.
             return "Stopping", "the worker is stopping"
         if unable := self._unable():
             return unable
-        return ("NoSlot", "no slot is free") if self.seats == 0 else None
+        if self.seats == 0:
+            return "NoSlot", "no slot is free"
+        if self._is_late(metadata):
+            return Cause.NO_WARM_PROCESS, "no process is warm, and preparing one takes long"
+        return None
 
     async def on_request(self, request: JobRequest) -> None:
         """Accept or refuse a job that LiveKit offers."""
-        if refusal := self._refusal():
+        if refusal := self._refusal(request.job.metadata):
             cause, problem = refusal
             logger.warning(
                 "the worker refused a job: %s",

@@ -7,7 +7,8 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
+from enum import StrEnum, auto
 from typing import Any, Final
 
 from livekit.agents import AgentServer
@@ -21,14 +22,27 @@ logger = logging.getLogger(__name__)
 CLOSED_LOAD: Final = 1.0
 
 
+class Registration(StrEnum):
+    """How far the registration of this worker with LiveKit is. It begins as NOT_BEGUN."""
+
+    #: The server has not started.
+    NOT_BEGUN = auto()
+    #: The server has started, and no process for a job is prepared yet.
+    AWAITING_PROCESS = auto()
+    #: The server connects for the first time.
+    CONNECTING = auto()
+    #: LiveKit has accepted the registration at least once.
+    REGISTERED = auto()
+
+
 class JobServer(AgentServer):
-    """`AgentServer` that reports availability immediately and exposes its process pool early.
+    """`AgentServer` that registers only once it can run a job, and reports availability at once.
 
     Args:
         takes_jobs: Called for each status update to LiveKit. Returns whether the worker takes jobs.
         on_pool: Called with the process pool before the pool has created a process.
-            The event `worker_started` comes later: when the first processes are ready, or after
-            12 s without a ready process.
+        first_process: Returns once a process for a job is prepared. Until then the server does not
+            connect to LiveKit.
         options: Keyword arguments of `AgentServer`.
     """
 
@@ -37,16 +51,18 @@ class JobServer(AgentServer):
         *,
         takes_jobs: Callable[[], bool],
         on_pool: Callable[[ProcPool], None],
+        first_process: Callable[[], Awaitable[None]],
         **options: Any,
     ) -> None:
         self._takes_jobs = takes_jobs
         self._on_pool = on_pool
-        self._registered = False
+        self._first_process = first_process
+        self._registration = Registration.NOT_BEGUN
         super().__init__(**options)
         self.on("worker_registered", self._on_registered)
 
     def _on_registered(self, *_: object) -> None:
-        self._registered = True
+        self._registration = Registration.REGISTERED
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -56,7 +72,29 @@ class JobServer(AgentServer):
     @property
     def connected(self) -> bool:
         """True while this worker is registered with LiveKit."""
-        return self._registered and not self._connecting and not self._connection_failed
+        is_lost = self._connecting or self._connection_failed
+        return self._registration is Registration.REGISTERED and not is_lost
+
+    @property
+    def awaits_process(self) -> bool:
+        """True while the server does not connect, because no process for a job is prepared yet."""
+        return self._registration is Registration.AWAITING_PROCESS
+
+    async def _connection_task(self) -> None:
+        """Wait for the first process, then connect to LiveKit and stay connected.
+
+        The framework starts this task at the end of its own start, and cancels the task when the
+        server closes. Without the wait a worker whose first process takes longer than 12 s would
+        register, and the candidates of its first jobs would hear nothing for seconds.
+        """
+        self._registration = Registration.AWAITING_PROCESS
+        self._connecting = True  # the framework drops status reports, as on a lost connection
+        await self._first_process()
+        # The load of half a second ago may be that of a worker that cannot run jobs. LiveKit would
+        # offer no job to the worker until its next report, 2.5 s later.
+        await self._refresh_worker_load()
+        self._registration = Registration.CONNECTING
+        await super()._connection_task()
 
     @property
     def job_pids(self) -> dict[str, int | None]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import signal
 
     from worker.config.settings import Settings
-    from worker.store.workers import Peers
+    from worker.store.workers import Reserved
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 _REPORT_EVERY_S: Final = 5.0
 #: Seconds between two checks whether another worker can take over an interview.
 _LOOK_EVERY_S: Final = 2.0
-#: Maximum delay in seconds until a handover shows in the used slots of the other worker, counted
-#: from the last check that found the job on this worker. The delay covers one check interval, the
-#: dispatch, and the second between two heartbeats of a worker.
+#: Seconds from the end of a job that was handed over until the other worker has certainly reported
+#: the used slot. The time covers the dispatch of the next interviewer, and the second between two
+#: heartbeats of a worker.
 _SEEN_AFTER_S: Final = 4.0
 #: Maximum seconds that the drain waits for the framework to start a process for an accepted job.
 #: The framework gives up such a job after 12 s.
@@ -64,7 +64,8 @@ class Drain:
         settings: How long jobs may continue, and the policy for jobs that no worker can take over.
         server: The server that runs the jobs.
         jobs: Returns the ids of the jobs that have a process.
-        others: Returns the other workers; None if they are not known.
+        reserve: Reserves up to the given number of free slots of other workers, for the given
+            seconds. Returns None if the other workers are not known.
     """
 
     def __init__(
@@ -73,13 +74,16 @@ class Drain:
         server: DrainingServer,
         *,
         jobs: Callable[[], list[str]],
-        others: Callable[[], Awaitable[Peers | None]],
+        reserve: Callable[[int, float], Awaitable[Reserved | None]],
     ) -> None:
         self._settings = settings
         self._server = server
         self._jobs = jobs
+        # A slot stays reserved until the job that is handed over must have ended, and the other
+        # worker has reported that the slot is used.
+        for_s = settings.budget_closing_s + settings.cleanup_s + _SEEN_AFTER_S
         self._search = SlotSearch(
-            others,
+            lambda wanted: reserve(wanted, for_s),
             is_shared=bool(settings.database_url.get_secret_value()),
             keeps=settings.no_successor == "keep",
             longest_s=SEAT_WAIT_S,
@@ -185,25 +189,15 @@ class Drain:
             await _first_of(gone, self._woken, timeout_s=_LOOK_EVERY_S)
 
     async def _find_room(self, waiting: list[str]) -> None:
-        others = await self._search.look()
+        found = await self._search.look(len(waiting))
         if self._state is DrainState.ENDING:
-            return  # the last stop request came while the other workers were queried
-        seats = max(0, others.seats - self._promised()) if others is not None else 0
-        slot_used_at = asyncio.get_running_loop().time() + _SEEN_AFTER_S
-        for job in waiting[:seats]:
-            self._drained[job].slot_used_at = slot_used_at
-        self._tell(JobEvent.HANDOVER, waiting[:seats])
-        alone = waiting[seats:]
-        if alone and self._search.must_close(others, len(alone)):
+            # The last stop request came while slots were reserved. The reservation expires.
+            return
+        slots = found.slots if found is not None else 0
+        self._tell(JobEvent.HANDOVER, waiting[:slots])
+        alone = waiting[slots:]
+        if alone and self._search.must_close(found, len(alone)):
             self._tell(JobEvent.END, alone)
-
-    def _promised(self) -> int:
-        """Return how many free slots of other workers the jobs being handed over will use."""
-        now = asyncio.get_running_loop().time()
-        leaving = {k: j for k, j in self._drained.items() if j.state is JobState.HANDING_OVER}
-        for job in leaving.keys() & set(self._jobs()):
-            leaving[job].slot_used_at = now + _SEEN_AFTER_S
-        return sum(job.slot_used_at > now for job in leaving.values())
 
     def _tell(self, event: JobEvent, jobs: list[str]) -> None:
         """Send the signal of `event` to those of `jobs` whose state allows the signal."""

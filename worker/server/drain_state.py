@@ -86,9 +86,6 @@ class DrainedJob:
     state: JobState = JobState.RUNNING
     #: Loop time by which the job must have ended; infinity while the job has got no signal.
     must_end_at: float = math.inf
-    #: Loop time by which the worker that takes over the interview has reported the slot that the
-    #: interview uses; minus infinity before a handover.
-    slot_used_at: float = -math.inf
 
     def may_get(self, event: JobEvent) -> bool:
         """Return whether the drain may send the signal `event` to the job now."""

@@ -6,18 +6,20 @@ import asyncio
 import errno
 import importlib.metadata
 import shutil
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from worker.aio.tasks import cancel_and_wait
+from worker.aio.tasks import cancel_and_wait, log_failure
 from worker.aio.threads import in_thread
 from worker.livekit_api.webhooks import PATH as WEBHOOKS_PATH
 from worker.livekit_api.webhooks import Webhooks
 from worker.telemetry import catalog
 from worker.telemetry.http import TelemetryServer
 from worker.telemetry.job_observer import Observer
-from worker.telemetry.worker_status import NAMES, WorkerStatus
+from worker.telemetry.lease_renewals import LeaseRenewals
+from worker.telemetry.worker_status import NAMES, Cause, WorkerStatus
 
 if TYPE_CHECKING:
     from livekit.agents.ipc.proc_pool import ProcPool
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 
 #: Seconds between two checks of the free disk space.
 _DISK_EVERY_S: Final = 5.0
+#: Why a worker that starts takes no jobs yet.
+_NO_PROCESS: Final = (
+    "the first process for a job is not prepared yet; the worker then registers with LiveKit"
+)
 
 
 class PortTaken(Exception):
@@ -64,6 +70,8 @@ class Observability:
         readiness: The reasons why no job can run, if any.
         books: The worker's access to the database.
         connected: Returns whether the worker is registered with LiveKit.
+        awaits_process: Returns whether the worker does not connect to LiveKit yet, because no
+            process for a job is prepared.
         busy: Returns the number of slots in use.
         load: Returns the load that is reported to LiveKit.
         drain_left_s: Returns the seconds until running interviews are handed over; None before the
@@ -79,6 +87,7 @@ class Observability:
         books: JournalCollector,
         *,
         connected: Callable[[], bool],
+        awaits_process: Callable[[], bool] = lambda: False,
         busy: Callable[[], int],
         load: Callable[[], float],
         drain_left_s: Callable[[], float | None] = lambda: None,
@@ -88,10 +97,13 @@ class Observability:
         self._readiness = readiness
         self._books = books
         self._connected = connected
+        self._awaits_process = awaits_process
         self._busy = busy
         self._load = load
         self._drain_left_s = drain_left_s
         self._pool: ProcPool | None = None
+        #: Processes that have been prepared for a job.
+        self._prepared: weakref.WeakSet[Any] = weakref.WeakSet()
         self._started = False
         #: True while the worker migrates the database's schema, before it takes any job.
         self.opening_books = False
@@ -100,6 +112,9 @@ class Observability:
         self.observer = Observer(
             settings.journal_dir, version=importlib.metadata.version("interview-worker")
         )
+        on_failed = partial(self.observer.metrics.count, catalog.RENEWAL_FAILURES)
+        #: Outcomes of the lease renewals. The continuity service records each renewal here.
+        self.renewals = LeaseRenewals(settings.lease_s, on_failed=on_failed)
         self._server = self._make_server(on_room)
         self._journals = settings.journal_dir
         self._disk_free: float | None = None
@@ -134,6 +149,8 @@ class Observability:
             asyncio.create_task(self.observer.run(), name="follow-journals"),
             asyncio.create_task(self._watch_disk(), name="watch-disk"),
         ]
+        for task in self._tasks:
+            task.add_done_callback(log_failure)
 
     async def aclose(self) -> None:
         """Stop the HTTP server and the background tasks."""
@@ -143,6 +160,7 @@ class Observability:
     def watch(self, pool: ProcPool) -> None:
         """Observe each job that a pool launches. Call this before the pool creates a process."""
         self._pool = pool
+        pool.on("process_ready", self._prepared.add)
         pool.on("process_job_launched", self._on_launched)
 
     def _on_launched(self, proc: Any) -> None:
@@ -151,33 +169,48 @@ class Observability:
 
     def status(self) -> WorkerStatus:
         """Return the worker's current status, with the reasons why the worker is not ready."""
-        waiting = [(NAMES[each.cause], each.message) for each in self._readiness.reasons()]
-        if not self._connected():
-            waiting.insert(0, ("livekit", "this worker is not registered with LiveKit"))
-        if self.opening_books:
-            waiting.append(("database", "the schema is being migrated"))
+        waiting = self._waiting_on()
         self._started = self._started or not waiting
         journals, lag_s = self._books.waiting
         busy = self._busy()
         return WorkerStatus(
             started=self._started,
             waiting_on=tuple(waiting),
-            without=("database",) if self._books.is_away and not self.opening_books else (),
+            without=("database",) if self._lacks_database() else (),
             draining=self.draining,
             drain_left_s=self._drain_left_s(),
             slots=self._settings.slots,
             slots_used=busy,
             load=self._load(),
             warm_processes=self._warm(),
+            renewal_age_s=self.renewals.age_s,
             pool=self._books.pool,
             journals_waiting=journals,
             shipping_lag_s=lag_s,
             disk_free_bytes=self._disk_free,
         )
 
+    def _waiting_on(self) -> list[tuple[str, str]]:
+        """Return the missing prerequisites for taking jobs, in the order in which they are met."""
+        reasons = self._readiness.reasons()
+        waiting = [(NAMES[each.cause], each.message) for each in reasons]
+        if self._awaits_process():
+            # A failed preparation is the more precise reason.
+            if all(each.cause is not Cause.SET_UP_FAILED for each in reasons):
+                waiting.insert(0, (NAMES[Cause.NO_WARM_PROCESS], _NO_PROCESS))
+        elif not self._connected():
+            waiting.insert(0, ("livekit", "this worker is not registered with LiveKit"))
+        if self.opening_books:
+            waiting.append(("database", "the schema is being migrated"))
+        return waiting
+
+    def _lacks_database(self) -> bool:
+        """Return whether the database was away at the start, or is away now."""
+        return not self.opening_books and (self._books.is_away or self.renewals.overdue)
+
     def _warm(self) -> int:
         processes = self._pool.processes if self._pool is not None else []
-        return sum(each.started and each.running_job is None for each in processes)
+        return sum(each in self._prepared and each.running_job is None for each in processes)
 
     async def _watch_disk(self) -> None:
         """Poll the free disk space in a thread, because a hanging disk would block the loop."""

@@ -3,20 +3,34 @@
 Without this supervisor the framework creates another process as soon as one has failed, twenty per
 second (measured), and continues to take jobs. A job without a prepared process fails after three
 attempts, and its candidate gets no message.
+
+The supervisor also knows when the first process is prepared. Until then the worker does not
+register with LiveKit. The first process takes seconds, because it waits until the forkserver has
+imported the modules and loaded the models. The processes after it take a fraction of a second.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from livekit.agents.ipc.proc_pool import ProcPool
 
 from worker.aio.backoff import ExponentialBackoff
+from worker.aio.tasks import log_failure
+
+logger = logging.getLogger(__name__)
 
 #: Back-off between two attempts to prepare a process.
 RETRY = ExponentialBackoff(first_s=2.0, longest_s=30.0)
+#: Seconds without a prepared process after which a starting worker logs that it still waits.
+SLOW_S: Final = 12.0
+#: Seconds after which the preparation of a process counts as late. Normally a preparation takes a
+#: fraction of a second. If a worker refuses a job, LiveKit asks another worker at once, and the
+#: leader repeats a dispatch that no worker takes after 2 s (worker/store/orphans.py).
+LATE_S: Final = 3.0
 
 _FRAMEWORKS_WORDS = "process initialization failed: "
 
@@ -40,6 +54,10 @@ class ProcessPoolSupervisor:
         self._reports = reports
         self._pool: ProcPool | None = None
         self._prepared: weakref.WeakSet[Any] = weakref.WeakSet()
+        #: Loop time at which the preparation of each unfinished process began.
+        self._preparing: dict[Any, float] = {}
+        #: Set once the first process is prepared.
+        self._first = asyncio.Event()
         self._why: str | None = None
         self._idle = 0
         self._trying: asyncio.Task[None] | None = None
@@ -48,6 +66,7 @@ class ProcessPoolSupervisor:
         """Start to watch `pool`. Call this before the pool has created a process."""
         self._pool = pool
         self._idle = pool.target_idle_processes
+        pool.on("process_created", self._on_created)
         pool.on("process_ready", self._on_ready)
         pool.on("process_closed", self._on_closed)
         pool.on("process_job_launched", self._on_launched)
@@ -58,8 +77,50 @@ class ProcessPoolSupervisor:
         if self._trying is not None:
             self._trying.cancel()
 
+    @property
+    def is_late(self) -> bool:
+        """True if no process is warm, and one has been prepared for longer than `LATE_S` seconds.
+
+        A job that is accepted now would begin late. While no process is warm and the preparation is
+        quick, as in a burst of jobs, a job is better accepted: it begins within a second.
+        """
+        if self._pool is None or not self._pool._warmed_proc_queue.empty():  # not public
+            return False
+        now = asyncio.get_running_loop().time()
+        return any(now - began > LATE_S for began in self._preparing.values())
+
+    async def first_process(self) -> None:
+        """Return once a process is prepared for a job. The pool must have started.
+
+        A pool without idle processes prepares none by itself. In that case one is prepared here, so
+        that the first job does not wait for the forkserver.
+        """
+        if self._pool is not None and self._idle == 0 and not self._first.is_set():
+            _prepare_one(self._pool)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            async with asyncio.timeout(SLOW_S):
+                await self._first.wait()
+        except TimeoutError:
+            if self._why is None:  # the reason of a failure is in the log already
+                logger.warning(
+                    "no process for a job is prepared yet, so the worker does not register yet",
+                    extra={"event": "first_process_slow", "waited_s": SLOW_S},
+                )
+            await self._first.wait()
+        logger.info(
+            "the first process for a job is prepared, so the worker registers with LiveKit",
+            extra={"event": "first_process_prepared", "waited_s": round(loop.time() - began, 1)},
+        )
+
+    def _on_created(self, proc: Any) -> None:
+        self._preparing[proc] = asyncio.get_running_loop().time()
+
     def _on_ready(self, proc: Any) -> None:
+        self._preparing.pop(proc, None)
         self._prepared.add(proc)
+        self._first.set()
         if self._pool is None or self._why is None:
             return
         self._why = None
@@ -67,6 +128,7 @@ class ProcessPoolSupervisor:
         self._reports.set_up_works()
 
     def _on_closed(self, proc: Any) -> None:
+        self._preparing.pop(proc, None)
         if self._pool is None or proc in self._prepared:
             return
         self._why = _why(proc)
@@ -74,6 +136,7 @@ class ProcessPoolSupervisor:
         self._tell_where_none_is_left(self._pool)
         if self._trying is None or self._trying.done():
             self._trying = asyncio.create_task(self._try_again(self._pool), name="set-up-again")
+            self._trying.add_done_callback(log_failure)
 
     def _on_launched(self, _: Any) -> None:
         if self._pool is not None:
@@ -88,12 +151,26 @@ class ProcessPoolSupervisor:
         pauses = RETRY.delays()
         while self._why is not None:
             await asyncio.sleep(next(pauses))
-            # Create a process as the pool does for a job that finds no idle process. With a target
-            # above 0 the pool would create the next process immediately, without the pause.
-            making = asyncio.create_task(pool._proc_spawn_task(), name="set-up")
-            pool._spawn_tasks.add(making)
-            making.add_done_callback(pool._spawn_tasks.discard)
-            await asyncio.wait({making})
+            # With a target above 0 the pool would create the next process immediately, without the
+            # pause.
+            await asyncio.wait({_prepare_one(pool)})
+
+
+def start_without_waiting(pool: ProcPool) -> None:
+    """Let `ProcPool.start` return at once. Call this before the pool has started.
+
+    Otherwise the start waits for all idle processes, up to 12 s, and holds the lock of the server.
+    A stop request of that time would wait for the lock. `first_process` waits without the lock.
+    """
+    pool._idle_ready.set()  # not public
+
+
+def _prepare_one(pool: ProcPool) -> asyncio.Task[None]:
+    """Create a process, as the pool does for a job that finds no idle process."""
+    making = asyncio.create_task(pool._proc_spawn_task(), name="set-up")  # not public
+    pool._spawn_tasks.add(making)
+    making.add_done_callback(pool._spawn_tasks.discard)
+    return making
 
 
 def _why(proc: Any) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from worker.server.drain_state import SEARCH_TRANSITIONS, SearchEvent, SearchState
 
 if TYPE_CHECKING:
-    from worker.store.workers import Peers
+    from worker.store.workers import Reserved
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,8 @@ class SlotSearch:
     """The search for free slots of other workers during one drain.
 
     Args:
-        others: Returns the other workers; None if they are not known.
+        reserve: Reserves up to the given number of free slots of other workers. Returns None if the
+            other workers are not known.
         is_shared: Whether there is a database through which workers know of each other.
         keeps: Whether jobs without a free slot continue on this worker.
         longest_s: Maximum seconds that the search waits for a free slot, from the first `look`.
@@ -27,13 +28,13 @@ class SlotSearch:
 
     def __init__(
         self,
-        others: Callable[[], Awaitable[Peers | None]],
+        reserve: Callable[[int], Awaitable[Reserved | None]],
         *,
         is_shared: bool,
         keeps: bool,
         longest_s: float,
     ) -> None:
-        self._others = others
+        self._reserve = reserve
         self._is_shared = is_shared
         self._keeps = keeps
         self._longest_s = longest_s
@@ -41,28 +42,28 @@ class SlotSearch:
         #: Loop time until which the search waits for a free slot.
         self._waits_until = 0.0
 
-    async def look(self) -> Peers | None:
-        """Return the other workers; None if they are not known."""
+    async def look(self, wanted: int) -> Reserved | None:
+        """Reserve up to `wanted` slots; return None if the other workers are not known."""
         if self._enter(SearchEvent.LOOKED):
             self._waits_until = asyncio.get_running_loop().time() + self._longest_s
-        return await self._others()
+        return await self._reserve(wanted)
 
-    def must_close(self, others: Peers | None, alone: int) -> bool:
+    def must_close(self, found: Reserved | None, alone: int) -> bool:
         """Return whether the jobs without a free slot must be closed now, and log the decision.
 
-        `alone` is the number of these jobs.
+        `found` is the result of the last `look`, `alone` the number of these jobs.
         """
         if self._keeps:
             if self._enter(SearchEvent.NO_SLOT_BUT_KEPT):
                 self._warn_of("continue on this worker", alone)
             return False
-        if self._may_wait(others):
+        if self._may_wait(found):
             return False
         self._warn_of("are closed", alone)
         return True
 
-    def _may_wait(self, others: Peers | None) -> bool:
-        if not (others.workers if others is not None else self._is_shared):
+    def _may_wait(self, found: Reserved | None) -> bool:
+        if not (found.workers if found is not None else self._is_shared):
             return False
         if self._enter(SearchEvent.NO_SLOT_YET):
             logger.warning(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import os
@@ -12,8 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from worker import faults
-from worker.aio.tasks import cancel_and_wait
+from worker.aio.tasks import cancel_and_wait, log_failure
 from worker.config.settings import Settings
+from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
 from worker.continuity.service import ContinuityService
 from worker.fallback.shared_breaker import provider_breaker
 from worker.job import entrypoint
@@ -26,7 +28,7 @@ from worker.server.agent_server import JobServer
 from worker.server.drain import Drain
 from worker.server.journal_collector import JournalCollector
 from worker.server.observability import Observability
-from worker.server.process_pool import ProcessPoolSupervisor
+from worker.server.process_pool import ProcessPoolSupervisor, start_without_waiting
 from worker.server.readiness import Readiness
 from worker.server.speech_health import speech_problems
 from worker.telemetry import catalog
@@ -75,6 +77,7 @@ class Worker:
             jobs=lambda: dict.fromkeys(self.slots.accepted) | self.server.job_pids,
             seats=lambda: self.slots.seats if self.server.connected else None,
             on_sent=partial(self._count, catalog.SENT_AGAIN),
+            on_renewal=lambda succeeded: self.observation.renewals.record(succeeded),
         )
         #: The slots in use, and the free slots.
         self.slots = Admission(
@@ -82,6 +85,7 @@ class Worker:
             declared=declared_in(settings),
             running=self._running_jobs,
             unable=self._unable,
+            is_late=self._is_late,
             stopping=self._stopping.is_set,
             on_taken=self._continuity.dispatch_taken,
             on_refused=partial(self._count, catalog.JOBS_REFUSED),
@@ -91,8 +95,8 @@ class Worker:
         self._telling: set[asyncio.Task[None]] = set()
         self.observation = self._make_observation()
         self.server = self._make_server()
-        others = self._continuity.presence.others
-        self._departure = Drain(settings, self.server, jobs=self._running_jobs, others=others)
+        reserve = self._continuity.presence.reserve
+        self._departure = Drain(settings, self.server, jobs=self._running_jobs, reserve=reserve)
         #: Set once LiveKit has accepted the worker's registration.
         self.registered = asyncio.Event()
 
@@ -102,6 +106,7 @@ class Worker:
             self.readiness,
             self._books,
             connected=lambda: self.server.connected,
+            awaits_process=lambda: self.server.awaits_process,
             busy=lambda: len(self.slots.busy),
             load=self.slots.load,
             drain_left_s=lambda: self._departure.left_s,
@@ -116,6 +121,7 @@ class Worker:
         server = JobServer(
             takes_jobs=lambda: not self.readiness.reasons(),
             on_pool=self._on_pool,
+            first_process=self._set_ups.first_process,
             ws_url=settings.livekit_url,
             api_key=settings.livekit_api_key,
             api_secret=settings.livekit_api_secret.get_secret_value(),
@@ -141,11 +147,25 @@ class Worker:
     def _on_pool(self, pool: ProcPool) -> None:
         self._set_ups.watch(pool)
         self.observation.watch(pool)
+        start_without_waiting(pool)
 
     def _unable(self) -> tuple[str, str] | None:
         """Return why no job can run, as one word and as a sentence; None if jobs can run."""
         reasons = self.readiness.reasons()
         return (reasons[0].cause, "; ".join(map(str, reasons))) if reasons else None
+
+    def _is_late(self, metadata: str) -> bool:
+        """Return whether a job begins late here, and its dispatch is made again if it is refused.
+
+        Only the dispatch of an interview is made again, by the worker that is the leader. Any other
+        candidate would wait for ever.
+        """
+        if self._books.database is None or not self._set_ups.is_late:
+            return False
+        with contextlib.suppress(MetadataInvalid):
+            read_metadata(metadata)
+            return True
+        return False
 
     def _count(self, figure: catalog.MetricDefinition, label: str) -> None:
         self.observation.observer.metrics.count(figure, label)
@@ -163,6 +183,7 @@ class Worker:
             telling = asyncio.create_task(self.server.tell_status(), name="tell-status")
             self._telling.add(telling)
             telling.add_done_callback(self._telling.discard)
+            telling.add_done_callback(log_failure)
 
     # --- the life of the worker -------------------------------------------------------------------
 
@@ -191,8 +212,9 @@ class Worker:
             return
         self.observation.opening_books = False
         watching = asyncio.create_task(self.readiness.watch(), name="readiness")
+        watching.add_done_callback(log_failure)
         self._continuity.start()
-        serving = asyncio.create_task(self._serve(), name="agent-server")
+        serving = asyncio.create_task(self.server.run(), name="agent-server")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
         # The pool exists by the time the server emits `worker_started`.
         self.server.on("worker_started", self._watch_processes)
@@ -235,9 +257,6 @@ class Worker:
             return False
         finally:
             stopping.cancel()
-
-    async def _serve(self) -> None:
-        await self.server.run()
 
     def _install_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -1,5 +1,8 @@
 """Table of live workers, which could take over an interview. Times use the database's clock.
 
+A worker that drains reserves slots of its peers before it hands interviews over. A reservation ends
+when the peer reports that the slot is used (worker/store/heartbeat.py), or when its time is over.
+
 Every public function takes a time budget in seconds, and raises DatabaseUnavailable or
 DatabaseOperationFailed if the database operation fails.
 """
@@ -17,7 +20,18 @@ if TYPE_CHECKING:
 
 #: Seconds without a heartbeat after which the row of a worker is removed.
 _FORGOTTEN_S: Final = 60
+#: Longest plausible time in seconds until a reservation ends. A reservation with a later end counts
+#: as over, because it was written before the database's clock was set back. A reservation lasts for
+#: INTERVIEW_BUDGET_CLOSING_S and INTERVIEW_CLEANUP_S (14 and 300 s at most) and a few seconds.
+_FAR_S: Final = 600
 _NOW: Final = "clock_timestamp()"
+#: SQL expression for the slots of a row that are reserved now.
+_RESERVED: Final = (
+    f"CASE WHEN reserved_until BETWEEN {_NOW} AND {_NOW} + interval '{_FAR_S} s'"
+    " THEN reserved ELSE 0 END"
+)
+#: SQL expression for the slots of a row that another worker may use.
+_AVAILABLE: Final = f"CASE WHEN takes_jobs THEN greatest(0, free_slots - {_RESERVED}) ELSE 0 END"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +40,18 @@ class Peers:
 
     #: Number of peers, including those that take no jobs at the moment.
     workers: int
-    #: Total free slots of the peers that take jobs.
+    #: Total free slots of the peers that take jobs, without the reserved slots.
     seats: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reserved:
+    """The slots that a worker has reserved at its peers."""
+
+    #: Number of peers, including those that take no jobs at the moment.
+    workers: int
+    #: Number of slots that were reserved; at most as many as were wanted.
+    slots: int
 
 
 def _seen(fresh_s: str) -> str:
@@ -39,37 +63,13 @@ def _seen(fresh_s: str) -> str:
     return f"seen BETWEEN {_NOW} - {period} AND {_NOW} + {period}"
 
 
-def _there(fresh_s: str) -> str:
-    """Return the SQL condition that a worker takes jobs and fulfils `_seen(fresh_s)`."""
-    return f"takes_jobs AND {_seen(fresh_s)}"
+def _same(livekit_url: str) -> str:
+    """Return the SQL condition that a worker uses the LiveKit server `livekit_url`.
 
-
-async def note_worker(
-    db: Database,
-    worker_id: str,
-    *,
-    agent_name: str,
-    takes_jobs: bool,
-    free_slots: int,
-    budget_s: float = BUDGET_S,
-) -> None:
-    """Write this worker's heartbeat.
-
-    Remove the row of every other worker whose last heartbeat is older than `_FORGOTTEN_S` seconds.
+    `livekit_url` is the placeholder of a query parameter. An unknown address, NULL in the parameter
+    or in the row, counts as the same server.
     """
-    note = (
-        "WITH forgotten AS (DELETE FROM workers WHERE worker_id <> $1"
-        f" AND seen < {_NOW} - interval '{_FORGOTTEN_S} s')"
-        " INSERT INTO workers (worker_id, agent_name, takes_jobs, free_slots)"
-        " VALUES ($1, $2, $3, $4) ON CONFLICT (worker_id) DO UPDATE SET"
-        f" seen = {_NOW}, agent_name = excluded.agent_name,"
-        " takes_jobs = excluded.takes_jobs, free_slots = excluded.free_slots"
-    )
-    await db.run(
-        "note_worker",
-        lambda connection: connection.execute(note, worker_id, agent_name, takes_jobs, free_slots),
-        budget_s=budget_s,
-    )
+    return f"coalesce(livekit_url = {livekit_url}, true)"
 
 
 async def drop_worker(db: Database, worker_id: str, *, budget_s: float = BUDGET_S) -> None:
@@ -83,6 +83,26 @@ async def drop_worker(db: Database, worker_id: str, *, budget_s: float = BUDGET_
     )
 
 
+#: The rows are locked in the order of their ids, as in `_RESERVE`, so that no deadlock is possible.
+#: A row that another statement holds belongs to a live worker, or is being deleted already.
+_DROP_STALE: Final = f"""
+WITH stale AS (
+    SELECT worker_id FROM workers WHERE seen < {_NOW} - interval '{_FORGOTTEN_S} s'
+    ORDER BY worker_id FOR UPDATE SKIP LOCKED
+)
+DELETE FROM workers USING stale WHERE workers.worker_id = stale.worker_id
+RETURNING workers.worker_id
+"""
+
+
+async def drop_stale_workers(db: Database, *, budget_s: float = BUDGET_S) -> int:
+    """Delete the rows of workers whose last heartbeat is older than `_FORGOTTEN_S` seconds.
+
+    Return the number of deleted rows. One worker, the leader, calls this function now and then.
+    """
+    return len(await db.fetch("drop_stale_workers", _DROP_STALE, budget_s=budget_s))
+
+
 async def other_workers(
     db: Database,
     agent_name: str,
@@ -93,19 +113,110 @@ async def other_workers(
 ) -> Peers:
     """Count the workers of `agent_name` other than `besides`, and the free slots of these workers.
 
-    A worker counts if its heartbeat is at most `fresh_s` seconds old.
+    A worker counts if its heartbeat is at most `fresh_s` seconds old. The slots may be taken by
+    another worker a moment later: `reserve_slots` promises slots.
     """
     count = (
-        "SELECT count(*) AS workers,"
-        " coalesce(sum(free_slots) FILTER (WHERE takes_jobs), 0) AS seats FROM workers"
+        f"SELECT count(*) AS workers, coalesce(sum({_AVAILABLE}), 0) AS seats FROM workers"
         f" WHERE agent_name = $1 AND worker_id <> $2 AND {_seen('$3')}"
     )
-    (found,) = await db.run(
-        "other_workers",
-        lambda connection: connection.fetch(count, agent_name, besides, fresh_s),
-        budget_s=budget_s,
+    (found,) = await db.fetch(
+        "other_workers", count, agent_name, besides, fresh_s, budget_s=budget_s
     )
     return Peers(workers=found["workers"], seats=int(found["seats"]))
+
+
+#: Reserve slots of the peers. Parameters: agent name, own worker id, maximum age of a heartbeat,
+#: LiveKit address, wanted slots, duration of the reservation.
+#:
+#: `peers` locks the rows. If another worker that drains has changed a row, PostgreSQL waits for the
+#: end of that statement and returns the changed row (READ COMMITTED), so the slots are counted as
+#: that statement left them. `reserving` then updates the same rows. Its own scan still sees the
+#: rows from before the wait, but PostgreSQL updates the newest version of a row, and `held` and
+#: `slots` come from the locked rows.
+#:
+#: The slots are spread in proportion to what is available, because LiveKit spreads jobs in the same
+#: way. `upto` is the running total of the available slots. A peer gets the share of its running
+#: total minus the share of the running total before it, each rounded down: together exactly the
+#: granted number, and for each peer at most what it has.
+_RESERVE: Final = f"""
+WITH peers AS (
+    SELECT worker_id, {_RESERVED} AS held, {_AVAILABLE} AS available
+    FROM workers
+    WHERE agent_name = $1 AND worker_id <> $2 AND {_seen("$3")} AND {_same("$4::text")}
+    ORDER BY worker_id FOR UPDATE
+), counted AS (
+    SELECT worker_id, held, available,
+        sum(available) OVER (ORDER BY worker_id) AS upto, sum(available) OVER () AS total
+    FROM peers
+), granted AS (
+    SELECT worker_id, held,
+        least($5::bigint, total) * upto / total
+        - least($5::bigint, total) * (upto - available) / total AS slots
+    FROM counted WHERE total > 0
+), reserving AS (
+    UPDATE workers SET reserved = granted.held + granted.slots,
+        reserved_until = greatest(
+            CASE WHEN granted.held > 0 THEN workers.reserved_until END,
+            {_NOW} + make_interval(secs => $6))
+    FROM granted WHERE workers.worker_id = granted.worker_id AND granted.slots > 0
+    RETURNING granted.slots
+)
+SELECT (SELECT count(*) FROM peers) AS workers,
+    (SELECT coalesce(sum(slots), 0) FROM reserving) AS slots
+"""
+
+
+async def reserve_slots(
+    db: Database,
+    agent_name: str,
+    *,
+    besides: str,
+    wanted: int,
+    for_s: float,
+    fresh_s: float,
+    livekit_url: str | None = None,
+    budget_s: float = BUDGET_S,
+) -> Reserved:
+    """Reserve up to `wanted` free slots of the other workers of `agent_name`.
+
+    One statement counts and reserves, so that two workers that drain at the same time never get the
+    same slot. If the answer of the database is lost and the statement is sent again, more slots
+    than wanted may be reserved until `for_s` seconds have passed.
+
+    Args:
+        db: The database.
+        agent_name: The agent name of the interviews that are handed over.
+        besides: Id of the worker that drains.
+        wanted: Number of interviews to hand over; 0 only counts the workers.
+        for_s: Seconds for which a slot stays reserved if no interview arrives.
+        fresh_s: Maximum age of a heartbeat, in seconds.
+        livekit_url: The LiveKit server of the interviews, in the form that workers store; None if
+            all workers use the same one.
+        budget_s: Time budget in seconds.
+    """
+    (found,) = await db.fetch(
+        "reserve_slots",
+        _RESERVE,
+        *(agent_name, besides, fresh_s, livekit_url, wanted, for_s),
+        budget_s=budget_s,
+    )
+    return Reserved(workers=found["workers"], slots=int(found["slots"]))
+
+
+#: The worker of a job that was asked to end cannot take the interview over. The worker of a failed
+#: job can, even without a free slot.
+_CAN_BE_FOLLOWED: Final = f"""
+SELECT ($4::integer IS NULL OR tries < $4) AND EXISTS (
+    SELECT FROM workers
+    WHERE agent_name = $2 AND takes_jobs AND {_seen("$3")} AND {_same("$5::text")}
+        AND CASE WHEN worker_id = lease_worker THEN $4 IS NOT NULL ELSE {_AVAILABLE} > 0 END
+) AS can_be_followed
+FROM (
+    SELECT leases.worker_id AS lease_worker, {TRIES} AS tries
+    FROM leases JOIN interviews USING (interview_id) WHERE leases.job_id = $1
+) AS held
+"""
 
 
 async def can_be_followed(
@@ -115,9 +226,12 @@ async def can_be_followed(
     agent_name: str,
     fresh_s: float,
     failed_tries: int | None,
+    livekit_url: str | None = None,
     budget_s: float = BUDGET_S,
 ) -> bool:
     """Return whether a worker can take over the interview whose lease the job `job_id` holds.
+
+    Slots that are reserved for interviews of other workers do not count.
 
     Args:
         db: The database.
@@ -125,20 +239,15 @@ async def can_be_followed(
         agent_name: The agent name of the job's dispatch.
         fresh_s: Maximum age of a heartbeat, in seconds.
         failed_tries: The maximum number of redispatches if the job has failed; None if the job's
-            worker asked the job to end. The worker of a failed job can take over the interview
-            itself, even without a free slot. A worker that asked the job to end cannot take over.
+            worker asked the job to end.
+        livekit_url: The LiveKit server of the interview, in the form that workers store; None if
+            all workers use the same one.
         budget_s: Time budget in seconds.
     """
-    ask = (
-        "SELECT ($4::integer IS NULL OR tries < $4) AND EXISTS (SELECT FROM workers"
-        " WHERE agent_name = $2 AND CASE WHEN worker_id = lease_worker"
-        " THEN $4 IS NOT NULL ELSE free_slots > 0 END"
-        f" AND {_there('$3')}) FROM (SELECT lease_worker, {TRIES} AS tries"
-        " FROM interviews WHERE lease_job = $1) AS held"
-    )
-    found = await db.run(
+    found = await db.fetch(
         "can_be_followed",
-        lambda connection: connection.fetchval(ask, job_id, agent_name, fresh_s, failed_tries),
+        _CAN_BE_FOLLOWED,
+        *(job_id, agent_name, fresh_s, failed_tries, livekit_url),
         budget_s=budget_s,
     )
-    return bool(found)
+    return bool(found and found[0]["can_be_followed"])

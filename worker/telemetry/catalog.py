@@ -97,6 +97,9 @@ WEBHOOKS: Final = _counter(
     "event",
     known=("participant_joined", "participant_left", "other", "refused"),
 )
+RENEWAL_FAILURES: Final = _counter(
+    "lease_renewal_failures", "Attempts of the worker to renew the leases of its jobs that failed."
+)
 STATE_SECONDS: Final = _histogram(
     "state_seconds", "Seconds that jobs spent in a state.", STATE_BUCKETS, "state"
 )
@@ -189,6 +192,10 @@ JOURNALS_WAITING: Final = _gauge(
 )
 POOL: Final = _gauge(
     "database_pool_connections", "Database connections of the main process: idle or used.", "state"
+)
+RENEWAL_AGE: Final = _gauge(
+    "lease_renewal_age_seconds",
+    "Seconds since the worker last renewed the leases of its jobs; 0 without a database.",
 )
 DISK_FREE: Final = _gauge("disk_free_bytes", "Free bytes on the disk of the journals.")
 

@@ -107,6 +107,7 @@ class Observer:
         if status.pool is not None:
             used, there = status.pool
             metrics.show_each(catalog.POOL, {"used": float(used), "idle": float(there - used)})
+        metrics.show(catalog.RENEWAL_AGE, status.renewal_age_s or 0.0)
         if status.disk_free_bytes is not None:
             metrics.show(catalog.DISK_FREE, status.disk_free_bytes)
         return metrics.page()

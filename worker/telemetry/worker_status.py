@@ -16,6 +16,8 @@ class Cause(StrEnum):
     CANNOT_WRITE = "CannotWrite"
     #: A process for a job could not be prepared.
     SET_UP_FAILED = "SetUpFailed"
+    #: No process for a job is prepared: the worker has just started, or the preparation takes long.
+    NO_WARM_PROCESS = "NoWarmProcess"
 
 
 #: Name of the missing prerequisite for each cause that keeps the worker from taking jobs.
@@ -23,6 +25,7 @@ NAMES: Final = {
     Cause.NO_SPEECH: "speech",
     Cause.CANNOT_WRITE: "disk",
     Cause.SET_UP_FAILED: "processes",
+    Cause.NO_WARM_PROCESS: "warm_process",
 }
 
 
@@ -43,6 +46,8 @@ class WorkerStatus:
     slots_used: int = 0
     load: float = 0.0
     warm_processes: int = 0
+    #: Seconds since the leases of the jobs were last renewed; None before the first renewal.
+    renewal_age_s: float | None = None
     #: Database connections of the main process, as (in use, open); None without a database.
     pool: tuple[int, int] | None = None
     journals_waiting: int = 0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from worker.store.heartbeat import beat, note_contact
+from worker.store.heartbeat import WorkerRow, beat, note_contact
 from worker.store.leases import Holder, keep_lease
 from worker.store.scope import Scope
 
@@ -41,6 +42,20 @@ async def renew(
     if found.contact_is_due:
         await note_contact(db, lease_s=lease_s)
     return set(found.held)
+
+
+async def note_worker(
+    db: Database,
+    worker_id: str,
+    *,
+    free_slots: int,
+    takes_jobs: bool = True,
+    agent_name: str = SCOPE.agent_name,
+) -> None:
+    """Write the row of a worker without jobs, as its heartbeat does."""
+    row = WorkerRow(takes_jobs=takes_jobs, free_slots=free_slots)
+    scope = replace(SCOPE, agent_name=agent_name)
+    await beat(db, [], worker_id=worker_id, scope=scope, lease_s=LEASE_S, row=row)
 
 
 async def lease_holder(db: Database, interview_id: str) -> Holder | None:

@@ -133,8 +133,11 @@ class RunningWorker:
 
     # --- start and end ----------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Start the worker and wait until LiveKit has registered it."""
+    async def start(self, *, registers: bool = True) -> None:
+        """Start the worker and wait until LiveKit has registered it.
+
+        If it cannot register, because no process can be prepared, wait for its HTTP server instead.
+        """
         async with AsyncFileLock(_STARTING):
             self._log.begin()
             # Append: when a scenario fails, the log of the worker before a restart is kept as well.
@@ -145,7 +148,10 @@ class RunningWorker:
                     env=environment(self.settings),
                     cwd=self.folder,
                 )
-            await self.logged(message="registered worker")
+            if registers:
+                await self.logged(message="registered worker")
+            else:
+                await self.logged("http_server_started")
 
     async def exited(self) -> int:
         """Wait for the worker's end; return its exit code."""

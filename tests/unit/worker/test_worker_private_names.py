@@ -74,8 +74,15 @@ def test_the_agent_server_has_what_its_subclass_uses() -> None:
     server, source = AgentServer(), inspect.getsource(AgentServer)
     for name in ("_lock", "_draining", "_connecting", "_connection_failed"):
         assert hasattr(server, name), name
-    for name in ("_update_worker_status", "_refresh_worker_load", "_queue_msg"):
+    for name in (
+        "_connection_task",
+        "_update_worker_status",
+        "_refresh_worker_load",
+        "_queue_msg",
+    ):
         assert inspect.iscoroutinefunction(getattr(server, name)), name
+    # `JobServer` waits for the first process in this task, without the lock of `run`.
+    assert "self._connection_task()" in source
     # Made once the server runs. `JobServer.__setattr__` waits for the first.
     for name in ("_proc_pool", "_job_lifecycle_tasks"):
         assert re.search(rf"self\.{name}(: .+)? = ", source), name
@@ -85,6 +92,8 @@ def test_the_process_pool_has_what_tries_again_uses() -> None:
     source = inspect.getsource(ProcPool)
     assert "_warmed_proc_queue" in source
     assert "_spawn_tasks" in source
+    # `start` waits for this event alone.
+    assert "self._idle_ready.wait()" in inspect.getsource(ProcPool.start)
     assert inspect.iscoroutinefunction(ProcPool._proc_spawn_task)
     assert "_initialize_fut" in inspect.getsource(SupervisedProc)
     assert inference_executor is not None

@@ -173,6 +173,39 @@ async def test_simultaneous_offers_do_not_share_a_slot(tmp_path: Path) -> None:
     await asyncio.gather(*offers)
 
 
+INTERVIEW = '{"interview_id": "one"}'
+
+
+@pytest.mark.parametrize(
+    ("is_late", "has_database", "metadata", "accepted"),
+    [
+        pytest.param(True, True, INTERVIEW, False, id="late: another worker or dispatch is sooner"),
+        pytest.param(True, False, INTERVIEW, True, id="no database: nobody dispatches again"),
+        pytest.param(True, True, "", True, id="no interview: nobody dispatches again"),
+        pytest.param(False, True, "", True, id="not late"),
+    ],
+)
+async def test_a_job_that_would_begin_late_is_refused_if_it_is_dispatched_again(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    is_late: bool,
+    has_database: bool,
+    metadata: str,
+    accepted: bool,
+) -> None:
+    slots = Slots(tmp_path, 2)
+    database = object() if has_database else None
+    slots.worker._books = cast(Any, SimpleNamespace(database=database))
+    slots.worker._set_ups = cast(Any, SimpleNamespace(is_late=is_late))
+    request = FakeRequest("AJ_1")
+    request.job.metadata = metadata
+    request.handed_over.set()
+    await slots.offer(request)
+    assert (request.accepted is not None) is accepted
+    assert request.rejected == (None if accepted else {"terminate": False})
+    assert ("no process is warm" in caplog.text) is not accepted
+
+
 async def test_a_job_whose_assignment_times_out_frees_its_slot(tmp_path: Path) -> None:
     slots = Slots(tmp_path, 1)
     request = FakeRequest("AJ_1")

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from livekit.agents import AgentServer
 from livekit.protocol import agent
 
+from tests.support.virtual.async_steps import end
 from worker.server.agent_server import CLOSED_LOAD, JobServer
 
 if TYPE_CHECKING:
@@ -22,9 +24,12 @@ class TalkingServer(JobServer):
         self.takes = True
         self.pools: list[Any] = []
         self.told: list[Any] = []
+        #: Set once a process for a job is prepared.
+        self.prepared = asyncio.Event()
         super().__init__(
             takes_jobs=lambda: self.takes,
             on_pool=self.pools.append,
+            first_process=self._prepares,
             load_threshold=float("inf"),
             load_fnc=lambda: 0.1 if self.takes else CLOSED_LOAD,
             ws_url="ws://127.0.0.1:1",
@@ -36,8 +41,80 @@ class TalkingServer(JobServer):
         self._previous_status = agent.WorkerStatus.WS_AVAILABLE
         self._proc_pool = cast("ProcPool", SimpleNamespace(processes=[]))
 
+    async def _prepares(self) -> None:
+        await self.prepared.wait()
+
     async def _queue_msg(self, msg: Any) -> None:
         self.told.append(msg.update_worker)
+
+
+@pytest.fixture
+def connecting(monkeypatch: pytest.MonkeyPatch) -> list[AgentServer]:
+    """Return the servers that connect to LiveKit; the framework's own task is replaced."""
+    found: list[AgentServer] = []
+
+    async def load(server: TalkingServer) -> float:
+        return 0.1 if server.takes else CLOSED_LOAD  # without the framework's thread
+
+    async def connect(server: AgentServer) -> None:
+        found.append(server)
+        server._connecting = False
+        server.emit("worker_registered", "AW_1", None)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(AgentServer, "_connection_task", connect)
+    monkeypatch.setattr(TalkingServer, "_invoke_load_fnc", load)
+    return found
+
+
+@pytest.mark.looptime
+async def test_the_worker_registers_only_once_its_first_process_is_prepared(
+    connecting: list[AgentServer],
+) -> None:
+    talking = TalkingServer()
+    assert not talking.awaits_process
+    running = asyncio.create_task(talking._connection_task())
+    await asyncio.sleep(3600)
+    assert connecting == []
+    assert (talking.awaits_process, talking.connected) == (True, False)
+
+    talking.prepared.set()
+    await asyncio.sleep(0.1)
+    assert connecting == [talking]
+    assert (talking.awaits_process, talking.connected) == (False, True)
+    await end(running)
+
+
+@pytest.mark.looptime
+async def test_the_first_report_to_livekit_has_the_load_after_the_preparation(
+    connecting: list[AgentServer],
+) -> None:
+    """LiveKit offers no job to a worker that reports the load of one that cannot run jobs."""
+    talking = TalkingServer()
+    talking.takes, talking._worker_load = False, CLOSED_LOAD
+    running = asyncio.create_task(talking._connection_task())
+    await asyncio.sleep(1)
+    talking.takes = True
+    talking.prepared.set()
+    await asyncio.sleep(0.1)
+    assert connecting == [talking]
+    assert talking._worker_load == pytest.approx(0.1)
+    await end(running)
+
+
+@pytest.mark.looptime
+async def test_a_server_that_closes_while_it_waits_for_a_process_never_registers(
+    connecting: list[AgentServer],
+) -> None:
+    talking = TalkingServer()
+    running = asyncio.create_task(talking._connection_task())
+    await asyncio.sleep(1)
+    running.cancel()  # as the framework does in `aclose`
+    await asyncio.wait({running}, timeout=1)
+    assert running.cancelled()
+    talking.prepared.set()
+    await asyncio.sleep(1)
+    assert (connecting, talking.connected) == ([], False)
 
 
 @pytest.mark.row("B3")

@@ -12,7 +12,7 @@ from states import BUDGETS, State
 from tests.support.virtual.job_parts import settings_in
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 from worker.server.drain import SEAT_WAIT_S, Drain
-from worker.store.workers import Peers
+from worker.store.workers import Reserved
 
 if TYPE_CHECKING:
     import signal
@@ -23,8 +23,10 @@ pytestmark = pytest.mark.looptime
 
 
 DATABASE = "postgresql://database/interviews"
-NO_PEERS = Peers(workers=0, seats=0)
-ONE_SLOT = Peers(workers=1, seats=1)
+#: Numbers of other workers, and of their free slots.
+NO_PEERS = (0, 0)
+FULL_PEER = (1, 0)
+ONE_SLOT = (1, 1)
 
 
 class Leaving:
@@ -35,7 +37,10 @@ class Leaving:
         #: Whether a job was accepted and never got a process; the error that finish_jobs() raises.
         self.given = False
         self.raises: Exception | None = None
-        self.others: Peers | None = NO_PEERS
+        #: Number of other workers, and of their free slots that are not reserved; None: unknown.
+        self.others: tuple[int, int] | None = NO_PEERS
+        #: Seconds for which slots were reserved.
+        self.reserved_for: set[float] = set()
         self.deaf: set[str] = set()
         self.all_gone = asyncio.Event()
         self.told: list[tuple[signal.Signals, tuple[str, ...], float]] = []
@@ -43,15 +48,21 @@ class Leaving:
             settings_in(folder, **variables),
             self,
             jobs=lambda: list(self.running),
-            others=self.asked,
+            reserve=self.reserve,
         )
 
-    async def asked(self) -> Peers | None:
-        return self.others
+    async def reserve(self, wanted: int, for_s: float) -> Reserved | None:
+        if self.others is None:
+            return None
+        workers, free = self.others
+        slots = min(wanted, free)
+        self.others = workers, free - slots
+        self.reserved_for.add(for_s)
+        return Reserved(workers=workers, slots=slots)
 
     def have(self, seats: int) -> None:
-        """Set the other worker's number of free slots."""
-        self.others = Peers(workers=1, seats=seats)
+        """Set the number of free slots of the other worker."""
+        self.others = (1, seats)
 
     async def finish_jobs(self) -> None:
         if self.raises is not None:
@@ -115,7 +126,7 @@ async def test_with_a_drain_time_of_zero_all_interviews_are_handed_over_immediat
 
 @pytest.mark.parametrize("others", [NO_PEERS, None])
 async def test_without_another_worker_interviews_are_closed_with_a_log_line(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, others: Peers | None
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, others: tuple[int, int] | None
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10)
     worker.others = others
@@ -130,8 +141,6 @@ async def test_only_as_many_interviews_are_handed_over_as_peers_have_free_slots(
 ) -> None:
     worker = Leaving(tmp_path, "a", "b", "c", INTERVIEW_DRAIN_S=10)
     worker.have(2)
-    # The jobs in handover take 3 s, and use no slot of the other worker until then.
-    asyncio.get_running_loop().call_later(14, worker.have, 0)
     await worker.gone_after()
     assert worker.told == [
         (HANDOVER_SIGNAL, ("a", "b"), 10),
@@ -139,9 +148,40 @@ async def test_only_as_many_interviews_are_handed_over_as_peers_have_free_slots(
     ]
 
 
-@pytest.mark.parametrize("others", [Peers(workers=1, seats=0), None])
+async def test_a_slot_stays_reserved_until_the_peer_has_certainly_reported_the_interview(
+    tmp_path: Path,
+) -> None:
+    worker = Leaving(
+        tmp_path,
+        "a",
+        INTERVIEW_DRAIN_S=10,
+        INTERVIEW_BUDGET_CLOSING_S=13,
+        INTERVIEW_CLEANUP_S=6,
+    )
+    worker.have(1)
+    await worker.gone_after()
+    # The closing and the cleanup of the job, then the next dispatch and a heartbeat of the peer.
+    assert worker.reserved_for == {13 + 6 + 4}
+
+
+async def test_each_interview_gets_a_slot_of_its_own_if_slots_become_free_one_by_one(
+    tmp_path: Path,
+) -> None:
+    worker = Leaving(tmp_path, "a", "b", "c", INTERVIEW_DRAIN_S=10)
+    worker.have(1)
+    for at_s in (11, 13):
+        asyncio.get_running_loop().call_later(at_s, worker.have, 1)
+    await worker.gone_after()
+    assert worker.told == [
+        (HANDOVER_SIGNAL, ("a",), 10),
+        (HANDOVER_SIGNAL, ("b",), 12),
+        (HANDOVER_SIGNAL, ("c",), 14),
+    ]
+
+
+@pytest.mark.parametrize("others", [FULL_PEER, None])
 async def test_the_drain_waits_for_peers_that_have_no_free_slot_yet(
-    tmp_path: Path, others: Peers | None
+    tmp_path: Path, others: tuple[int, int] | None
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10, DATABASE_URL=DATABASE)
     worker.others = others
@@ -150,9 +190,9 @@ async def test_the_drain_waits_for_peers_that_have_no_free_slot_yet(
     assert worker.told == [(HANDOVER_SIGNAL, ("a",), 16)]
 
 
-@pytest.mark.parametrize("others", [Peers(workers=1, seats=0), None])
+@pytest.mark.parametrize("others", [FULL_PEER, None])
 async def test_the_wait_for_a_free_slot_of_a_peer_is_bounded(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, others: Peers | None
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, others: tuple[int, int] | None
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10, DATABASE_URL=DATABASE)
     worker.others = others
@@ -212,7 +252,7 @@ async def test_the_wait_for_a_job_that_does_not_end_is_limited_to_its_closing_ti
     tmp_path: Path, seats: int, longest_s: float
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
-    worker.others = Peers(workers=seats, seats=seats)
+    worker.others = (seats, seats)
     worker.deaf = {"a"}
     assert await worker.gone_after() <= longest_s + 2.1
     assert worker.running == ["a"]
@@ -303,14 +343,15 @@ async def test_each_stop_request_of_a_drain_has_its_meaning(
 
 @pytest.mark.parametrize("peers", [NO_PEERS, ONE_SLOT], ids=["no slot", "a slot"])
 async def test_a_third_stop_while_a_free_slot_is_looked_for_ends_the_jobs_at_once(
-    tmp_path: Path, peers: Peers
+    tmp_path: Path, peers: tuple[int, int]
 ) -> None:
     class Slow(Leaving):
-        async def asked(self) -> Peers | None:
+        async def reserve(self, wanted: int, for_s: float) -> Reserved | None:
             await asyncio.sleep(1.0)
-            return peers
+            return await super().reserve(wanted, for_s)
 
     worker = Slow(tmp_path, "a", INTERVIEW_DRAIN_S=0, INTERVIEW_NO_SUCCESSOR="keep")
+    worker.others = peers
     for at_s in (0.3, 0.6):
         asyncio.get_running_loop().call_later(at_s, worker.departure.hurry)
     assert await worker.gone_after() == pytest.approx(4.0, abs=0.2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import signal
@@ -21,7 +22,12 @@ from worker.faults import FaultInjected
 from worker.job import entrypoint
 from worker.job.entrypoint import SetUpFailed, set_up
 from worker.server import process_pool
-from worker.server.process_pool import RETRY, ProcessPoolSupervisor
+from worker.server.process_pool import (
+    RETRY,
+    SLOW_S,
+    ProcessPoolSupervisor,
+    start_without_waiting,
+)
 from worker.speech import local_models
 
 if TYPE_CHECKING:
@@ -166,6 +172,88 @@ async def test_a_repaired_set_up_is_detected_without_a_job(
     watching.stop()
 
 
+@pytest.mark.looptime
+@pytest.mark.parametrize("idle", [0, 1, 2])
+async def test_the_first_process_is_awaited_also_if_none_is_kept_idle(
+    pool_of: Callable[..., ProcPool], idle: int
+) -> None:
+    breaking = Breaking()
+    breaking.broken = False
+    watching, pool = ProcessPoolSupervisor(Told()), pool_of(breaking, idle)
+    watching.watch(pool)
+    await pool.start()
+    async with asyncio.timeout(1):
+        await watching.first_process()
+    # A pool without idle processes has prepared one: the first job finds the forkserver running.
+    assert len(pool.processes) == max(idle, 1)
+    watching.stop()
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("idle", [0, 2])
+async def test_the_worker_waits_until_a_failed_set_up_is_repaired(
+    pool_of: Callable[..., ProcPool], idle: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    told, breaking = Told(), Breaking()
+    watching, pool = ProcessPoolSupervisor(told), pool_of(breaking, idle)
+    watching.watch(pool)
+    start_without_waiting(pool)
+    await pool.start()
+    waiting = asyncio.create_task(watching.first_process())
+    await asyncio.sleep(600)
+    assert not waiting.done()
+    assert set(told.failed) == {"the plugin is damaged"}
+
+    breaking.broken = False
+    async with asyncio.timeout(RETRY.longest_s + 1):
+        await waiting
+    assert told.works.is_set()
+    events = [getattr(record, "event", "") for record in caplog.records]
+    ours = [event for event in events if event.startswith("first_process")]
+    # The failure itself is logged by the readiness.
+    assert ours == ["first_process_prepared"]
+    watching.stop()
+
+
+@pytest.mark.looptime
+async def test_a_slow_first_process_is_logged_without_a_failure(
+    pool_of: Callable[..., ProcPool],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def slow(process: FakeProcess) -> None:
+        await asyncio.sleep(SLOW_S + 8)
+
+    monkeypatch.setattr(FakeProcess, "start", slow)
+    told, breaking = Told(), Breaking()
+    breaking.broken = False
+    watching, pool = ProcessPoolSupervisor(told), pool_of(breaking)
+    watching.watch(pool)
+    start_without_waiting(pool)
+    began = asyncio.get_running_loop().time()
+    await pool.start()
+    await watching.first_process()
+    assert asyncio.get_running_loop().time() - began == pytest.approx(SLOW_S + 8, abs=0.2)
+    assert told.failed == []
+    assert "no process for a job is prepared yet" in caplog.text
+    watching.stop()
+
+
+@pytest.mark.looptime
+async def test_the_start_of_the_pool_does_not_wait_for_its_processes(
+    pool_of: Callable[..., ProcPool],
+) -> None:
+    """The framework starts the pool under a lock, for which a stop request would wait."""
+    watching, pool = ProcessPoolSupervisor(Told()), pool_of(Breaking())
+    watching.watch(pool)
+    start_without_waiting(pool)
+    began = asyncio.get_running_loop().time()
+    await pool.start()
+    assert asyncio.get_running_loop().time() == pytest.approx(began, abs=0.05)
+    watching.stop()
+
+
 @pytest.mark.row("S13")
 @pytest.mark.looptime
 async def test_jobs_are_accepted_while_a_prepared_process_is_left(
@@ -182,6 +270,51 @@ async def test_jobs_are_accepted_while_a_prepared_process_is_left(
     assert told.failed == []
     pool.emit("process_job_launched", await pool._acquire_proc("AJ_2"))
     assert told.failed == ["the plugin is damaged"]
+    watching.stop()
+
+
+@pytest.mark.looptime
+async def test_a_preparation_is_late_only_after_seconds_and_only_if_no_process_is_warm(
+    pool_of: Callable[..., ProcPool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(process: FakeProcess) -> None:
+        await asyncio.sleep(10)
+
+    breaking = Breaking()
+    breaking.broken = False
+    watching, pool = ProcessPoolSupervisor(Told()), pool_of(breaking)
+    watching.watch(pool)
+    await pool.start()
+    monkeypatch.setattr(FakeProcess, "start", slow)
+    await pool._acquire_proc("AJ_1")
+    await asyncio.sleep(5)
+    assert not watching.is_late, "one process is warm"
+    await pool._acquire_proc("AJ_2")
+    assert watching.is_late
+    await asyncio.sleep(6)
+    assert not watching.is_late, "the process is prepared"
+    watching.stop()
+
+
+@pytest.mark.looptime
+async def test_a_burst_that_uses_all_warm_processes_is_not_late_while_preparations_are_quick(
+    pool_of: Callable[..., ProcPool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def quick(process: FakeProcess) -> None:
+        await asyncio.sleep(1)
+
+    breaking = Breaking()
+    breaking.broken = False
+    watching, pool = ProcessPoolSupervisor(Told()), pool_of(breaking)
+    watching.watch(pool)
+    await pool.start()
+    monkeypatch.setattr(FakeProcess, "start", quick)
+    late = []
+    for number in range(6):
+        await asyncio.sleep(0.2)  # until the pool prepares the next process
+        await pool._acquire_proc(f"AJ_{number}")
+        late.append(watching.is_late)
+    assert late == [False] * 6
     watching.stop()
 
 
