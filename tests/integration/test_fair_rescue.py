@@ -106,8 +106,9 @@ async def test_an_interview_that_could_not_be_helped_waits_for_its_own_back_off(
     for _ in range(6):
         await record_looks(db, [Look(found=orphan, absent=False)])
         assert await found(db) == []
-        query = "SELECT extract(epoch FROM look_again_at - clock_timestamp())::float FROM orphans"
-        waits.append(round(await db.run("wait", lambda c, q=query: c.fetchval(q)), 1))
+        query = "SELECT extract(epoch FROM look_again_at - clock_timestamp()) AS s FROM orphans"
+        (row,) = await db.fetch("wait", query)
+        waits.append(round(float(row["s"]), 1))
         await passes(db, "orphans", "look_again_at", 1.0)
         assert await found(db) == ["one"]
     assert waits == sorted(waits)
@@ -388,8 +389,7 @@ async def test_nothing_of_an_erased_interview_is_stored_again(db: Database) -> N
     journal.transition("CLOSED", outcome="failed", reason="JobCrashed")
     await ship(db, header("AJ_1"), journal.records)
     for table in ("interviews", "jobs", "job_records", "turns"):
-        count = f"SELECT count(*) FROM {table}"  # noqa: S608
-        assert await db.run("count", lambda c, q=count: c.fetchval(q)) == 0, table
+        assert await db.fetch("read", f"SELECT 1 FROM {table}") == [], table  # noqa: S608
     # An older worker writes records without the row of the job.
     older = (
         "INSERT INTO job_records (job_id, seq, at, t, kind, record)"

@@ -79,7 +79,6 @@ async def test_an_interview_goes_from_dispatched_to_running_to_ended(db: Databas
     ("outcome", "reason"),
     [
         ("completed", "InterviewCompleted"),
-        ("abandoned", "CandidateSilent"),
         # An outside client closed the room: a deliberate end.
         ("cancelled", "RoomDeleted"),
     ],

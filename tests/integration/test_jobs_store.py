@@ -132,10 +132,10 @@ async def test_a_process_that_exits_without_closing_has_failed(db: Database) -> 
 
 async def test_an_exit_after_closing_keeps_the_outcome(db: Database) -> None:
     journal = JobRecords()
-    journal.transition("CLOSED", outcome="abandoned", reason="CandidateSilent")
+    journal.transition("CLOSED", outcome="completed", reason="InterviewCompleted")
     journal.add("exit", exit_code=-9, signal=9)
     await ship(db, header(), journal.records)
-    assert await outcome_of(db) == ("ended", "abandoned", "CandidateSilent")
+    assert await outcome_of(db) == ("ended", "completed", "InterviewCompleted")
 
 
 async def test_turns_from_a_lost_lease_are_kept_and_marked_late(db: Database) -> None:

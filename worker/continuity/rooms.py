@@ -93,9 +93,7 @@ class LiveKitRooms:
 
     async def remove(self, room: str, identity: str) -> None:
         """Call `remove_participant`."""
-        await self._urgently(
-            lambda: self._livekit.remove_participant(room=room, identity=identity)
-        )
+        await self._urgently(lambda: self._livekit.remove_participant(room=room, identity=identity))
 
     async def send(self, found: OrphanedInterview, *, turns: list[dict[str, Any]]) -> str:
         """Dispatch with the plan's snapshot, the previous job and the turns as metadata.

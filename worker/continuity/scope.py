@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from worker.livekit_api.address import server_name
+from worker.livekit_api.errors import LiveKitUrlInvalid
 from worker.store.scope import Scope
 
 if TYPE_CHECKING:
@@ -16,9 +17,13 @@ def scope_of(settings: Settings) -> Scope:
 
     Interviews without an agent name belong to the workers of the interview application.
     """
+    try:
+        livekit = server_name(settings.livekit_url, settings.livekit_name)
+    except LiveKitUrlInvalid:
+        livekit = settings.livekit_url  # not set; whoever calls LiveKit says so
     default = type(settings).model_fields["application"].default
     return Scope(
         agent_name=settings.agent_name,
-        livekit=server_name(settings.livekit_url, settings.livekit_name),
+        livekit=livekit,
         takes_unnamed=settings.application == default,
     )

@@ -98,9 +98,7 @@ class ContinuityService:
         )
         self._looks = RoomRecheckQueue(self._look_at_room, again_s=settings.lease_s + _BEHIND_S)
         #: The other workers of the database.
-        self.presence = WorkerRegistry(
-            database, worker_id=self.worker_id, scope=self._scope
-        )
+        self.presence = WorkerRegistry(database, worker_id=self.worker_id, scope=self._scope)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

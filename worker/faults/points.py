@@ -81,6 +81,7 @@ OPERATIONS = (
     "check_schema",
     "claim_dispatch",
     "drop_duties",
+    "drop_stale_workers",
     "drop_worker",
     "end_closed",
     "end_without_candidate",
@@ -93,16 +94,21 @@ OPERATIONS = (
     "migrate",
     "note_contact",
     "note_dispatch",
-    "note_worker",
-    "other_workers",
     "ping",
     "record_looks",
     "renew_leases",
+    "reserve_slots",
     "ship",
     "store_end",
     "take_lease",
     "turns_of",
 )
+#: Names of earlier versions for operations that are now part of another operation. They are still
+#: accepted in this version.
+RENAMED_OPERATIONS = {
+    "database.note_worker": "database.renew_leases",
+    "database.other_workers": "database.reserve_slots",
+}
 #: Names of the resources of an interview. `worker.interview.resources` declares the resources, but
 #: imports LiveKit, which takes seconds. The settings need the names without LiveKit, for example in
 #: a probe of a container. A test compares the names with those of `worker.interview.resources`.

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.looptime
 DATABASE = cast(Any, object())
-LOOK_S = LEASE_S / 3
+#: Longest interval between two checks of the lease.
+LOOK_S = LEASE_S * 2 / 3 * 1.05
 
 
 @pytest.fixture
