@@ -13,10 +13,13 @@ import json
 import resource
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+
+#: Answers a request with JSON data. Its parameters are the fields of the request.
+Handler: TypeAlias = "Callable[..., Awaitable[Mapping[str, Any]]]"
 
 #: The modules of a checkout are found from here.
 _REPOSITORY: Final = Path(__file__).parents[1]
@@ -122,7 +125,7 @@ class Child:
 
 
 async def serve(
-    handlers: Mapping[str, Callable[..., Awaitable[Mapping[str, Any]]]],
+    handlers: Mapping[str, Handler],
     *,
     ready: Mapping[str, Any],
 ) -> None:
@@ -148,9 +151,7 @@ async def serve(
             await asyncio.wait(tuple(tasks))
 
 
-async def _answer(
-    handlers: Mapping[str, Callable[..., Awaitable[Mapping[str, Any]]]], request: Mapping[str, Any]
-) -> None:
+async def _answer(handlers: Mapping[str, Handler], request: Mapping[str, Any]) -> None:
     try:
         answer = await handlers[request["what"]](**request["fields"])
     except Exception as error:

@@ -21,6 +21,7 @@ from benchmarks import fleet_statements
 from tests.support.database.embedded_processes import end_keeper
 from tests.support.folders import new_folder
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.store.database import Database
 from worker.store.embedded.client import EmbeddedPostgres
 from worker.store.migrate import migrate
 
@@ -65,12 +66,14 @@ async def database(server_url: str) -> AsyncIterator[FleetDatabase]:
     name = f"fleet_{uuid4().hex}"
     await _execute(server_url, f"CREATE DATABASE {name}")
     url = urlsplit(server_url)._replace(path=f"/{name}").geturl()
-    connection = await asyncpg.connect(url)
     try:
-        await migrate(connection)
+        pool = await Database.open(url)
+        await migrate(pool)
+        await pool.aclose()
+        connection = await asyncpg.connect(url)
         yield FleetDatabase(url, connection)
-    finally:
         await connection.close()
+    finally:
         await _execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -126,6 +129,10 @@ class FleetDatabase:
             fleet_statements.RUNNING, prefix, count, self._plan, ends_in_s, lease_s
         )
         return _ids(prefix, count)
+
+    async def leased(self, prefix: str) -> int:
+        """Return how many interviews with this prefix have a lease."""
+        return int(await self._connection.fetchval(fleet_statements.LEASED, prefix))
 
     async def claimed(self, prefix: str) -> int:
         """Return how many interviews with this prefix were claimed for a redispatch."""

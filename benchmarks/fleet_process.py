@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.child import allow_many_connections, serve
+from benchmarks.child import Handler, allow_many_connections, serve
 from benchmarks.fleet_figures import RenewalGaps
 from benchmarks.fleet_ledger import FleetWorker, Operations, settings_for
 from worker.config.settings import Settings
@@ -37,7 +37,7 @@ class EventCounter(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count one record."""
-        self.events[str(getattr(record, "event", record.name))] += 1
+        self.events[str(getattr(record, "event", None) or _first_words(record))] += 1
 
 
 class FleetProcess:
@@ -78,7 +78,10 @@ class FleetProcess:
         return {}
 
     async def hold(self, interviews: Sequence[str], turns_per_minute: float) -> Mapping[str, Any]:
-        """Run a job for each interview, spread evenly over the workers; return how many have it."""
+        """Run a job for each interview, spread evenly over the workers.
+
+        Return how many of the jobs have taken their leases at the first attempt.
+        """
         gate = asyncio.Semaphore(_AT_A_TIME)
 
         async def take(worker: FleetWorker, interview_id: str) -> bool:
@@ -128,6 +131,13 @@ class FleetProcess:
         await asyncio.gather(*(worker.aclose() for worker in self._workers))
 
 
+def _first_words(record: logging.LogRecord) -> str:
+    """Return the logger and the beginning of a message that names no event."""
+    error = record.exc_info[0] if record.exc_info else None
+    cause = f" ({error.__name__})" if error is not None else ""
+    return f"{record.name}: {record.getMessage()[:60]}{cause}"
+
+
 def _total(counters: Iterable[Counter[str]]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for counter in counters:
@@ -146,7 +156,7 @@ async def main() -> None:
         )
         draw = random.Random(int(os.environ["FLEET_SEED"]))  # noqa: S311  # guards nothing
         process = FleetProcess(settings, os.environ["FLEET_DATABASE_URL"], draw, log)
-        requests = {
+        requests: dict[str, Handler] = {
             "start": process.start,
             "hold": process.hold,
             "take": process.take,

@@ -69,6 +69,4 @@ async def cost(server_url: str, options: Options) -> Measured:
 
 async def _renew(database: FleetDatabase, fleet: Sequence[Sequence[str]]) -> None:
     for n, ids in enumerate(fleet):
-        await database.run(
-            *await renewal_statement(ids, worker_id=f"worker-{n}", lease_s=_LEASE_S)
-        )
+        await database.run(*await renewal_statement(ids, worker_id=f"worker-{n}", lease_s=_LEASE_S))

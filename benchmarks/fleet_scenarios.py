@@ -36,9 +36,7 @@ class Scenario:
     async def measure(self, name: str, server_url: str, options: Options) -> Row:
         """Run the scenario; return its row."""
         measured = await self.run(server_url, options)
-        return Row(
-            name=name, what=self.what, before=self.before, goal=self.goal, measured=measured
-        )
+        return Row(name=name, what=self.what, before=self.before, goal=self.goal, measured=measured)
 
 
 def renewals(workers: int, least: float) -> Run:

@@ -86,3 +86,5 @@ SELECT count(*) FROM stored
 CLAIMED: Final = """
 SELECT count(*) FROM interviews WHERE starts_with(interview_id, $1::text) AND dispatch_token > 1
 """
+#: Returns how many interviews with the prefix $1 have a lease.
+LEASED: Final = "SELECT count(*) FROM leases WHERE starts_with(interview_id, $1::text)"

@@ -26,6 +26,10 @@ _LIVEKIT_S: Final = 0.02
 #: Lease durations that a fleet runs before a scenario begins: no lease expires for one lease after
 #: the first contact with the database.
 _WARM_UP_LEASES: Final = 2.0
+#: Seconds within which all jobs must have their leases. A job whose attempt fails tries again.
+_HELD_S: Final = 30.0
+#: Seconds between two looks at the number of leases.
+_LOOK_S: Final = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,9 +170,7 @@ class World:
             "proxy_cpu_percent": round(
                 100 * (used["cpu_s"] - self._began_cpu["cpu_s"]) / seconds, 1
             ),
-            "workers_cpu_percent": round(
-                100 * sum(each["cpu_s"] for each in reports) / seconds, 1
-            ),
+            "workers_cpu_percent": round(100 * sum(each["cpu_s"] for each in reports) / seconds, 1),
             "machine_cpu_percent": psutil.cpu_percent(),
             "connections": used["connections"],
             "failed_operations": _summed(reports, "failed"),
@@ -208,14 +210,17 @@ class World:
         self.arrive(interviews)
         rest = iter(interviews)
         parts = [[next(rest) for _ in range(share * jobs)] for share in shares]
-        held = await asyncio.gather(
+        await asyncio.gather(
             *(
                 child.ask("hold", interviews=part, turns_per_minute=self._options.turns_per_minute)
                 for child, part in zip(processes, parts, strict=True)
             )
         )
-        if sum(each["held"] for each in held) != total:
-            raise ChildFailed("not every job could take its lease")
+        limit = asyncio.get_running_loop().time() + _HELD_S
+        while (leased := await self.database.leased(prefix)) < total:
+            if asyncio.get_running_loop().time() > limit:
+                raise ChildFailed(f"only {leased} of {total} jobs could take their leases")
+            await asyncio.sleep(_LOOK_S)
         return interviews
 
     async def _hand_out(self, room: str, metadata: str) -> None:
