@@ -21,6 +21,9 @@ _PATIENCE_S: Final = 30.0
 _FOLLOWED_S: Final = 5.0
 #: Seconds between two looks at the number of claims. The time of the last claim is as exact.
 _LOOK_S: Final = 0.05
+#: Transactions a second of a job by which the count may be wrong: a session of PostgreSQL reports
+#: its count once a second, so that a minute may have one second more or less.
+_INEXACT: Final = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +117,7 @@ async def transactions(server_url: str, options: Options) -> Measured:
     return Measured(
         figure=f"{by_worker:.2f} a worker; {by_job:.2f} a job and {shipped / max(1, jobs):.2f}"
         " shipped batches",
-        passed=by_worker <= 2.5 and by_job <= 0.5,
+        passed=by_worker <= 2.5 and by_job <= 0.5 + _INEXACT,
         details={"operations_per_second": {k: n / seconds for k, n in done.items()}, **used},
     )
 

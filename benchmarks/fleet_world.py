@@ -27,7 +27,7 @@ _LIVEKIT_S: Final = 0.02
 #: the first contact with the database.
 _WARM_UP_LEASES: Final = 2.0
 #: Seconds within which all jobs must have their leases. A job whose attempt fails tries again.
-_HELD_S: Final = 30.0
+_HELD_S: Final = 60.0
 #: Seconds between two looks at the number of leases.
 _LOOK_S: Final = 0.2
 
