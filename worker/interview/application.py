@@ -200,6 +200,7 @@ class InterviewApplication(Application):
             job.transport.write,
             keep_hearing=job.recorder.hearing,
             playout=lambda: job.transport.line.last_playout,
+            transcriber=lambda: held.get("stt"),
         )
         ladder = TurnLadder(
             interviewer,

@@ -42,6 +42,10 @@ class Answers:
         #: True if an outage cut the answer off. The turn of such an answer is committed as
         #: interrupted and does not count as the answer.
         self.is_cut = False
+        # Texts of the turns whose end is held back, and the number of final transcripts when the
+        # end of the last one was held back. The transcripts stay in `half`.
+        self._held: list[str] = []
+        self._held_pieces = 0
 
     def listen(self, session: AgentSession[Any]) -> None:
         """Subscribe to the session's transcripts and to the candidate's speaking state."""
@@ -56,13 +60,39 @@ class Answers:
         self.half.stop()
         self.missed.stop()
 
+    @property
+    def is_held(self) -> bool:
+        """True if the end of a turn is held back, so that the answer may get a further part."""
+        return bool(self._held)
+
+    @property
+    def goes_on(self) -> bool:
+        """True if a final transcript has arrived since the end of a turn was held back."""
+        return self.half.pieces > self._held_pieces
+
+    def hold_back(self, message: llm.ChatMessage) -> None:
+        """Keep the text of a spoken turn. It becomes the first part of the next spoken turn."""
+        self._held.append(_text_of(message))
+        self._held_pieces = self.half.pieces
+
     async def spoken(self, message: llm.ChatMessage) -> None:
-        """Commit a turn that the candidate has spoken.
+        """Commit a turn that the candidate has spoken, with the text that was held back.
 
         Raises OrchestratorNotReady if the plan has not loaded.
         """
+        await self._commit_spoken(_text_of(message), latency_of(message))
+
+    async def held_back(self) -> None:
+        """Commit the text that was held back as a turn.
+
+        Raises OrchestratorNotReady if the plan has not loaded.
+        """
+        await self._commit_spoken("", NO_LATENCY)
+
+    async def _commit_spoken(self, text: str, latency: Mapping[str, float]) -> None:
         pieces, hearing = self.half.pieces, self.half.seq
-        text, latency = (message.text_content or "").strip(), latency_of(message)
+        held, self._held = self._held, []
+        text = " ".join(part for part in (*held, text) if part)
         cut = self.is_cut or self.missed.cut
         await self._recorded()
         # Drop the transcripts only after the commit. If the session ends during the commit,
@@ -84,7 +114,8 @@ class Answers:
 
     async def keep_half(self) -> None:
         """Commit the partial answer as interrupted, so that it does not count as the answer."""
-        if text := self.half.text:
+        held, self._held = self._held, []
+        if text := self.half.text or " ".join(held):
             self.half.drop()
             await self._take(text, interrupted=True, hearing=self.half.seq)
             self.missed.taken()
@@ -103,3 +134,7 @@ class Answers:
     def _taken(self, pieces: int) -> None:
         self.half.taken(pieces)
         self.missed.taken()
+
+
+def _text_of(message: llm.ChatMessage) -> str:
+    return (message.text_content or "").strip()

@@ -15,6 +15,7 @@ from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopRespons
 from worker.interview.conversation.answers import Answers
 from worker.interview.conversation.endpointing import Endpointing
 from worker.interview.conversation.heard_text import PlayoutTeller
+from worker.interview.conversation.late_text import LateText, Transcriber
 from worker.interview.conversation.partial_answer import HearingKeeper, unwritten
 from worker.interview.conversation.turn_log import TurnKeeper, TurnLog
 from worker.interview.conversation.utterances import Utterances
@@ -58,6 +59,7 @@ class Interviewer(Agent):
         *,
         keep_hearing: HearingKeeper = unwritten,
         playout: PlayoutTeller = lambda: None,
+        transcriber: Callable[[], Transcriber | None] = lambda: None,
     ) -> None:
         # The instructions are unused, because the orchestrator's language model has its own prompt.
         super().__init__(instructions="Hold the planned interview.")
@@ -75,6 +77,12 @@ class Interviewer(Agent):
         )
         #: Recorder of the candidate's answers.
         self.answers = Answers(orchestrator, book, keep_hearing, self._utterances.recorded)
+        self._late_text = LateText(
+            self.answers,
+            transcriber,
+            speaks=lambda: self.hears_candidate,
+            commit=self._commit_held_back,
+        )
         #: Called after an utterance that ended early although nothing interrupted it. During the
         #: call, it is still the interviewer's turn to speak.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
@@ -101,6 +109,7 @@ class Interviewer(Agent):
     async def on_exit(self) -> None:
         """Cancel timers, a pending journal write, and the recovery of an unspoken utterance."""
         self._patience.stop()
+        self._late_text.stop()
         self.answers.stop()
         if self._mending is not None:
             self._mending.cancel()
@@ -204,10 +213,12 @@ class Interviewer(Agent):
     ) -> None:
         """Commit the candidate's turn. The session does not reply before this method returns.
 
-        Raises StopResponse if the interviewer has nothing left to say, or the interview is
-        stopping. The method raises no other exception, because any other exception would lose the
-        turn and leave the interviewer silent.
+        Raises StopResponse if the interviewer has nothing left to say, the interview is stopping,
+        or a part of the answer has no transcript yet (`LateText`). The method raises no other
+        exception, because any other exception would lose the turn and leave the interviewer silent.
         """
+        if not self.finished.is_set() and self._late_text.holds_back(new_message):
+            raise StopResponse
         done = await self._take_answer(self.answers.spoken(new_message))
         self._candidate_moved.set()
         if done:
@@ -235,10 +246,20 @@ class Interviewer(Agent):
             return
         self._on_sound(None)
         await self.cut_off()
-        if self._patience.deaf or self.answers.missed.cut:
+        if self._patience.deaf or self._late_text.is_due or self.answers.missed.cut:
             # A late transcript of earlier speech must not become the answer to another question.
             await self.let_go_of_answer()
-        if await self._take_answer(self.answers.typed(text)):
+        await self._reply_to(self.answers.typed(text))
+
+    async def _commit_held_back(self) -> None:
+        """Commit the text of a turn that was held back. The session does not reply by itself."""
+        with contextlib.suppress(RuntimeError):  # the session is closing
+            await self._reply_to(self.answers.held_back())
+        self._candidate_moved.set()
+
+    async def _reply_to(self, taking: Awaitable[None]) -> None:
+        """Commit an answer, and reply to it unless the interview is over or stopping."""
+        if await self._take_answer(taking):
             self._finish()
         elif not self._stopping:
             self.session.generate_reply()
@@ -249,6 +270,7 @@ class Interviewer(Agent):
 
     async def let_go_of_answer(self) -> None:
         """Commit the partial answer, so that the next speech begins a new answer."""
+        self._late_text.stop()
         await self.answers.keep_half()
         with contextlib.suppress(RuntimeError):  # the session is closing
             self.session.clear_user_turn()
@@ -273,6 +295,7 @@ class Interviewer(Agent):
     def _on_candidate(self, event: Any) -> None:
         self._on_sound(event)
         self._candidate_moved.set()
+        self._late_text.candidate_moved()
         if self.floor.ours:
             self.floor.contest()
 

@@ -29,7 +29,7 @@ class ChainSTT(stt.STT[Never]):
     A provider counts as failed if it raises an error or gives no transcript. If `detector` detects
     speech and no text arrives for `patience_s` seconds, the next provider receives the same audio.
     Without a `detector`, loudness decides what is speech. A change of the provider neither loses
-    nor duplicates words.
+    nor duplicates words, and gives the words of the buffered audio as one final transcript.
 
     The streams of a ChainSTT never fail, because an error would make livekit-agents close the
     session. If no provider is left, a stream asks the chain again, with backoff, as long as audio
@@ -93,6 +93,19 @@ class ChainSTT(stt.STT[Never]):
             conn_options=conn_options,
         )
         return self._stream
+
+    @property
+    def is_behind(self) -> bool:
+        """True if speech that no provider heard live is expected to get a transcript.
+
+        The end of a transcript is then no sign that the speaker has finished.
+        """
+        return self._stream is not None and self._stream.is_behind
+
+    async def caught_up(self) -> None:
+        """Wait until speech-to-text is no longer behind. There is a time limit (`CatchUp`)."""
+        while self._stream is not None and self._stream.is_behind:
+            await self._stream.caught_up()
 
     def repeat_end_of_speech(self) -> None:
         """Emit the newest END_OF_SPEECH again, for a listener that ignored the first one."""

@@ -19,6 +19,8 @@ from worker.aio.tasks import cancel_and_wait
 from worker.aio.timeouts import run_with_timeout
 from worker.fallback.chain import ProviderChain
 from worker.fallback.failure import failure_of
+from worker.speech.stt.catch_up import CatchUp
+from worker.speech.stt.delivery import Delivery, has_text
 from worker.speech.stt.pending_speech import PendingSpeech
 from worker.speech.stt.provider_stream import ProviderStream
 from worker.speech.stt.round_robin import Choice, ProviderRound
@@ -49,12 +51,6 @@ _LAST_CLOSE_S = 1.0
 _EARLY_S = 0.001
 #: Maximum seconds to wait for the provider's last events once the audio has ended.
 _LAST_WORDS_S = 5.0
-
-_DELIVERED = (
-    stt.SpeechEventType.INTERIM_TRANSCRIPT,
-    stt.SpeechEventType.PREFLIGHT_TRANSCRIPT,
-    stt.SpeechEventType.FINAL_TRANSCRIPT,
-)
 
 
 class _Outcome(Enum):
@@ -90,16 +86,17 @@ class ChainStream(stt.RecognizeStream):
         self._patience_s = patience_s
         self._news = asyncio.Event()
         self._hope = asyncio.Event()
-        self._watch = PendingSpeech(detector, self._news.set)
+        self._watch = PendingSpeech(detector, self._on_speech)
+        self._delivery = Delivery(self._event_ch.send_nowait, lambda: self._catch_up.catching_up)
+        self._catch_up = CatchUp(self._watch, self._delivery.release)
         self._round = ProviderRound(chain)
         self._ear: ProviderStream | None = None
         #: When the newest provider stream was opened (event loop time).
         self._asked_at = float("-inf")
         #: When the audio ended (event loop time); None before that.
         self._ended_at: float | None = None
-        #: True if a START_OF_SPEECH was emitted and its END_OF_SPEECH was not emitted yet.
-        self._announced = False
-        self._newest_end: stt.SpeechEvent | None = None
+        #: Why the last provider's stream is not used any more; None before that.
+        self._ended_by: _Outcome | None = None
         # `ChainSTT` owns this set, because this stream may end before its last provider stream has
         # closed.
         self._closing = closing
@@ -109,8 +106,10 @@ class ChainStream(stt.RecognizeStream):
         reading = asyncio.create_task(self._read(), name="stt-read")
         try:
             await self._listen()
+            self._delivery.release()
         finally:
             self._chain.on_recovered.discard(self._on_recovered)
+            self._catch_up.close()
             await cancel_and_wait(reading)
             await self._watch.aclose()
             if self._closing:
@@ -124,16 +123,18 @@ class ChainStream(stt.RecognizeStream):
             choice = choice or self._round.choose()
             if choice is None:
                 forgiven = self._round.over(self._watch.stretch)
+                self._delivery.release()
                 if forgiven:
                     self._watch.forgive(self._asked_at)
-                    self._end_announced()
+                    self._catch_up.look()
+                    self._delivery.end_announced()
                 if self._ended_at is not None:
                     return
                 if not forgiven:
                     await self._pause(next(pauses))
                 continue
             began = asyncio.get_running_loop().time()
-            outcome = await self._listen_by(choice)
+            outcome = self._ended_by = await self._listen_by(choice)
             if outcome is _Outcome.DONE:
                 return
             if asyncio.get_running_loop().time() - began > _STEADY_S:
@@ -171,6 +172,7 @@ class ChainStream(stt.RecognizeStream):
             return outcome
         finally:
             self._ear = None
+            self._catch_up.stream_ended()
             if ear is not None:
                 self._close_aside(ear, pump)
 
@@ -186,6 +188,7 @@ class ChainStream(stt.RecognizeStream):
         if self._ended_at is not None:
             ear.end_input()
         self._ear, self._asked_at = ear, ear.opened_at
+        self._catch_up.opened(late=ear.late, found_nothing=self._ended_by is _Outcome.DEAF)
         return ear
 
     async def _attend(self, ear: ProviderStream, pump: asyncio.Task[None]) -> _Outcome:
@@ -244,47 +247,50 @@ class ChainStream(stt.RecognizeStream):
                 self._take(ear, event)
 
     def _take(self, ear: ProviderStream, event: stt.SpeechEvent) -> None:
-        """Forward a provider's event.
-
-        START_OF_SPEECH and END_OF_SPEECH always alternate, as if one provider had sent all events.
-        """
-        if event.type in _DELIVERED and event.alternatives and event.alternatives[0].text:
-            ear.text_at = asyncio.get_running_loop().time()
-            final = event.type is stt.SpeechEventType.FINAL_TRANSCRIPT
-            same_speech = self._watch.began_at + _FAIR_S <= ear.opened_at
-            self._round.text_from(ear.name, final=final, same_speech=same_speech)
-            if final:
-                self._watch.understood(ear.covers(event))
-            self._news.set()
-        elif event.type is stt.SpeechEventType.START_OF_SPEECH:
-            if self._announced:
-                return
-            self._announced = True
-        elif event.type is stt.SpeechEventType.END_OF_SPEECH:
-            self._end_announced(event)
+        """Handle a provider's event, and give it to the delivery."""
+        if not has_text(event):
+            self._delivery.take(event)
             return
-        self._event_ch.send_nowait(event)
+        ear.text_at = asyncio.get_running_loop().time()
+        final = event.type is stt.SpeechEventType.FINAL_TRANSCRIPT
+        same_speech = self._watch.began_at + _FAIR_S <= ear.opened_at
+        self._round.text_from(ear.name, final=final, same_speech=same_speech)
+        self._catch_up.text_came()
+        self._delivery.take(event)
+        if final:
+            self._watch.understood(ear.covers(event))
+            self._catch_up.final_came()
+            self._delivery.show()
+        self._news.set()
 
-    def _end_announced(self, event: stt.SpeechEvent | None = None) -> None:
-        if self._announced:
-            self._announced = False
-            end = event or stt.SpeechEvent(stt.SpeechEventType.END_OF_SPEECH)
-            self._newest_end = end
-            self._event_ch.send_nowait(end)
+    @property
+    def is_behind(self) -> bool:
+        """True if speech that no provider heard live is expected to get a transcript."""
+        return self._catch_up.is_behind
+
+    async def caught_up(self) -> None:
+        """Wait until speech-to-text is no longer behind. There is a time limit (`CatchUp`)."""
+        await self._catch_up.over()
 
     def end_speech(self) -> None:
         """Emit END_OF_SPEECH if the last START_OF_SPEECH has had no END_OF_SPEECH yet."""
         if not self._event_ch.closed:
-            self._end_announced()
+            self._delivery.release()
+            self._delivery.end_announced()
 
     def repeat_end_of_speech(self) -> None:
         """Emit the newest END_OF_SPEECH again, unless speech has begun since."""
-        if self._newest_end is not None and not (self._announced or self._event_ch.closed):
-            self._event_ch.send_nowait(self._newest_end)
+        if not self._event_ch.closed:
+            self._delivery.repeat_end()
+
+    def _on_speech(self) -> None:
+        """Handle a start or an end of speech."""
+        self._catch_up.look()
+        self._news.set()
 
     async def _pause(self, seconds: float) -> None:
         """Wait until a provider recovers or the audio ends, at most `seconds` seconds."""
-        self._end_announced()
+        self._delivery.end_announced()
         self._hope.clear()
         if self._ended_at is None:
             await _wait(self._hope, asyncio.get_running_loop().time() + seconds)

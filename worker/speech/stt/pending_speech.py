@@ -75,8 +75,8 @@ class PendingSpeech:
         # Of the newest speech: the positions of its start and end (`_began_s`, `_ended_s`), and
         # the times at which the VAD reported its start and end (`began_at`, `ended_at`).
         # `owed_since` is the time since which there has always been speech without a final
-        # transcript.
-        self._began_s = self._ended_s = 0.0
+        # transcript. `_owed_from_s` is the position at which that speech began.
+        self._began_s = self._ended_s = self._owed_from_s = 0.0
         self._understood_s = 0.0
         self._over = False
         self.began_at = self.owed_since = 0.0
@@ -85,10 +85,24 @@ class PendingSpeech:
     @property
     def owed(self) -> bool:
         """True if speech, finished or in progress, is not covered by a final transcript."""
-        if self.speaking:
-            return True
-        slack_s = min(_SLACK_S, (self._ended_s - self._began_s) / 2)
-        return self._ended_s - slack_s > self._understood_s
+        return self.speaking or self.due_s > self._understood_s
+
+    @property
+    def due_s(self) -> float:
+        """Position that a final transcript must reach to cover the speech so far."""
+        began_s, length_s = self.stretch
+        return began_s + length_s - min(_SLACK_S, length_s / 2)
+
+    @property
+    def understood_s(self) -> float:
+        """Position up to which final transcripts cover the audio."""
+        return self._understood_s
+
+    @property
+    def untranscribed_s(self) -> float:
+        """Seconds from the start of the oldest speech that is `owed` to the end of the newest."""
+        began_s, length_s = self.stretch
+        return began_s + length_s - max(self._owed_from_s, self._understood_s)
 
     @property
     def owed_s(self) -> float:
@@ -127,7 +141,7 @@ class PendingSpeech:
         """
         if self.began_at > asked_at:
             self.understood(self._began_s - _MARGIN_S)
-            self.owed_since = self.began_at
+            self.owed_since, self._owed_from_s = self.began_at, self._began_s
         else:
             self.understood(self.buffer.end_s)
             self.owed_since = self.began_at = asyncio.get_running_loop().time()
@@ -173,7 +187,7 @@ class PendingSpeech:
             self._began_s = max(0.0, now_s - event.speech_duration)
             self.began_at = asyncio.get_running_loop().time()
             if not was_owed:
-                self.owed_since = self.began_at
+                self.owed_since, self._owed_from_s = self.began_at, self._began_s
             self._on_change()
             if self._over:
                 self._end(self.buffer.end_s)

@@ -1,0 +1,145 @@
+"""Whether speech that a provider did not hear live still waits for its transcript."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from worker.speech.stt.catch_up_state import TRANSITIONS, CatchUpEvent, CatchUpState
+from worker.speech.stt.pending_speech import PendingSpeech
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for which the transcript of kept speech is expected while no provider is available. They
+#: count from the moment at which speech first had to wait, or from the end of that speech.
+UNATTENDED_S: Final = 30.0
+#: Seconds for which the transcript of kept speech is expected from the provider that received it.
+#: They count from the moment at which the provider received the speech, from its last text, or from
+#: the end of the speech. The value is the longest pause that ends an answer.
+OVERDUE_S: Final = 6.0
+#: The same while the speaker speaks, from the moment at which speech first had to wait, or from the
+#: last text. Of longer speech without a transcript, the oldest audio is not kept.
+SPEAKING_S: Final = 60.0
+#: Seconds of speech that surely contain words. A cough is shorter.
+LEAST_SPEECH_S: Final = 1.0
+
+#: The states in which an open stream has no kept speech to transcribe, as far as is known.
+_OVER: Final = frozenset({CatchUpState.LIVE, CatchUpState.DOUBTFUL})
+
+
+class CatchUp:
+    """Knows whether speech-to-text is behind: kept speech is expected to get a transcript.
+
+    Speech is kept for a provider that did not receive it while it was spoken, because another
+    stream failed or no provider was available. Such a provider may transcribe faster than real
+    time, but not at once. Until then, a pause in the transcripts says nothing about a pause of the
+    speaker, so nobody may conclude that the speaker has finished.
+
+    The time limits are `UNATTENDED_S`, `OVERDUE_S`, and `SPEAKING_S` in place of both while the
+    speaker speaks. `on_over` is called when nothing is left to catch up with, before the waiters of
+    `over` continue.
+    """
+
+    def __init__(self, watch: PendingSpeech, on_over: Callable[[], None]) -> None:
+        self.state = CatchUpState.UNATTENDED
+        self._watch = watch
+        self._on_over = on_over
+        #: Position, in seconds of audio, that a final transcript of the kept speech must reach.
+        self._due_s = 0.0
+        # Event loop times since which speech has had to wait, at which the newest provider received
+        # kept speech, and at which the last text arrived.
+        self._behind_since: float | None = None
+        self._opened_at = self._text_at = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+        self._news = asyncio.Event()
+
+    @property
+    def is_behind(self) -> bool:
+        """True if kept speech is expected to get a transcript."""
+        if self.state is CatchUpState.UNATTENDED:
+            return self._watch.owed
+        return self.state is CatchUpState.CATCHING_UP
+
+    @property
+    def catching_up(self) -> bool:
+        """True if a provider has received kept speech, and has not transcribed all of it."""
+        return self.state is CatchUpState.CATCHING_UP
+
+    async def over(self) -> None:
+        """Wait until speech-to-text is no longer behind."""
+        while self.is_behind:
+            self._news.clear()
+            await self._news.wait()
+
+    # --- events -----------------------------------------------------------------------------------
+
+    def opened(self, *, late: bool, found_nothing: bool) -> None:
+        """Handle a new stream of a provider.
+
+        `late` is True if the stream received kept speech. `found_nothing` is True if another
+        provider, which works, gave no text for that speech.
+        """
+        event = CatchUpEvent.OPENED
+        if late:
+            self._due_s = self._watch.due_s
+            self._opened_at = asyncio.get_running_loop().time()
+            is_sound = found_nothing and self._watch.untranscribed_s < LEAST_SPEECH_S
+            event = CatchUpEvent.OPENED_FOR_SOUND if is_sound else CatchUpEvent.OPENED_LATE
+        self._enter(event)
+
+    def text_came(self) -> None:
+        """Handle text of the provider, interim or final, before it is passed on."""
+        self._text_at = asyncio.get_running_loop().time()
+        self._enter(CatchUpEvent.TEXT)
+
+    def final_came(self) -> None:
+        """Handle a final transcript that `PendingSpeech` knows already."""
+        if not self._watch.owed or self._watch.understood_s >= self._due_s:
+            self._enter(CatchUpEvent.TRANSCRIBED)
+        else:
+            self.look()
+
+    def stream_ended(self) -> None:
+        """Handle the end of the provider's stream."""
+        self._enter(CatchUpEvent.STREAM_ENDED)
+
+    def close(self) -> None:
+        """Handle the end of the audio. Nothing waits any more."""
+        self._enter(CatchUpEvent.CLOSED)
+
+    def look(self) -> None:
+        """Handle a change of what `PendingSpeech` knows: speech began, ended or was dismissed."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self.is_behind:
+            self._behind_since = None
+            self._news.set()
+            return
+        loop = asyncio.get_running_loop()
+        if self._behind_since is None:
+            self._behind_since = loop.time()
+        self._timer = loop.call_at(self._ends_at(self._behind_since), self._time_over)
+
+    def _ends_at(self, behind_since: float) -> float:
+        """Return the event loop time at which the time limit is over."""
+        if self._watch.speaking:
+            return max(behind_since, self._text_at) + SPEAKING_S
+        if self.state is CatchUpState.UNATTENDED:
+            return max(behind_since, self._watch.ended_at) + UNATTENDED_S
+        return max(self._opened_at, self._text_at, self._watch.ended_at) + OVERDUE_S
+
+    def _time_over(self) -> None:
+        logger.info(
+            "the transcript of buffered speech is overdue, no longer waiting for it",
+            extra={"event": "stt_transcript_overdue"},
+        )
+        self._enter(CatchUpEvent.OVERDUE)
+
+    def _enter(self, event: CatchUpEvent) -> None:
+        before, self.state = self.state, TRANSITIONS.get((self.state, event), self.state)
+        if self.state is not before and self.state in _OVER:
+            self._on_over()
+        self.look()

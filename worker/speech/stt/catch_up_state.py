@@ -1,0 +1,64 @@
+"""How far speech-to-text is behind the speech: the states, and the table of all transitions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum, auto
+from types import MappingProxyType
+from typing import Final
+
+
+class CatchUpState(StrEnum):
+    """How the provider in use received the speech. Every stream begins as UNATTENDED."""
+
+    #: No provider's stream is open. Speech is kept until a provider can transcribe it.
+    UNATTENDED = auto()
+    #: The provider received all speech without a transcript while it was spoken.
+    LIVE = auto()
+    #: The provider received speech that was kept before, and has not transcribed all of it.
+    CATCHING_UP = auto()
+    #: Speech may be without a transcript, but no text of it is expected: a provider found no word
+    #: in a short sound, or the time limit is over. Text that arrives shows that there are words.
+    DOUBTFUL = auto()
+    #: The audio has ended.
+    CLOSED = auto()
+
+
+class CatchUpEvent(StrEnum):
+    """What can change a `CatchUpState`."""
+
+    #: A provider's stream was opened, and all speech so far has a transcript.
+    OPENED = auto()
+    #: A provider's stream was opened, and received speech that was kept.
+    OPENED_LATE = auto()
+    #: As OPENED_LATE, but the speech is a short sound in which another provider found no word.
+    OPENED_FOR_SOUND = auto()
+    #: The provider has given text, interim or final.
+    TEXT = auto()
+    #: A final transcript covers all of the kept speech.
+    TRANSCRIBED = auto()
+    #: The time limit is over.
+    OVERDUE = auto()
+    #: The provider's stream has ended, or is not used any more.
+    STREAM_ENDED = auto()
+    CLOSED = auto()
+
+
+_S, _E = CatchUpState, CatchUpEvent
+
+#: The next state for each state and event. An event without a row changes nothing.
+TRANSITIONS: Final[Mapping[tuple[CatchUpState, CatchUpEvent], CatchUpState]] = MappingProxyType(
+    {
+        (_S.UNATTENDED, _E.OPENED): _S.LIVE,
+        (_S.UNATTENDED, _E.OPENED_LATE): _S.CATCHING_UP,
+        (_S.UNATTENDED, _E.OPENED_FOR_SOUND): _S.DOUBTFUL,
+        (_S.CATCHING_UP, _E.TRANSCRIBED): _S.LIVE,
+        **{(state, _E.STREAM_ENDED): _S.UNATTENDED for state in (_S.LIVE, _S.CATCHING_UP)},
+        **{(state, _E.OVERDUE): _S.DOUBTFUL for state in (_S.UNATTENDED, _S.CATCHING_UP)},
+        # No row for OPENED_LATE and STREAM_ENDED in DOUBTFUL: a provider that is asked again and
+        # again without a result must not start the time limit again and again.
+        (_S.DOUBTFUL, _E.OPENED): _S.LIVE,
+        (_S.DOUBTFUL, _E.TEXT): _S.CATCHING_UP,
+        **{(state, _E.CLOSED): _S.CLOSED for state in _S},
+    }
+)
