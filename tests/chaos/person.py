@@ -54,6 +54,21 @@ def _is_complete(heard: str) -> bool:
     return question_in(heard) is not None or is_closing(heard)
 
 
+def voices_of(candidate: Candidate, now_s: float) -> dict[str, list[Span]]:
+    """Return when each audible participant was audible, in seconds since the epoch.
+
+    `now_s` is the time now.
+    """
+    since_s = now_s - candidate.now_s
+    return {
+        identity: [
+            Span(start_s=since_s + span.start_s, end_s=since_s + span.end_s) for span in meter.spans
+        ]
+        for identity, meter in candidate.meters.items()
+        if meter.spans
+    }
+
+
 class Person:
     """One candidate, from the first visit to the last.
 
@@ -192,9 +207,5 @@ class Person:
         diary, now_s = self.diary, time.time()
         diary.visits.append(Span(start_s=joined_s, end_s=now_s))
         diary.late_frames += candidate.late_frames
-        since_s = now_s - candidate.now_s
-        for identity, meter in candidate.meters.items():
-            diary.voices.setdefault(identity, []).extend(
-                Span(start_s=since_s + span.start_s, end_s=since_s + span.end_s)
-                for span in meter.spans
-            )
+        for identity, spans in voices_of(candidate, now_s).items():
+            diary.voices.setdefault(identity, []).extend(spans)
