@@ -6,10 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from livekit import rtc
-
 from tests.chaos.diary import Listener
-from tests.chaos.person import voices_of
+from tests.chaos.person import JOIN_ERRORS, voices_of
 from tests.chaos.spans import Span
 
 if TYPE_CHECKING:
@@ -64,7 +62,7 @@ class Guest:
         candidate = self._join()
         try:
             await candidate.join()
-        except rtc.ConnectError:
+        except JOIN_ERRORS:
             await candidate.leave()
             await asyncio.sleep(_TRIES_AGAIN_S)
             return

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from livekit import rtc
+from livekit.rtc.participant import PublishTrackError
 
 from tests.chaos.diary import Answer, Asked, Diary
 from tests.chaos.plan import is_closing, question_in
@@ -36,6 +37,8 @@ _REMEMBERED_S: Final = 14.0
 #: database.
 _LINGERS_S: Final = 3.0
 _TRIES_AGAIN_S: Final = 0.5
+#: Errors of a candidate that LiveKit does not let in, or whose microphone it does not take.
+JOIN_ERRORS: Final = (rtc.ConnectError, PublishTrackError)
 #: Nice value that precedes all processes with the default value (nice(1)).
 _FIRST: Final = -5
 
@@ -121,7 +124,7 @@ class Person:
             candidate = self._join()
             try:
                 await candidate.join()
-            except rtc.ConnectError:
+            except JOIN_ERRORS:
                 await candidate.leave()
             else:
                 await self._visit(candidate)

@@ -140,8 +140,9 @@ class Striker:
             case Kind.DISPATCH_TWICE:
                 await self._seat(fault).send()
             case Kind.DISPATCH_BURST:
-                heard = await asyncio.gather(*(guest.attend() for guest in self._guests))
-                self.listeners += heard
+                async with asyncio.TaskGroup() as tasks:
+                    attending = [tasks.create_task(guest.attend()) for guest in self._guests]
+                self.listeners += [task.result() for task in attending]
             case Kind.DROP_CANDIDATE:
                 if not self._seat(fault).person.drop(fault.for_s):
                     raise _Missed("the candidate has left")

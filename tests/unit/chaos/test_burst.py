@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from livekit import rtc
+from livekit.rtc.participant import PublishTrackError
 
 from tests.chaos.burst import Guest
 from tests.chaos.diary import Listener
@@ -48,10 +49,14 @@ class ScriptedCandidate:
 
 
 class RefusedCandidate(ScriptedCandidate):
-    """A candidate that LiveKit does not let in."""
+    """A candidate that LiveKit does not let in, or whose microphone it does not take."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
 
     async def join(self) -> None:
-        raise rtc.ConnectError("refused")
+        raise self._error
 
 
 async def _after(happens_s: float | None, timeout_s: float) -> None:
@@ -101,7 +106,12 @@ async def test_a_guest_leaves_after_the_first_words_and_ends_the_interview() -> 
 
 @pytest.mark.looptime
 async def test_a_guest_whose_room_is_lost_joins_again() -> None:
-    burst = Burst(ScriptedCandidate(lost_s=1.0), RefusedCandidate(), ScriptedCandidate(sound_s=2.0))
+    burst = Burst(
+        ScriptedCandidate(lost_s=1.0),
+        RefusedCandidate(rtc.ConnectError("refused")),
+        RefusedCandidate(PublishTrackError("timed out")),
+        ScriptedCandidate(sound_s=2.0),
+    )
     log = await burst.guest.attend()
     assert all(visit.left for visit in burst.visits)
     assert len(log.visits) == 2
