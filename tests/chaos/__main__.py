@@ -31,7 +31,9 @@ def main() -> int:
     rounds = draw(seed, options.n)
     if options.dry_run:
         for number, faults in enumerate(rounds, start=1):
-            print("\n".join([f"round {number}", *(f"  {fault}" for fault in faults)]))
+            print(f"round {number}")
+            for fault in faults:
+                print(f"  {fault}: {fault.kind.what}")
         return 0
     folder = options.folder or Path(f"chaos-{seed}-{time.strftime('%Y%m%d-%H%M%S')}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -105,12 +107,11 @@ def _tell(line: str) -> None:
 
 def _tell_round(result: RoundResult, rounds: int, after_s: float) -> None:
     number = result.evidence.number
-    struck = ", ".join(
-        f"{each.kind} {each.target}".strip() + ("" if each.hit else " (missed)")
-        for each in sorted(result.evidence.struck, key=lambda each: each.span.start_s)
-    )
     ends = ", ".join(result.verdict.ends)
-    _tell(f"{after_s:6.0f} s  round {number} of {rounds}: {struck}; {ends}")
+    _tell(f"{after_s:6.0f} s  round {number} of {rounds}: {ends}")
+    began_s = result.evidence.interviews[0].diary.began_s
+    for struck in sorted(result.evidence.struck, key=lambda each: each.span.start_s):
+        _tell(report.strike_line(struck, began_s))
     for each in result.verdict.violations:
         _tell(report.violation_line(vars(each) | {"round": number}))
 

@@ -12,11 +12,12 @@ doubled    The candidate's turns contain a word more often than the candidate sa
 asked      A question is asked again although a complete answer to it was recorded before.
            Exception: the interviewer was killed within a second of that.
 voices     Two interviewers are audible at once for longer than `Limits.two_voices_s`.
-silence    The candidate waits longer than `Limits.silence_s`. Not counted: the candidate's own
-           absence, outages of LiveKit, and outages of the database with the lease of calm after
-           them, in which no interviewer can be sent.
+silence    The candidate waits longer than `Limits.silence_s`, also a candidate of a burst of
+           dispatches for the first words. Not counted: the candidate's own absence, outages of
+           LiveKit, times in which the database took no writes, and times in which no slot was free
+           (`listening` says how this is decided).
 end        The interview has no end, an end without outcome or reason, or the reason RoomDeleted,
-           although no room is deleted during a round. Or it did not end while the candidate waited.
+           although only rooms of bursts are deleted. Or it did not end while the candidate waited.
 lease      The interview has ended, but a job still holds its lease.
 room       An interviewer is in the room after the end.
 process    The process of a job exists after the end.
@@ -29,14 +30,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from tests.chaos.listening import longest_silence, returns, silences, two_voices, unheard
+from tests.chaos.listening import (
+    first_wait,
+    late_first_words,
+    longest_silence,
+    returns,
+    silences,
+    two_voices,
+    unheard,
+)
 from tests.chaos.misheard import misheard
 from tests.chaos.verdict import Found, Limits, Verdict, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.chaos.diary import Answer
+    from tests.chaos.diary import Answer, Diary, Listener
     from tests.chaos.evidence import Evidence, RoundEvidence, Struck
 
 
@@ -46,19 +55,26 @@ def judge(round_: RoundEvidence, limits: Limits | None = None) -> Verdict:
     violations: list[Violation] = []
     for interview in round_.interviews:
         found = _violations(round_, interview, limits)
-        violations += [_located(round_, interview, each) for each in found]
+        diary = interview.diary
+        violations += [_located(round_, diary, diary.ended_s, each) for each in found]
+    for listener in round_.listeners:
+        found = [
+            *late_first_words(round_, listener, limits),
+            *two_voices(listener.voices, limits),
+        ]
+        left_s = max((visit.end_s for visit in listener.visits), default=listener.began_s)
+        violations += [_located(round_, listener, left_s, each) for each in found]
     violations += [Violation(what="leftover", detail=each) for each in round_.leftovers]
     answers = [
         (one, each) for one in round_.interviews for each in one.diary.answers if each.complete
     ]
+    first_waits = [(each, first_wait(round_, each)) for each in round_.listeners]
+    longest = [longest_silence(round_, one) for one in round_.interviews]
+    waits = [wait for wait in (*longest, *(wait for _, wait in first_waits)) if wait is not None]
     return Verdict(
         violations=tuple(violations),
         returns=tuple(returns(round_)),
-        silences_s=tuple(
-            (longest.counted_s, longest.span.length_s)
-            for one in round_.interviews
-            if (longest := longest_silence(round_, one, limits)) is not None
-        ),
+        silences_s=tuple((wait.counted_s, wait.span.length_s) for wait in waits),
         answers=len(answers),
         unheard=sum(unheard(round_, one, each) for one, each in answers),
         halting=sum(each.late_frames > 0 for _, each in answers),
@@ -68,6 +84,9 @@ def judge(round_: RoundEvidence, limits: Limits | None = None) -> Verdict:
             for question_id, word in _missing(round_, one)
         ),
         ends=tuple(_end_of(one) for one in round_.interviews),
+        first_words_s=tuple(
+            wait.span.length_s for each, wait in first_waits if wait is not None and each.voices
+        ),
     )
 
 
@@ -76,26 +95,29 @@ def _violations(round_: RoundEvidence, one: Evidence, limits: Limits) -> list[Fo
         *_lost(round_, one),
         *_doubled(one),
         *_asked_again(round_, one),
-        *two_voices(one, limits),
+        *two_voices(one.diary.voices, limits),
         *silences(round_, one, limits),
         *_end(one),
         *_journals(one),
     ]
 
 
-def _located(round_: RoundEvidence, one: Evidence, found: Found) -> Violation:
-    until_s = found.at_s if found.at_s is not None else one.diary.ended_s
+def _located(
+    round_: RoundEvidence, log: Diary | Listener, ended_s: float, found: Found
+) -> Violation:
+    """Return a violation of the interview that a log is about, with the fault before it."""
+    until_s = found.at_s if found.at_s is not None else ended_s
     before = [each for each in round_.struck if each.hit and each.span.start_s <= until_s]
     last: Struck | None = max(before, key=lambda each: each.span.start_s, default=None)
     after = ""
     if last is not None:
-        at_s = last.span.start_s - one.diary.began_s
+        at_s = last.span.start_s - log.began_s
         after = f"{last.kind} {last.target}".strip() + f" at {at_s:.1f} s"
     return Violation(
         what=found.what,
         detail=found.detail,
-        interview_id=one.diary.interview_id,
-        at_s=None if found.at_s is None else round(found.at_s - one.diary.began_s, 1),
+        interview_id=log.interview_id,
+        at_s=None if found.at_s is None else round(found.at_s - log.began_s, 1),
         after=after,
     )
 

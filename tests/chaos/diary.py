@@ -53,3 +53,17 @@ class Diary:
     gave_up: bool = False
     #: Total number of late frames of the candidate's microphone.
     late_frames: int = 0
+
+
+@dataclass(kw_only=True)
+class Listener:
+    """The log of a candidate of a burst, who leaves after the interviewer's first words."""
+
+    interview_id: str
+    room: str
+    #: When the round's interviewers were dispatched.
+    began_s: float
+    #: Times in which the candidate was in the room: one, unless LiveKit was unavailable.
+    visits: list[Span] = field(default_factory=list)
+    #: Times in which each interviewer was audible, by identity.
+    voices: dict[str, list[Span]] = field(default_factory=dict)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from tests.chaos.diary import Diary
+    from tests.chaos.diary import Diary, Listener
 from tests.chaos.spans import Span
 
 
@@ -102,6 +102,11 @@ class RoundEvidence:
     number: int
     interviews: Sequence[Evidence]
     struck: Sequence[Struck]
+    #: When the run's own writes to the database failed, and when it found no free slot (`watch`).
+    unwritable: Sequence[Span] = ()
+    no_slot: Sequence[Span] = ()
+    #: What the candidates of a burst of dispatches heard.
+    listeners: Sequence[Listener] = ()
     #: Descriptions of leftovers outside the interviews.
     leftovers: Sequence[str] = field(default=())
 

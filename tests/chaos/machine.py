@@ -85,6 +85,12 @@ class Machine:
         self._settings = settings
         self.worker = PlacedWorker(server, settings, self.data_dir)
         self.retired: list[PlacedWorker] = []
+        #: True from the worker's registration with LiveKit to the fault that ends it.
+        self.registered = False
+        self._withheld = 0
+        #: The jobs by the names of their journals, and the names of those whose process has ended.
+        self._jobs: dict[str, LivingJob] = {}
+        self._ended: set[str] = set()
         #: Number of open sockets of the main process after its start.
         self.sockets_at_first = 0
         #: Descriptions of workers that did not end in time.
@@ -93,9 +99,24 @@ class Machine:
     async def start(self) -> None:
         """Start the worker and wait until LiveKit has registered it."""
         await self.worker.start()
+        self.registered = self.worker.main is not None
         for process in self.worker.tree():
             process.nice(_NICE)  # not the candidates' nice value, which it inherited
         self.sockets_at_first = self.sockets
+
+    @property
+    def serving(self) -> bool:
+        """Whether the worker takes interviews, as far as the faults allow."""
+        return self.registered and not self._withheld
+
+    @contextlib.contextmanager
+    def withheld(self) -> Iterator[None]:
+        """Count the worker as one that takes no interviews while the block runs."""
+        self._withheld += 1
+        try:
+            yield
+        finally:
+            self._withheld -= 1
 
     @property
     def sockets(self) -> int:
@@ -105,6 +126,7 @@ class Machine:
 
     async def replace(self) -> None:
         """Wait for the end of the current worker, and start another one."""
+        self.registered = False
         old = self.worker
         assert old.process is not None
         process = old.process
@@ -130,6 +152,15 @@ class Machine:
                 process.send_signal(number)
                 sent.append(process.pid)
         return sent
+
+    def signal_main(self, number: signal.Signals) -> list[int]:
+        """Send a signal to the main process alone; return its id, or nothing if it has ended."""
+        main = self.worker.main
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if main is not None:
+                main.send_signal(number)
+                return [main.pid]
+        return []
 
     def signal_group(self, number: signal.Signals) -> None:
         """Send a signal to the worker's process group, as systemd does."""
@@ -159,20 +190,22 @@ class Machine:
         yield from (*folder.glob("*.jsonl"), *folder.glob("shipped/*.jsonl"))
 
     def jobs(self) -> list[LivingJob]:
-        """Return the jobs with living processes, as the first lines of their journals name them."""
+        """Return the jobs with living processes, as the first lines of their journals name them.
+
+        Reads each journal once, and never those of jobs that have ended.
+        """
         found = []
         for path in self.journals():
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                with path.open() as file:
-                    header = json.loads(file.readline())
-                job = LivingJob(
-                    job_id=header["job_id"],
-                    room=header["room"],
-                    pid=int(header["pid"]),
-                    began=header["at"],
-                )
-                if is_alive(job.pid):
-                    found.append(job)
+            if path.name in self._ended:
+                continue
+            job = self._jobs.get(path.name) or _job_of(path)
+            if job is None:
+                continue
+            self._jobs[path.name] = job
+            if is_alive(job.pid):
+                found.append(job)
+            else:
+                self._ended.add(path.name)
         return sorted(found, key=lambda job: job.began)
 
     def keep_logs(self, folder: Path) -> None:
@@ -199,6 +232,20 @@ class Machine:
                 await asyncio.to_thread(
                     subprocess.run, ["umount", "--lazy", str(self.data_dir)], check=False
                 )
+
+
+def _job_of(path: Path) -> LivingJob | None:
+    """Return the job of a journal; None if its first line is not complete yet."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        with path.open() as file:
+            header = json.loads(file.readline())
+        return LivingJob(
+            job_id=header["job_id"],
+            room=header["room"],
+            pid=int(header["pid"]),
+            began=header["at"],
+        )
+    return None
 
 
 def is_alive(pid: int) -> bool:

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from livekit import rtc
+from livekit.rtc.participant import PublishTrackError
 
 from tests.chaos.diary import Answer, Asked, Diary
 from tests.chaos.plan import is_closing, question_in
@@ -36,6 +37,8 @@ _REMEMBERED_S: Final = 14.0
 #: database.
 _LINGERS_S: Final = 3.0
 _TRIES_AGAIN_S: Final = 0.5
+#: Errors of a candidate that LiveKit does not let in, or whose microphone it does not take.
+JOIN_ERRORS: Final = (rtc.ConnectError, PublishTrackError)
 #: Nice value that precedes all processes with the default value (nice(1)).
 _FIRST: Final = -5
 
@@ -52,6 +55,21 @@ def come_first() -> None:
 def _is_complete(heard: str) -> bool:
     """Return whether the text contains a complete question, or the closing."""
     return question_in(heard) is not None or is_closing(heard)
+
+
+def voices_of(candidate: Candidate, now_s: float) -> dict[str, list[Span]]:
+    """Return when each audible participant was audible, in seconds since the epoch.
+
+    `now_s` is the time now.
+    """
+    since_s = now_s - candidate.now_s
+    return {
+        identity: [
+            Span(start_s=since_s + span.start_s, end_s=since_s + span.end_s) for span in meter.spans
+        ]
+        for identity, meter in candidate.meters.items()
+        if meter.spans
+    }
 
 
 class Person:
@@ -106,7 +124,7 @@ class Person:
             candidate = self._join()
             try:
                 await candidate.join()
-            except rtc.ConnectError:
+            except JOIN_ERRORS:
                 await candidate.leave()
             else:
                 await self._visit(candidate)
@@ -192,9 +210,5 @@ class Person:
         diary, now_s = self.diary, time.time()
         diary.visits.append(Span(start_s=joined_s, end_s=now_s))
         diary.late_frames += candidate.late_frames
-        since_s = now_s - candidate.now_s
-        for identity, meter in candidate.meters.items():
-            diary.voices.setdefault(identity, []).extend(
-                Span(start_s=since_s + span.start_s, end_s=since_s + span.end_s)
-                for span in meter.spans
-            )
+        for identity, spans in voices_of(candidate, now_s).items():
+            diary.voices.setdefault(identity, []).extend(spans)

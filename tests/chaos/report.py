@@ -6,16 +6,22 @@ import json
 from collections import Counter
 from dataclasses import asdict
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from tests.chaos.kinds import in_words
 from tests.chaos.verdict import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from tests.chaos.evidence import Struck
     from tests.chaos.run import RoundResult
     from tests.chaos.verdict import Return
+
+
+#: Shortest duration of a fault that is shown, in seconds.
+_SHOWN_S: Final = 0.5
 
 
 def summary(seed: int, results: Sequence[RoundResult], left: Sequence[str] = ()) -> dict[str, Any]:
@@ -30,6 +36,7 @@ def summary(seed: int, results: Sequence[RoundResult], left: Sequence[str] = ())
     violations += [
         asdict(Violation(what="leftover", detail=each)) | {"round": len(results)} for each in left
     ]
+    words = [waited_s for verdict in verdicts for waited_s in verdict.first_words_s]
     silences = [pair for verdict in verdicts for pair in verdict.silences_s]
     return {
         "seed": seed,
@@ -51,6 +58,7 @@ def summary(seed: int, results: Sequence[RoundResult], left: Sequence[str] = ())
         ),
         "ends": dict(Counter(end for verdict in verdicts for end in verdict.ends)),
         **_returns([each for verdict in verdicts for each in verdict.returns]),
+        "first_words_after_s": _spread(words) if words else None,
         "late_microphone_frames": sum(
             one.diary.late_frames for result in results for one in result.evidence.interviews
         ),
@@ -79,6 +87,9 @@ def write(path: Path, figures: dict[str, Any], results: Sequence[RoundResult]) -
             "number": result.evidence.number,
             "struck": [asdict(each) for each in result.evidence.struck],
             "diaries": [asdict(one.diary) for one in result.evidence.interviews],
+            "listeners": [asdict(each) for each in result.evidence.listeners],
+            "unwritable": [asdict(each) for each in result.evidence.unwritable],
+            "no_slot": [asdict(each) for each in result.evidence.no_slot],
             "ends": result.verdict.ends,
         }
         for result in results
@@ -92,25 +103,41 @@ def table(figures: dict[str, Any]) -> str:
     lines = [
         f"seed {figures['seed']}: {faults['struck']} faults injected ({faults['missed']} missed)"
         f" in {figures['interviews']} interviews, {figures['rounds']} rounds",
-        "  " + ", ".join(f"{kind} {count}" for kind, count in sorted(faults["by_kind"].items())),
+        *(f"  {count} x {in_words(kind)}" for kind, count in sorted(faults["by_kind"].items())),
         f"answers: {figures['answers']} complete; {figures['answers_unheard']} of them"
         f" while no interviewer could hear, {figures['answers_halting']} with gaps, as this machine"
         f" was too busy; {figures['words_misheard']} words misheard",
         f"ends: {_counts(figures['ends'])}",
         f"longest silence: {figures['longest_silence_s']} s"
         f" ({figures['longest_silence_with_excuses_s']} s with the times when LiveKit, the"
-        " database or the candidate was unavailable)",
+        " database, a slot or the candidate was unavailable)",
     ]
     lines += [
         f"back after {kind}: median {spread['median']} s, worst {spread['worst']} s"
         f" ({spread['times']} times)"
         for kind, spread in figures["back_after_s"].items()
     ]
+    if spread := figures["first_words_after_s"]:
+        lines.append(
+            f"first words of an interview of a burst after: median {spread['median']} s, worst"
+            f" {spread['worst']} s ({spread['times']} times)"
+        )
     if figures["never_back"]:
         lines.append(f"no interviewer came back: {figures['never_back']} times")
     lines.append(f"violations: {_counts(figures['violations_by_kind']) or 'none'}")
     lines += [violation_line(each) for each in figures["violations"]]
     return "\n".join(lines)
+
+
+def strike_line(struck: Struck, began_s: float) -> str:
+    """Return one fault as a line of text: when, for how long, what it did, and why it missed.
+
+    `began_s` is the start of its round, in seconds since the epoch.
+    """
+    lasted = f" for {struck.span.length_s:.1f} s" if struck.span.length_s >= _SHOWN_S else ""
+    missed = "" if struck.hit else f" (missed: {struck.note})"
+    at_s = struck.span.start_s - began_s
+    return f"  {at_s:5.1f} s{lasted}: {in_words(struck.kind, struck.target)}{missed}"
 
 
 def violation_line(each: dict[str, Any]) -> str:

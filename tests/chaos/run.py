@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
+from tests.chaos.burst import Guest
 from tests.chaos.checker import judge
-from tests.chaos.diary import Diary
+from tests.chaos.diary import Diary, Listener
 from tests.chaos.evidence import (
     Evidence,
     InterviewRow,
@@ -24,18 +25,20 @@ from tests.chaos.evidence import (
     stored_records,
     turn_rows,
 )
+from tests.chaos.kinds import BURST, Kind
 from tests.chaos.machine import is_alive
 from tests.chaos.person import Person, come_first
 from tests.chaos.plan import PLAN, Script
 from tests.chaos.schedule import INTERVIEWS
 from tests.chaos.strikes import Seat, Striker
 from tests.chaos.verdict import Limits, Verdict
+from tests.chaos.watch import CONNECTION_ERRORS, watching
 from worker.livekit_api.errors import LiveKitError
 from worker.store.errors import DatabaseError
 from worker.store.interview_status import set_dispatched
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
     from pathlib import Path
 
     from tests.chaos.machine import PlacedWorker
@@ -56,9 +59,6 @@ _TAKEN_UP_S: Final = 20.0
 #: Number of sockets that a main process may open and close: those of a pool, of kept-alive
 #: requests.
 _SPARE_SOCKETS: Final = 8
-
-#: Errors that asyncpg raises, besides database errors, when a server dies during a call.
-_CLIENT_ERRORS: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,17 +97,21 @@ class Run:
         come_first()
         scripts = [Script.drawn(self._source) for _ in range(INTERVIEWS)]
         interviews = [await self._creator.create(PLAN) for _ in range(INTERVIEWS)]
+        in_burst = BURST if any(each.kind is Kind.DISPATCH_BURST for each in faults) else 0
+        invited = [await self._creator.create(PLAN) for _ in range(in_burst)]
         began_s = time.time()
         seats = [
             self._seat(interview, script, began_s)
             for interview, script in zip(interviews, scripts, strict=True)
         ]
-        striker = Striker(self._world, seats)
-        async with asyncio.TaskGroup() as tasks:
+        guests = [self._guest(interview, began_s) for interview in invited]
+        striker = Striker(self._world, seats, guests)
+        async with watching(self._world) as watch, asyncio.TaskGroup() as tasks:
             for seat in seats:
                 tasks.create_task(self._hold(seat), name=f"interview {seat.interview_id}")
             tasks.create_task(striker.run(faults), name="faults")
-        leftovers = await self._settle(seats)
+        rooms = {each.room for each in seats} | {each.log.room for each in guests}
+        leftovers = await self._settle(rooms)
         evidence = RoundEvidence(
             number=number,
             interviews=[
@@ -115,6 +119,9 @@ class Run:
                 for seat, script in zip(seats, scripts, strict=True)
             ],
             struck=striker.struck,
+            unwritable=watch.unwritable.spans,
+            no_slot=watch.no_slot.spans,
+            listeners=striker.listeners,
             leftovers=leftovers,
         )
         verdict = judge(evidence, self._limits)
@@ -140,6 +147,14 @@ class Run:
             room=interview.room,
             person=person,
             send=partial(self._send, interview),
+        )
+
+    def _guest(self, interview: Interview, began_s: float) -> Guest:
+        return Guest(
+            Listener(interview_id=interview.interview_id, room=interview.room, began_s=began_s),
+            join=partial(self._creator.candidate_of, interview),
+            send=partial(self._send, interview),
+            end=partial(self._delete_room, interview.room),
         )
 
     async def _send(self, interview: Interview) -> None:
@@ -173,7 +188,7 @@ class Run:
             await asyncio.sleep(_LOOK_S)
             try:
                 row = await self._row(seat.interview_id)
-            except (OSError, TimeoutError, asyncpg.PostgresError, *_CLIENT_ERRORS):
+            except CONNECTION_ERRORS:
                 continue
             if row is None or row.status != "ended":
                 failed_s = None
@@ -192,9 +207,8 @@ class Run:
         finally:
             await connection.close(timeout=2)
 
-    async def _settle(self, seats: Sequence[Seat]) -> list[str]:
+    async def _settle(self, rooms: Collection[str]) -> list[str]:
         """Wait until jobs have ended and journals are ingested; return the leftovers as texts."""
-        rooms = {seat.room for seat in seats}
         give_up_s = time.monotonic() + _SETTLES_S
 
         def unsettled() -> list[str]:
@@ -245,9 +259,13 @@ class Run:
             in_room=[who for who in people if who.startswith("interviewer-")],
             processes=[pid for j in journals if is_alive(pid := int(j.records[0].get("pid", 0)))],
         )
-        with contextlib.suppress(LiveKitError):
-            await self._creator.delete_room(seat.room)
+        await self._delete_room(seat.room)
         return evidence
+
+    async def _delete_room(self, room: str) -> None:
+        """Delete a room; its job ends."""
+        with contextlib.suppress(LiveKitError):
+            await self._creator.delete_room(room)
 
     def _keep_or_forget(self, evidence: RoundEvidence, verdict: Verdict) -> None:
         """Keep recordings and journals of interviews with violations; delete other recordings."""

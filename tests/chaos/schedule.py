@@ -7,19 +7,31 @@ interviewers. The schedule contains no combination of faults that an interview c
   So two of three workers continue, and the third has been replaced.
 - An interview loses its interviewer (its job or its worker) with `DEATH_APART_S` until it loses the
   next one. A worker's death counts for every interview of the round.
+- A rolling restart takes about as long as a round. It is the round's only fault that ends or stops
+  an interviewer, and no disk is full in its round.
 - LiveKit and the database are not unavailable at the same time: one of them has to know of the
   other's interviews. Neither fails twice in a round. No disk is full while the database is
   unavailable, because a turn could then be stored nowhere.
+- The database is not far away while it is unavailable: the end of one would end the other.
 - A candidate does not leave while LiveKit is unavailable (there is no room to leave), and is back
   well within the grace for candidates (30 s).
+- A round has at most one burst of dispatches, and LiveKit does not fail while its candidates wait.
 """
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final, TypeAlias
+
+from tests.chaos.kinds import (
+    DEADLY,
+    OF_A_PROVIDER,
+    OF_A_WORKER,
+    OF_AN_INTERVIEW,
+    OF_THE_DATABASE,
+    Kind,
+)
 
 INTERVIEWS: Final = 3
 WORKERS: Final = 3
@@ -35,82 +47,39 @@ DEATH_APART_S: Final = 12.0
 #: Seconds after its return in which the database, or LiveKit, still counts as unavailable: one
 #: lease of calm.
 _BACK_S: Final = 7.0
+#: Seconds between a burst of dispatches and an outage of LiveKit. The candidates of a burst leave
+#: after the first words, normally within this time.
+BURST_APART_S: Final = 15.0
 _DRAWS: Final = 200
 
-
-class Kind(StrEnum):
-    """The kinds of fault. `Fault.target` selects the interview, the worker or the provider."""
-
-    KILL_JOB = "kill-job"
-    STOP_JOB = "stop-job"
-    KILL_WORKER = "kill-worker"
-    KILL_MACHINE = "kill-machine"
-    STOP_WORKER = "stop-worker"
-    TERMINATE_WORKER = "terminate-worker"
-    FILL_DISK = "fill-disk"
-    STOP_DATABASE = "stop-database"
-    KILL_DATABASE = "kill-database"
-    STALL_DATABASE = "stall-database"
-    KILL_LIVEKIT = "kill-livekit"
-    STALL_PROVIDER = "stall-provider"
-    RESET_PROVIDER = "reset-provider"
-    SLOW_PROVIDER = "slow-provider"
-    DISPATCH_TWICE = "dispatch-twice"
-    DROP_CANDIDATE = "drop-candidate"
-
-    @property
-    def what(self) -> str:
-        """A description in one line."""
-        return _WHAT[self]
-
-
-_WHAT: Final = {
-    Kind.KILL_JOB: "SIGKILL to the process of an interview",
-    Kind.STOP_JOB: "SIGSTOP to the process of an interview, then SIGCONT",
-    Kind.KILL_WORKER: "SIGKILL to a worker's main process; another worker is started there",
-    Kind.KILL_MACHINE: "SIGKILL to all processes of a worker; another worker is started there",
-    Kind.STOP_WORKER: "SIGSTOP to all processes of a worker, then SIGCONT",
-    Kind.TERMINATE_WORKER: "SIGTERM twice to a worker's process group; a new worker is started",
-    Kind.FILL_DISK: "a worker's disk is full",
-    Kind.STOP_DATABASE: "PostgreSQL is shut down and restarted",
-    Kind.KILL_DATABASE: "PostgreSQL is killed and restarted",
-    Kind.STALL_DATABASE: "the connections to PostgreSQL stay open, but no data passes",
-    Kind.KILL_LIVEKIT: "the LiveKit server is killed and restarted",
-    Kind.STALL_PROVIDER: "the connections to a provider stay open, but no data passes",
-    Kind.RESET_PROVIDER: "the connections to a provider are reset, and new ones are refused",
-    Kind.SLOW_PROVIDER: "all data to and from a provider is delayed",
-    Kind.DISPATCH_TWICE: "a second interviewer is dispatched to the room",
-    Kind.DROP_CANDIDATE: "the candidate leaves and comes back",
-}
-
-#: Shortest and longest duration in seconds. For a termination: until the second signal.
+#: Shortest and longest duration in seconds. For a termination and for each worker of a rolling
+#: restart: until the second signal.
 _LASTS_S: Final = {
     Kind.STOP_JOB: (1.0, 14.0),
     Kind.STOP_WORKER: (1.0, 14.0),
+    Kind.PAUSE_MAIN: (2.0, 14.0),
     Kind.TERMINATE_WORKER: (1.0, 8.0),
+    Kind.ROLLING_RESTART: (1.0, 4.0),
     Kind.FILL_DISK: (3.0, 15.0),
     Kind.STOP_DATABASE: (1.0, 8.0),
     Kind.KILL_DATABASE: (0.5, 5.0),
     Kind.STALL_DATABASE: (1.0, 8.0),
+    Kind.FAIL_OVER_DATABASE: (1.0, 8.0),
+    # At least two leases and a redispatch.
+    Kind.DELAY_DATABASE: (8.0, 20.0),
     Kind.KILL_LIVEKIT: (0.5, 5.0),
     Kind.STALL_PROVIDER: (2.0, 10.0),
     Kind.RESET_PROVIDER: (1.0, 10.0),
     Kind.SLOW_PROVIDER: (3.0, 12.0),
     Kind.DROP_CANDIDATE: (1.0, 8.0),
 }
-
-OF_AN_INTERVIEW: Final = frozenset(
-    {Kind.KILL_JOB, Kind.STOP_JOB, Kind.DISPATCH_TWICE, Kind.DROP_CANDIDATE}
-)
-#: Faults after which a worker may lose its interviewers.
-OF_A_WORKER: Final = frozenset(
-    {Kind.KILL_WORKER, Kind.KILL_MACHINE, Kind.STOP_WORKER, Kind.TERMINATE_WORKER}
-)
-OF_A_PROVIDER: Final = frozenset({Kind.STALL_PROVIDER, Kind.RESET_PROVIDER, Kind.SLOW_PROVIDER})
-OF_THE_DATABASE: Final = frozenset({Kind.STOP_DATABASE, Kind.KILL_DATABASE, Kind.STALL_DATABASE})
-#: Faults after which an interviewer may be dead, or taken for dead.
-DEADLY: Final = OF_A_WORKER | {Kind.KILL_JOB, Kind.STOP_JOB}
-
+#: Latest start in seconds of a fault that would otherwise outlast the round's interviews; of all
+#: other faults `ROUND_S`.
+_LATEST_S: Final = {
+    Kind.ROLLING_RESTART: 5.0,
+    Kind.DELAY_DATABASE: 25.0,
+    Kind.DISPATCH_BURST: 30.0,
+}
 #: Drawn without replacement, so that all kinds are equally frequent; KILL_JOB comes twice.
 _DECK: Final = (*Kind, Kind.KILL_JOB)
 
@@ -178,7 +147,7 @@ def _fitting(source: random.Random, kind: Kind, beside: list[Fault]) -> Fault | 
 
 
 def _drawn(source: random.Random, kind: Kind) -> Fault:
-    at_s = source.uniform(0.0, ROUND_S)
+    at_s = source.uniform(0.0, _LATEST_S.get(kind, ROUND_S))
     if kind is Kind.DISPATCH_TWICE and source.random() < 0.5:
         at_s = 0.0  # together with the first dispatch
     shortest_s, longest_s = _LASTS_S.get(kind, (0.0, 0.0))
@@ -197,24 +166,32 @@ def _drawn(source: random.Random, kind: Kind) -> Fault:
     )
 
 
+#: Minimum seconds between two faults of these kinds.
+_APART_S: Final = {
+    frozenset({Kind.FILL_DISK}): 0.0,
+    frozenset({Kind.DELAY_DATABASE}): 2.0,
+    frozenset({Kind.DROP_CANDIDATE, Kind.KILL_LIVEKIT}): _BACK_S,
+    frozenset({Kind.DISPATCH_BURST, Kind.KILL_LIVEKIT}): BURST_APART_S,
+}
+#: Faults that a database must be back from before they begin, and that must be over before it goes.
+_NEED_THE_DATABASE: Final = frozenset({Kind.KILL_LIVEKIT, Kind.FILL_DISK, Kind.DELAY_DATABASE})
+
+
 def may_both_strike(one: Fault, other: Fault) -> bool:
     """Return whether an interview can survive both faults, by the rules of this module."""
-    kinds = {one.kind, other.kind}
+    kinds = frozenset({one.kind, other.kind})
+    if Kind.ROLLING_RESTART in kinds and kinds <= DEADLY | {Kind.FILL_DISK}:
+        return False
     if kinds <= OF_A_WORKER:
         return _apart(one, other, WORKER_APART_S)
     if kinds <= DEADLY and not (kinds.isdisjoint(OF_A_WORKER) and one.target != other.target):
         return _apart(one, other, DEATH_APART_S)
-    if kinds <= OF_THE_DATABASE or kinds == {Kind.KILL_LIVEKIT}:
+    if kinds <= OF_THE_DATABASE or kinds in ({Kind.KILL_LIVEKIT}, {Kind.DISPATCH_BURST}):
         return False
-    outer = OF_THE_DATABASE | {Kind.KILL_LIVEKIT}
-    if kinds <= outer:
+    if kinds & OF_THE_DATABASE and kinds & _NEED_THE_DATABASE:
         return _apart(one, other, _BACK_S)
-    if Kind.FILL_DISK in kinds and kinds & OF_THE_DATABASE:
-        return _apart(one, other, _BACK_S)
-    if kinds == {Kind.FILL_DISK}:
-        return _apart(one, other, 0.0)
-    if Kind.DROP_CANDIDATE in kinds and Kind.KILL_LIVEKIT in kinds:
-        return _apart(one, other, _BACK_S)
+    if kinds in _APART_S:
+        return _apart(one, other, _APART_S[kinds])
     if kinds <= OF_A_PROVIDER or kinds == {Kind.DROP_CANDIDATE}:
         return one.target != other.target or _apart(one, other, 2.0)
     return True

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 class Limits:
     """Limits in seconds."""
 
-    silence_s: float = 10.0
+    silence_s: float = 8.0
     two_voices_s: float = 1.0
-    #: Time after an outage of the database in which no interviewer can be sent.
-    calm_s: float = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +42,8 @@ class Verdict:
 
     violations: tuple[Violation, ...]
     returns: tuple[Return, ...]
-    #: The longest silence of each interview, in seconds: without the excused part, and in total.
+    #: The longest silence of each interview, and the wait of each candidate of a burst for the
+    #: first words, in seconds: without the excused part, and in total.
     silences_s: tuple[tuple[float, float], ...]
     #: Number of complete answers; how many of them could not be heard completely, and how many were
     #: spoken haltingly.
@@ -54,6 +53,8 @@ class Verdict:
     #: Number of words that the recogniser confused with others.
     misheard: int
     ends: tuple[str, ...]
+    #: Seconds that each candidate of a burst waited for the first words, if it heard any.
+    first_words_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The parts of a run: LiveKit, PostgreSQL, three providers behind proxies, three machines."""
+"""The parts of a run: LiveKit, PostgreSQL with a standby, three providers, three machines."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ import asyncpg
 
 from tests.chaos.machine import Machine
 from tests.chaos.schedule import WORKERS
+from tests.chaos.standby import standby_of
+from tests.chaos.watch import create_table
 from tests.stand_ins.deepgram import DeepgramStandIn
 from tests.stand_ins.elevenlabs import ElevenLabsStandIn
 from tests.stand_ins.openai import OpenAIStandIn
@@ -34,11 +36,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 
+#: Number of slots of each worker.
+_SLOTS: Final = 4
 #: Settings that override the worker's defaults. All other defaults are under test.
 _SETTINGS: Final = {
     "INTERVIEW_EMBEDDED": "0",
     "INTERVIEW_AGENT_NAME": "chaos-interviewer",
-    "INTERVIEW_SLOTS": "4",
+    "INTERVIEW_SLOTS": str(_SLOTS),
     "INTERVIEW_IDLE_PROCESSES": "1",
     "INTERVIEW_DRAIN_S": "20",
     # More deaths of interviewers than any interview has in five minutes.
@@ -102,25 +106,48 @@ class World:
         *,
         livekit: LiveKitServer,
         postgres: Postgres,
+        standby_url: str,
+        database_url: str,
         lines: Mapping[str, TcpProxy],
         machines: tuple[Machine, ...],
     ) -> None:
         self.livekit = livekit
         self.postgres = postgres
+        #: URL of the read-only standby, without the proxy.
+        self.standby_url = standby_url
+        #: URL of the database through the proxy, as the workers have it.
+        self.database_url = database_url
         #: Proxies to the database and the providers, by resource.
         self.lines = lines
         self.machines = machines
 
+    def free_slots(self) -> int:
+        """Return the number of free slots of the workers that take interviews.
+
+        It is counted from outside: every job with a living process takes a slot.
+        """
+        serving = (machine for machine in self.machines if machine.serving)
+        return sum(max(0, _SLOTS - len(machine.jobs())) for machine in serving)
+
     async def end(self) -> list[str]:
         """End the workers; return descriptions of what they leave behind."""
         left = [each for machine in self.machines for each in await machine.end()]
-        connection = await asyncpg.connect(self.postgres.url)
-        try:
-            query = "SELECT count(*) FROM pg_stat_activity WHERE client_port IS NOT NULL"
-            sessions = await connection.fetchval(query) - 1  # without this session
-        finally:
-            await connection.close()
-        return left + ([f"{sessions} sessions of the database"] if sessions else [])
+        nodes = {"database": self.postgres.url, "standby": self.standby_url}
+        for name, url in nodes.items():
+            if sessions := await _sessions(url):
+                left.append(f"{sessions} sessions of the {name}")
+        return left
+
+
+async def _sessions(url: str) -> int:
+    """Return the number of client sessions of a server, without the one that asks."""
+    connection = await asyncpg.connect(url)
+    try:
+        # A standby that follows the server is no client.
+        query = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        return int(await connection.fetchval(query)) - 1
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager
@@ -133,6 +160,8 @@ async def running_world(binary: Path) -> AsyncIterator[World]:
         livekit = await stack.enter_async_context(LiveKitServer(binary))
         embedded = await stack.enter_async_context(await EmbeddedPostgres.start(folder))
         postgres = Postgres(folder, embedded)
+        await create_table(postgres.url)
+        standby_url = await stack.enter_async_context(standby_of(folder, folder / "standby"))
         lines, settings = await _lines(stack, postgres, folder)
         machines = tuple(Machine(number, livekit, settings, folder) for number in range(WORKERS))
         for machine in machines:
@@ -140,7 +169,14 @@ async def running_world(binary: Path) -> AsyncIterator[World]:
         # Start one worker first: it creates the schema.
         await machines[0].start()
         await asyncio.gather(*(machine.start() for machine in machines[1:]))
-        yield World(livekit=livekit, postgres=postgres, lines=lines, machines=machines)
+        yield World(
+            livekit=livekit,
+            postgres=postgres,
+            standby_url=standby_url,
+            database_url=settings["DATABASE_URL"],
+            lines=lines,
+            machines=machines,
+        )
 
 
 async def _lines(

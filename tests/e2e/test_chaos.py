@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.alone]
 
 SEED = 7
-#: Limit in seconds for a busy machine; the goal is 10 s.
+#: Limit in seconds for a busy machine; the goal is 8 s.
 LONGEST_SILENCE_S = 30.0
 
 

@@ -182,6 +182,19 @@ async def test_new_connections_are_refused_at_once_and_open_ones_continue(
         assert await echoed(ends, b"after") == b"after"
 
 
+async def test_redirected_connections_reach_another_server_and_open_ones_stay(
+    proxy: TcpProxy, echo: Echo
+) -> None:
+    async with Echo() as other, connected(proxy) as old:
+        assert await echoed(old, b"before") == b"before"
+        proxy.redirect("127.0.0.1", other.port)
+        async with connected(proxy) as new:
+            assert await echoed(new, b"new") == b"new"
+        assert await other.endings.get() == "closed"
+        assert echo.endings.empty()
+        assert await echoed(old, b"still") == b"still"
+
+
 async def test_connections_are_counted(proxy: TcpProxy) -> None:
     counting = asyncio.create_task(proxy.accepted(2))
     async with connected(proxy) as one, connected(proxy) as two:

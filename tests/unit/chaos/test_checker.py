@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.checker import judge
-from tests.chaos.diary import Answer, Asked, Diary
+from tests.chaos.diary import Answer, Asked, Diary, Listener
 from tests.chaos.evidence import Evidence, InterviewRow, Journal, RoundEvidence, Struck, TurnRow
 from tests.chaos.spans import Span
 from tests.chaos.verdict import Limits, Verdict
@@ -244,16 +244,49 @@ def test_a_silence_above_the_limit_is_found() -> None:
     assert (violation.what, violation.at_s) == ("silence", 8.5)
 
 
-@pytest.mark.parametrize(
-    ("kind", "lasts_s"), [("kill-livekit", 1.0), ("stop-database", 1.0), ("stall-database", 1.0)]
-)
-def test_nobody_is_blamed_for_the_time_in_which_nobody_could_be_sent(
-    kind: str, lasts_s: float
-) -> None:
-    verdict = judged(waiting(8.5, 19.5), struck(kind, 9, 9 + lasts_s))
+def test_a_silence_while_livekit_was_unavailable_is_excused() -> None:
+    verdict = judged(waiting(8.5, 19.5), struck("kill-livekit", 9, 10))
     assert verdict.violations == ()
-    ((counted_s, whole_s),) = verdict.silences_s
-    assert counted_s < whole_s == 11.0
+    assert verdict.silences_s == ((5.5, 11.0),)
+
+
+@pytest.mark.parametrize(
+    "kind", ["stop-database", "kill-database", "stall-database", "fail-over-database"]
+)
+def test_a_silence_while_the_database_took_no_writes_is_excused(kind: str) -> None:
+    verdict = judged(waiting(8.5, 19.5), struck(kind, 9, 15), unwritable=[span(9, 15.5)])
+    assert verdict.violations == ()
+    assert verdict.silences_s == ((4.0, 11.0),)
+
+
+def test_a_fault_of_the_database_excuses_nothing_while_writes_succeed() -> None:
+    assert found(waiting(8.5, 19.5), struck("fail-over-database", 9, 15)) == ["silence"]
+
+
+def test_the_calm_after_an_outage_of_the_database_excuses_nothing() -> None:
+    (violation,) = judged(
+        waiting(8.5, 19.5), struck("stop-database", 9, 10), unwritable=[span(9, 10.2)]
+    ).violations
+    assert violation.detail == "11.0 s, of which 9.3 s in a row are not excused"
+
+
+@pytest.mark.parametrize("kind", ["delay-database", "slow-provider"])
+def test_writes_that_fail_without_an_outage_of_the_database_excuse_nothing(kind: str) -> None:
+    fault = struck(kind, 9, 19)
+    (violation,) = judged(waiting(8.5, 19.5), fault, unwritable=[span(9, 19)]).violations
+    assert violation.what == "silence"
+
+
+def test_a_silence_counts_anew_after_an_outage() -> None:
+    outage = struck("stall-database", 15, 15.5)
+    assert found(waiting(8.5, 21.5)) == ["silence"]
+    assert judged(waiting(8.5, 21.5), outage, unwritable=[span(15, 15.5)]).violations == ()
+
+
+def test_a_silence_while_no_slot_was_free_is_excused() -> None:
+    assert judged(waiting(8.5, 19.5), no_slot=[span(9, 18)]).violations == ()
+    (violation,) = judged(waiting(8.5, 19.5), no_slot=[span(9, 10)]).violations
+    assert violation.what == "silence"
 
 
 def test_a_candidate_who_is_away_does_not_wait() -> None:
@@ -274,6 +307,51 @@ def test_how_long_nobody_came_back_is_counted_from_the_kill_to_the_next_voice() 
     assert back.waited_s == pytest.approx(1.6)
     late = struck("kill-job", 22, 22, interviewers={"iv": SECOND})
     assert judged(one, late).returns == ()
+
+
+# --- a burst of dispatches ------------------------------------------------------------------------
+
+
+def listener(voices: dict[str, list[Span]], *, left_s: float = 15) -> Listener:
+    """Return the log of a candidate of a burst, who joins at once."""
+    return Listener(
+        interview_id="extra", room="extra", began_s=T, visits=[span(0, left_s)], voices=voices
+    )
+
+
+def test_a_candidate_of_a_burst_who_hears_words_in_time_is_in_order() -> None:
+    verdict = judged(healthy(), listeners=[listener({FIRST: [span(3, 5)]})])
+    assert verdict.violations == ()
+    assert verdict.first_words_s == (3.0,)
+    assert verdict.silences_s == ((2.5, 2.5), (3.0, 3.0))
+
+
+def test_first_words_of_a_burst_that_come_late_or_never_are_found() -> None:
+    late = listener({FIRST: [span(9, 12)]})
+    (violation,) = judged(healthy(), struck("dispatch-burst", 0, 15), listeners=[late]).violations
+    assert (violation.what, violation.interview_id, violation.at_s) == ("silence", "extra", 0.0)
+    assert violation.detail == (
+        "first words of a burst's interview after 9.0 s, of which 9.0 s in a row are not excused"
+    )
+    verdict = judged(healthy(), listeners=[listener({})])
+    assert [each.what for each in verdict.violations] == ["silence"]
+    assert verdict.first_words_s == ()
+
+
+def test_a_candidate_of_a_burst_waits_while_no_slot_is_free() -> None:
+    late = listener({FIRST: [span(12, 13)]})
+    assert judged(healthy(), listeners=[late], no_slot=[span(0, 6)]).violations == ()
+
+
+def test_a_candidate_of_a_burst_who_could_not_join_proves_nothing() -> None:
+    absent = replace(listener({}), visits=[])
+    assert judged(healthy(), listeners=[absent]).violations == ()
+
+
+def test_two_voices_in_an_interview_of_a_burst_are_found() -> None:
+    both = listener({FIRST: [span(3, 6)], SECOND: [span(4, 6)]})
+    (violation,) = judged(healthy(), listeners=[both]).violations
+    assert (violation.what, violation.interview_id) == ("voices", "extra")
 
 
 # --- the end --------------------------------------------------------------------------------------

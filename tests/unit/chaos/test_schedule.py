@@ -6,16 +6,14 @@ from itertools import combinations
 
 import pytest
 
+from tests.chaos.kinds import DEADLY, OF_A_WORKER, OF_THE_DATABASE, Kind
 from tests.chaos.schedule import (
-    DEADLY,
+    BURST_APART_S,
     DEATH_APART_S,
     FAULTS_A_ROUND,
-    OF_A_WORKER,
-    OF_THE_DATABASE,
     ROUND_S,
     WORKER_APART_S,
     Fault,
-    Kind,
     Round,
     draw,
     may_both_strike,
@@ -42,8 +40,8 @@ def test_as_many_faults_are_drawn_as_were_asked_for(faults: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_kind_comes_within_a_few_rounds_and_in_time(seed: int) -> None:
-    faults = [fault for round_ in draw(seed, 40) for fault in round_]
+def test_every_kind_comes_within_a_run_of_60_faults_and_in_time(seed: int) -> None:
+    faults = [fault for round_ in draw(seed, 60) for fault in round_]
     assert {fault.kind for fault in faults} == set(Kind)
     assert all(0 <= fault.at_s <= ROUND_S for fault in faults)
 
@@ -78,6 +76,43 @@ def test_livekit_and_the_database_are_never_away_together_nor_a_disk_full_meanwh
                 assert second.at_s > first.until_s
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_rolling_restart_begins_early_and_no_other_fault_of_its_round_ends_an_interviewer(
+    seed: int,
+) -> None:
+    for round_ in draw(seed, 60):
+        rolling = [fault for fault in round_ if fault.kind is Kind.ROLLING_RESTART]
+        if rolling:
+            assert rolling[0].at_s <= 5.0
+            assert [fault.kind for fault in round_ if fault.kind in DEADLY] == [rolling[0].kind]
+            assert Kind.FILL_DISK not in {fault.kind for fault in round_}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_database_is_far_away_only_while_it_is_available(seed: int) -> None:
+    for round_ in draw(seed, 60):
+        for first, second in pairs(round_):
+            both = {first.kind, second.kind}
+            if Kind.DELAY_DATABASE in both and both <= OF_THE_DATABASE | {Kind.DELAY_DATABASE}:
+                assert second.at_s > first.until_s
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_round_has_one_burst_at_most_and_no_outage_of_livekit_near_it(seed: int) -> None:
+    for round_ in draw(seed, 60):
+        kinds = [fault.kind for fault in round_]
+        assert kinds.count(Kind.DISPATCH_BURST) <= 1
+        for first, second in pairs(round_):
+            if {first.kind, second.kind} == {Kind.DISPATCH_BURST, Kind.KILL_LIVEKIT}:
+                assert second.at_s - first.until_s >= BURST_APART_S
+
+
+def test_a_paused_main_process_counts_as_a_worker_that_is_away() -> None:
+    pause = Fault(at_s=1.0, kind=Kind.PAUSE_MAIN, target="0", for_s=5.0)
+    kill = Fault(at_s=10.0, kind=Kind.KILL_WORKER, target="1")
+    assert not may_both_strike(pause, kill)
+
+
 def test_two_faults_that_concern_different_things_may_strike_at_once() -> None:
     kill = Fault(at_s=1.0, kind=Kind.KILL_JOB, target="0")
     other = Fault(at_s=1.0, kind=Kind.KILL_JOB, target="1")
@@ -91,4 +126,3 @@ def test_two_faults_that_concern_different_things_may_strike_at_once() -> None:
 def test_a_fault_is_shown_in_one_line() -> None:
     fault = Fault(at_s=3.2, kind=Kind.STALL_PROVIDER, target="stt", for_s=4.0)
     assert str(fault) == "  3.2 s  stall-provider stt for 4.0 s"
-    assert all(kind.what for kind in Kind)
