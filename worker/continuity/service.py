@@ -17,7 +17,7 @@ from worker.continuity.room_recheck import RoomRecheckQueue
 from worker.continuity.watcher import DUTY, Watcher
 from worker.continuity.worker_registry import WorkerRegistry
 from worker.job.application import declared_in
-from worker.journal.liveness import is_alive
+from worker.journal.liveness import Liveness
 from worker.store.errors import DatabaseError
 from worker.store.leases import LeaseHeld, renew_leases, take_lease
 from worker.store.orphans import drop_leader_locks, hold_leader_lock
@@ -59,6 +59,8 @@ class ContinuityService:
         self._settings = settings
         self._database = database
         self._jobs = jobs
+        #: A stopped process must not keep its lease.
+        self._liveness = Liveness(settings.journal_dir)
         #: Unique to this process: an earlier worker process on this machine had another id.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self._rescue = Redispatcher(
@@ -182,7 +184,7 @@ class ContinuityService:
                 try:
                     await renew_leases(
                         database,
-                        self._living_jobs(),
+                        await self._liveness.living(self._jobs()),
                         worker_id=self.worker_id,
                         lease_s=self._settings.lease_s,
                         budget_s=self._settings.lease_renew_s,
@@ -198,9 +200,3 @@ class ContinuityService:
                         "the renewal of the leases failed", extra={"event": "lease_renewal_failed"}
                     )
             await asyncio.sleep(max(0.0, due - loop.time()))
-
-    def _living_jobs(self) -> list[str]:
-        """Return the ids of jobs that are alive. A stopped process must not keep its lease."""
-        folder = self._settings.journal_dir
-        jobs = self._jobs().items()
-        return [each for each, pid in jobs if is_alive(folder / f"{each}.jsonl", pid)]
