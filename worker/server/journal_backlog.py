@@ -31,7 +31,7 @@ class _Entry:
     due: float = 0.0
     #: False if the journal does not wait for ingestion, because its job runs or it is ingested.
     counts: bool = True
-    delays: Iterator[float] = field(default_factory=REFUSED.delays)
+    delays: Iterator[float] = field(default_factory=lambda: REFUSED.delays())
 
 
 class JournalBacklog:

@@ -47,6 +47,8 @@ class _Followed:
     alive_at: float = 0.0
     #: Held while a thread reads the journal.
     reading: threading.Lock = field(default_factory=threading.Lock)
+    #: True if the last poll could not read the journal, which is logged once.
+    unreadable: bool = False
     #: True once the journal is no longer followed.
     over: bool = False
 
@@ -147,11 +149,14 @@ def _read_all(followed: Mapping[str, _Followed]) -> list[News]:
             with each.reading:
                 if not each.over:
                     news.append(_read(job_id, each))
+            each.unreadable = False
         except Exception:  # one unreadable journal must not hide the other jobs
-            logger.exception(
-                "the journal of a running job could not be read",
-                extra={"event": "journal_unreadable", "job_id": job_id},
-            )
+            if not each.unreadable:
+                logger.exception(
+                    "the journal of a running job could not be read",
+                    extra={"event": "journal_unreadable", "job_id": job_id},
+                )
+            each.unreadable = True
         if each.over:
             _close(each)
     return news
