@@ -1,12 +1,15 @@
 """The journal of a job: an append-only JSON Lines file. Events are written before they take effect.
 
 Each line is one record with the fields `v` (format version), `seq`, `at` (UTC, ISO 8601), `t`
-(seconds since the job was received) and `kind`. The kind determines the other fields:
+(seconds since the job was received) and `kind`. A record with a value that JSON cannot hold is
+written with a replacement for the value, and the field `replaced` lists the names of such fields.
+The kind determines the other fields:
 
-job         the header, always with seq 0: job_id, room, worker_id, pid, budgets (seconds by state);
-            of an interview also interview_id; of a job that continues the work of an earlier job
-            also follows_job (the earlier job) and follows_why (the reason for the new job); also
-            faults (set by INTERVIEW_FAULTS) and ends (declared by the application), if any
+job         the header, always with seq 0: job_id, room, worker_id, pid, budgets (seconds by state),
+            host (the machine's name) and boot_id (the operating system's id of this boot, if it has
+            one); of an interview also interview_id; of a job that continues the work of an earlier
+            job also follows_job (the earlier job) and follows_why (the reason for the new job);
+            also faults (set by INTERVIEW_FAULTS) and ends (declared by the application), if any
 transition  from, event, to, outcome, reason
 internal    state, event: an event that changed no state
 lease       token: the fencing token of the lease that the job has taken
@@ -40,6 +43,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+
+from states._record_line import REPLACED, encoded
+from states._unsynced import UnsyncedLines
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +95,7 @@ class JournalTooNew(JournalError):
 class Journal(Protocol):
     """The log of a lifecycle. An event is written to the log before the event takes effect."""
 
-    def append(self, kind: str, t: float, **fields: Any) -> Record:
+    def append(self, kind: str, t: float, /, **fields: Any) -> Record:
         """Write one record and return it. Raises JournalError if the write fails."""
         ...
 
@@ -119,19 +125,25 @@ class MemoryJournal:
         """Call `reader` with every record that is written from now on, right after the write."""
         self._subscribers.append(reader)
 
-    def append(self, kind: str, t: float, **fields: Any) -> Record:
-        """Store one record and return it."""
-        record: Record = {
-            "v": FORMAT_VERSION,
-            "seq": self._next_seq,
-            "at": self._now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            "t": round(t, 6),
-            "kind": kind,
-            **fields,
-        }
-        self._write(record)
+    def append(self, kind: str, t: float, /, **fields: Any) -> Record:
+        """Store one record and return it, as it is stored.
+
+        A value that JSON cannot hold is replaced. A field with the name of a basic field, such as
+        `seq`, is left out. The record's field `replaced` names both.
+        """
+        # The line is made before anything else: a record that could not be encoded would otherwise
+        # keep all later records from the file.
+        record, line = encoded(self._record(kind, t, fields))
+        self._write(line)
         self._next_seq += 1
         self.records.append(record)
+        if REPLACED in record:
+            logger.error(
+                "values of a %s record could not be stored and were replaced: %s",
+                kind,
+                ", ".join(record[REPLACED]),
+                extra={"event": "journal_values_replaced"},
+            )
         for reader in self._subscribers:
             try:
                 reader(record)
@@ -144,7 +156,20 @@ class MemoryJournal:
                 )
         return record
 
-    def _write(self, record: Record) -> None:
+    def _record(self, kind: str, t: float, fields: Mapping[str, Any]) -> Record:
+        record: Record = {
+            "v": FORMAT_VERSION,
+            "seq": self._next_seq,
+            "at": self._now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "t": round(t, 6),
+            "kind": kind,
+        }
+        taken = [name for name in fields if name in record or name == REPLACED]
+        if taken:
+            record[REPLACED] = taken
+        return {**record, **{name: fields[name] for name in fields if name not in taken}}
+
+    def _write(self, line: bytes) -> None:
         """Do nothing, because `append` keeps the record in memory."""
 
     async def commit(self) -> None:
@@ -162,6 +187,9 @@ class FileJournal(MemoryJournal):
     computer may leave an incomplete last line, which the next opening of the file removes;
     `torn_bytes` is the length of the removed line in bytes. With `again`, a missing file is not
     created; instead the constructor raises JournalGone.
+
+    The constructor raises JournalLocked if another process has the journal open, and JournalError
+    if the file cannot be opened, read or locked. Some network file systems have no locks.
     """
 
     def __init__(
@@ -186,6 +214,11 @@ class FileJournal(MemoryJournal):
         except BlockingIOError as error:
             os.close(self._fd)
             raise JournalLocked(path) from error
+        except OSError as error:  # without locks ENOLCK or EOPNOTSUPP
+            if not again:
+                self._remove_if_empty()
+            os.close(self._fd)
+            raise JournalError(f"cannot lock the journal {path}: {error.strerror}") from error
         except BaseException:
             os.close(self._fd)
             raise
@@ -193,30 +226,40 @@ class FileJournal(MemoryJournal):
         super().__init__(now=now, next_seq=last + 1)
         self.records = found.records
         self._open = True
+        created = not again and not found.whole_bytes
+        self._unsynced = UnsyncedLines(path, self._fd, size=found.whole_bytes, created=created)
 
-    def _write(self, record: Record) -> None:
-        line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
+    def _remove_if_empty(self) -> None:
+        """Remove a file without records, which looks like the journal of a job that died early."""
+        with contextlib.suppress(OSError):
+            if os.fstat(self._fd).st_size == 0:
+                self.path.unlink()
+
+    def _write(self, line: bytes) -> None:
         if not self._open:
             raise JournalError(f"{self.path} is closed")
         try:
-            data = line.encode()
             # A single call with O_APPEND leaves the line either complete or cut off at its end, but
             # never mixed with another line.
-            written = os.write(self._fd, data)
-            if written != len(data):
+            written = os.write(self._fd, line)
+            if written != len(line):
                 # Remove the incomplete line, or the next record would continue that line.
                 os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise JournalError(f"cannot write {self.path}: {error.strerror}") from error
+        self._unsynced.wrote(line)
 
     async def commit(self) -> None:
-        """Call fsync in a thread, so that the event loop is not blocked.
+        """Sync the file in a thread, so that the event loop is not blocked.
 
-        Raises JournalError if fsync fails.
+        Raises JournalError if the sync fails. A later sync then covers the records of the failed
+        one as well, because they are written to the file again before it.
         """
+        if not self._open:
+            raise JournalError(f"{self.path} is closed")
         try:
-            await asyncio.get_running_loop().run_in_executor(None, os.fsync, self._fd)
+            await asyncio.get_running_loop().run_in_executor(None, self._unsynced.sync)
         except OSError as error:
             raise JournalError(f"cannot sync {self.path}: {error.strerror}") from error
 

@@ -13,8 +13,8 @@ from states import FileJournal
 from tests.support.database.database_urls import through
 from worker.aio.backoff import ExponentialBackoff
 from worker.config.settings import Settings
-from worker.journal.recovery import ingest_journal
-from worker.server import journal_collector
+from worker.journal.recovery import Ingestion, ingest_journal
+from worker.server import journal_backlog, journal_collector, journal_ingestion
 from worker.server.journal_collector import JournalCollector
 from worker.store.database import Database
 from worker.store.jobs import get_job
@@ -39,6 +39,7 @@ async def direct(empty_database_url: str) -> AsyncIterator[Database]:
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     at_once = ExponentialBackoff(first_s=0.0, longest_s=0.0)
     monkeypatch.setattr(journal_collector, "_RETRY", at_once)
+    monkeypatch.setattr(journal_ingestion, "_RETRY", at_once)
     monkeypatch.setattr(journal_collector, "_START_BUDGET_S", 0.3)
 
 
@@ -103,12 +104,12 @@ async def test_a_database_down_at_the_start_is_migrated_and_filled_later(
 async def test_an_unexpected_error_of_one_journal_stops_neither_the_others_nor_a_redispatch(
     direct: Database, empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def ingest(database: Database, path: Path, **how: Any) -> bool:
+    async def ingest(database: Database, path: Path, **how: Any) -> Ingestion:
         if path.stem == "AJ_1":
             raise ZeroDivisionError
         return await ingest_journal(database, path, **how)
 
-    monkeypatch.setattr(journal_collector, "ingest_journal", ingest)
+    monkeypatch.setattr(journal_ingestion, "ingest_journal", ingest)
     settings = settings_in(tmp_path, empty_database_url)
     for job_id in ("AJ_1", "AJ_2"):
         leave_journal(settings, job_id)
@@ -290,3 +291,32 @@ async def test_a_journal_that_cannot_be_ingested_does_not_prevent_a_redispatch(
     assert await redispatched.get() == "AJ_1"
     await books.aclose()
     assert path.exists()
+
+
+async def test_a_refused_journal_is_stored_without_a_restart_once_the_database_accepts_it(
+    direct: Database, empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = ExponentialBackoff(first_s=0.01, longest_s=0.01)
+    monkeypatch.setattr(journal_collector, "_SEARCH", soon)
+    monkeypatch.setattr(journal_backlog, "REFUSED", soon)
+    monkeypatch.setattr(journal_backlog, "_LEFT_S", 0.0)
+    settings = settings_in(tmp_path, empty_database_url)
+    books = JournalCollector(settings)
+    await books.open()
+    books.ship_leftovers()
+    refuse = "ALTER TABLE job_records ADD CONSTRAINT refused CHECK (false)"
+    await direct.run("refuse", lambda c: c.execute(refuse))
+    leave_journal(settings, "AJ_1")
+    redispatched: asyncio.Queue[str] = asyncio.Queue()
+    books.ship("AJ_1", exit_code=-9, then=redispatched.put)
+    assert await redispatched.get() == "AJ_1"
+    assert books.waiting[0] == 1
+
+    accept = "ALTER TABLE job_records DROP CONSTRAINT refused"
+    await direct.run("accept", lambda c: c.execute(accept))
+    await shipped(direct, "AJ_1")
+    await books.aclose()
+    job = await get_job(direct, "AJ_1")
+    assert job is not None
+    assert (job.exit_code, job.signal) == (-9, 9)
+    assert books.waiting == (0, 0)

@@ -16,6 +16,7 @@ from worker.journal import recovery
 from worker.journal.recovery import (
     DAMAGED,
     SHIPPED,
+    Ingestion,
     JournalForeign,
     close_journal,
     ingest_journal,
@@ -80,7 +81,7 @@ async def test_the_journal_of_a_living_job_is_left_alone(
 ) -> None:
     path = written(tmp_path / "AJ_1.jsonl")
     alive = FileJournal(path)
-    assert not await ingest_journal(database, path)
+    assert await ingest_journal(database, path) is Ingestion.RUNNING
     alive.close()
     assert path.exists()
     assert await get_job(database, "AJ_1") is None

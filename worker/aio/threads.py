@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+#: Seconds without a call after which the thread of `OrderedCalls` ends.
+_IDLE_S: Final = 5.0
 
 
 async def in_thread(name: str, call: Callable[[], T]) -> T:
@@ -63,3 +69,121 @@ class EngineThread:
         # ended, so that the blocking shutdown has nothing to wait for.
         await asyncio.wrap_future(self._pool.submit(int))
         self._pool.shutdown()
+
+
+class OrderedCalls:
+    """A thread for calls that may hang, such as those to a disk. It runs them one after another.
+
+    The thread does not keep the process alive, even if a call hangs. The first call starts it, and
+    it ends after `idle_s` seconds without a call. A later call starts another one.
+    """
+
+    def __init__(self, name: str, *, idle_s: float = _IDLE_S) -> None:
+        self._name = name
+        self._idle_s = idle_s
+        self._calls: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._changed = threading.Condition()
+        self._running = False
+
+    def submit(self, call: Callable[[], T]) -> Future[T]:
+        """Run `call` in the thread, after all calls that were submitted earlier. Never blocks.
+
+        The future has the call's result or error. If the system has no thread left, the future has
+        the RuntimeError that reports it.
+        """
+        future: Future[T] = Future()
+        with self._changed:
+            self._calls.append((future, call))
+            if self._running:
+                self._changed.notify()
+                return future
+            self._running = True
+            try:
+                threading.Thread(target=self._run, name=self._name, daemon=True).start()
+            except RuntimeError as error:
+                self._running = False
+                self._calls.pop()
+                future.set_exception(error)
+        return future
+
+    def _run(self) -> None:
+        while (found := self._next()) is not None:
+            future, call = found
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = call()
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+    def _next(self) -> tuple[Future[Any], Callable[[], Any]] | None:
+        with self._changed:
+            if not self._calls:
+                self._changed.wait(self._idle_s)
+            if self._calls:
+                return self._calls.popleft()
+            self._running = False
+            return None
+
+
+async def done_within(future: Future[Any], within_s: float) -> bool:
+    """Wait until a call of `OrderedCalls` has ended; return False if it needs more time.
+
+    The call continues in either case, and also if the caller is cancelled.
+    """
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def tell(_: Future[Any]) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop has been closed
+            loop.call_soon_threadsafe(ended.set)
+
+    if not future.done() and within_s > 0.0:
+        future.add_done_callback(tell)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await ended.wait()
+    return future.done()
+
+
+async def in_thread_within(name: str, call: Callable[[], T], within_s: float) -> T:
+    """Run `call` in a new thread, and return the result.
+
+    Unlike the thread of `in_thread`, this one does not keep the process alive. Raises TimeoutError
+    if the call needs more than `within_s` seconds. In that case the call continues.
+    """
+    calling = OrderedCalls(name, idle_s=0.0).submit(call)
+    if not await done_within(calling, within_s):
+        raise TimeoutError
+    return calling.result()
+
+
+class LastAnswer(Generic[T]):
+    """The last answer to a question that may hang, which is asked in a thread of its own.
+
+    Args:
+        name: Name of the thread.
+        first: The answer that counts before the first one has come.
+        within_s: Seconds to wait for an answer. If the thread has not answered by then, the last
+            answer counts, and nobody waits again until the thread has answered.
+    """
+
+    def __init__(self, name: str, first: T, *, within_s: float) -> None:
+        self._calls = OrderedCalls(name)
+        self._within_s = within_s
+        self._answer = first
+        self._asked: Future[T] | None = None
+
+    async def ask(self, question: Callable[[], T]) -> T:
+        """Return the answer of `question`, or the last one if the thread does not answer in time.
+
+        While the thread has not answered an earlier question, `question` is not asked. Raises the
+        error of the question.
+        """
+        patience_s = 0.0 if self._asked is not None else self._within_s
+        asked = self._asked = self._asked or self._calls.submit(question)
+        if await done_within(asked, patience_s):
+            self._asked = None
+            self._answer = asked.result()
+        return self._answer

@@ -14,7 +14,7 @@ from worker.store.heartbeat import WorkerRow, beat, note_contact
 from worker.store.leases import LeaseHeld, take_lease
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from worker.store.database import Database
     from worker.store.heartbeat import Beat
@@ -50,7 +50,7 @@ class Heartbeat:
         *,
         worker_id: str,
         scope: Scope,
-        jobs: Callable[[], Collection[str]],
+        jobs: Callable[[], Awaitable[Collection[str]]],
         seats: Callable[[], int | None],
         lease_s: float,
         every_s: float,
@@ -65,6 +65,10 @@ class Heartbeat:
         self._every_s = every_s
         self._on_renewal = on_renewal
         self._woken = asyncio.Event()
+        #: The accepted jobs that were alive at the last heartbeat.
+        self._living: Collection[str] = ()
+        #: The jobs without a lease that had been accepted before that.
+        self._checked: tuple[str, ...] = ()
         #: Loop time from which the worker's row is written again.
         self._row_due = 0.0
         #: The interview of each accepted job whose lease the worker has not seen taken yet.
@@ -131,9 +135,12 @@ class Heartbeat:
         if loop.time() >= self._row_due:
             seats = self._seats()
             row = WorkerRow(takes_jobs=seats is not None, free_slots=seats or 0)
+        # A job that is accepted from now on may be missing among the living jobs.
+        self._checked = tuple(self._untaken)
+        self._living = await self._jobs()
         found = await beat(
             database,
-            self._jobs(),
+            self._living,
             worker_id=self._worker_id,
             scope=self._scope,
             lease_s=self._lease_s,
@@ -149,15 +156,17 @@ class Heartbeat:
 
     def _take_untaken(self, database: Database, found: Beat) -> None:
         """Take the leases that the worker could not take when it accepted the jobs."""
-        living = set(self._jobs())
-        for job_id in list(self._untaken):
-            if job_id in found.held or job_id not in living:
-                del self._untaken[job_id]
-            elif job_id not in self._taking:
+        for job_id in self._checked:
+            if job_id in found.held or job_id not in self._living:
+                self._untaken.pop(job_id, None)
+            elif job_id in self._untaken and job_id not in self._taking:
                 self._take(database, job_id)
 
     def _take(self, database: Database, job_id: str) -> None:
-        task = asyncio.create_task(self._take_lease(database, job_id), name="take-lease")
+        interview_id = self._untaken[job_id]
+        task = asyncio.create_task(
+            self._take_lease(database, job_id, interview_id), name="take-lease"
+        )
         self._taking[job_id] = task
         task.add_done_callback(lambda done: self._taken(job_id, done))
 
@@ -170,11 +179,11 @@ class Heartbeat:
                 extra={"event": "accepted_job_lease_not_taken"},
             )
 
-    async def _take_lease(self, database: Database, job_id: str) -> None:
+    async def _take_lease(self, database: Database, job_id: str, interview_id: str) -> None:
         try:
             await take_lease(
                 database,
-                self._untaken[job_id],
+                interview_id,
                 job_id=job_id,
                 lease_s=self._lease_s,
                 scope=self._scope,

@@ -21,7 +21,7 @@ from worker.continuity.scope import scope_of
 from worker.continuity.watcher import Watcher
 from worker.continuity.worker_registry import WorkerRegistry
 from worker.job.application import declared_in
-from worker.journal.liveness import is_alive
+from worker.journal.liveness import Liveness
 from worker.livekit_api.connection import LiveKitConnection
 from worker.store.claims import end_closed
 from worker.store.errors import DatabaseError
@@ -67,6 +67,8 @@ class ContinuityService:
         self._settings = settings
         self._database = database
         self._jobs = jobs
+        #: A stopped process must not keep its lease.
+        self._liveness = Liveness(settings.journal_dir)
         #: Unique to this process: an earlier worker process on this machine had another id.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self._scope = scope_of(settings)
@@ -83,7 +85,7 @@ class ContinuityService:
             database,
             worker_id=self.worker_id,
             scope=self._scope,
-            jobs=self._living_jobs,
+            jobs=lambda: self._liveness.living(self._jobs()),
             seats=seats,
             lease_s=settings.lease_s,
             every_s=settings.lease_renew_s,
@@ -177,9 +179,3 @@ class ContinuityService:
                 "an interview ended, because its window has closed",
                 extra={"event": "interview_window_closed", "interview_id": interview_id},
             )
-
-    def _living_jobs(self) -> list[str]:
-        """Return the ids of jobs that are alive. A stopped process must not keep its lease."""
-        folder = self._settings.journal_dir
-        jobs = self._jobs().items()
-        return [each for each, pid in jobs if is_alive(folder / f"{each}.jsonl", pid)]

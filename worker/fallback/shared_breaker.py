@@ -15,11 +15,17 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from worker.aio.threads import OrderedCalls
+
 logger = logging.getLogger(__name__)
 
+#: Maximum seconds for which a caller, which may be the event loop, waits for the disk. A healthy
+#: disk needs about 0.1 ms.
+_DISK_WITHIN_S = 0.05
 #: Maximum size of a record file in bytes; a larger file is not a record.
 _LARGEST_FILE = 4096
 #: Seconds after the time `until` of a record at which the record becomes stale and is ignored: the
@@ -53,31 +59,57 @@ class BreakerRecord:
 
 
 class SharedBreaker:
-    """Reads and writes the provider records of one worker. Reads an unchanged file only once."""
+    """Reads and writes the provider records of one worker. Reads an unchanged file only once.
+
+    A thread reads and writes the files, in the order of the calls. If the disk hangs, a caller
+    waits for `_DISK_WITHIN_S` seconds and then gets the last known record. Until the disk answers,
+    later callers get theirs at once.
+    """
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self._folder = folder
+        self._disk = OrderedCalls("provider-records")
+        self._last: Future[None] | None = None
         #: Parsed files, by file name: version (inode, mtime, size), and record (None if invalid).
         self._seen: dict[str, tuple[tuple[int, int, int], BreakerRecord | None]] = {}
 
     def read(self, resource: str, member: str) -> BreakerRecord | None:
         """Return the record of a provider; None if it is missing, stale or unreadable."""
         path = self._path(resource, member)
+        self._on_disk(lambda: self._refresh(path))
+        _, record = self._seen.get(path.name, (None, None))
+        if record is None or record.ready:
+            return record
+        now = self.clock()
+        fresh = now - _STALE_S < record.until < now + _FARTHEST_S
+        return record if fresh else None
+
+    def _refresh(self, path: Path) -> None:
+        """Read the file if it has changed. Runs in the thread."""
         try:
             status = path.stat()
         except OSError:
-            return None
+            self._seen.pop(path.name, None)
+            return
         version = (status.st_ino, status.st_mtime_ns, status.st_size)
         seen = self._seen.get(path.name)
         if seen is None or seen[0] != version:
-            seen = (version, _read(path) if status.st_size <= _LARGEST_FILE else None)
-            self._seen[path.name] = seen
-        record, now = seen[1], self.clock()
-        if record is None or record.ready:
-            return record
-        fresh = now - _STALE_S < record.until < now + _FARTHEST_S
-        return record if fresh else None
+            record = _read(path) if status.st_size <= _LARGEST_FILE else None
+            self._seen[path.name] = (version, record)
+
+    def _on_disk(self, call: Callable[[], None], *, needed: bool = False) -> None:
+        """Run `call` in the thread, and wait for it unless an earlier call hangs.
+
+        While an earlier call hangs, a call that is not needed is left out.
+        """
+        hangs = self._last is not None and not self._last.done()
+        if hangs and not needed:
+            return
+        last = self._last = self._disk.submit(call)
+        if not hangs:
+            with contextlib.suppress(TimeoutError):
+                last.exception(timeout=_DISK_WITHIN_S)
 
     def write(self, resource: str, member: str, record: BreakerRecord) -> None:
         """Publish a record to the other jobs.
@@ -86,6 +118,10 @@ class SharedBreaker:
         provider's failure on its own.
         """
         path = self._path(resource, member)
+        self._on_disk(lambda: self._replace(path, record), needed=True)
+
+    def _replace(self, path: Path, record: BreakerRecord) -> None:
+        """Replace the file of a record. Runs in the thread."""
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -31,6 +31,7 @@ from worker.job.recorder import JobRecorder
 from worker.job.resource_loading import ResourceLoading, pending
 from worker.job.shutdown import shut_down
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
+from worker.journal.owner import owner_fields
 from worker.journal.resilient import open_journal, watch_disk, without_disk
 from worker.journal.shipper import JournalShipper, ship_live
 from worker.resources.bootstrap import AgentResources
@@ -71,6 +72,7 @@ class Job:
                 "room": ctx.job.room.name,
                 "worker_id": ctx.worker_id,
                 "pid": os.getpid(),
+                **owner_fields(),
                 **faults.header(),
                 **app.header(),
             },

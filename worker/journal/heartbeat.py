@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from states import FileJournal, Journal
-from worker.aio.tasks import cancel_and_wait
+from worker.aio.tasks import cancel_and_wait, log_failure
 
 #: Seconds between two heartbeats.
 EVERY_S: Final = 1.0
@@ -28,6 +28,7 @@ async def heartbeat(journal: Journal) -> AsyncIterator[None]:
         yield
         return
     beating = asyncio.create_task(_beat(journal), name="heartbeat")
+    beating.add_done_callback(log_failure)
     try:
         yield
     finally:

@@ -10,15 +10,16 @@ import contextlib
 import fcntl
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from states import FileJournal, JournalError, MemoryJournal
 from states.journal import JournalGone, JournalLocked, JournalTooNew, read_records
-from worker.aio.threads import in_thread
+from worker.aio.threads import in_thread_within
 from worker.journal.shipper import BATCH
 from worker.store.jobs import JobHeader, last_seq, ship
 
@@ -29,11 +30,33 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 #: Subfolder of the journal folder for journals whose records are all in the database.
 SHIPPED: Final = "shipped"
 #: Subfolder of the journal folder for journals that were only partly readable. A damaged journal
 #: stays in this subfolder until an operator removes the journal.
 DAMAGED: Final = "damaged"
+#: Maximum seconds to wait until a journal is read and closed, or moved. Reading the largest journal
+#: takes some seconds. A disk that needs more time hangs, and a redispatch must not wait for it.
+DISK_WITHIN_S: Final = 30.0
+
+
+class JournalUnreachable(JournalError):
+    """Raised if the disk did not answer in time. The operation may still succeed later."""
+
+
+class Ingestion(Enum):
+    """Result of an attempt to ingest a journal. Only STORED is true."""
+
+    STORED = "stored"
+    #: Another process has the journal open for writing.
+    RUNNING = "running"
+    #: There is no such journal, because another worker on this machine has moved it.
+    GONE = "gone"
+
+    def __bool__(self) -> bool:
+        return self is Ingestion.STORED
 
 
 class JournalForeign(JournalError):
@@ -138,6 +161,8 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     except BlockingIOError as error:
         raise JournalLocked(path) from error
+    except OSError as error:  # the file system has no locks
+        raise JournalError(f"cannot lock the journal {path}: {error.strerror}") from error
     finally:
         os.close(fd)
 
@@ -167,25 +192,34 @@ def _missing(records: list[dict[str, Any]]) -> int:
 
 async def ingest_journal(
     database: Database, path: Path, *, exit_code: int | None = None, signal: int | None = None
-) -> bool:
+) -> Ingestion:
     """Ingest the journal of a job whose process has ended, and move the file away.
-
-    Returns False if the job is still running, or another worker on this machine has moved the file.
 
     Raises DatabaseError if the database fails, and SchemaDiffers if this worker cannot use the
     database's schema. After either error the file stays for a later attempt. Raises JournalError if
-    an operator must repair or move the file, and OSError if the file was ingested but could not be
-    moved.
+    the disk does not answer, or if an operator must repair or move the file. Raises OSError if the
+    file was ingested but could not be moved.
     """
     closing = partial(close_journal, path, exit_code=exit_code, signal=signal)
     try:
-        book = await in_thread("close-book", closing)
-    except (JournalLocked, JournalGone):
-        return False
+        book = await _on_disk("close-book", closing)
+    except JournalLocked:
+        return Ingestion.RUNNING
+    except JournalGone:
+        return Ingestion.GONE
     await ingest_records(database, path.stem, book.records)
     folder = DAMAGED if book.damaged else SHIPPED
-    await in_thread("put-away", partial(_put_away, path, folder))
-    return True
+    await _on_disk("put-away", partial(_put_away, path, folder))
+    return Ingestion.STORED
+
+
+async def _on_disk(name: str, call: Callable[[], T]) -> T:
+    """Run `call` in a thread. Raises JournalUnreachable if it needs more than `DISK_WITHIN_S`."""
+    try:
+        return await in_thread_within(name, call, DISK_WITHIN_S)
+    except TimeoutError as error:
+        message = f"the disk did not answer for {DISK_WITHIN_S:g} s"
+        raise JournalUnreachable(message) from error
 
 
 async def ingest_records(database: Database, job_id: str, records: list[dict[str, Any]]) -> int:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
+import os
+from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from states import Condition, Event, FileJournal, JournalError, MemoryJournal, Phase, Status
 from worker import faults
+from worker.aio.threads import OrderedCalls
 from worker.aio.timeouts import retrieve
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from states import Lifecycle
-    from states.journal import Journal, Record
+    from states.journal import Journal
     from worker.config.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -26,6 +31,12 @@ RESOURCE: Final = "journal"
 #: Maximum seconds to wait for a disk sync. A disk that takes longer counts as slow, and callers no
 #: longer wait for that disk. A healthy disk takes some milliseconds.
 SYNC_WITHIN_S: Final = 0.5
+#: Maximum seconds for which the event loop waits until a record is in the page cache. That takes
+#: some 0.1 ms, unless the disk hangs (NFS, or too many dirty pages). The limit is less than the
+#: audio that is queued ahead (`QUEUE_S` in worker/audio/sinks.py), so the candidate hears no gap.
+WRITE_WITHIN_S: Final = 0.25
+#: Maximum seconds to wait until the file is open and locked.
+OPEN_WITHIN_S: Final = 1.0
 
 _REASONS: Final = {
     errno.ENOSPC: "DiskFull",
@@ -34,9 +45,15 @@ _REASONS: Final = {
     errno.EROFS: "DiskReadOnly",
 }
 
+#: What is done with the file: records are written, the file is found under its name, and the disk
+#: is synced. Each may fail on its own.
+_Part: TypeAlias = Literal["write", "find", "sync"]
+#: The parts, with the one first whose problem is reported if several fail.
+_PARTS: Final[tuple[_Part, ...]] = ("write", "find", "sync")
+
 
 class JournalSlow(JournalError):
-    """Raised if the disk has not synced the journal in time. The sync may still succeed later."""
+    """Raised if the disk does not answer in time. The operation may still succeed later."""
 
 
 class DiskFaultTolerantJournal(FileJournal):
@@ -46,38 +63,71 @@ class DiskFaultTolerantJournal(FileJournal):
     would therefore keep the job in its current state, and nothing could end the job. Records that
     wait in memory are ingested into the database while the job runs, and are written to the disk in
     order as soon as the disk accepts them.
+
+    A thread of the journal makes all calls to the disk but the sync, in their order. `append` waits
+    until the thread has written the record, because an event may take effect only then. If the disk
+    hangs, `append` waits no longer than `WRITE_WITHIN_S`. The record then waits in memory like one
+    that was refused, and no further `append` waits until the disk answers.
     """
 
     def __init__(self, path: Path) -> None:
-        #: One-word reason why the disk fails at this moment; None if the disk works.
-        self.problem: str | None = None
         #: Called whenever `problem` changes.
         self.on_change: Callable[[], None] = _nobody
-        self._unwritten: list[Record] = []
+        self._problems: dict[_Part, str] = {}
+        #: The lines that are not in the file yet. Only the thread removes lines.
+        self._unwritten: deque[bytes] = deque()
+        self._disk = OrderedCalls("journal")
+        #: The last write, and the last heartbeat, that the thread was given.
+        self._writing: Future[None] | None = None
+        self._touching: Future[bool] | None = None
         self._syncing: asyncio.Task[None] | None = None
         self._sync_again = False
+        self._closed = False
         super().__init__(path)
 
     @property
+    def problem(self) -> str | None:
+        """One-word reason why the disk fails at this moment; None if the disk works."""
+        return next((self._problems[part] for part in _PARTS if part in self._problems), None)
+
+    @property
     def lost(self) -> bool:
-        """True if the disk has refused records that are now only in memory."""
+        """True if the disk has not accepted records that are now only in memory."""
         return bool(self._unwritten)
 
-    def _write(self, record: Record) -> None:
-        self._unwritten.append(record)
-        try:
-            faults.here("journal.write")
-            while self._unwritten:
-                super()._write(self._unwritten[0])
-                del self._unwritten[0]
-        except JournalError as error:
-            if not self._open:
-                self._unwritten.pop()
-                raise
-            self._has(_reason_of(error))
+    def _write(self, line: bytes) -> None:
+        if self._closed:
+            raise JournalError(f"{self.path} is closed")
+        hangs = self._writing is not None and not self._writing.done()
+        self._unwritten.append(line)
+        writing = self._writing = self._disk.submit(self._write_waiting)
+        if not hangs:
+            with contextlib.suppress(TimeoutError):
+                writing.exception(timeout=WRITE_WITHIN_S)
+        if writing.done():
+            self._written(writing)
         else:
-            if self.problem != "DiskSlow":
-                self._has(None)
+            self._has("write", "DiskSlow")
+            _on_event_loop(writing, self._written)
+
+    def _write_waiting(self) -> None:
+        """Write the waiting lines in their order. Runs in the thread of the journal."""
+        faults.here("journal.write")
+        while self._unwritten:
+            super()._write(self._unwritten[0])
+            self._unwritten.popleft()
+
+    def _written(self, writing: Future[None]) -> None:
+        if writing is not self._writing:
+            return  # a later write reports how the disk is now
+        error = writing.exception()
+        if error is not None and not isinstance(error, JournalError):
+            logger.error(
+                "writing the journal raised an unexpected error",
+                exc_info=error,
+                extra={"event": "journal_write_raised"},
+            )
+        self._has("write", None if error is None else _reason_of(error))
 
     async def commit(self) -> None:
         """Sync the journal within SYNC_WITHIN_S. Do not wait for a disk that is known to be slow.
@@ -86,17 +136,19 @@ class DiskFaultTolerantJournal(FileJournal):
         disk has refused records.
         """
         if self.lost:
-            raise JournalError(f"{self.path} could not be written: records are in memory only")
+            slow = self._problems.get("write") == "DiskSlow"
+            kind = JournalSlow if slow else JournalError
+            raise kind(f"{self.path} could not be written: records are in memory only")
         if self._syncing is None or self._syncing.done():
             self._syncing = asyncio.create_task(self._sync(), name="sync-journal")
-            self._syncing.add_done_callback(retrieve)
+            self._syncing.add_done_callback(retrieve)  # `_sync` has reported its error
         else:
             self._sync_again = True  # the running sync may miss the latest records
         syncing = self._syncing
-        patience_s = 0.0 if self.problem == "DiskSlow" else SYNC_WITHIN_S
+        patience_s = 0.0 if self._problems.get("sync") == "DiskSlow" else SYNC_WITHIN_S
         await asyncio.wait({syncing}, timeout=patience_s)
         if not syncing.done():
-            self._has("DiskSlow")
+            self._has("sync", "DiskSlow")
             raise JournalSlow(f"the disk of {self.path} takes longer than {SYNC_WITHIN_S} s")
         if not syncing.cancelled():
             syncing.result()
@@ -109,42 +161,83 @@ class DiskFaultTolerantJournal(FileJournal):
             began = loop.time()
             try:
                 await faults.at("journal.sync", super().commit())
-            except JournalError as error:
-                self._has(_reason_of(error))
-                raise
-            if loop.time() - began < SYNC_WITHIN_S and not self.lost:
-                self._has(None)
+            except Exception as error:
+                self._has("sync", _reason_of(error))
+                if isinstance(error, JournalError):
+                    raise
+                raise JournalError(f"cannot sync {self.path}: {type(error).__name__}") from error
+            if loop.time() - began < SYNC_WITHIN_S:
+                self._has("sync", None)
             again = self._sync_again
 
-    def _has(self, problem: str | None) -> None:
-        """Set `self.problem`; if it changes, log the change and call `on_change`."""
-        if problem == self.problem:
+    def touch(self) -> None:
+        """Send a heartbeat in the thread of the journal, without waiting for it.
+
+        The heartbeat also notices that the file is no longer found under its name, because its
+        volume was removed or the file was deleted. Writing to such a file still succeeds.
+        """
+        if self._closed or (self._touching is not None and not self._touching.done()):
             return
-        self.problem = problem
+        self._touching = self._disk.submit(self._touch_and_find)
+        _on_event_loop(self._touching, self._found)
+
+    def _touch_and_find(self) -> bool:
+        """Touch the file; return whether it is the one with its name. Runs in the thread."""
+        super().touch()
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._fd))
+        except (FileNotFoundError, NotADirectoryError):
+            return not self._open
+        except OSError:
+            return True  # the disk fails in another way, which the next write reports
+
+    def _found(self, touching: Future[bool]) -> None:
+        if touching.exception() is None:
+            self._has("find", None if touching.result() else "DiskGone")
+
+    def _has(self, part: _Part, problem: str | None) -> None:
+        """Set the problem of one part. If `self.problem` changes, log it and call `on_change`."""
+        before = self.problem
         if problem is None:
+            self._problems.pop(part, None)
+        else:
+            self._problems[part] = problem
+        if self.problem == before:
+            return
+        if self.problem is None:
             logger.warning(
                 "the journal is written to disk again", extra={"event": "journal_disk_recovered"}
             )
         else:
             logger.error(
                 "the journal's disk fails or is too slow, but the job continues: %s",
-                problem,
+                self.problem,
                 extra={"event": "journal_disk_failed"},
             )
         self.on_change()
 
     def close(self) -> None:
-        """Close the journal. Records that are not on disk by now will never be written to disk."""
+        """Close the journal. Records that are not on disk by now will never be written to disk.
+
+        Returns after `WRITE_WITHIN_S` at most. If the disk hangs, the thread closes the file, and
+        writes the waiting records first, as soon as the disk answers.
+        """
         if self._syncing is not None:
             self._syncing.cancel()
-        super().close()
+        if self._closed:
+            return
+        self._closed = True
+        hangs = self._writing is not None and not self._writing.done()
+        closing = self._disk.submit(super().close)
+        with contextlib.suppress(TimeoutError):
+            closing.exception(timeout=0.0 if hangs else WRITE_WITHIN_S)
 
 
 def open_journal(settings: Settings, job_id: str) -> MemoryJournal:
-    """Open the journal of a job on disk, or in memory if the disk fails."""
+    """Open the journal of a job on disk, or in memory if the disk fails or has no file locks."""
     try:
         faults.here("journal.open")
-        return DiskFaultTolerantJournal(settings.journal_dir / f"{job_id}.jsonl")
+        return _opened(settings.journal_dir / f"{job_id}.jsonl")
     except JournalError as error:
         logger.error(
             "the job keeps its journal in memory, as opening the file failed: %s",
@@ -152,6 +245,41 @@ def open_journal(settings: Settings, job_id: str) -> MemoryJournal:
             extra={"event": "journal_in_memory"},
         )
         return MemoryJournal()
+
+
+def _opened(path: Path) -> DiskFaultTolerantJournal:
+    """Open a journal within `OPEN_WITHIN_S`. Raises JournalSlow if the disk takes longer."""
+    calls = OrderedCalls("open-journal", idle_s=0.0)
+    opening = calls.submit(lambda: DiskFaultTolerantJournal(path))
+    try:
+        return opening.result(timeout=OPEN_WITHIN_S)
+    except TimeoutError as error:
+        opening.add_done_callback(_discard)
+        raise JournalSlow(f"the disk of {path} does not respond") from error
+    except RuntimeError as error:
+        raise JournalError(f"cannot open the journal {path}: {error}") from error
+
+
+def _discard(opening: Future[DiskFaultTolerantJournal]) -> None:
+    """Close, and remove if it is empty, a file that was opened too late. Runs in the thread."""
+    if opening.exception() is None:
+        journal = opening.result()
+        journal._remove_if_empty()
+        FileJournal.close(journal)
+
+
+def _on_event_loop(future: Future[Any], react: Callable[[Future[Any]], None]) -> None:
+    """Call `react` on the running event loop, if there is one, once the future is done."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+
+    def tell(done: Future[Any]) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop has been closed
+            loop.call_soon_threadsafe(react, done)
+
+    future.add_done_callback(tell)
 
 
 def watch_disk(life: Lifecycle) -> None:
@@ -186,7 +314,7 @@ def _condition(status: Status, reason: str) -> Condition:
     return Condition(resource=RESOURCE, status=status, reason=reason)
 
 
-def _reason_of(error: JournalError) -> str:
+def _reason_of(error: BaseException) -> str:
     number = error.__cause__.errno if isinstance(error.__cause__, OSError) else None
     return _REASONS.get(number or 0, "DiskFailed")
 

@@ -22,6 +22,7 @@ from states import (
     Status,
 )
 from worker.aio.backoff import ExponentialBackoff
+from worker.aio.tasks import log_failure
 from worker.store.database import Database
 from worker.store.errors import DatabaseError
 from worker.store.jobs import JobHeader, ship
@@ -50,6 +51,7 @@ def ship_live(life: Lifecycle, database: Database) -> JournalShipper:
     task = asyncio.create_task(shipper.run(), name="shipper")
     _shippers.add(task)
     task.add_done_callback(_shippers.discard)
+    task.add_done_callback(log_failure)
     return shipper
 
 

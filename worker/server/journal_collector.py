@@ -6,19 +6,21 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import os
-import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from states import JournalError
 from worker.aio.backoff import ExponentialBackoff
-from worker.aio.threads import in_thread
+from worker.aio.tasks import log_failure
+from worker.aio.threads import in_thread, in_thread_within
 from worker.config.settings import Settings
-from worker.journal.recovery import SHIPPED, ingest_journal
+from worker.journal.folder import JournalFile, age_of, journals_in, remove_older
+from worker.journal.owner import OtherHosts
+from worker.journal.recovery import SHIPPED
 from worker.resources.database import open_database
+from worker.server.journal_backlog import JournalBacklog
+from worker.server.journal_ingestion import Attempt, attempts
 from worker.store.database import Database
 from worker.store.errors import DatabaseError, DatabaseOperationFailed
 from worker.store.migrate import MigrationChanged, SchemaDiffers, migrate
@@ -28,8 +30,13 @@ logger = logging.getLogger(__name__)
 #: Maximum seconds that a starting worker waits for the database to answer.
 _START_BUDGET_S = 5.0
 _RETRY = ExponentialBackoff(first_s=1.0, longest_s=30.0)
+#: Seconds between two searches for journals that nobody has reported: those of jobs that outlived
+#: their main process, and those that were refused.
+_SEARCH = ExponentialBackoff(first_s=30.0, longest_s=30.0)
 _DAY_S = 86_400.0
-#: Maximum number of journals of earlier workers that are listed and ingested as one batch.
+#: Maximum seconds to wait until the disk tells whether the journal of an ended job exists.
+_AGE_WITHIN_S = 5.0
+#: Maximum number of journals that one thread lists before the event loop continues.
 _AT_A_TIME = 500
 #: Maximum seconds that a stopping worker waits for the running ingestion to finish. The next worker
 #: on this machine ingests the remaining journals.
@@ -47,11 +54,10 @@ class JournalCollector:
         self._database: Database | None = None
         #: Set once the database has a schema that this worker may write to.
         self._ready = asyncio.Event()
+        self._closing = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        #: For each journal that is not in the database yet, by job id: the monotonic time since
-        #: which the journal waits.
-        self._waiting: dict[str, float] = {}
-        self._tidying: asyncio.Task[None] | None = None
+        self._backlog = JournalBacklog()
+        self._others = OtherHosts()
 
     async def open(self) -> None:
         """Migrate the database's schema now, or in the background if the database is unavailable.
@@ -95,8 +101,7 @@ class JournalCollector:
     @property
     def waiting(self) -> tuple[int, float]:
         """Number of journals that wait for ingestion, and the longest wait in seconds."""
-        now = time.monotonic()
-        return len(self._waiting), max((now - since for since in self._waiting.values()), default=0)
+        return self._backlog.waiting
 
     def ship(
         self,
@@ -109,24 +114,28 @@ class JournalCollector:
         """Ingest the journal of a job whose process has ended, as soon as possible.
 
         `after` is awaited first, so that another reader of the journal can finish before the file
-        is moved. `then` is called with the job's id once the journal is ingested, or cannot be
-        ingested at all. While the database is unavailable, the journal and `then` wait for it.
+        is moved. `then` is called with the job's id once the journal is ingested, or could not be
+        ingested although the database answers. Such a journal is tried again every few minutes.
+        While the database is unavailable, the journal and `then` wait for it.
         """
+        self._backlog.hold(job_id)
         self._spawn(self._ship_after(after, job_id, exit_code, then), f"ship-{job_id}")
 
     def ship_leftovers(self) -> None:
-        """Ingest journals that earlier workers left on this machine. Running jobs are skipped."""
+        """Ingest journals that nobody reports: now, and twice a minute from now on.
+
+        These are the journals of earlier workers on this machine, and those that could not be
+        ingested before. Journals of running jobs are skipped. Call this before the worker has jobs.
+        """
         self._spawn(self._ship_leftovers(), "ship-leftovers")
 
     def remove_old_journals(self) -> None:
         """Remove ingested journals past their retention time: now, and once a day from now on."""
-        self._tidying = asyncio.create_task(self._remove_old_journals(), name="old-journals")
+        self._spawn(self._remove_old_journals(), "old-journals")
 
     async def aclose(self) -> None:
         """Wait up to `_STOP_BUDGET_S` seconds for running ingestion, then close the database."""
-        if self._tidying is not None:
-            self._tidying.cancel()
-            self._tasks.add(self._tidying)
+        self._closing.set()
         if self._tasks and self._ready.is_set():
             await asyncio.wait(self._tasks, timeout=_STOP_BUDGET_S)
         for task in tuple(self._tasks):
@@ -140,6 +149,13 @@ class JournalCollector:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(log_failure)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait for `seconds`, or until the collector closes."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
 
     async def _prepare(self, database: Database) -> None:
         # A ping shows within seconds whether a database answers. A migration may take minutes.
@@ -170,35 +186,77 @@ class JournalCollector:
 
     async def _remove_old_journals(self) -> None:
         keep_s = self._settings.journal_keep_days * _DAY_S
-        tidy = partial(_remove_older, self._settings.journal_dir / SHIPPED, keep_s)
-        while True:
-            removed = await in_thread("old-journals", tidy)
-            if removed:
-                logger.info(
-                    "old journals removed",
-                    extra={"event": "old_journals_removed", "journals": removed},
+        tidy = partial(remove_older, self._settings.journal_dir / SHIPPED, keep_s)
+        while not self._closing.is_set():
+            try:
+                removed = await in_thread("old-journals", tidy)
+            except OSError as error:
+                logger.warning(
+                    "old journals could not be removed: %s",
+                    error.strerror,
+                    extra={"event": "old_journals_not_removed"},
                 )
-            await asyncio.sleep(_DAY_S)
+            else:
+                if removed:
+                    logger.info(
+                        "old journals removed",
+                        extra={"event": "old_journals_removed", "journals": removed},
+                    )
+            await self._pause(_DAY_S)
+
+    # --- journals that nobody reports -------------------------------------------------------------
 
     async def _ship_leftovers(self) -> None:
         if self._database is None:
             return
-        folder = self._settings.journal_dir
-        stayed: set[str] = set()
-        # The journals are read in batches, because the folder may hold half a million.
-        while found := await in_thread("leftovers", partial(_journals, folder, stayed)):
-            for job_id in found:
-                self._waits(job_id)
-            for job_id in found:
-                try:
-                    await self._ship(job_id, None)
-                except Exception:  # the other journals are waiting
-                    logger.exception(
-                        "ingesting a journal of an earlier worker failed",
-                        extra={"event": "leftover_ingestion_failed"},
-                    )
-            # A journal is still in the folder if its job is running or the database refused it.
-            stayed.update(each for each in found if (folder / f"{each}.jsonl").exists())
+        at_start = True
+        for delay_s in _SEARCH.delays():
+            try:
+                await self._search(self._database, at_start=at_start)
+            except Exception:  # the next search may succeed
+                logger.exception(
+                    "searching for journals of ended jobs failed",
+                    extra={"event": "journal_search_failed"},
+                )
+            at_start = False
+            await self._pause(delay_s)
+            if self._closing.is_set():
+                return
+
+    async def _search(self, database: Database, *, at_start: bool) -> None:
+        """Ingest all journals in the folder that are due."""
+        before, listed = self._backlog.known(), set[str]()
+        journals = journals_in(self._settings.journal_dir)
+        # The journals are listed in parts, because the folder may hold half a million.
+        while found := await in_thread("leftovers", partial(_some, journals)):
+            listed.update(each.job_id for each in found)
+            due = [each for each in found if self._backlog.is_due(each, at_start=at_start)]
+            for each in due:
+                self._backlog.wait(each.job_id, each.age_s)
+            for each in due:
+                if self._closing.is_set():
+                    return
+                await self._ship_leftover(database, each.job_id)
+        self._backlog.moved_away(before - listed)
+        self._others.forget_all_but(listed)
+
+    async def _ship_leftover(self, database: Database, job_id: str) -> None:
+        exit_code = self._backlog.exit_code(job_id)
+        path = self._path(job_id)
+        self._backlog.hold(job_id)
+        try:
+            if await in_thread("journal-owner", partial(self._others.may_write, path)):
+                self._backlog.running(job_id, exit_code)
+            else:
+                await self._ship(database, job_id, exit_code)
+        except Exception:  # the other journals are waiting
+            logger.exception(
+                "ingesting a journal of an earlier worker failed",
+                extra={"event": "leftover_ingestion_failed"},
+            )
+            self._backlog.refused(job_id, exit_code)
+
+    # --- the journal of a job of this worker ------------------------------------------------------
 
     async def _ship_after(
         self,
@@ -216,103 +274,67 @@ class JournalCollector:
                 extra={"event": "journal_read_failed"},
             )
         try:
-            await self._ship(job_id, exit_code)
+            await self._ship_reported(job_id, exit_code)
         except Exception:  # an error of one journal must not leave a candidate alone
             logger.exception(
                 "ingesting the journal of an ended job failed",
                 extra={"event": "ended_job_ingestion_failed"},
             )
+            self._backlog.refused(job_id, exit_code)
         # `then` redispatches the interview, even if the journal stays on disk, because the
-        # candidate must not wait for an ingestion that can never succeed. The successor misses no
+        # candidate must not wait for an ingestion that may never succeed. The successor misses no
         # turn, because records are ingested in the order of their numbers: if the end of a job is
         # in the database, so are its turns. If the end is not in the database, the interview is
         # found only once its lease has expired, and the leader redispatches such an interview
-        # anyway.
+        # anyway. Turns that are ingested after that are stored as late.
         if then is not None:
-            try:
-                await then(job_id)
-            except DatabaseError as error:
-                logger.warning(
-                    "redispatching the interview of an ended job failed: %s",
-                    error,
-                    extra={"event": "ended_job_redispatch_failed"},
-                )
+            await self._redispatch(job_id, then)
 
-    async def _ship(self, job_id: str, exit_code: int | None) -> None:
-        path = self._settings.journal_dir / f"{job_id}.jsonl"
-        stays = False
-        self._waits(job_id)
+    async def _redispatch(self, job_id: str, then: Callable[[str], Awaitable[None]]) -> None:
         try:
-            if self._database is not None and path.exists():
-                stays = await self._ship_now(self._database, path, exit_code)
-        finally:
-            if not stays:
-                self._waiting.pop(job_id, None)
+            await then(job_id)
+        except DatabaseError as error:
+            logger.warning(
+                "redispatching the interview of an ended job failed: %s",
+                error,
+                extra={"event": "ended_job_redispatch_failed"},
+            )
+        except Exception:
+            logger.exception(
+                "redispatching the interview of an ended job failed",
+                extra={"event": "ended_job_redispatch_failed"},
+            )
 
-    def _waits(self, job_id: str) -> None:
-        """Count the job's journal as waiting for ingestion since the file was last written."""
-        with contextlib.suppress(OSError):
-            age_s = time.time() - (self._settings.journal_dir / f"{job_id}.jsonl").stat().st_mtime
-            self._waiting.setdefault(job_id, time.monotonic() - max(0.0, age_s))
+    async def _ship_reported(self, job_id: str, exit_code: int | None) -> None:
+        age_s = None
+        if self._database is not None:
+            age = partial(age_of, self._path(job_id))
+            age_s = await in_thread_within("journal-age", age, _AGE_WITHIN_S)
+        if self._database is None or age_s is None:  # the journal was in memory alone
+            self._backlog.gone(job_id)
+            return
+        self._backlog.wait(job_id, age_s)
+        await self._ship(self._database, job_id, exit_code)
 
-    async def _ship_now(self, database: Database, path: Path, exit_code: int | None) -> bool:
-        """Ingest a journal; retry after transient errors. Return True if the file must stay."""
+    # --- one journal ------------------------------------------------------------------------------
+
+    async def _ship(self, database: Database, job_id: str, exit_code: int | None) -> None:
+        """Ingest a journal, and wait for the database as long as it is unavailable."""
         await self._ready.wait()
-        killed_by = -exit_code if exit_code is not None and exit_code < 0 else None
-        delays = _RETRY.delays()
-        while True:
-            try:
-                await ingest_journal(database, path, exit_code=exit_code, signal=killed_by)
-            except DatabaseOperationFailed as error:
-                # A retry would fail again, and other journals are waiting.
-                logger.error(
-                    "the database refused a journal, which stays on disk: %s",
-                    error,
-                    extra={"event": "journal_refused"},
-                )
-                return True
-            except JournalError as error:
-                logger.error(
-                    "a journal cannot be ingested and stays on disk: %s",
-                    error,
-                    extra={"event": "journal_not_ingestible"},
-                )
-                return True
-            except (DatabaseError, SchemaDiffers) as error:
-                logger.warning(
-                    "journal ingestion failed and will be retried: %s",
-                    error,
-                    extra={"event": "journal_ingestion_failed"},
-                )
-            except OSError as error:
-                logger.error(
-                    "an ingested journal could not be moved away: %s",
-                    error.strerror,
-                    extra={"event": "journal_not_moved"},
-                )
-                return False
-            else:
-                return False
-            await asyncio.sleep(next(delays))
+        match await attempts(database, self._path(job_id), exit_code):
+            case Attempt.DONE:
+                self._backlog.gone(job_id)
+            case Attempt.NOT_MOVED:
+                self._backlog.refused(job_id, exit_code, ingested=True)
+            case Attempt.RUNNING:
+                self._backlog.running(job_id, exit_code)
+            case _:
+                self._backlog.refused(job_id, exit_code)
+
+    def _path(self, job_id: str) -> Path:
+        return self._settings.journal_dir / f"{job_id}.jsonl"
 
 
-def _remove_older(folder: Path, age_s: float) -> int:
-    """Remove journals that are older than `age_s` seconds; return the number of removed files."""
-    removed, now = 0, time.time()
-    for path in folder.glob("*.jsonl"):
-        with contextlib.suppress(OSError):  # another worker may have removed the file
-            if now - path.stat().st_mtime > age_s:
-                path.unlink()
-                removed += 1
-    return removed
-
-
-def _journals(folder: Path, but: set[str]) -> list[str]:
-    """Return up to `_AT_A_TIME` ids of jobs with a journal in `folder`, but no id from `but`."""
-    try:
-        with os.scandir(folder) as entries:
-            names = (entry.name for entry in entries if entry.name.endswith(".jsonl"))
-            jobs = (name.removesuffix(".jsonl") for name in names)
-            return list(itertools.islice((each for each in jobs if each not in but), _AT_A_TIME))
-    except OSError:
-        return []
+def _some(journals: Iterator[JournalFile]) -> list[JournalFile]:
+    """Return the next journals of a listing, at most `_AT_A_TIME`. Blocks on the disk."""
+    return list(itertools.islice(journals, _AT_A_TIME))

@@ -9,6 +9,7 @@ the journal keeps the turns.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import os
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from worker.aio.threads import in_thread
+from worker.journal.folder import FolderIdentity
 from worker.telemetry.worker_status import Cause
 
 logger = logging.getLogger(__name__)
@@ -90,6 +92,7 @@ class Readiness:
         probe_every_s: float = PROBE_EVERY_S,
     ) -> None:
         self._folder = folder
+        self._identity = FolderIdentity(folder)
         self._speech = speech
         self._on_change = on_change
         self._probe_every_s = probe_every_s
@@ -143,7 +146,11 @@ class Readiness:
 
     def _probe(self) -> Signs:
         hearing, speaking = self._speech()
-        return Signs(hearing=hearing, speaking=speaking, writing=write_probe(self._folder))
+        # A folder that has become another one is not written to, and not made anew.
+        writing = self._identity.problem() or write_probe(self._folder)
+        if writing is None:
+            self._identity.note()
+        return Signs(hearing=hearing, speaking=speaking, writing=writing)
 
     def _judge(self, signs: Signs) -> None:
         self._signs, reasons = signs, decide(signs)
@@ -165,7 +172,7 @@ class Readiness:
 
 
 def write_probe(folder: Path, size: int = _PROBE_BYTES) -> str | None:
-    """Write and sync a test file of `size` bytes in `folder`, as a job does with its journal.
+    """Lock, write and sync a test file of `size` bytes in `folder`, as a job does with its journal.
 
     Returns the problem, or None if the file could be written. Blocks while the disk does not
     respond.
@@ -175,6 +182,8 @@ def write_probe(folder: Path, size: int = _PROBE_BYTES) -> str | None:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
+            if (problem := _lock(descriptor)) is not None:
+                return f"cannot lock a file in {folder} ({problem})"
             _write_all(descriptor, bytes(size))
             os.fsync(descriptor)
         finally:
@@ -182,6 +191,17 @@ def write_probe(folder: Path, size: int = _PROBE_BYTES) -> str | None:
             probe.unlink(missing_ok=True)
     except OSError as error:
         return f"cannot write to {folder} ({error.strerror or type(error).__name__})"
+    return None
+
+
+def _lock(descriptor: int) -> str | None:
+    """Lock a file; return why that is not possible. Some network file systems have no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None  # locks work: a worker with this pid in another container holds this one
+    except OSError as error:
+        return error.strerror or type(error).__name__
     return None
 
 

@@ -12,9 +12,10 @@ import asyncio
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,9 @@ EVERY_S: Final = 0.5
 #: Maximum number of bytes read from one journal per poll. Between two polls a job writes about a
 #: hundredth of this number.
 _MOST_BYTES: Final = 1 << 20
+#: Maximum seconds to wait for the last records of an ended job. The ingestion of its journal and
+#: the redispatch of its interview wait for the follower, and must not wait for a disk that hangs.
+FINISH_WITHIN_S: Final = 2.0
 
 
 @dataclass
@@ -41,6 +45,12 @@ class _Followed:
     #: Time when the journal was last written or touched, in seconds since the epoch. 0 before the
     #: journal exists.
     alive_at: float = 0.0
+    #: Held while a thread reads the journal.
+    reading: threading.Lock = field(default_factory=threading.Lock)
+    #: True if the last poll could not read the journal, which is logged once.
+    unreadable: bool = False
+    #: True once the journal is no longer followed.
+    over: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,15 +82,25 @@ class JournalFollower:
         self._followed.setdefault(job_id, _Followed(self._folder / f"{job_id}.jsonl"))
 
     async def finish(self, job_id: str) -> None:
-        """Read the unread records of an ended job's journal, then close the journal."""
+        """Read the unread records of an ended job's journal, then close the journal.
+
+        Returns after `FINISH_WITHIN_S` at most. If the disk hangs, the unread records are left out.
+        """
         followed = self._followed.get(job_id)
         if followed is None:
             return
-        async with self._looking:
-            read_to = -1
-            while read_to != followed.read_to:
-                read_to = followed.read_to
-                await self._look({job_id: followed})
+        try:
+            async with asyncio.timeout(FINISH_WITHIN_S), self._looking:
+                read_to = -1
+                while read_to != followed.read_to:
+                    read_to = followed.read_to
+                    await self._look({job_id: followed})
+        except TimeoutError:
+            logger.error(
+                "the last records of an ended job could not be read in time",
+                extra={"event": "journal_end_not_read", "job_id": job_id},
+            )
+        finally:
             self._followed.pop(job_id, None)
             _close(followed)
 
@@ -104,7 +124,7 @@ class JournalFollower:
         if not followed:
             return
         try:
-            found = await in_thread("journals", lambda: [_read(*item) for item in followed.items()])
+            found = await in_thread("journals", lambda: _read_all(followed))
         except Exception:
             logger.exception(
                 "the journals of the running jobs could not be read",
@@ -122,11 +142,33 @@ class JournalFollower:
                 )
 
 
+def _read_all(followed: Mapping[str, _Followed]) -> list[News]:
+    news: list[News] = []
+    for job_id, each in followed.items():
+        try:
+            with each.reading:
+                if not each.over:
+                    news.append(_read(job_id, each))
+            each.unreadable = False
+        except Exception:  # one unreadable journal must not hide the other jobs
+            if not each.unreadable:
+                logger.exception(
+                    "the journal of a running job could not be read",
+                    extra={"event": "journal_unreadable", "job_id": job_id},
+                )
+            each.unreadable = True
+        if each.over:
+            _close(each)
+    return news
+
+
 def _read(job_id: str, followed: _Followed) -> News:
     """Read the complete lines written since the last poll; skip lines that are not records."""
     if followed.descriptor is None:
         try:
-            followed.descriptor = os.open(followed.path, os.O_RDONLY | os.O_CLOEXEC)
+            # O_NONBLOCK, because to open a FIFO would wait.
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+            followed.descriptor = os.open(followed.path, flags)
         except OSError:  # the journal does not exist yet; on a full disk it never will
             return News(job_id=job_id, records=(), alive_at=0.0)
     data = os.pread(followed.descriptor, _MOST_BYTES, followed.read_to)
@@ -142,7 +184,7 @@ def _read(job_id: str, followed: _Followed) -> News:
 def _record(line: bytes) -> Record | None:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):  # thousands of nested brackets
         return None
     if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
         return None
@@ -150,9 +192,15 @@ def _record(line: bytes) -> Record | None:
 
 
 def _close(followed: _Followed) -> None:
-    if followed.descriptor is not None:
-        os.close(followed.descriptor)
-        followed.descriptor = None
+    """Close the journal, unless a thread reads it. That thread closes the journal itself."""
+    followed.over = True
+    if followed.reading.acquire(blocking=False):
+        try:
+            if followed.descriptor is not None:
+                os.close(followed.descriptor)
+                followed.descriptor = None
+        finally:
+            followed.reading.release()
 
 
 def age_s(alive_at: float) -> float:

@@ -106,7 +106,7 @@ class FullJournal(MemoryJournal):
         super().__init__()
         self.full = False
 
-    def append(self, kind: str, t: float, **fields: Any) -> dict[str, Any]:
+    def append(self, kind: str, t: float, /, **fields: Any) -> dict[str, Any]:
         if self.full:
             raise JournalError("no space left on device")
         return super().append(kind, t, **fields)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import json
 import os
 import stat
@@ -255,18 +256,18 @@ def test_a_closed_journal_refuses_records_and_may_be_closed_twice(path: Path) ->
 async def test_a_commit_syncs_the_file_off_the_event_loop(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced: list[bool] = []
+    synced: list[int] = []
 
     def fsync(fd: int) -> None:
         with pytest.raises(RuntimeError):
             asyncio.get_running_loop()
-        synced.append(True)
+        synced.append(os.fstat(fd).st_ino)
 
     monkeypatch.setattr(os, "fsync", fsync)
     journal = FileJournal(path)
     await journal.commit()
     journal.close()
-    assert synced == [True]
+    assert len(synced) == 2  # the file and its folder
 
 
 async def test_a_commit_that_fails_is_reported(path: Path) -> None:
@@ -285,3 +286,16 @@ def test_reopening_a_deleted_journal_does_not_create_it(path: Path) -> None:
     journal = FileJournal(path, again=True)
     assert journal.append("step", 1.0, name="second")["seq"] == 1
     journal.close()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_reported_and_gets_no_empty_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def flock(_: int, __: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(JournalError, match="cannot lock the journal"):
+        FileJournal(path)
+    assert not path.exists()

@@ -72,11 +72,15 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
 
 def heart(jobs: Collection[str] = ("AJ_1",), **options: Any) -> Heartbeat:
     database: Any = object()
+
+    async def living() -> Collection[str]:
+        return jobs
+
     return Heartbeat(
         lambda: database,
         worker_id="a",
         scope=SCOPE,
-        jobs=lambda: jobs,
+        jobs=living,
         seats=lambda: 2,
         lease_s=LEASE_S,
         every_s=EVERY_S,

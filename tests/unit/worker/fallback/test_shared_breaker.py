@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from states import Condition, Status
 from tests.support.virtual.probed_chain import AWAY, KEY_REFUSED, Provider, a_chain, clock, names
 from tests.support.virtual.provider_fakes import Closable
+from worker.fallback import shared_breaker
 from worker.fallback.chain import ProviderChain
 from worker.fallback.shared_breaker import BreakerRecord, SharedBreaker
 
@@ -200,3 +202,32 @@ async def test_no_temporary_file_is_left_behind(tmp_path: Path) -> None:
     breaker.write("stt", "cloud", BreakerRecord(reason="Away", since=1.0, until=2.0))
 
     assert os.listdir(tmp_path / "providers") == ["stt-cloud.json"]
+
+
+async def test_a_disk_that_hangs_is_waited_for_once_and_the_last_record_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = BreakerRecord(reason="Away", since=clock(), until=clock() + 5)
+    breaker = SharedBreaker(tmp_path, clock=clock)
+    breaker.write("stt", "cloud", away)
+    assert breaker.read("stt", "cloud") == away
+    answers, stat, loops = threading.Event(), Path.stat, threading.current_thread()
+
+    def hang(path: Path, **options: Any) -> os.stat_result:
+        if path.suffix == ".json":
+            assert threading.current_thread() is not loops
+            answers.wait()
+        return stat(path, **options)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "stat", hang)
+        assert breaker.read("stt", "cloud") == away
+        disk.setattr(shared_breaker, "_DISK_WITHIN_S", 3600.0)
+        assert breaker.read("stt", "cloud") == away  # would take an hour if it waited
+        assert breaker.read("tts", "cloud") is None
+        recovered = BreakerRecord(reason="Recovered", since=clock())
+        breaker.write("stt", "cloud", recovered)
+        answers.set()
+        assert breaker._last is not None
+        breaker._last.result()
+        assert breaker.read("stt", "cloud") == recovered

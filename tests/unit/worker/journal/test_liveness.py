@@ -6,12 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from worker.journal.liveness import SILENT_S, is_alive
+from worker.journal import liveness as journal_liveness
+from worker.journal.liveness import SILENT_S, Liveness, is_alive
 
 
 @pytest.fixture
@@ -71,3 +74,46 @@ def test_an_ended_process_counts_as_alive_since_its_waiter_reports_the_end(journ
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     child.wait()
     assert is_alive(journal, child.pid)
+
+
+# --- all jobs of a worker -------------------------------------------------------------------------
+
+
+async def test_only_jobs_with_a_heartbeat_and_a_running_process_are_living(tmp_path: Path) -> None:
+    for job_id in ("AJ_1", "AJ_2", "AJ_3"):
+        (tmp_path / f"{job_id}.jsonl").touch()
+    untouched_for(tmp_path / "AJ_2.jsonl", SILENT_S + 0.1)
+    jobs = {"AJ_1": os.getpid(), "AJ_2": os.getpid(), "AJ_3": None, "AJ_none": None}
+    assert await Liveness(tmp_path).living(jobs) == ["AJ_1", "AJ_3", "AJ_none"]
+
+
+async def test_a_disk_that_hangs_blocks_no_renewal_and_the_last_heartbeats_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for job_id in ("AJ_1", "AJ_2", "AJ_3"):
+        (tmp_path / f"{job_id}.jsonl").touch()
+    untouched_for(tmp_path / "AJ_2.jsonl", SILENT_S + 0.1)
+    answers, loops = threading.Event(), threading.current_thread()
+    stat = Path.stat
+
+    def hang(path: Path, **options: Any) -> os.stat_result:
+        if path.suffix == ".jsonl":
+            assert threading.current_thread() is not loops
+            answers.wait()
+        return stat(path, **options)
+
+    liveness = Liveness(tmp_path)
+    answers.set()
+    monkeypatch.setattr(Path, "stat", hang)
+    jobs: dict[str, int | None] = dict.fromkeys(("AJ_1", "AJ_2", "AJ_3"))
+    liveness._heartbeats._within_s = liveness._processes._within_s = 60.0
+    assert await liveness.living(jobs) == ["AJ_1", "AJ_3"]
+
+    answers.clear()
+    liveness._heartbeats._within_s = 0.01
+    # The process of AJ_3 is stopped, which is not asked of the disk.
+    monkeypatch.setattr(journal_liveness, "_process_state", lambda pid: "T" if pid == 3 else "S")
+    jobs |= {"AJ_3": 3, "AJ_new": None}
+    for _ in range(3):
+        assert await liveness.living(jobs) == ["AJ_1", "AJ_new"]
+    answers.set()

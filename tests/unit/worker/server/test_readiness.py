@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import logging
 import os
 import threading
@@ -85,6 +86,48 @@ def test_the_probe_reports_the_disks_error_and_leaves_no_file(
         patch.setattr(os, call, refuse)
         assert write_probe(tmp_path) == f"cannot write to {tmp_path} ({says})"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+async def test_a_worker_whose_disk_has_no_locks_is_not_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def flock(_: int, __: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    looking = Readiness(tmp_path)
+    await looking.look()
+    (reason,) = looking.reasons()
+    assert reason.cause is Cause.CANNOT_WRITE
+    assert reason.message == f"cannot lock a file in {tmp_path} ({os.strerror(code)})"
+
+
+def test_the_probe_of_another_container_with_this_pid_is_no_problem(tmp_path: Path) -> None:
+    with (tmp_path / f".probe-{os.getpid()}").open("w") as probe:
+        fcntl.flock(probe, fcntl.LOCK_EX)
+        assert write_probe(tmp_path) is None
+
+
+async def test_a_worker_whose_volume_was_removed_is_not_ready_until_it_is_back(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "journals"
+    looking = Readiness(folder)
+    await looking.look()
+    assert looking.reasons() == ()
+    volume = folder.rename(tmp_path / "volume")
+    await looking.look()
+    assert [each.cause for each in looking.reasons()] == [Cause.CANNOT_WRITE]
+    assert not folder.exists(), "the probe does not make the folder anew"
+    folder.mkdir()  # the mount point below the volume
+    await looking.look()
+    assert "another folder or volume" in looking.reasons()[0].message
+    assert list(folder.iterdir()) == []
+    folder.rmdir()
+    volume.rename(folder)
+    await looking.look()
+    assert looking.reasons() == ()
 
 
 async def test_a_hung_disk_counts_as_not_writable_and_is_probed_once(
@@ -181,7 +224,7 @@ async def test_a_problem_is_reported_once_and_cleared_automatically(
     await looking.look()
     assert (looking.reasons(), told) == ((), 0)
 
-    folder.rmdir()
+    aside = folder.rename(tmp_path / "aside")
     folder.write_text("")
     for _ in range(3):
         await looking.look()
@@ -189,6 +232,7 @@ async def test_a_problem_is_reported_once_and_cleared_automatically(
     assert (reason.cause, told) == (Cause.CANNOT_WRITE, 1)
 
     folder.unlink()
+    aside.rename(folder)
     await looking.look()
     assert (looking.reasons(), told) == ((), 2)
     lines = [line.getMessage() for line in caplog.records]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,3 +128,61 @@ async def test_a_line_longer_than_a_poll_is_skipped(
     reader.follower.follow("AJ_1")
     await reader.follower.finish("AJ_1")
     assert reader.kinds == ["job"]
+
+
+async def test_a_line_nested_too_deeply_for_the_parser_is_skipped(
+    reader: Reader, tmp_path: Path
+) -> None:
+    for job_id in ("AJ_1", "AJ_2"):
+        reader.follower.follow(job_id)
+        write(tmp_path / f"{job_id}.jsonl", START[:1])
+    with (tmp_path / "AJ_1.jsonl").open("ab") as file:
+        file.write(b"[" * 100_000 + b"\n" + lines(START[1:2]))
+    await reader.look()
+    assert sorted(reader.kinds) == ["job", "job", "transition"]
+
+
+async def test_a_journal_that_cannot_be_read_does_not_hide_the_other_jobs(
+    reader: Reader, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "AJ_folder.jsonl").mkdir()
+    write(tmp_path / "AJ_1.jsonl", START)
+    for job_id in ("AJ_folder", "AJ_1"):
+        reader.follower.follow(job_id)
+    await reader.look()
+    assert len(reader.kinds) == len(START)
+    assert "the journal of a running job could not be read" in caplog.text
+    for job_id in ("AJ_folder", "AJ_1"):
+        await reader.follower.finish(job_id)
+
+
+async def test_a_disk_that_hangs_does_not_delay_the_end_of_a_job_for_ever(
+    reader: Reader,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for job_id in ("AJ_1", "AJ_2"):
+        reader.follower.follow(job_id)
+        write(tmp_path / f"{job_id}.jsonl", START[:1])
+    await reader.look()
+    asked, answers, pread = threading.Event(), threading.Event(), os.pread
+
+    def hang(descriptor: int, length: int, offset: int) -> bytes:
+        asked.set()
+        answers.wait()
+        return pread(descriptor, length, offset)
+
+    monkeypatch.setattr(os, "pread", hang)
+    polling = asyncio.create_task(reader.look())
+    await asyncio.to_thread(asked.wait)
+    with monkeypatch.context() as patch:
+        patch.setattr(journal_follower, "FINISH_WITHIN_S", 0.05)
+        await reader.follower.finish("AJ_1")
+    assert "could not be read in time" in caplog.text
+
+    answers.set()
+    await polling
+    await reader.follower.finish("AJ_2")
+    assert len(os.listdir("/proc/self/fd")) == before
