@@ -98,13 +98,14 @@ OPERATIONS = (
     "ship",
     "store_end",
     "take_lease",
+    "talk_seconds",
     "turns_of",
 )
 #: Names of the resources of an interview. `worker.interview.resources` declares the resources, but
 #: imports LiveKit, which takes seconds. The settings need the names without LiveKit, for example in
 #: a probe of a container. A test compares the names with those of `worker.interview.resources`.
 INTERVIEW_RESOURCES = ("vad", "turn_detector", "stt", "tts", "llm", "database", "orchestrator")
-#: The closing steps that run only if another job can take over the interview.
+#: The closing steps that run only for work that another job can continue.
 SUCCESSION_STEPS = (
     "look_for_successor",
     "finish_sentence",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from worker.interview.conversation.missed_onset import MissedOnset
@@ -13,6 +14,20 @@ if TYPE_CHECKING:
     from livekit.agents import AgentSession, llm
 
     from worker.interview.orchestrator_llm import OrchestratorLLM
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """The spoken answer at the moment at which the candidate's turn ended."""
+
+    #: Number of final transcripts in the answer.
+    pieces: int
+    #: Sequence number of the last journal record of these transcripts; None if there is none.
+    seq: int | None
+    #: True if the answer is incomplete, because an outage cut it off or its onset was missed.
+    cut: bool
+    #: How often the partial answer had been dropped before.
+    drops: int
 
 
 class Answers:
@@ -56,23 +71,31 @@ class Answers:
         self.half.stop()
         self.missed.stop()
 
-    async def spoken(self, message: llm.ChatMessage) -> None:
-        """Commit a turn that the candidate has spoken.
+    def heard(self) -> Heard:
+        """Return the spoken answer as it is now. Later transcripts belong to the next answer."""
+        cut = self.is_cut or self.missed.cut
+        half = self.half
+        return Heard(pieces=half.pieces, seq=half.seq, cut=cut, drops=half.drops)
+
+    def was_kept(self, heard: Heard) -> bool:
+        """Return whether `keep_half` has committed the answer since `heard` was returned."""
+        return heard.drops != self.half.drops
+
+    async def spoken(self, message: llm.ChatMessage, heard: Heard) -> None:
+        """Commit a turn that the candidate has spoken, of which `heard` was heard.
 
         Raises OrchestratorNotReady if the plan has not loaded.
         """
-        pieces, hearing = self.half.pieces, self.half.seq
         text, latency = (message.text_content or "").strip(), latency_of(message)
-        cut = self.is_cut or self.missed.cut
         await self._recorded()
         # Drop the transcripts only after the commit. If the session ends during the commit,
         # `keep_half` records the transcripts.
         try:
-            await self._take(text, latency, interrupted=cut, hearing=hearing)
+            await self._take(text, latency, interrupted=heard.cut, hearing=heard.seq)
         except Exception:
-            self._taken(pieces)
+            self._taken(heard)
             raise
-        self._taken(pieces)
+        self._taken(heard)
 
     async def typed(self, text: str) -> None:
         """Commit a turn that the candidate has typed. A typed turn is always complete.
@@ -100,6 +123,7 @@ class Answers:
         said = await self._book.answer(text, latency, interrupted=interrupted, hearing=hearing)
         self._orchestrator.commit(said)
 
-    def _taken(self, pieces: int) -> None:
-        self.half.taken(pieces)
+    def _taken(self, heard: Heard) -> None:
+        if not self.was_kept(heard):
+            self.half.taken(heard.pieces)
         self.missed.taken()
