@@ -22,6 +22,7 @@ from worker.store.orphans import (
     give_back_dispatch,
     note_dispatch,
 )
+from worker.store.talk_time import talk_seconds
 from worker.store.turns import turn_as_data
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ class OrphanStore(Protocol):
         """Return the interview's turns so far, for the metadata of the dispatch."""
         ...
 
+    async def spent_s(self, interview_id: str) -> float:
+        """Return the seconds that the jobs so far have used of the interview's time limit."""
+        ...
+
     async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
         """Store the id that LiveKit gave to the dispatch that was sent for a fencing token."""
         ...
@@ -73,7 +78,9 @@ class Rooms(Protocol):
         """Remove a participant from the room, if present."""
         ...
 
-    async def send(self, found: OrphanedInterview, *, turns: list[dict[str, Any]]) -> str:
+    async def send(
+        self, found: OrphanedInterview, *, turns: list[dict[str, Any]], spent_s: float | None
+    ) -> str:
         """Dispatch an interviewer; return the id of the dispatch."""
         ...
 
@@ -107,6 +114,10 @@ class DatabaseOrphanStore:
         """Call `turns_of`; return the turns as JSON data."""
         return [turn_as_data(turn) for turn in await turns_of(self._database, interview_id)]
 
+    async def spent_s(self, interview_id: str) -> float:
+        """Call `talk_seconds`."""
+        return await talk_seconds(self._database, interview_id)
+
     async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
         """Call `note_dispatch`."""
         await note_dispatch(self._database, interview_id, token=token, dispatch_id=dispatch_id)
@@ -135,13 +146,19 @@ class LiveKitRooms:
         """Call `LiveKitClient.remove_participant`."""
         await self._client.remove_participant(room=room, identity=identity)
 
-    async def send(self, found: OrphanedInterview, *, turns: list[dict[str, Any]]) -> str:
-        """Dispatch with the plan's snapshot, the previous job and the turns as metadata."""
+    async def send(
+        self, found: OrphanedInterview, *, turns: list[dict[str, Any]], spent_s: float | None
+    ) -> str:
+        """Dispatch with the plan's snapshot, the previous job, its turns and time as metadata."""
         return await self._client.dispatch(
             agent_name=self._agent_name,
             room=found.interview.room,
             metadata=metadata_after(
-                found.interview, job_id=found.last_job, why=found.why, turns=turns
+                found.interview,
+                job_id=found.last_job,
+                why=found.why,
+                turns=turns,
+                spent_s=spent_s,
             ),
         )
 
@@ -238,14 +255,21 @@ class Redispatcher:
             return False
         interview_id = found.interview.interview_id
         try:
-            dispatch_id = await self._send(found, token, await _turns(ledger, found))
+            turns, spent_s = await asyncio.gather(_turns(ledger, found), _spent_s(ledger, found))
+            dispatch_id = await self._send(found, token, turns, spent_s)
         except LiveKitError:
             await ledger.give_back(found, token)
             raise
         await ledger.note(interview_id, token, dispatch_id)
         return True
 
-    async def _send(self, found: OrphanedInterview, token: int, turns: list[dict[str, Any]]) -> str:
+    async def _send(
+        self,
+        found: OrphanedInterview,
+        token: int,
+        turns: list[dict[str, Any]],
+        spent_s: float | None,
+    ) -> str:
         interview = found.interview
         if found.last_job is not None:
             # LiveKit keeps a dead participant for about 20 s, and a stopped process may resume.
@@ -257,7 +281,7 @@ class Redispatcher:
                     error,
                     extra={"event": "dead_interviewer_not_removed"},
                 )
-        dispatch_id = await self._livekit.send(found, turns=turns)
+        dispatch_id = await self._livekit.send(found, turns=turns, spent_s=spent_s)
         self._on_sent(found.why)
         logger.warning(
             "an interviewer was redispatched",
@@ -288,3 +312,10 @@ async def _turns(ledger: OrphanStore, found: OrphanedInterview) -> list[dict[str
         return await ledger.turns(found.interview.interview_id)
     except DatabaseError:
         return []  # the new interviewer reads the turns from the database
+
+
+async def _spent_s(ledger: OrphanStore, found: OrphanedInterview) -> float | None:
+    try:
+        return await ledger.spent_s(found.interview.interview_id)
+    except DatabaseError:
+        return None  # the new interviewer reads the time from the database

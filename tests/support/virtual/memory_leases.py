@@ -39,6 +39,8 @@ class MemoryLeases:
     #: The tokens of all claimed dispatches.
     claims: list[int] = field(default_factory=list)
     dispatches: list[str] = field(default_factory=list)
+    #: Seconds that the jobs so far have used of the time limit.
+    used_s: float = 61.5
 
     def _ask(self) -> None:
         if self.away:
@@ -126,6 +128,10 @@ class MemoryLeases:
         self._ask()
         return [{"speaker": "candidate", "text": "The half of it."}]
 
+    async def spent_s(self, interview_id: str) -> float:
+        self._ask()
+        return self.used_s
+
     async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
         self._ask()
         self.dispatches.append(dispatch_id)
@@ -140,6 +146,8 @@ class MemoryRooms:
         self.broken: set[str] = set()
         #: The turns that each dispatch carried.
         self.sent_with: list[list[dict[str, Any]]] = []
+        #: The time of earlier jobs that each dispatch told.
+        self.spent_s: list[float | None] = []
 
     def _try(self, what: str) -> None:
         if what in self.broken:
@@ -153,8 +161,11 @@ class MemoryRooms:
         self._try("remove")
         self.did.append(f"remove {identity}")
 
-    async def send(self, found: OrphanedInterview, *, turns: list[dict[str, Any]]) -> str:
+    async def send(
+        self, found: OrphanedInterview, *, turns: list[dict[str, Any]], spent_s: float | None
+    ) -> str:
         self._try("send")
         self.sent_with.append(turns)
+        self.spent_s.append(spent_s)
         self.did.append(f"send after {found.last_job}: {found.why}")
         return f"AD_{len(self.did)}"

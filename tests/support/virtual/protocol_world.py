@@ -162,6 +162,9 @@ class _Ledger:
         await self._process.turn()
         return []
 
+    async def spent_s(self, interview_id: str) -> float:
+        return 0.0
+
     async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
         await self._process.turn()
         await self._leases.note(interview_id, token, dispatch_id)
