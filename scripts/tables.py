@@ -77,12 +77,19 @@ def states_table() -> str:
         (
             f"`{state}`",
             meanings[state.name],
-            f"{state.budget.seconds:g} s" if state.budget else "none",
+            _limit(state),
             state.phase.name.lower(),
         )
         for state in State
     )
     return table(("state", "meaning", "time limit", "phase"), rows)
+
+
+def _limit(state: State) -> str:
+    if state.budget is None:
+        return "none"
+    only = ", while its clock runs" if state.budget.pausable else ""
+    return f"{state.budget.seconds:g} s{only}"
 
 
 def outcomes_table() -> str:

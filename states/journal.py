@@ -12,6 +12,9 @@ job         the header, always with seq 0: job_id, room, worker_id, pid, budgets
             also faults (set by INTERVIEW_FAULTS) and ends (declared by the application), if any
 transition  from, event, to, outcome, reason
 internal    state, event: an event that changed no state
+clock       state, event: whether time counts for the limit of RUNNING: clock_stopped while the
+            candidate is absent or hears nothing, then clock_resumed; or state, earlier_s: the
+            seconds of that limit that earlier jobs of the interview have used
 lease       token: the fencing token of the lease that the job has taken
 condition   resource, status, reason, message, required, since
 step        name, ok, reason, elapsed_ms, attempts: a timed step of start-up or shutdown, which
@@ -23,7 +26,7 @@ turn        speaker, question_id, role, text, generated, heard, interrupted, lat
 hearing     final, interim, question_id: a part of an unfinished answer; `final` has the words that
             became final since the previous hearing record, `interim` the words that are not final
 fault       where, error: an error that the job survived; some errors have further fields: seconds,
-            rung, silent_s, away_s, call, stalled_s, said, lines
+            rung, silent_s, away_s, call, stalled_s, said, lines, messages
 exit        exit_code, signal: written by the worker after the job's process has exited; also
             missing, the number of records that the journal lacks, if it has a gap
 """

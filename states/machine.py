@@ -18,12 +18,12 @@ from typing import Any
 
 from states._dispatch import Dispatcher
 from states.conditions import Condition, Conditions
-from states.deadline import Deadline
+from states.deadline import StateDeadline
 from states.ends import End, EndUnknown, check_ends, ends_as_data
 from states.journal import Journal, MemoryJournal
 from states.outcomes import EndReason, Outcome
 from states.phases import Phase
-from states.table import BUDGETS, HURRIED_CLOSING_S, Edge, Event, State, allowed
+from states.table import BUDGETS, CLOCK_EVENTS, HURRIED_CLOSING_S, Edge, Event, State, allowed
 from states.transition import IllegalTransition, LifecycleStopped, Transition
 
 logger = logging.getLogger(__name__)
@@ -76,13 +76,12 @@ class Lifecycle:
         self.outcome: Outcome | None = None
         self.reason: EndReason | None = None
         self.header = dict(header or {})
-        self._hurried_closing_s = hurried_closing_s
         self._received_at = received_at
         self._listeners: list[Listener] = []
         self._mailbox: asyncio.Queue[_Letter] = asyncio.Queue()
         self._dispatcher = Dispatcher()
         self._epoch = 0
-        self._deadline = Deadline(self._budget_spent)
+        self._deadline = StateDeadline(self.budgets, hurried_closing_s, self._budget_spent)
         self._owner: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._stopped = False
@@ -102,7 +101,10 @@ class Lifecycle:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds left of the current state's budget; None for a state without a budget."""
+        """Seconds left of the current state's budget; None for a state without a budget.
+
+        While the clock of a pausable budget is stopped, the value stays the same.
+        """
         return self._deadline.remaining
 
     async def reached(self, *places: State | Phase) -> State:
@@ -149,7 +151,7 @@ class Lifecycle:
         entry = Transition(source=None, event=None, target=self.state, t=self.t)
         self._record(entry)
         self.transitions.append(entry)
-        self._deadline.begin(self.budgets.get(self.state))
+        self._deadline.enter(self.state)
         self._owner = asyncio.create_task(self._own(), name="lifecycle-owner")
 
     async def stop(self) -> None:
@@ -213,6 +215,18 @@ class Lifecycle:
             raise LifecycleStopped(letter.event)
         self._mailbox.put_nowait(letter)
 
+    def carry_over(self, seconds: float) -> None:
+        """Count `seconds` that earlier jobs of the same work have used of the pausable budget.
+
+        The call may come before the state with that budget or in it. Of several calls the largest
+        value counts. A budget that is used up ends the state at once. Raises JournalError if the
+        journal cannot be written, which changes nothing.
+        """
+        if not seconds > self._deadline.earlier_s:
+            return
+        self.journal.append("clock", self.t, state=self.state.value, earlier_s=round(seconds, 3))
+        self._deadline.carry_over(self.state, seconds)
+
     # --- processing of events by the owner task ---------------------------------------------------
 
     async def _own(self) -> None:
@@ -274,16 +288,18 @@ class Lifecycle:
             self.outcome, self.reason = edge.outcome, edge.reason
         if edge.target is not None:
             self._epoch += 1
-            if transition.source in edge.target.deadline_group:
-                self._deadline.keep()
-            else:
-                self._deadline.begin(self.budgets.get(edge.target))
-        if edge.hurries:
-            self._deadline.shorten(self._hurried_closing_s)
+        self._deadline.follow(edge)
         self._changed.set()
         self._changed = asyncio.Event()
 
     def _record(self, transition: Transition) -> None:
+        if transition.event in CLOCK_EVENTS:
+            # A kind of its own: an earlier version ignores an unknown kind, and refuses a record of
+            # the kind `internal` with an unknown event.
+            self.journal.append(
+                "clock", transition.t, state=transition.target.value, event=transition.event
+            )
+            return
         if transition.internal:
             self.journal.append(
                 "internal", transition.t, state=transition.target.value, event=transition.event

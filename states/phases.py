@@ -1,9 +1,9 @@
-"""The types of two columns of the state table: a state's phase, and its time limit."""
+"""The types of the columns of the state table: phase, time limit, and the clock of a limit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum, auto
+from enum import IntEnum, StrEnum, auto
 
 
 class Phase(IntEnum):
@@ -23,6 +23,15 @@ class Phase(IntEnum):
     OVER = auto()
 
 
+class Clock(StrEnum):
+    """Whether time counts for a pausable budget. The clock runs when such a state is entered."""
+
+    #: Time does not count. The rest of the budget stays as it is.
+    STOPPED = "stopped"
+    #: Time counts.
+    RUNNING = "running"
+
+
 @dataclass(frozen=True, eq=False)
 class Budget:
     """A time limit of one state, or of several states that share one deadline.
@@ -38,3 +47,6 @@ class Budget:
     purpose: str
     #: The highest allowed value of INTERVIEW_BUDGET_<STATE>_S, in seconds.
     most_s: float = 86_400
+    #: True if the limit counts only while its clock runs (see `Clock`), and if the seconds that
+    #: earlier jobs of the same work have counted belong to it (`Lifecycle.carry_over`).
+    pausable: bool = False

@@ -109,7 +109,7 @@ class RecordReader:
             self.header = _header(record)
         elif kind == "transition":
             self.transitions.append(transition_from(record))
-        elif kind == "internal":
+        elif kind == "internal" or (kind == "clock" and record.get("event") is not None):
             state, event = State(record["state"]), Event(record["event"])
             self.internals.append(
                 Transition(source=state, event=event, target=state, t=float(record["t"]))

@@ -13,12 +13,17 @@ from enum import StrEnum
 
 from states.conditions import Conditions
 from states.outcomes import EndReason, Outcome, Reason
-from states.phases import Budget, Phase
+from states.phases import Budget, Clock, Phase
 
 _START = Budget(10.0, "starting the session")
 # `most_s` is 14, because livekit-agents cancels an entrypoint 15 s after the job's shutdown began
 # (ipc/job_proc_lazy_main.py).
 _CLOSING = Budget(12.0, "closing message, last records, cleanup", most_s=14)
+_INTERVIEW = Budget(
+    3600.0,
+    "the longest allowed interview: the seconds with the candidate present, over all of its jobs",
+    pausable=True,
+)
 
 #: Values of the column `may_speak`.
 _SPEAKS, _SILENT = True, False
@@ -63,7 +68,7 @@ class State(StrEnum):
     #: All required resources are loaded, but an optional one is missing; the session is starting.
     DEGRADED = "DEGRADED", Phase.STARTING, _START, _SPEAKS
     #: The session runs. `Lifecycle.conditions` tells which resources are missing.
-    RUNNING = "RUNNING", Phase.SESSION, Budget(3600.0, "the longest allowed interview"), _SPEAKS
+    RUNNING = "RUNNING", Phase.SESSION, _INTERVIEW, _SPEAKS
     #: The job runs its closing steps. It cannot return to an earlier state.
     CLOSING = "CLOSING", Phase.CLOSING, _CLOSING, _SILENT
     #: The job is over and has an outcome and a reason.
@@ -85,6 +90,9 @@ DEADLINE_GROUPS = tuple(
 )
 #: The states that share their deadline with another state.
 SHARED_DEADLINE = frozenset(state for group in DEADLINE_GROUPS for state in group)
+
+#: The states whose budget is pausable.
+PAUSABLE = tuple(state for state in BUDGETS if state.budget is not None and state.budget.pausable)
 
 #: Maximum time in seconds that CLOSING may take after SHUTDOWN_REQUESTED or WORKER_LOST. Another
 #: such event does not extend this time. The longest closing message takes 4.6 s.
@@ -141,10 +149,21 @@ class Event(StrEnum):
     ROOM_DELETED = "room_deleted"
     LEASE_LOST = "lease_lost"
     HANDOVER_REQUESTED = "handover_requested"
+    #: The candidate is absent or hears nothing: time does not count for a pausable budget.
+    CLOCK_STOPPED = "clock_stopped"
+    #: The candidate is present and hears the agent again: time counts again.
+    CLOCK_RESUMED = "clock_resumed"
     JOB_CRASHED = "job_crashed"
     CLOSED = "closed"
     #: The time budget of the current state ran out. The event is processed like any other event.
     BUDGET_SPENT = "budget_spent"
+
+
+#: The events that stop the clock of a pausable budget and let it run again.
+CLOCK_EVENTS: Mapping[Event, Clock] = {
+    Event.CLOCK_STOPPED: Clock.STOPPED,
+    Event.CLOCK_RESUMED: Clock.RUNNING,
+}
 
 
 Guard = Callable[[Conditions], bool]
@@ -186,6 +205,9 @@ class Edge:
     reason: EndReason | None = field(default=None, kw_only=True)
     #: True if this edge shortens the remaining time of CLOSING to at most `HURRIED_CLOSING_S`.
     hurries: bool = field(default=False, kw_only=True)
+    #: What the clock of a pausable budget does from this edge on; None if the edge does not change
+    #: it.
+    clock: Clock | None = field(default=None, kw_only=True)
 
     @property
     def is_timeout(self) -> bool:
@@ -301,6 +323,12 @@ EDGES: tuple[Edge, ...] = (
     Edge(_S.READY, _E.RESOURCE_RECOVERED),
     Edge(_S.RUNNING, _E.RESOURCE_LOST),
     Edge(_S.RUNNING, _E.RESOURCE_RECOVERED),
+    # Internal edges: the clock of a pausable budget is stopped, and runs again.
+    *(
+        Edge(state, event, clock=clock)
+        for state in PAUSABLE
+        for event, clock in CLOCK_EVENTS.items()
+    ),
     # Internal edges: events that arrive during CLOSING are only recorded, except that the events of
     # `_HURRYING` also shorten the remaining time.
     *(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from states.phases import Clock
 from states.render.view import Arrow, Box, View
 from states.render.words import guard_name, seconds, spent
-from states.table import HURRIED_CLOSING_S, State
+from states.table import HURRIED_CLOSING_S, Edge, State
 
 #: Names of the junctions, which are the nodes at which the common arrows of several states start:
 #: `LIVE` for all states before CLOSING, `SHARED` for the first group of states that share a
 #: deadline. The junctions of further such groups are `either_2`, `either_3` and so on.
 LIVE, SHARED = "any_state", "either"
+
+_CLOCK = {Clock.STOPPED: "pauses the budget", Clock.RUNNING: "resumes the budget"}
 
 
 def junctions(view: View) -> dict[str, str]:
@@ -53,10 +56,16 @@ def internal_events(box: Box) -> Iterator[str]:
             continue
         guard = f" [{guard_name(internal.edge)}]" if internal.edge.guard else ""
         times = f" ×{internal.count}" if internal.count else ""  # noqa: RUF001  # sign intended
-        hurry = f" (leaves {seconds(HURRIED_CLOSING_S)})" if internal.edge.hurries else ""
-        yield f"{internal.edge.event}{guard}{times}{hurry}"
+        yield f"{internal.edge.event}{guard}{times}{_effect(internal.edge)}"
     if box.records_the_rest:
         yield "any other event"
+
+
+def _effect(edge: Edge) -> str:
+    """Return what an internal edge does to the time limit of its state; empty if nothing."""
+    if edge.hurries:
+        return f" (leaves {seconds(HURRIED_CLOSING_S)})"
+    return f" ({_CLOCK[edge.clock]})" if edge.clock is not None else ""
 
 
 def records_line(box: Box) -> str:

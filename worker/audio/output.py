@@ -16,7 +16,13 @@ from worker.audio.segment import Playout, Segment
 from worker.audio.sinks import RtcSink, Sink
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from worker.audio.clip import Clip
+
+
+def _ignore() -> None:
+    """Do nothing: the default of `MixedAudioOutput.on_held`."""
 
 
 class MixedAudioOutput(io.AudioOutput):
@@ -62,6 +68,8 @@ class MixedAudioOutput(io.AudioOutput):
         self._silent = False
         self._closed = False
         self._publishing = asyncio.Lock()
+        #: Called after each `hold` and `release`.
+        self.on_held: Callable[[], None] = _ignore
 
     @property
     def sink(self) -> Sink:
@@ -132,10 +140,17 @@ class MixedAudioOutput(io.AudioOutput):
         clips. Unlike `silence`, `hold` loses no audio.
         """
         self._feeder.hold()
+        self.on_held()
 
     def release(self) -> None:
         """Continue all output at the position at which `hold` stopped it."""
         self._feeder.release()
+        self.on_held()
+
+    @property
+    def held(self) -> bool:
+        """True from `hold` until `release`."""
+        return self._feeder.held
 
     # Clips.
 

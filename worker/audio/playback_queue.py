@@ -220,6 +220,11 @@ class PlaybackQueue:
         self._paused = False
         self.wake()
 
+    @property
+    def held(self) -> bool:
+        """True from `hold` until `release`."""
+        return self._held
+
     def hold(self) -> None:
         """Stop all output at its current position, because the candidate cannot hear it now."""
         self._held = True

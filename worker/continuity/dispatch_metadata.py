@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from worker.store.interviews import InterviewIdInvalid, check_interview_id
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 #: unless `limits.max_metadata_size` in the server's configuration is lower. The server refuses
 #: metadata that is one byte longer (measured).
 MAX_METADATA_BYTES = 512 * 1024
+#: Limit of the time that earlier jobs may have used, in seconds. No interview lasts a year.
+_MOST_SPENT_S: Final = 365 * 86_400.0
 
 
 def dispatch_metadata(interview: Interview, **more: Any) -> str:
@@ -24,14 +26,23 @@ def dispatch_metadata(interview: Interview, **more: Any) -> str:
 
 
 def metadata_after(
-    interview: Interview, *, job_id: str | None, why: str, turns: Sequence[Mapping[str, Any]]
+    interview: Interview,
+    *,
+    job_id: str | None,
+    why: str,
+    turns: Sequence[Mapping[str, Any]],
+    spent_s: float | None = None,
 ) -> str:
     """Encode metadata for an interviewer that follows another job.
 
     The turns so far are included if the size allows. With the turns in the metadata, the new
     interviewer continues at the right question even if its database is unavailable.
+    `spent_s` is the seconds that earlier jobs have used of the interview's time limit; None if they
+    are not known.
     """
-    follows = {"job_id": job_id, "why": why}
+    follows: dict[str, Any] = {"job_id": job_id, "why": why}
+    if spent_s is not None:
+        follows["spent_s"] = round(spent_s, 3)
     whole = _with_plan(interview, follows=follows | {"turns": turns})
     return whole if _fits(whole) else dispatch_metadata(interview, follows=follows)
 
@@ -80,6 +91,16 @@ def read_turns(metadata: str) -> list[Any]:
     follows = json.loads(metadata).get("follows")
     turns = follows.get("turns") if isinstance(follows, dict) else None
     return turns if isinstance(turns, list) else []
+
+
+def read_spent_s(metadata: str) -> float:
+    """Return the seconds that earlier jobs have used of the time limit; 0 if that is not told."""
+    follows = json.loads(metadata).get("follows")
+    spent_s = follows.get("spent_s") if isinstance(follows, dict) else None
+    if isinstance(spent_s, bool) or not isinstance(spent_s, int | float):
+        return 0.0
+    # JSON has integers that no float can hold, and Python reads NaN and Infinity.
+    return float(spent_s) if 0 <= spent_s < _MOST_SPENT_S else 0.0
 
 
 def read_follows(metadata: str) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from worker.store.claims import (
@@ -12,6 +13,7 @@ from worker.store.claims import (
 )
 from worker.store.interviews import turns_of_all
 from worker.store.orphans import Limits, find_orphaned, record_looks
+from worker.store.talk_time import talk_seconds
 from worker.store.turns import turn_as_data
 
 if TYPE_CHECKING:
@@ -43,6 +45,10 @@ class OrphanStore(Protocol):
 
     async def turns(self, interview_ids: Sequence[str]) -> Mapping[str, list[dict[str, Any]]]:
         """Return the turns of interviews so far, for the metadata of the dispatches."""
+        ...
+
+    async def spent_s(self, interview_ids: Sequence[str]) -> Mapping[str, float]:
+        """Return the seconds that the jobs so far have used of each interview's time limit."""
         ...
 
     async def note(self, sent: Mapping[str, tuple[int, str]]) -> None:
@@ -91,6 +97,13 @@ class DatabaseOrphanStore:
         """Call `turns_of_all`; return the turns as JSON data."""
         found = await turns_of_all(self._database, interview_ids)
         return {which: [turn_as_data(turn) for turn in turns] for which, turns in found.items()}
+
+    async def spent_s(self, interview_ids: Sequence[str]) -> Mapping[str, float]:
+        """Call `talk_seconds` for each interview."""
+        found = await asyncio.gather(
+            *(talk_seconds(self._database, interview_id) for interview_id in interview_ids)
+        )
+        return dict(zip(interview_ids, found, strict=True))
 
     async def note(self, sent: Mapping[str, tuple[int, str]]) -> None:
         """Call `note_dispatches`."""

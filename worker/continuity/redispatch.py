@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from states import Reason
@@ -169,9 +170,9 @@ class Redispatcher:
         self, ledger: OrphanStore, found: Sequence[OrphanedInterview], claimed: Mapping[str, int]
     ) -> int:
         try:
-            turns = await _turns(ledger, found)
+            told = await _told(ledger, [each.interview.interview_id for each in found])
             sent = await asyncio.gather(
-                *(self._send(each, claimed[each.interview.interview_id], turns) for each in found)
+                *(self._send(each, claimed[each.interview.interview_id], told) for each in found)
             )
         except asyncio.CancelledError:
             self._undo_later(ledger, found, claimed)
@@ -187,9 +188,7 @@ class Redispatcher:
         await ledger.note(dispatches)
         return len(dispatches)
 
-    async def _send(
-        self, found: OrphanedInterview, token: int, turns: Mapping[str, list[dict[str, Any]]]
-    ) -> str | None:
+    async def _send(self, found: OrphanedInterview, token: int, told: _Told) -> str | None:
         """Remove the last interviewer, and dispatch a new one; return the dispatch's id.
 
         Return None if LiveKit fails.
@@ -207,7 +206,9 @@ class Redispatcher:
                 )
         try:
             dispatch_id = await self._livekit.send(
-                found, turns=turns.get(interview.interview_id, [])
+                found,
+                turns=told.turns.get(interview.interview_id, []),
+                spent_s=told.spent_s.get(interview.interview_id),
             )
         except LiveKitError as error:
             _warn(error)
@@ -260,10 +261,22 @@ def _warn(error: object) -> None:
     )
 
 
-async def _turns(
-    ledger: OrphanStore, found: Sequence[OrphanedInterview]
-) -> Mapping[str, list[dict[str, Any]]]:
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """What the dispatches tell the new interviewers, by interview id.
+
+    A new interviewer reads what is missing from the database.
+    """
+
+    turns: Mapping[str, list[dict[str, Any]]]
+    spent_s: Mapping[str, float]
+
+
+async def _told(ledger: OrphanStore, interview_ids: Sequence[str]) -> _Told:
     try:
-        return await ledger.turns([each.interview.interview_id for each in found])
+        turns, spent_s = await asyncio.gather(
+            ledger.turns(interview_ids), ledger.spent_s(interview_ids)
+        )
     except DatabaseError:
-        return {}  # the new interviewers read the turns from the database
+        return _Told(turns={}, spent_s={})
+    return _Told(turns=turns, spent_s=spent_s)

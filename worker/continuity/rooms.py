@@ -42,7 +42,9 @@ class Rooms(Protocol):
         """Remove a participant from the room, if present."""
         ...
 
-    async def send(self, found: OrphanedInterview, *, turns: list[dict[str, Any]]) -> str:
+    async def send(
+        self, found: OrphanedInterview, *, turns: list[dict[str, Any]], spent_s: float | None
+    ) -> str:
         """Dispatch an interviewer; return the id of the dispatch."""
         ...
 
@@ -95,14 +97,18 @@ class LiveKitRooms:
         """Call `remove_participant`."""
         await self._urgently(lambda: self._livekit.remove_participant(room=room, identity=identity))
 
-    async def send(self, found: OrphanedInterview, *, turns: list[dict[str, Any]]) -> str:
-        """Dispatch with the plan's snapshot, the previous job and the turns as metadata.
+    async def send(
+        self, found: OrphanedInterview, *, turns: list[dict[str, Any]], spent_s: float | None
+    ) -> str:
+        """Dispatch with the plan's snapshot, the previous job, its turns and time as metadata.
 
         A dispatch that no worker took is deleted first, because LiveKit would keep it, with its
         metadata, as long as the room exists.
         """
         interview = found.interview
-        metadata = metadata_after(interview, job_id=found.last_job, why=found.why, turns=turns)
+        metadata = metadata_after(
+            interview, job_id=found.last_job, why=found.why, turns=turns, spent_s=spent_s
+        )
         if found.why == NOT_TAKEN and (old := interview.dispatch_id) is not None:
             try:
                 await self._urgently(lambda: self._livekit.delete_dispatch(interview.room, old))

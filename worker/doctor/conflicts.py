@@ -41,8 +41,6 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
         yield _more_than(settings, "hurried_closing_s", "budget_closing_s")
     if settings.candidate_silence_s >= settings.budget_running_s:
         yield _more_than(settings, "candidate_silence_s", "budget_running_s")
-    if settings.candidate_join_s >= settings.budget_running_s:
-        yield _more_than(settings, "candidate_join_s", "budget_running_s")
     if settings.idle_processes > settings.slots:
         yield (
             f"{settings.idle_processes} warm processes for {settings.slots} slots",

@@ -101,6 +101,7 @@ OPERATIONS = (
     "ship",
     "store_end",
     "take_lease",
+    "talk_seconds",
     "turns_of",
 )
 #: Names of earlier versions for operations that are now part of another operation. They are still
@@ -113,7 +114,7 @@ RENAMED_OPERATIONS = {
 #: imports LiveKit, which takes seconds. The settings need the names without LiveKit, for example in
 #: a probe of a container. A test compares the names with those of `worker.interview.resources`.
 INTERVIEW_RESOURCES = ("vad", "turn_detector", "stt", "tts", "llm", "database", "orchestrator")
-#: The closing steps that run only if another job can take over the interview.
+#: The closing steps that run only for work that another job can continue.
 SUCCESSION_STEPS = (
     "look_for_successor",
     "finish_sentence",

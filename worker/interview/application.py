@@ -19,6 +19,7 @@ from worker.continuity.dispatch_metadata import (
     MetadataInvalid,
     read_follows,
     read_metadata,
+    read_spent_s,
     read_turns,
 )
 from worker.continuity.handover import InterviewHandover
@@ -35,6 +36,7 @@ from worker.interview.recovery.turn_detection import take_turn_detector, take_va
 from worker.interview.resources import interview_resources
 from worker.interview.session import session_of
 from worker.interview.spoken_lines import prepare_plan
+from worker.interview.time_limit import InterviewTime
 from worker.interview.turn_codec import from_json
 from worker.job.application import Application, Dispatch, declared_in
 from worker.resources.bootstrap import AgentResources
@@ -103,6 +105,7 @@ class InterviewApplication(Application):
         self._orchestrator: OrchestratorLLM | None = None
         self._follows: Mapping[str, str] = {}
         self._lease: JobLease | None = None
+        self._time_limit: InterviewTime | None = None
         self._succession: InterviewHandover | None = None
         self._database: Database | None = None
         self._job: JobHandle | None = None
@@ -127,6 +130,9 @@ class InterviewApplication(Application):
             )
             self._succession = InterviewHandover(
                 settings, interview_id=interview_id, job_id=dispatch.job_id, lease=self._lease
+            )
+            self._time_limit = InterviewTime(
+                interview_id, job_id=dispatch.job_id, told_s=read_spent_s(dispatch.metadata)
             )
 
     @property
@@ -179,7 +185,19 @@ class InterviewApplication(Application):
         if database is not None and not await self._lease.take(database) and self._has_snapshot:
             database = None
         await self._orchestrator.init(database)
+        await self._read_time(database)
         return self._orchestrator
+
+    async def _read_time(self, database: Database | None) -> None:
+        """Read how much time earlier jobs used, if there is a sign of any."""
+        told = self._orchestrator is not None and bool(self._orchestrator.turns)
+        if database is not None and self._time_limit is not None and (told or self._is_successor):
+            await self._time_limit.read(database)
+
+    @property
+    def _is_successor(self) -> bool:
+        """True if this job was dispatched to follow another job."""
+        return "follows_job" in self._follows
 
     def start_session(
         self, job: JobHandle, held: AgentResources
@@ -189,6 +207,8 @@ class InterviewApplication(Application):
         assert isinstance(orchestrator, OrchestratorLLM)  # noqa: S101  # a required resource
         job.transport.expect(orchestrator.candidate_identity)
         self._job = job
+        if self._time_limit is not None:
+            self._time_limit.carry_over(job)
         for name in _WATCHED:
             if (engine := held.get(name)) is not None:
                 self._take_on(job, name, engine)
@@ -199,6 +219,7 @@ class InterviewApplication(Application):
             job.keep_turn,
             job.transport.write,
             keep_hearing=job.recorder.hearing,
+            refused=job.recorder.typed_refused,
             playout=lambda: job.transport.line.last_playout,
             transcriber=lambda: held.get("stt"),
         )
@@ -249,15 +270,20 @@ class InterviewApplication(Application):
             self._lease.on_forgotten = job.shipper.ship_again
 
     async def _use_late_database(self, _: AgentSession[Any], database: Database) -> None:
-        if self._job is not None:
-            self._use_database(self._job, database)
+        if self._job is None or self._time_limit is None:
+            return
+        self._use_database(self._job, database)
+        await self._read_time(database)
+        self._time_limit.carry_over(self._job)
 
     async def run(self, job: JobHandle) -> None:
         """Greet the candidate, run the interview, and fire the event that ends the interview."""
         assert self._started is not None  # noqa: S101  # start_session has been called
         session, interviewer, ladder = self._started
         resumes = self._orchestrator is not None and bool(self._orchestrator.turns)
-        watch = EndConditions(job, interviewer, ladder, self._settings, resumes=resumes)
+        watch = EndConditions(
+            job, interviewer, ladder, self._settings, resumes=resumes, follows=self._is_successor
+        )
         losses = DegradationHandler(job, session, self._declared, interviewer.cannot_hear)
         losses.begin()
         outages = Outages(interviewer, job.transport.line, job.recorder.away)
@@ -265,8 +291,12 @@ class InterviewApplication(Application):
         listening = InputSupervision(job, session, interviewer, outages)
         listening.begin()
         assert self._lease is not None  # noqa: S101  # the orchestrator loads only with a lease
+        assert self._time_limit is not None  # noqa: S101  # created with the lease
         try:
-            async with self._lease.guarded(job, lambda: self._database):
+            async with (
+                self._lease.guarded(job, lambda: self._database),
+                self._time_limit.counted(job),
+            ):
                 event = await watch.until_it_ends()
             if event is Event.INTERVIEW_COMPLETED:
                 # The closing was played to its end, so no transcript of an answer is pending.

@@ -31,6 +31,7 @@ class EndConditions:
         settings: Settings,
         *,
         resumes: bool = False,
+        follows: bool = False,
     ) -> None:
         self._job = job
         self._interviewer = interviewer
@@ -46,12 +47,14 @@ class EndConditions:
         self._asked_again = False
         # True if this job continues an interview that another job began.
         self._resumes = resumes
+        # True if this job was sent to follow another job, while the candidate was in the room.
+        self._follows = follows
         self._saying_back: asyncio.Task[None] | None = None
 
     async def until_it_ends(self) -> Event:
         """Greet the candidate, and return the event that ends the interview."""
-        if not await self._candidate_within(self._settings.candidate_join_s):
-            return Event.CANDIDATE_NEVER_JOINED
+        if not await self._candidate_joins():
+            return Event.CANDIDATE_LEFT if self._follows else Event.CANDIDATE_NEVER_JOINED
         self._listen_from_now()
         if self._resumes and self._interviewer.next_role is not Role.DONE:
             self._interviewer.answers.missed.came(self._job.transport.line)
@@ -59,7 +62,9 @@ class EndConditions:
             saying = say_back(self._job.transport.line)
             self._saying_back = asyncio.create_task(saying, name="say-back")
             await asyncio.sleep(0)
-        await self._interviewer.speak_next()
+        async with self._interviewer.exclusive.held():
+            if not self._interviewer.floor.ours:  # else an earlier typed message gets its reply
+                await self._interviewer.speak_next()
         enders = {
             asyncio.create_task(self._finished(), name="watch-finished"),
             asyncio.create_task(self._left(), name="watch-left"),
@@ -72,6 +77,12 @@ class EndConditions:
         finally:
             for task in enders:
                 task.cancel()
+
+    async def _candidate_joins(self) -> bool:
+        """Wait for the candidate. A candidate who was here before has only the grace period."""
+        settings = self._settings
+        patience_s = settings.candidate_grace_s if self._follows else settings.candidate_join_s
+        return await self._candidate_within(patience_s)
 
     async def _finished(self) -> Event:
         await self._interviewer.finished.wait()

@@ -96,7 +96,9 @@ class Application(Protocol):
         with `await job.end("appointment_booked")`. If `run` returns without firing
         an event, the job is completed with reason WorkDone. If `run` raises an error, the job has
         failed with reason JobCrashed. `run` is cancelled when the job ends for another reason, at
-        the latest when the budget of RUNNING is spent (INTERVIEW_BUDGET_RUNNING_S).
+        the latest when the budget of RUNNING is spent (INTERVIEW_BUDGET_RUNNING_S). An application
+        may stop the clock of this budget and let it run again, with the events CLOCK_STOPPED and
+        CLOCK_RESUMED.
         """
         ...
 
@@ -137,7 +139,8 @@ class HandoverHooks(Protocol):
     async def finish_sentence(self, *, at_once: bool) -> None:
         """Start no new speech, and return once the session may be closed.
 
-        With `at_once`, do not wait until the current speaker has finished.
+        The step runs in a handover, and when the time limit of RUNNING is reached. With `at_once`,
+        do not wait until the current speaker has finished.
         """
         ...
 

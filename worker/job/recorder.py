@@ -138,6 +138,17 @@ class JobRecorder:
                 "fault", self._life.t, where=where, error=reason, seconds=round(seconds, 3)
             )
 
+    def typed_refused(self, messages: int) -> None:
+        """Record how many typed messages were refused since the last such record, without text."""
+        with contextlib.suppress(JournalError):
+            self._life.journal.append(
+                "fault",
+                self._life.t,
+                where="typed",
+                error="TooManyMessages",
+                messages=messages,
+            )
+
     def rung(self, name: str, reason: str, silent_s: float) -> None:
         """Record a step of the stuck-turn recovery, `silent_s` seconds after the last speech."""
         with contextlib.suppress(JournalError):

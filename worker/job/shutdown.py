@@ -43,8 +43,8 @@ async def shut_down(job: RunnerJob, work: asyncio.Task[None]) -> None:
     keep_s = words.duration_s + AROUND_WORDS_S if words is not None else 0.0
     try:
         await closing.step("stop_work", 2.0, closing.stop_work(work), keep_s=keep_s)
-        if (succession := closing.successor) is not None:
-            sentence = succession.finish_sentence(at_once=job.orphaned)
+        if (talk := closing.finishes_sentence) is not None:
+            sentence = talk.finish_sentence(at_once=job.orphaned)
             await closing.step("finish_sentence", _FINISH_SENTENCE_S, sentence, keep_s=keep_s)
         await closing.step("stop_session", 3.0, closing.stop_session(), keep_s=keep_s)
         await closing.step("last_records", 1.0, closing.write_last_records(), keep_s=keep_s)
@@ -73,6 +73,15 @@ class _Closing:
     def successor(self) -> HandoverHooks | None:
         """The handover steps if the job is handed over, else None."""
         return self.succession if self._job.life.outcome is Outcome.HANDED_OVER else None
+
+    @property
+    def finishes_sentence(self) -> HandoverHooks | None:
+        """The handover steps if the current speaker may finish the sentence, else None.
+
+        So it is in a handover, and when the time limit is reached: nothing urges the job to end.
+        """
+        limited = self._job.life.reason is Reason.TIME_LIMIT_REACHED
+        return self.succession if limited else self.successor
 
     async def step(
         self,

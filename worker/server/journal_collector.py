@@ -22,7 +22,7 @@ from worker.resources.database import open_database
 from worker.server.journal_backlog import JournalBacklog
 from worker.server.journal_ingestion import Attempt, attempts
 from worker.store.database import Database
-from worker.store.errors import DatabaseError, DatabaseOperationFailed
+from worker.store.errors import DatabaseError
 from worker.store.migrate import MigrationChanged, SchemaDiffers, migrate
 
 logger = logging.getLogger(__name__)

@@ -74,15 +74,20 @@ class WatchedJob:
     def __init__(self) -> None:
         self.transport = FakeStage(fake_context(), lambda _: None)
         self.keep_turn = done
-        kinds = ("refusal", "rung", "hearing", "away", "lasted")
+        kinds = ("refusal", "rung", "hearing", "away", "lasted", "fault", "typed_refused")
         self.recorder = SimpleNamespace(**{kind: lambda *_: None for kind in kinds})
         self.last_records: list[Any] = []
         self.after_session = self.last_records.append
         self.report = lambda _: None
         self.fired: list[Event] = []
         self.listeners: list[Any] = []
+        self.carried_s: list[float] = []
         self.life = SimpleNamespace(
-            fire=self._fire, subscribe=self.listeners.append, conditions=Conditions()
+            fire=self._fire,
+            post=self.fired.append,
+            carry_over=self.carried_s.append,
+            subscribe=self.listeners.append,
+            conditions=Conditions(),
         )
 
     async def _fire(self, event: Event) -> None:

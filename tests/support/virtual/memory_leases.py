@@ -43,6 +43,8 @@ class MemoryLeases:
     dispatches: list[str] = field(default_factory=list)
     #: The token and the time of the first of several looks that did not find the candidate.
     absent_since: tuple[int, float] | None = None
+    #: Seconds that the jobs so far have used of the time limit.
+    used_s: float = 61.5
 
     def _ask(self) -> None:
         if self.away:
@@ -146,6 +148,10 @@ class MemoryLeases:
         turns = [{"speaker": "candidate", "text": "The half of it."}]
         return dict.fromkeys(interview_ids, turns)
 
+    async def spent_s(self, interview_ids: Sequence[str]) -> dict[str, float]:
+        self._ask()
+        return dict.fromkeys(interview_ids, self.used_s)
+
     async def note(self, sent: Mapping[str, tuple[int, str]]) -> None:
         self._ask()
         self.dispatches += [dispatch_id for _, dispatch_id in sent.values()]
@@ -160,6 +166,8 @@ class MemoryRooms:
         self.broken: set[str] = set()
         #: The turns that each dispatch carried.
         self.sent_with: list[list[dict[str, Any]]] = []
+        #: The time of earlier jobs that each dispatch told.
+        self.spent_s: list[float | None] = []
 
     def _try(self, what: str) -> None:
         if what in self.broken:
@@ -173,8 +181,11 @@ class MemoryRooms:
         self._try("remove")
         self.did.append(f"remove {identity}")
 
-    async def send(self, found: OrphanedInterview, *, turns: list[dict[str, Any]]) -> str:
+    async def send(
+        self, found: OrphanedInterview, *, turns: list[dict[str, Any]], spent_s: float | None
+    ) -> str:
         self._try("send")
         self.sent_with.append(turns)
+        self.spent_s.append(spent_s)
         self.did.append(f"send after {found.last_job}: {found.why}")
         return f"AD_{len(self.did)}"

@@ -176,6 +176,9 @@ class _Ledger:
         await self._process.turn()
         return {}
 
+    async def spent_s(self, interview_ids: Sequence[str]) -> Mapping[str, float]:
+        return {}
+
     async def note(self, sent: Mapping[str, tuple[int, str]]) -> None:
         await self._process.turn()
         await self._leases.note(sent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from worker.interview.conversation.missed_onset import MissedOnset
@@ -13,6 +14,20 @@ if TYPE_CHECKING:
     from livekit.agents import AgentSession, llm
 
     from worker.interview.orchestrator_llm import OrchestratorLLM
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """The spoken answer at the moment at which the candidate's turn ended."""
+
+    #: Number of final transcripts in the answer.
+    pieces: int
+    #: Sequence number of the last journal record of these transcripts; None if there is none.
+    seq: int | None
+    #: True if the answer is incomplete, because an outage cut it off or its onset was missed.
+    cut: bool
+    #: How often the partial answer had been dropped before.
+    drops: int
 
 
 class Answers:
@@ -60,6 +75,16 @@ class Answers:
         self.half.stop()
         self.missed.stop()
 
+    def heard(self) -> Heard:
+        """Return the spoken answer as it is now. Later transcripts belong to the next answer."""
+        cut = self.is_cut or self.missed.cut
+        half = self.half
+        return Heard(pieces=half.pieces, seq=half.seq, cut=cut, drops=half.drops)
+
+    def was_kept(self, heard: Heard) -> bool:
+        """Return whether `keep_half` has committed the answer since `heard` was returned."""
+        return heard.drops != self.half.drops
+
     @property
     def is_held(self) -> bool:
         """True if the end of a turn is held back, so that the answer may get a further part."""
@@ -75,34 +100,33 @@ class Answers:
         self._held.append(_text_of(message))
         self._held_pieces = self.half.pieces
 
-    async def spoken(self, message: llm.ChatMessage) -> None:
-        """Commit a turn that the candidate has spoken, with the text that was held back.
+    async def spoken(self, message: llm.ChatMessage, heard: Heard) -> None:
+        """Commit a turn that the candidate has spoken, of which `heard` was heard.
 
-        Raises OrchestratorNotReady if the plan has not loaded.
+        The text that was held back is the first part of the turn. Raises OrchestratorNotReady if
+        the plan has not loaded.
         """
-        await self._commit_spoken(_text_of(message), latency_of(message))
+        await self._commit_spoken(_text_of(message), latency_of(message), heard)
 
     async def held_back(self) -> None:
         """Commit the text that was held back as a turn.
 
         Raises OrchestratorNotReady if the plan has not loaded.
         """
-        await self._commit_spoken("", NO_LATENCY)
+        await self._commit_spoken("", NO_LATENCY, self.heard())
 
-    async def _commit_spoken(self, text: str, latency: Mapping[str, float]) -> None:
-        pieces, hearing = self.half.pieces, self.half.seq
+    async def _commit_spoken(self, text: str, latency: Mapping[str, float], heard: Heard) -> None:
         held, self._held = self._held, []
         text = " ".join(part for part in (*held, text) if part)
-        cut = self.is_cut or self.missed.cut
         await self._recorded()
         # Drop the transcripts only after the commit. If the session ends during the commit,
         # `keep_half` records the transcripts.
         try:
-            await self._take(text, latency, interrupted=cut, hearing=hearing)
+            await self._take(text, latency, interrupted=heard.cut, hearing=heard.seq)
         except Exception:
-            self._taken(pieces)
+            self._taken(heard)
             raise
-        self._taken(pieces)
+        self._taken(heard)
 
     async def typed(self, text: str) -> None:
         """Commit a turn that the candidate has typed. A typed turn is always complete.
@@ -131,8 +155,9 @@ class Answers:
         said = await self._book.answer(text, latency, interrupted=interrupted, hearing=hearing)
         self._orchestrator.commit(said)
 
-    def _taken(self, pieces: int) -> None:
-        self.half.taken(pieces)
+    def _taken(self, heard: Heard) -> None:
+        if not self.was_kept(heard):
+            self.half.taken(heard.pieces)
         self.missed.taken()
 
 

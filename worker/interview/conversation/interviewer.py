@@ -14,19 +14,18 @@ from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopRespons
 
 from worker.interview.conversation.answers import Answers
 from worker.interview.conversation.endpointing import Endpointing
+from worker.interview.conversation.exclusive import Exclusive
 from worker.interview.conversation.heard_text import PlayoutTeller
 from worker.interview.conversation.late_text import LateText, Transcriber
 from worker.interview.conversation.partial_answer import HearingKeeper, unwritten
 from worker.interview.conversation.turn_log import TurnKeeper, TurnLog
+from worker.interview.conversation.typed_messages import TypedMessages, Writer
 from worker.interview.conversation.utterances import Utterances
 from worker.interview.orchestrator import Role
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
 from worker.job.floor import TurnFloor
 
 logger = logging.getLogger(__name__)
-
-#: Function that sends an utterance to the candidate as text. The function may raise.
-Writer = Callable[[str], Awaitable[None]]
 
 
 class SentenceOver(Protocol):
@@ -37,9 +36,6 @@ class SentenceOver(Protocol):
 
 #: Maximum seconds to wait until the session has ended its current speech.
 _CUT_OFF_S = 1.0
-#: Maximum length of a typed answer, in characters. An answer of this length takes more than ten
-#: minutes to speak.
-_LONGEST_TYPED = 20_000
 
 #: The utterance of the speech that is being generated. livekit emits `speech_created` before
 #: livekit creates the task for `llm_node` (AgentActivity._generate_reply), so the task inherits
@@ -58,6 +54,7 @@ class Interviewer(Agent):
         write: Writer | None = None,
         *,
         keep_hearing: HearingKeeper = unwritten,
+        refused: Callable[[int], None] = lambda _: None,
         playout: PlayoutTeller = lambda: None,
         transcriber: Callable[[], Transcriber | None] = lambda: None,
     ) -> None:
@@ -66,10 +63,13 @@ class Interviewer(Agent):
         self._orchestrator = orchestrator
         book = TurnLog(orchestrator, keep_turn)
         self._write = write
-        self._mending: asyncio.Task[None] | None = None
+        self._typed = TypedMessages(write, refused)
+        self._mending: set[asyncio.Task[None]] = set()
         self._patience = Endpointing(
             orchestrator, lambda **options: self.session.update_options(**options)
         )
+        #: Held while an answer is taken, and by every step that speaks again without an answer.
+        self.exclusive = Exclusive()
         #: Tracks whether the interviewer or the candidate has the turn to speak.
         self.floor = TurnFloor()
         self._utterances = Utterances(
@@ -111,8 +111,9 @@ class Interviewer(Agent):
         self._patience.stop()
         self._late_text.stop()
         self.answers.stop()
-        if self._mending is not None:
-            self._mending.cancel()
+        self._typed.stop()
+        for task in self._mending:
+            task.cancel()
 
     @property
     def sounding(self) -> bool:
@@ -199,7 +200,8 @@ class Interviewer(Agent):
             with contextlib.suppress(TimeoutError):  # the speech is played and ends on its own
                 if (speech := self.session.current_speech) is not None:
                     await asyncio.wait_for(speech.wait_for_playout(), _CUT_OFF_S)
-        await self.cut_off()
+        async with self.exclusive.held():  # an answer that was just given still becomes a turn
+            await self.cut_off()
         if not (self.hears_candidate or self.answers.half.text):
             # No transcript is pending, so the closing session need not wait for a transcript.
             self.session.options.session_close_transcript_timeout = 0.0
@@ -213,16 +215,23 @@ class Interviewer(Agent):
     ) -> None:
         """Commit the candidate's turn. The session does not reply before this method returns.
 
-        Raises StopResponse if the interviewer has nothing left to say, the interview is stopping,
-        or a part of the answer has no transcript yet (`LateText`). The method raises no other
-        exception, because any other exception would lose the turn and leave the interviewer silent.
+        Raises StopResponse if the interviewer has nothing left to say, if the interview is
+        stopping, if a part of the answer has no transcript yet (`LateText`), or if the words were
+        committed as a partial answer meanwhile. The method raises no other exception, because any
+        other exception would lose the turn and leave the interviewer silent.
         """
         if not self.finished.is_set() and self._late_text.holds_back(new_message):
             raise StopResponse
-        done = await self._take_answer(self.answers.spoken(new_message))
-        self._candidate_moved.set()
-        if done:
-            self._finish()
+        heard = self.answers.heard()
+        async with self.exclusive.held() as waited:
+            if self.answers.was_kept(heard):
+                raise StopResponse  # and the interviewer already speaks again
+            if waited:
+                await self.cut_off()  # the reply follows this answer, too
+            done = await self._take_answer(self.answers.spoken(new_message, heard))
+            self._candidate_moved.set()
+            if done:
+                self._finish()
         if done or self._stopping:
             raise StopResponse
 
@@ -241,27 +250,37 @@ class Interviewer(Agent):
             return False
 
     async def on_text(self, text: str) -> None:
-        """Commit a typed answer as a turn, and reply as to a spoken answer."""
-        if not (text := text.strip()[:_LONGEST_TYPED]):
+        """Commit a typed answer as a turn, and reply as to a spoken answer.
+
+        Messages that come while an earlier one is being taken get one reply together.
+        """
+        if not self._typed.admit(text):
             return
         self._on_sound(None)
+        async with self.exclusive.held():
+            if self._typed.waiting:  # else the previous message took this one along
+                await self._take_typed()
+
+    async def _take_typed(self) -> None:
         await self.cut_off()
         if self._patience.deaf or self._late_text.is_due or self.answers.missed.cut:
             # A late transcript of earlier speech must not become the answer to another question.
             await self.let_go_of_answer()
-        await self._reply_to(self.answers.typed(text))
+        await self._reply_to(self.answers.typed(self._typed.take()))
 
     async def _commit_held_back(self) -> None:
         """Commit the text of a turn that was held back. The session does not reply by itself."""
-        with contextlib.suppress(RuntimeError):  # the session is closing
-            await self._reply_to(self.answers.held_back())
+        async with self.exclusive.held():
+            if self.answers.is_held:  # else the text became part of another turn meanwhile
+                with contextlib.suppress(RuntimeError):  # the session is closing
+                    await self._reply_to(self.answers.held_back())
         self._candidate_moved.set()
 
     async def _reply_to(self, taking: Awaitable[None]) -> None:
         """Commit an answer, and reply to it unless the interview is over or stopping."""
         if await self._take_answer(taking):
             self._finish()
-        elif not self._stopping:
+        elif not (self._stopping or self._typed.waiting):
             self.session.generate_reply()
 
     def cannot_hear(self) -> None:
@@ -269,11 +288,15 @@ class Interviewer(Agent):
         self._patience.wait_for_text()
 
     async def let_go_of_answer(self) -> None:
-        """Commit the partial answer, so that the next speech begins a new answer."""
+        """Commit the partial answer, so that the next speech begins a new answer.
+
+        Call this only while holding `exclusive`.
+        """
         self._late_text.stop()
-        await self.answers.keep_half()
         with contextlib.suppress(RuntimeError):  # the session is closing
             self.session.clear_user_turn()
+        await self.answers.keep_half()
+        self._candidate_moved.set()
 
     def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
@@ -314,7 +337,9 @@ class Interviewer(Agent):
         if self._stopping:
             return
         if self.on_unspoken is not None and self.next_role is not Role.DONE:
-            self._mending = asyncio.get_running_loop().create_task(self.on_unspoken(), name="mend")
+            task = asyncio.get_running_loop().create_task(self.on_unspoken(), name="mend")
+            self._mending.add(task)
+            task.add_done_callback(self._mending.discard)
 
     def _on_kept(self) -> None:
         """Prepare for the candidate's answer to an utterance that was just recorded."""

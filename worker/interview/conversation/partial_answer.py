@@ -47,6 +47,8 @@ class PartialAnswer:
         self._due: asyncio.TimerHandle | None = None
         #: Sequence number of the last journal record of a partial answer; None before the first.
         self.seq: int | None = None
+        #: Number of times that a partial answer was dropped.
+        self.drops = 0
 
     def hear(self, event: UserInputTranscribedEvent) -> None:
         """Add a transcript from the session to the partial answer."""
@@ -75,6 +77,7 @@ class PartialAnswer:
 
     def drop(self) -> None:
         """Discard the partial answer."""
+        self.drops += 1
         self._finals.clear()
         self._interim = ""
         self.stop()

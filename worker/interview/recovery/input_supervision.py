@@ -106,6 +106,11 @@ class InputSupervision:
         return "stt" in conditions and conditions["stt"].status is Status.LOST
 
     async def _ask_again(self) -> None:
-        await self._interviewer.let_go_of_answer()
-        with contextlib.suppress(RuntimeError):  # the session is closing
-            await self._interviewer.speak_next()
+        interviewer = self._interviewer
+        turn = interviewer.floor.turn
+        async with interviewer.exclusive.held():
+            if interviewer.floor.turn != turn:
+                return  # an answer was taken meanwhile, and gets its reply
+            await interviewer.let_go_of_answer()
+            with contextlib.suppress(RuntimeError):  # the session is closing
+                await interviewer.speak_next()

@@ -80,13 +80,14 @@ class Outages:
         interviewer.last_sound = asyncio.get_running_loop().time()
         if away_s < HICCUP_S or interviewer.finished.is_set():
             return
-        if was_cut:
-            await interviewer.let_go_of_answer()
-        answers.missed.came(self._line, away_s)
-        if interviewer.answer_is_over and not answers.missed.cut:
-            return
-        await interviewer.cut_off()
-        if self._saying_back is None or self._saying_back.done():
-            self._saying_back = asyncio.create_task(say_back(self._line), name="say-back")
-            await asyncio.sleep(0)  # queue the clip before the next speech
-        await interviewer.speak_next()
+        async with interviewer.exclusive.held():  # an answer that is being taken comes first
+            if was_cut:
+                await interviewer.let_go_of_answer()
+            answers.missed.came(self._line, away_s)
+            if interviewer.answer_is_over and not answers.missed.cut:
+                return
+            await interviewer.cut_off()
+            if self._saying_back is None or self._saying_back.done():
+                self._saying_back = asyncio.create_task(say_back(self._line), name="say-back")
+                await asyncio.sleep(0)  # queue the clip before the next speech
+            await interviewer.speak_next()

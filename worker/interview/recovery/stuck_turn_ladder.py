@@ -34,6 +34,8 @@ _LONGEST_STEP_S: Final = 10.0
 _LEAST_STEP_S: Final = 1.0
 
 RUNGS: Final = tuple(Rung)
+#: The steps that begin no speech of the session.
+_SILENT: Final = frozenset({Rung.CLIP, Rung.CLOSE})
 
 #: Function that records the name of a step, the cause as one CamelCase word, and the seconds of
 #: silence.
@@ -151,7 +153,7 @@ class TurnLadder:
             extra={"event": "turn_stuck", "silent_s": round(silent_s, 1)},
         )
         try:
-            await run_with_timeout(self._steps[rung](), self._budget_s(rung))
+            await run_with_timeout(self._run(rung), self._budget_s(rung))
         except Exception as error:
             logger.warning(
                 "recovery step %s failed: %s",
@@ -159,6 +161,20 @@ class TurnLadder:
                 type(error).__name__,
                 extra={"event": "recovery_step_failed"},
             )
+
+    async def _run(self, rung: Rung) -> None:
+        """Run a step. Skip a step that speaks if an answer was taken first, which gets a reply."""
+        if rung in _SILENT:
+            await self._steps[rung]()
+            return
+        floor = self._interviewer.floor
+        turn = floor.turn
+        async with self._interviewer.exclusive.held():
+            if floor.turn != turn:
+                return
+            await self._steps[rung]()
+        if rung is Rung.WRITE:
+            await self._announce_writing()
 
     def _budget_s(self, rung: Rung) -> float:
         """Return the time limit of a step in seconds. Most steps end when the next step is due."""
@@ -226,7 +242,9 @@ class TurnLadder:
     async def _write(self) -> None:
         await self._cut_off()
         await self._interviewer.write_next()
-        # Send the text before the clip, because the candidate may answer before the clip ends.
+
+    async def _announce_writing(self) -> None:
+        """Play a clip, once. The text comes first, as the candidate may answer before the end."""
         if not self._announced and self._line.listened:
             self._announced = True
             await self._line.play(load_clip(ClipName.TROUBLE_SPEAKING))

@@ -18,6 +18,7 @@ from worker.continuity.dispatch_metadata import (
     metadata_after,
     read_follows,
     read_metadata,
+    read_spent_s,
     read_turns,
 )
 from worker.interview.plan.plan import MAX_QUESTIONS, Plan
@@ -154,3 +155,18 @@ async def test_a_dispatch_without_its_plan_prints_a_one_line_warning(
     assert printed.out == ""
     assert len(printed.err.splitlines()) == lines
     assert not lines or "512 KiB" in printed.err
+
+
+@pytest.mark.parametrize("turns", [CARRIED, [CARRIED[0] | {"text": "x" * MAX_METADATA_BYTES}]])
+def test_metadata_for_a_successor_tells_the_time_that_earlier_jobs_used(turns: list[Any]) -> None:
+    interview = interview_of(plan_of(question(0)).to_json())
+    sent: dict[str, Any] = {"job_id": "AJ_1", "why": "LeaseExpired", "turns": turns}
+    assert read_spent_s(metadata_after(interview, **sent, spent_s=1234.56789)) == 1234.568
+    assert read_spent_s(metadata_after(interview, **sent)) == 0.0
+    assert read_spent_s(dispatch_metadata(interview)) == 0.0
+
+
+@pytest.mark.parametrize("spent_s", ['"60"', "null", "true", "-1", "NaN", "Infinity", "1" * 400])
+def test_a_time_that_is_no_number_of_seconds_counts_as_none(spent_s: str) -> None:
+    metadata = f'{{"interview_id": "iv-1", "follows": {{"spent_s": {spent_s}}}}}'
+    assert read_spent_s(metadata) == 0.0

@@ -86,6 +86,21 @@ async def test_a_dead_interviewer_that_cannot_be_removed_does_not_prevent_a_redi
     assert rooms.did == ["send after AJ_1: LeaseExpired"]
 
 
+async def test_a_new_interviewer_is_told_how_much_time_the_earlier_ones_used(
+    stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms = MemoryRooms()
+    assert await rescue_in(rooms).look(stranded) == 1
+
+    async def fail(_: str) -> float:
+        raise DatabaseUnavailable("talk_seconds", OSError(), "postgresql://database")
+
+    monkeypatch.setattr(stranded, "spent_s", fail)
+    stranded.token, stranded.job, stranded.expires = 5, "AJ_2", 99.0
+    assert await rescue_in(rooms).look(stranded) == 1
+    assert rooms.spent_s == [61.5, None]
+
+
 async def test_no_dispatch_is_claimed_while_livekit_cannot_list_participants(
     stranded: MemoryLeases,
 ) -> None:

@@ -203,3 +203,32 @@ async def test_the_event_that_ended_the_interview_is_fired(
     await app.run(cast("Job", job))
     assert job.fired == [Event.CANDIDATE_LEFT]
     await session.aclose()
+
+
+def following(job_id: str | None, **more: Any) -> str:
+    follows = {"job_id": job_id, "why": "LeaseExpired", "turns": [], **more}
+    return json.dumps({"interview_id": "iv-1", "plan": SNAPSHOT, "follows": follows})
+
+
+async def test_the_time_that_earlier_jobs_used_is_a_part_of_the_limit(tmp_path: Path) -> None:
+    app, job = application(tmp_path, following("AJ_0", spent_s=900.5)), WatchedJob()
+    session, _ = app.start_session(cast("Job", job), await loaded(app))
+    assert job.carried_s == [900.5]
+    await session.aclose()
+
+
+@pytest.mark.parametrize(
+    ("job_id", "event"),
+    [("AJ_0", Event.CANDIDATE_LEFT), (None, Event.CANDIDATE_NEVER_JOINED)],
+    ids=["follows a job", "no job took the dispatch before"],
+)
+@pytest.mark.looptime
+async def test_only_the_candidate_of_a_successor_has_been_there_before(
+    tmp_path: Path, job_id: str | None, event: Event
+) -> None:
+    app, job = application(tmp_path, following(job_id)), WatchedJob()
+    session, _ = app.start_session(cast("Job", job), await loaded(app))
+    job.transport.move(here=False)
+    await app.run(cast("Job", job))
+    assert job.fired == [Event.CLOCK_STOPPED, event]
+    await session.aclose()

@@ -15,6 +15,7 @@ from tests.support.virtual.job_parts import settings_in
 from worker.audio.clip import ClipMissing
 from worker.clips import recordings
 from worker.clips.recordings import ClipName
+from worker.interview.conversation.exclusive import Exclusive
 from worker.interview.conversation.interviewer import Interviewer
 from worker.interview.conversation.missed_onset import MissedOnset
 from worker.interview.end_conditions import EndConditions
@@ -42,6 +43,7 @@ class FakeInterviewer:
         self.sounding = False
         self.hears_candidate = False
         self.floor = TurnFloor()
+        self.exclusive = Exclusive()
         self.spoke = 0
         self.next_role = Role.REPEAT
         self.answers = SimpleNamespace(missed=MissedOnset(lambda: ""))
@@ -56,7 +58,7 @@ class FakeInterviewer:
 class Watched:
     """A watch, its interviewer and its transport."""
 
-    def __init__(self, folder: Path, *, resumes: bool = False) -> None:
+    def __init__(self, folder: Path, *, resumes: bool = False, follows: bool = False) -> None:
         settings = settings_in(
             folder,
             INTERVIEW_CANDIDATE_JOIN_S=60,
@@ -75,7 +77,12 @@ class Watched:
             record=lambda *_: None,
         )
         self.watch = EndConditions(
-            cast("Job", self.job), interviewer, ladder, settings, resumes=resumes
+            cast("Job", self.job),
+            interviewer,
+            ladder,
+            settings,
+            resumes=resumes,
+            follows=follows,
         )
         self.began = asyncio.get_running_loop().time()
 
@@ -92,8 +99,8 @@ async def watching(tmp_path: Path) -> AsyncIterator[Watching]:
     """Yield a function that begins a watch inside the test, where the clock is virtual."""
     begun: list[Watched] = []
 
-    async def begin(*, resumes: bool = False) -> Watched:
-        begun.append(Watched(tmp_path, resumes=resumes))
+    async def begin(*, resumes: bool = False, follows: bool = False) -> Watched:
+        begun.append(Watched(tmp_path, resumes=resumes, follows=follows))
         await begun[-1].transport.open_line()
         return begun[-1]
 
@@ -114,6 +121,31 @@ async def test_a_candidate_who_never_joins_ends_the_interview_without_speech(
     assert await watched.watch.until_it_ends() is Event.CANDIDATE_NEVER_JOINED
     assert watched.elapsed == pytest.approx(60)
     assert watched.interviewer.spoke == 0
+
+
+@virtual
+async def test_a_candidate_who_leaves_before_a_successor_is_there_has_the_grace_period(
+    watching: Watching,
+) -> None:
+    """The candidate was in the room when this job was sent, so it left: it did not fail to join."""
+    watched = await watching(follows=True)
+    watched.transport.move(here=False)
+    assert await watched.watch.until_it_ends() is Event.CANDIDATE_LEFT
+    assert watched.elapsed == pytest.approx(20)
+    assert watched.interviewer.spoke == 0
+
+
+@virtual
+async def test_an_interviewer_does_not_speak_first_if_a_typed_message_gets_a_reply(
+    watching: Watching,
+) -> None:
+    watched = await watching()
+    watched.interviewer.floor.take()
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(1)
+    assert watched.interviewer.spoke == 0
+    watched.interviewer.finished.set()
+    assert await ending is Event.INTERVIEW_COMPLETED
 
 
 @pytest.mark.row("B5")

@@ -12,7 +12,7 @@ import pytest
 from states import BUDGETS, Event, Outcome, Reason, State
 from states.testing import assert_entered, assert_outcome
 from tests.support.virtual.async_steps import broken, deaf, done, end_what_is_left, for_ever
-from tests.support.virtual.job_parts import Rig, TinyApplication, rig
+from tests.support.virtual.job_parts import Rig, TinyApplication, rig, run_for_ever
 from worker.clips.recordings import ClipName
 from worker.faults.points import SUCCESSION_STEPS
 from worker.job.handover import hand_over, on_worker_lost
@@ -227,3 +227,57 @@ async def test_a_superseded_job_runs_no_handover_step(tmp_path: Path) -> None:
 def test_the_two_job_signals_are_not_ones_that_other_processes_send() -> None:
     others = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT}
     assert len({HANDOVER_SIGNAL, SHUTDOWN_SIGNAL} - others) == 2
+
+
+# --- the time limit ------------------------------------------------------------------------------
+
+
+async def test_at_the_time_limit_the_sentence_is_finished_before_the_goodbye(
+    tmp_path: Path,
+) -> None:
+    passing = Passing()
+    played: list[list[str]] = []
+
+    async def finish() -> None:
+        played.append(list(held.transport.line.played))
+        await asyncio.sleep(3.0)
+        assert held.app.session.closed == 0
+
+    passing.steps["finish_sentence"] = finish
+    app = ContinuedApplication(
+        on_run=run_for_ever, words_at_the_end=ClipName.GOODBYE, succession=passing
+    )
+    held = rig(tmp_path, app, INTERVIEW_BUDGET_RUNNING_S=60)
+    assert await held.live() is Outcome.COMPLETED
+    assert_outcome(held.path, Outcome.COMPLETED, Reason.TIME_LIMIT_REACHED)
+    assert passing.at_once is False
+    assert passing.did == ["finish_sentence", "ship", "release_lease"]
+    assert held.step("finish_sentence").ok
+    assert (played, held.transport.line.played) == ([[]], [ClipName.GOODBYE])
+
+
+@pytest.mark.parametrize("how", [for_ever, deaf, broken])
+async def test_a_sentence_without_end_does_not_prevent_the_goodbye_at_the_time_limit(
+    tmp_path: Path, how: Callable[[], Awaitable[None]]
+) -> None:
+    passing = Passing()
+    passing.steps["finish_sentence"] = how
+    app = ContinuedApplication(
+        on_run=run_for_ever, words_at_the_end=ClipName.GOODBYE, succession=passing
+    )
+    held = rig(tmp_path, app, INTERVIEW_BUDGET_RUNNING_S=60)
+    assert await held.live() is Outcome.COMPLETED
+    assert held.transport.line.played == [ClipName.GOODBYE]
+    closing_s = assert_entered(held.path, State.CLOSED, since=State.CLOSING)
+    assert closing_s <= BUDGETS[State.CLOSING]
+    await end_what_is_left()
+
+
+async def test_no_other_end_waits_for_the_sentence(tmp_path: Path) -> None:
+    async def run(job: JobHandle) -> None:
+        await job.life.fire(Event.CANDIDATE_SILENT)
+
+    passing = Passing()
+    held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))
+    await held.live()
+    assert "finish_sentence" not in passing.did

@@ -122,3 +122,16 @@ async def test_without_a_database_a_turn_is_only_journalled() -> None:
     book = JobRecorder(cast("Lifecycle", SimpleNamespace(journal=journal, t=1.0)))
     await book.turn(speaker="candidate", text="hello")
     assert [record["kind"] for record in journal.records] == ["turn"]
+
+
+def test_refused_typed_messages_are_recorded_by_their_number_alone() -> None:
+    journal = MemoryJournal()
+    book = JobRecorder(cast("Lifecycle", SimpleNamespace(journal=journal, t=1.0)))
+    book.typed_refused(7)
+    (record,) = journal.records
+    assert {name: record[name] for name in ("kind", "where", "error", "messages")} == {
+        "kind": "fault",
+        "where": "typed",
+        "error": "TooManyMessages",
+        "messages": 7,
+    }

@@ -1,0 +1,145 @@
+"""The candidate's typed messages: limited in number and length, and joined into answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from worker.aio.timeouts import retrieve, run_with_timeout
+
+logger = logging.getLogger(__name__)
+
+#: Maximum length of a typed message, in characters. The rest is dropped. An answer of this length
+#: takes more than ten minutes to speak.
+LONGEST_TYPED: Final = 20_000
+#: Messages that may come at once, and further messages per second. A person who sends each sentence
+#: as a message of its own stays below that.
+MESSAGES: Final = (10.0, 0.5)
+#: Characters that may come at once, and further characters per second: twice the longest message,
+#: then about twenty times the speed of a typist. A day of that is 17 million characters, so that a
+#: journal stays below its largest size (`states.journal.MAX_BYTES`).
+CHARACTERS: Final = (2.0 * LONGEST_TYPED, 200.0)
+#: Minimum seconds between two notices to the candidate that messages were refused, and between two
+#: records of the refusals.
+NOTICE_EVERY_S: Final = 5.0
+#: Maximum seconds to send a notice.
+_NOTICE_S: Final = 10.0
+
+#: What the candidate reads after a message was refused.
+REFUSED: Final = (
+    "That was too much text at once, and your last message was not read. "
+    "Please wait a few seconds, then send it again."
+)
+
+#: Function that sends a text to the candidate. The function may raise.
+Writer = Callable[[str], Awaitable[None]]
+
+
+class TokenBucket:
+    """A limit of `burst` tokens at once, and of `per_s` tokens per second in the long run."""
+
+    def __init__(self, burst: float, per_s: float) -> None:
+        self._burst = burst
+        self._per_s = per_s
+        self._tokens = burst
+        self._at = asyncio.get_running_loop().time()
+
+    def has(self, tokens: float) -> bool:
+        """Return whether `tokens` could be taken now."""
+        now = asyncio.get_running_loop().time()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
+        self._at = now
+        return self._tokens >= tokens
+
+    def take(self, tokens: float) -> None:
+        """Take `tokens`, which `has` has just found."""
+        self._tokens -= tokens
+
+
+class TypedMessages:
+    """The typed messages that wait to become an answer.
+
+    Messages that wait at the same time are one answer. A message beyond the limits is refused: the
+    candidate reads a notice, and the journal gets the number of refused messages without a text.
+
+    Args:
+        write: Sends a text to the candidate; None if no text can be sent.
+        refused: Records how many messages were refused since the last call.
+    """
+
+    def __init__(self, write: Writer | None, refused: Callable[[int], None]) -> None:
+        self._write = write
+        self._record = refused
+        self._messages = TokenBucket(*MESSAGES)
+        self._characters = TokenBucket(*CHARACTERS)
+        self._waiting: list[str] = []
+        #: Refused messages that are not recorded yet.
+        self._refused = 0
+        self._noticed_at = -math.inf
+        self._telling: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """True if a message waits to become an answer."""
+        return bool(self._waiting)
+
+    def admit(self, text: str) -> bool:
+        """Add a message. Return False if the message has no words or is refused."""
+        text = text.strip()[:LONGEST_TYPED]
+        if not text:
+            return False
+        if not (self._messages.has(1) and self._characters.has(len(text))):
+            self._refuse()
+            return False
+        self._messages.take(1)
+        self._characters.take(len(text))
+        self._note_refused()
+        self._waiting.append(text)
+        return True
+
+    def take(self) -> str:
+        """Return the waiting messages as one answer, a line for each; empty if none waits."""
+        taken, self._waiting = self._waiting, []
+        return "\n".join(taken)
+
+    def stop(self) -> None:
+        """Record the refused messages, and cancel a notice that is being sent."""
+        self._note_refused()
+        if self._telling is not None:
+            self._telling.cancel()
+
+    def _refuse(self) -> None:
+        self._refused += 1
+        now = asyncio.get_running_loop().time()
+        if now - self._noticed_at < NOTICE_EVERY_S:
+            return
+        self._noticed_at = now
+        self._note_refused()
+        logger.warning(
+            "the candidate types too much at once, so messages are refused",
+            extra={"event": "typed_message_refused"},
+        )
+        if self._write is not None:
+            self._telling = asyncio.create_task(self._tell(self._write), name="tell-refused")
+            self._telling.add_done_callback(retrieve)
+
+    def _note_refused(self) -> None:
+        if self._refused:
+            self._record(self._refused)
+            self._refused = 0
+
+    async def _tell(self, write: Writer) -> None:
+        async def send() -> None:
+            await write(REFUSED)
+
+        try:
+            await run_with_timeout(send(), _NOTICE_S)
+        except Exception as error:
+            logger.warning(
+                "the candidate was not told that a message was refused: %s",
+                type(error).__name__,
+                extra={"event": "typed_refusal_not_shown"},
+            )

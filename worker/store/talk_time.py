@@ -1,0 +1,100 @@
+"""How much of its time limit an interview has used, from the stored records of its jobs."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+from states.counted_time import counted_s
+from worker.store.database import BUDGET_S
+
+if TYPE_CHECKING:
+    from worker.store.connection import Row
+    from worker.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+#: Query for the records from which `counted_s` computes the seconds of each job of the interview $1
+#: except the job $2: the transitions, the records of the clock, and the last other record before
+#: the job closed. Faults, and the record that the worker adds, show no work of the job.
+_RECORDS: Final = """
+WITH held AS (
+    SELECT job_id FROM jobs WHERE interview_id = $1 AND job_id IS DISTINCT FROM $2
+), closing AS (
+    SELECT job_id, min(seq) AS seq FROM held JOIN job_records USING (job_id)
+    WHERE kind = 'transition' AND record->>'to' = 'CLOSING' GROUP BY job_id
+)
+SELECT job_id, seq, t, kind, record->>'event' AS event, record->>'to' AS target,
+    record->>'earlier_s' AS earlier_s
+FROM held JOIN job_records USING (job_id) WHERE kind IN ('transition', 'clock')
+UNION ALL
+SELECT held.job_id, last_sign.seq, last_sign.t, last_sign.kind, NULL, NULL, NULL
+FROM held LEFT JOIN closing USING (job_id) CROSS JOIN LATERAL (
+    SELECT seq, t, kind FROM job_records
+    WHERE job_records.job_id = held.job_id
+        AND kind NOT IN ('transition', 'clock', 'fault', 'exit')
+        AND (closing.seq IS NULL OR job_records.seq < closing.seq)
+    ORDER BY seq DESC LIMIT 1
+) AS last_sign
+"""
+
+
+async def talk_seconds(
+    db: Database, interview_id: str, *, besides: str | None = None, budget_s: float = BUDGET_S
+) -> float:
+    """Return the seconds of the time limit that the jobs of an interview have used so far.
+
+    These are the seconds in RUNNING in which the candidate was present and output was not paused.
+    Of a job that died, the time up to its last stored record counts. The job `besides` is left out,
+    as is a job whose records are invalid. A job knows from its dispatch how much earlier jobs used;
+    if their records are not stored yet, what it knew counts instead. Raises DatabaseError if the
+    database fails.
+    """
+    rows = await db.run(
+        "talk_seconds",
+        lambda connection: connection.fetch(_RECORDS, interview_id, besides),
+        budget_s=budget_s,
+    )
+    records: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        records[row["job_id"]].append(_record_of(row))
+    own_s = {job_id: _counted(job_id, of_job) for job_id, of_job in records.items()}
+    known_s = (
+        own_s[job_id] + max(record["earlier_s"] for record in of_job)
+        for job_id, of_job in records.items()
+    )
+    return max(sum(own_s.values()), max(known_s, default=0.0))
+
+
+def _record_of(row: Row) -> dict[str, Any]:
+    """Return the part of a record that `counted_s` reads, and the record's `earlier_s` or 0."""
+    return {
+        "seq": row["seq"],
+        "t": row["t"],
+        "kind": row["kind"],
+        "event": row["event"],
+        "to": row["target"],
+        "earlier_s": _seconds(row["earlier_s"]),
+    }
+
+
+def _seconds(text: str | None) -> float:
+    try:
+        seconds = float(text or 0.0)
+    except ValueError:  # an edited journal
+        return 0.0
+    return seconds if math.isfinite(seconds) else 0.0
+
+
+def _counted(job_id: str, records: list[dict[str, Any]]) -> float:
+    try:
+        return counted_s(records)
+    except (KeyError, TypeError, ValueError) as error:
+        logger.warning(
+            "the time that a job used is not known, because its records are invalid: %s",
+            type(error).__name__,
+            extra={"event": "job_time_unknown", "job_id": job_id},
+        )
+        return 0.0
