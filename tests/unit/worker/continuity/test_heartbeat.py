@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -108,7 +109,7 @@ async def test_leases_are_renewed_every_half_second_and_the_row_is_written_once_
     assert set(rows) == {WorkerRow(takes_jobs=True, free_slots=2)}
     # The intervals are random, so that the workers of a fleet do not stay in step.
     times = [at for at, _ in ledger.beats]
-    assert len({round(b - a, 4) for a, b in zip(times, times[1:], strict=False)}) > 5
+    assert len({round(b - a, 4) for a, b in itertools.pairwise(times)}) > 5
 
 
 async def test_the_contact_is_written_only_when_it_is_due(ledger: Ledger) -> None:
@@ -191,7 +192,7 @@ async def test_an_attempt_to_take_the_lease_that_failed_is_repeated(ledger: Ledg
     await asyncio.sleep(10)
     assert len(ledger.takes) == 3
     times = [at for at, _, _ in ledger.takes]
-    assert all(0.9 <= b - a <= 1.8 for a, b in zip(times, times[1:], strict=False))
+    assert all(0.9 <= b - a <= 1.8 for a, b in itertools.pairwise(times))
     await end(running)
 
 
