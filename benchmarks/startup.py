@@ -152,7 +152,7 @@ async def _ours(server: LiveKitServer, folder: Path) -> AsyncIterator[Contender]
         postgres = await stack.enter_async_context(await EmbeddedPostgres.start(folder))
         db = await Database.open(postgres.url)
         stack.push_async_callback(db.aclose)
-        await db.run("migrate", migrate, budget_s=30.0)
+        await migrate(db, budget_s=30.0)
 
         async def prepare(room: str) -> str:
             interview = await create_interview(
