@@ -113,6 +113,7 @@ class FleetWorker:
             jobs=lambda: dict.fromkeys(self._jobs, None),
             seats=lambda: self.free_slots,
             on_sent=self._count_sent,
+            on_renewal=lambda succeeded: None,
         )
 
     @property

@@ -169,7 +169,7 @@ class ContinuedWork:
 
         The dispatch of a later job lacks the work if work and turns exceed the metadata size limit.
         """
-        found = await get_interview(database, self._work_id, budget_s=_BUDGET_S)
+        found = await get_interview(database, self._work_id, budget_s=_BUDGET_S, writable=True)
         if found is not None and found.is_over:
             raise LoadFailed("WorkAlreadyOver", event=Event.INTERVIEW_OVER)
         if found is not None:
@@ -190,7 +190,7 @@ class ContinuedWork:
 
     async def _earlier_turns(self, database: Database) -> list[Mapping[str, Any]]:
         try:
-            turns = await turns_of(database, self._work_id, budget_s=_BUDGET_S)
+            turns = await turns_of(database, self._work_id, budget_s=_BUDGET_S, writable=True)
         except DatabaseError:
             return self.turns  # the turns in the dispatch
         return [turn_as_data(turn) for turn in turns if turn.job_id != self._dispatch.job_id]

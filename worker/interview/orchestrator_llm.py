@@ -143,8 +143,8 @@ class OrchestratorLLM(llm.LLM[Never]):
             self._load_snapshot("no database is available")
             return
         try:
-            interview = await get_interview(db, self.interview_id)
-            turns = await turns_of(db, self.interview_id)
+            interview = await get_interview(db, self.interview_id, writable=True)
+            turns = await turns_of(db, self.interview_id, writable=True)
         except DatabaseUnavailable:
             self._load_snapshot("the database is unavailable")
             return

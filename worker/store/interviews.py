@@ -315,8 +315,16 @@ async def turns_of(
 async def turns_of_all(
     db: Database, interview_ids: Collection[str], *, budget_s: float = BUDGET_S
 ) -> dict[str, list[Turn]]:
-    """Return the turns of several interviews, each as `turns_of` does, by interview id."""
-    rows = await db.fetch("turns_of", TURNS, list(interview_ids), budget_s=budget_s)
+    """Return the turns of several interviews, each as `turns_of` does, by interview id.
+
+    A read-only server is not asked, because it may lack the last turns.
+    """
+    rows = await db.run(
+        "turns_of",
+        lambda connection: connection.fetch(TURNS, list(interview_ids)),
+        budget_s=budget_s,
+        writable=True,
+    )
     turns: dict[str, list[Turn]] = {each: [] for each in interview_ids}
     for turn in map(turn_of, rows):
         turns[turn.interview_id or ""].append(turn)

@@ -69,12 +69,19 @@ class FakeDatabase(Database):
     async def run(
         self, name: str, operation: Any, *, budget_s: float = 5.0, writable: bool = False
     ) -> Any:
+        await self._answer(name, budget_s)
+        return {"get_interview": _interview(), "turns_of": [], "ship": 1}.get(name)
+
+    async def fetch(self, name: str, query: str, *args: object, budget_s: float = 5.0) -> list[Any]:
+        await self._answer(name, budget_s)
+        return [{"written": 1, "stored": True}] if name == "ship" else []
+
+    async def _answer(self, name: str, budget_s: float) -> None:
         if self.away:
             await asyncio.sleep(min(0.5, budget_s))
             raise DatabaseUnavailable(name, OSError(), "postgresql://database")
         if name == "ship":
             self.shipped += 1
-        return {"get_interview": _interview(), "turns_of": [], "ship": 1}.get(name)
 
     async def aclose(self, *, budget_s: float = 5.0) -> None:
         """Do nothing."""
