@@ -130,9 +130,9 @@ class FleetDatabase:
         )
         return _ids(prefix, count)
 
-    async def leased(self, prefix: str) -> int:
-        """Return how many interviews with this prefix have a lease."""
-        return int(await self._connection.fetchval(fleet_statements.LEASED, prefix))
+    async def leased(self, prefix: str, *, token: int) -> int:
+        """Return how many interviews with this prefix have a lease with at least this token."""
+        return int(await self._connection.fetchval(fleet_statements.LEASED, prefix, token))
 
     async def claimed(self, prefix: str) -> int:
         """Return how many interviews with this prefix were claimed for a redispatch."""

@@ -146,6 +146,15 @@ class FleetWorker:
         self._service.dispatch_taken(job.job_id, metadata)
         return await ready
 
+    def accept(self, metadata: str) -> None:
+        """Accept a dispatch as the main process does, without a process of the job.
+
+        The worker takes the lease and renews it.
+        """
+        job_id = f"AJ_{secrets.token_hex(6)}"
+        self._jobs[job_id] = asyncio.create_task(_for_ever(), name=job_id)
+        self._service.dispatch_taken(job_id, metadata)
+
     async def aclose(self) -> None:
         """End the jobs and the service. The leases are not released."""
         await cancel_and_wait(*self._jobs.values())
@@ -288,7 +297,11 @@ class _Transport:
         return {}
 
     async def candidate_moved(self) -> None:
-        await asyncio.Event().wait()
+        await _for_ever()
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
 
 
 def room_of(interview_id: str) -> str:

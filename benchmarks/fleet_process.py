@@ -98,11 +98,25 @@ class FleetProcess:
         return {"held": sum(taken)}
 
     async def take(self, metadata: str, turns_per_minute: float) -> Mapping[str, Any]:
-        """Let the worker with the most free slots take a dispatch; `token` is None without one."""
-        worker = max(self._workers, key=lambda each: each.free_slots)
-        if worker.free_slots <= 0:
+        """Let the worker with the most free slots run the job of a dispatch.
+
+        `token` is None if no slot is free, or if the job could not take its lease.
+        """
+        worker = self._freest()
+        if worker is None:
             return {"token": None}
         return {"token": await worker.take(metadata, turns_per_minute=turns_per_minute)}
+
+    async def accept(self, metadata: str) -> Mapping[str, Any]:
+        """Let the worker with the most free slots accept a dispatch, without the job's process."""
+        worker = self._freest()
+        if worker is not None:
+            worker.accept(metadata)
+        return {"accepted": worker is not None}
+
+    def _freest(self) -> FleetWorker | None:
+        worker = max(self._workers, key=lambda each: each.free_slots)
+        return worker if worker.free_slots > 0 else None
 
     async def reset(self) -> Mapping[str, Any]:
         """Count everything from zero again."""
@@ -160,6 +174,7 @@ async def main() -> None:
             "start": process.start,
             "hold": process.hold,
             "take": process.take,
+            "accept": process.accept,
             "reset": process.reset,
             "report": process.report,
         }

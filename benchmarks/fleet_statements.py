@@ -86,5 +86,7 @@ SELECT count(*) FROM stored
 CLAIMED: Final = """
 SELECT count(*) FROM interviews WHERE starts_with(interview_id, $1::text) AND dispatch_token > 1
 """
-#: Returns how many interviews with the prefix $1 have a lease.
-LEASED: Final = "SELECT count(*) FROM leases WHERE starts_with(interview_id, $1::text)"
+#: Returns how many interviews with the prefix $1 have a lease with the token $2 or a higher one.
+LEASED: Final = """
+SELECT count(*) FROM leases WHERE starts_with(interview_id, $1::text) AND token >= $2::bigint
+"""

@@ -60,14 +60,22 @@ class World:
         server_url: URL of the PostgreSQL server.
         options: What the command line chooses.
         round_trips_ms: The round trip to the database of each zone, by the zone's name.
+        job_processes: False if a dispatch is only accepted: the worker takes the lease and renews
+            it. The processes of the jobs, which run on many machines, are left out.
     """
 
     def __init__(
-        self, server_url: str, options: Options, round_trips_ms: Mapping[str, float]
+        self,
+        server_url: str,
+        options: Options,
+        round_trips_ms: Mapping[str, float],
+        *,
+        job_processes: bool = True,
     ) -> None:
         self._server_url = server_url
         self._options = options
         self._round_trips_ms = round_trips_ms
+        self._job_processes = job_processes
         self._open = AsyncExitStack()
         self._by_zone: dict[str, list[Child]] = {}
         #: Name in `_by_zone` of the zone that has vanished.
@@ -75,7 +83,8 @@ class World:
         self._draw = random.Random(options.seed)  # noqa: S311  # guards nothing
         self._began_cpu: dict[str, float] = {}
         self.livekit = LiveKitStandIn(answer_s=_LIVEKIT_S)
-        #: Time at which the first new job of a room had the lease, by the event loop's clock.
+        #: Time at which the first new job of a room had the lease, or was accepted, by the event
+        #: loop's clock.
         self.taken_at: dict[str, float] = {}
         #: Dispatches that no worker has taken.
         self.untaken = 0
@@ -217,7 +226,7 @@ class World:
             )
         )
         limit = asyncio.get_running_loop().time() + _HELD_S
-        while (leased := await self.database.leased(prefix)) < total:
+        while (leased := await self.database.leased(prefix, token=1)) < total:
             if asyncio.get_running_loop().time() > limit:
                 raise ChildFailed(f"only {leased} of {total} jobs could take their leases")
             await asyncio.sleep(_LOOK_S)
@@ -234,17 +243,21 @@ class World:
         if not children:
             self.untaken += 1
             return
-        try:
-            answer = await self._draw.choice(children).ask(
-                "take", metadata=metadata, turns_per_minute=self._options.turns_per_minute
-            )
-        except ChildFailed:
-            answer = {"token": None}
-        if answer["token"] is None:
-            self.untaken += 1
-        else:
+        if await self._is_taken(self._draw.choice(children), metadata):
             self.taken_at.setdefault(room, asyncio.get_running_loop().time())
             self._took.set()
+        else:
+            self.untaken += 1
+
+    async def _is_taken(self, child: Child, metadata: str) -> bool:
+        turns = self._options.turns_per_minute
+        try:
+            if not self._job_processes:
+                return bool((await child.ask("accept", metadata=metadata))["accepted"])
+            taken = await child.ask("take", metadata=metadata, turns_per_minute=turns)
+        except ChildFailed:
+            return False
+        return taken["token"] is not None
 
     def _children(self, zone: str | None = None) -> list[Child]:
         zones = self._by_zone if zone is None else {zone: self._by_zone[zone]}
