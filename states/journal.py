@@ -219,7 +219,7 @@ class FileJournal(MemoryJournal):
             raise JournalLocked(path) from error
         except OSError as error:  # without locks ENOLCK or EOPNOTSUPP
             if not again:
-                self._remove_if_empty()
+                self.remove_if_empty()
             os.close(self._fd)
             raise JournalError(f"cannot lock the journal {path}: {error.strerror}") from error
         except BaseException:
@@ -232,7 +232,7 @@ class FileJournal(MemoryJournal):
         created = not again and not found.whole_bytes
         self._unsynced = UnsyncedLines(path, self._fd, size=found.whole_bytes, created=created)
 
-    def _remove_if_empty(self) -> None:
+    def remove_if_empty(self) -> None:
         """Remove a file without records, which looks like the journal of a job that died early."""
         with contextlib.suppress(OSError):
             if os.fstat(self._fd).st_size == 0:

@@ -94,6 +94,7 @@ OPERATIONS = (
     "migrate",
     "note_contact",
     "note_dispatch",
+    "other_workers",
     "ping",
     "record_looks",
     "renew_leases",
@@ -108,7 +109,6 @@ OPERATIONS = (
 #: accepted in this version.
 RENAMED_OPERATIONS = {
     "database.note_worker": "database.renew_leases",
-    "database.other_workers": "database.reserve_slots",
 }
 #: Names of the resources of an interview. `worker.interview.resources` declares the resources, but
 #: imports LiveKit, which takes seconds. The settings need the names without LiveKit, for example in

@@ -264,7 +264,7 @@ def _discard(opening: Future[DiskFaultTolerantJournal]) -> None:
     """Close, and remove if it is empty, a file that was opened too late. Runs in the thread."""
     if opening.exception() is None:
         journal = opening.result()
-        journal._remove_if_empty()
+        journal.remove_if_empty()
         FileJournal.close(journal)
 
 

@@ -50,7 +50,7 @@ class TokenBucket:
     def has(self, tokens: float) -> bool:
         """Return whether `tokens` could be taken now."""
         now = asyncio.get_running_loop().time()
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
+        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._per_s)
         self._at = now
         return self._tokens >= tokens
 

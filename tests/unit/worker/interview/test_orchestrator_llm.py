@@ -35,14 +35,16 @@ class FakeDatabase:
         self.error: Exception | None = None
         self.asked = 0
 
-    async def get_interview(self, _: object, interview_id: str) -> Any:
+    async def get_interview(self, _: object, interview_id: str, *, writable: bool) -> Any:
+        assert writable  # an old row would let the interviewer ask a question twice
         assert interview_id == "iv-1"
         self.asked += 1
         if self.error is not None:
             raise self.error
         return self.interview
 
-    async def turns_of(self, _: object, interview_id: str) -> Any:
+    async def turns_of(self, _: object, interview_id: str, *, writable: bool) -> Any:
+        assert writable
         return self.turns
 
 

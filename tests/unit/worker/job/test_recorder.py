@@ -30,12 +30,12 @@ class SlowDatabase:
         self.away = False
         self.shipments: list[float] = []
 
-    async def run(self, name: str, operation: Any, *, budget_s: float = 5.0) -> int:
+    async def fetch(self, name: str, *_: object, budget_s: float = 5.0) -> list[dict[str, Any]]:
         await asyncio.sleep(self.takes_s)
         if self.away:
             raise DatabaseUnavailable(name, OSError(), "postgresql://database")
         self.shipments.append(asyncio.get_running_loop().time())
-        return 1
+        return [{"written": 1, "stored": True}]
 
 
 class Keeping:

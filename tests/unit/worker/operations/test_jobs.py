@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class LostDatabase:
     """A database that becomes unavailable after the first journal was read."""
 
-    async def run(self, name: str, *_: Any, **__: Any) -> None:
+    async def fetch(self, name: str, *_: Any, **__: Any) -> None:
         raise DatabaseUnavailable(name, OSError(), "postgresql://database")
 
 
@@ -68,7 +68,7 @@ def test_a_folder_that_cannot_be_read_is_an_error_and_not_an_empty_folder(tmp_pa
 class EmptyDatabase:
     """A database without rows."""
 
-    async def run(self, *_: Any, **__: Any) -> list[Any]:
+    async def fetch(self, *_: Any, **__: Any) -> list[Any]:
         return []
 
 
