@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from worker.aio.tasks import cancel_and_wait
+from worker.aio.tasks import cancel_and_wait, log_failure
 from worker.aio.threads import in_thread
 from worker.livekit_api.webhooks import PATH as WEBHOOKS_PATH
 from worker.livekit_api.webhooks import Webhooks
@@ -134,6 +134,8 @@ class Observability:
             asyncio.create_task(self.observer.run(), name="follow-journals"),
             asyncio.create_task(self._watch_disk(), name="watch-disk"),
         ]
+        for task in self._tasks:
+            task.add_done_callback(log_failure)
 
     async def aclose(self) -> None:
         """Stop the HTTP server and the background tasks."""

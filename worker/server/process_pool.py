@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from livekit.agents.ipc.proc_pool import ProcPool
 
 from worker.aio.backoff import ExponentialBackoff
+from worker.aio.tasks import log_failure
 
 #: Back-off between two attempts to prepare a process.
 RETRY = ExponentialBackoff(first_s=2.0, longest_s=30.0)
@@ -74,6 +75,7 @@ class ProcessPoolSupervisor:
         self._tell_where_none_is_left(self._pool)
         if self._trying is None or self._trying.done():
             self._trying = asyncio.create_task(self._try_again(self._pool), name="set-up-again")
+            self._trying.add_done_callback(log_failure)
 
     def _on_launched(self, _: Any) -> None:
         if self._pool is not None:

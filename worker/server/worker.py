@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from worker import faults
-from worker.aio.tasks import cancel_and_wait
+from worker.aio.tasks import cancel_and_wait, log_failure
 from worker.config.settings import Settings
 from worker.continuity.service import ContinuityService
 from worker.fallback.shared_breaker import provider_breaker
@@ -163,6 +163,7 @@ class Worker:
             telling = asyncio.create_task(self.server.tell_status(), name="tell-status")
             self._telling.add(telling)
             telling.add_done_callback(self._telling.discard)
+            telling.add_done_callback(log_failure)
 
     # --- the life of the worker -------------------------------------------------------------------
 
@@ -191,6 +192,7 @@ class Worker:
             return
         self.observation.opening_books = False
         watching = asyncio.create_task(self.readiness.watch(), name="readiness")
+        watching.add_done_callback(log_failure)
         self._continuity.start()
         serving = asyncio.create_task(self._serve(), name="agent-server")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")

@@ -52,3 +52,19 @@ async def test_a_free_slot_is_reported_to_livekit_as_soon_as_its_job_has_ended(
     worker._on_process_closed(SimpleNamespace(running_job=job, exitcode=0))
     async with asyncio.timeout(1.0):
         await told.wait()
+
+
+async def test_an_error_of_a_report_to_livekit_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = Worker(settings_in(tmp_path, LIVEKIT_URL="ws://127.0.0.1:1"))
+
+    async def tell_status() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(worker.server, "tell_status", tell_status)
+    worker.registered.set()
+    worker._tell_livekit()
+    await asyncio.wait(tuple(worker._telling))
+    await asyncio.sleep(0)
+    assert "a background task ended with an error: tell-status" in caplog.text
