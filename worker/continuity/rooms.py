@@ -89,7 +89,9 @@ class LiveKitRooms:
             if not people:
                 raise failure
             logger.warning(
-                "LiveKit failed for some rooms: %s", failure, extra={"event": "redispatch_failed"}
+                "LiveKit failed for some rooms: %s",
+                failure,
+                extra={"event": "room_participants_not_listed"},
             )
         return people
 

@@ -232,6 +232,11 @@ class DiskFaultTolerantJournal(FileJournal):
         with contextlib.suppress(TimeoutError):
             closing.exception(timeout=0.0 if hangs else WRITE_WITHIN_S)
 
+    def discard(self) -> None:
+        """Close a journal that nobody uses, and remove its file if it has no records. Blocks."""
+        self._remove_if_empty()
+        super().close()
+
 
 def open_journal(settings: Settings, job_id: str) -> MemoryJournal:
     """Open the journal of a job on disk, or in memory if the disk fails or has no file locks."""
@@ -261,11 +266,9 @@ def _opened(path: Path) -> DiskFaultTolerantJournal:
 
 
 def _discard(opening: Future[DiskFaultTolerantJournal]) -> None:
-    """Close, and remove if it is empty, a file that was opened too late. Runs in the thread."""
+    """Discard a journal that was opened too late. Runs in the thread that opened it."""
     if opening.exception() is None:
-        journal = opening.result()
-        journal.remove_if_empty()
-        FileJournal.close(journal)
+        opening.result().discard()
 
 
 def _on_event_loop(future: Future[Any], react: Callable[[Future[Any]], None]) -> None:
