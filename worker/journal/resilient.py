@@ -234,7 +234,7 @@ class DiskFaultTolerantJournal(FileJournal):
 
     def discard(self) -> None:
         """Close a journal that nobody uses, and remove its file if it has no records. Blocks."""
-        self._remove_if_empty()
+        self.remove_if_empty()
         super().close()
 
 
