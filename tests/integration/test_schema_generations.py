@@ -259,7 +259,7 @@ async def test_a_schema_older_than_the_worker_is_named_with_both_numbers(
     empty_database_url: str,
 ) -> None:
     database = await Database.open(empty_database_url)
-    with pytest.raises(SchemaTooOld, match=r"0000.*too old.*needs 00") as caught:
+    with pytest.raises(SchemaTooOld, match=r"0000.*too old.*needs 10") as caught:
         await database.run("check_schema", check_schema)
     assert (caught.value.found, caught.value.known) == (0, KNOWN[-1].version)
     await database.aclose()

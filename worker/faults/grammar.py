@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from states import State
-from worker.faults.points import POINTS, RENAMED_OPERATIONS, Kind, Point
+from worker.faults.points import OLD_OPERATIONS, POINTS, Kind, Point
 
 #: Maximum delay of a fault of the kind `slow`, in seconds.
 LONGEST_SLOW_S = 3600.0
@@ -95,10 +95,10 @@ def _fault(text: str, own_resources: bool) -> Fault:
 
 
 def _place(place: str, own_resources: bool) -> tuple[Point, str]:
-    place = RENAMED_OPERATIONS.get(place, place)
     for point in POINTS:
         if place in point.places:
-            return point, place.removeprefix(point.point).removeprefix(".")
+            name = place.removeprefix(point.point).removeprefix(".")
+            return point, OLD_OPERATIONS.get(name, name)
         prefix = f"{point.point}."
         if own_resources and point.open_names and place.startswith(prefix) and place != prefix:
             return point, place.removeprefix(prefix)

@@ -105,11 +105,9 @@ OPERATIONS = (
     "talk_seconds",
     "turns_of",
 )
-#: Names of earlier versions for operations that are now part of another operation. They are still
-#: accepted in this version.
-RENAMED_OPERATIONS = {
-    "database.note_worker": "database.renew_leases",
-}
+#: Names of earlier versions for operations that are part of another operation now, with the name of
+#: this operation. The old names are still accepted in this version.
+OLD_OPERATIONS = {"note_worker": "renew_leases"}
 #: Names of the resources of an interview. `worker.interview.resources` declares the resources, but
 #: imports LiveKit, which takes seconds. The settings need the names without LiveKit, for example in
 #: a probe of a container. A test compares the names with those of `worker.interview.resources`.
@@ -195,7 +193,7 @@ POINTS = (
     Point(
         point="database",
         what="an attempt of an operation, in jobs and in the worker itself",
-        names=OPERATIONS,
+        names=(*OPERATIONS, *OLD_OPERATIONS),
         kinds=(Kind.RAISE, Kind.CLOSE, Kind.HANG, Kind.SLOW),
         raises=_SQLSTATE,
         in_states=True,
