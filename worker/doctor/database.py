@@ -25,7 +25,7 @@ _TABLES: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.IGNOREC
 #: The privileges that the worker needs on all of its tables.
 _USES: Final = ("SELECT", "INSERT", "UPDATE")
 #: The tables from which the worker also deletes rows.
-DELETED_FROM: Final = ("workers", "duties")
+DELETED_FROM: Final = ("workers", "duties", "leases", "orphans")
 
 
 async def check_server(visit: CheckContext) -> Finding:
