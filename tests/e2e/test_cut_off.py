@@ -118,12 +118,14 @@ async def parts(livekit_binary: Path) -> AsyncIterator[Parts]:
         )
         url = await stack.enter_async_context(database_elsewhere())
         line = await stack.enter_async_context(FarLine(machine.here, socket_of(url)))
-        near = RunningWorker(server, {**COMES_BACK, "DATABASE_URL": url})
+        # The two machines reach the same server at different addresses.
+        shared = {**COMES_BACK, "INTERVIEW_LIVEKIT_NAME": "one-server"}
+        near = RunningWorker(server, {**shared, "DATABASE_URL": url})
         from_afar = {
             "DATABASE_URL": f"postgresql://postgres@{line.host}:{line.port}/postgres",
             "LIVEKIT_URL": f"ws://{machine.here}:{server.ports.signal}",
         }
-        far = RunningWorker(server, {**COMES_BACK, **from_afar}, inside=machine.inside)
+        far = RunningWorker(server, {**shared, **from_afar}, inside=machine.inside)
         for worker in (far, near):
             stack.push_async_callback(worker.discard)
         for worker in (far, near):

@@ -177,7 +177,7 @@ async def test_a_short_lease_expires_although_only_workers_with_long_leases_are_
 ) -> None:
     await take_lease(db, "one", job_id="AJ_1", lease_s=3.0)
     await passes(db, "lease_contact", "seen", 16.0)
-    await note_contact(db, lease_s=60.0)
+    await note_contact(db, lease_s=60.0, every_s=10.0)
     await passes(db, "lease_contact", "calm_since", 60.0)
     await passes(db, "lease_contact", "seen", 14.0)
     await passes(db, "leases", "expires", 3.1)
@@ -211,7 +211,9 @@ async def test_the_contact_is_written_at_most_once_per_quarter_of_a_lease(db: Da
     assert not await due()
     await passes(db, "lease_contact", "seen", LEASE_S * 0.02)
     assert await due()
-    await asyncio.gather(*(note_contact(db, lease_s=LEASE_S) for _ in range(5)))
+    await asyncio.gather(
+        *(note_contact(db, lease_s=LEASE_S, every_s=LEASE_S / 6) for _ in range(5))
+    )
     assert not await due()
 
 

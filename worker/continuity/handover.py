@@ -108,6 +108,7 @@ class InterviewHandover:
                 self._job_id,
                 agent_name=self._settings.agent_name,
                 fresh_s=FRESH_S,
+                livekit_url=scope_of(self._settings).livekit,
                 failed_tries=self._settings.redispatch_tries if failure else None,
                 budget_s=_ASK_S,
             )

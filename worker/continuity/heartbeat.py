@@ -151,7 +151,12 @@ class Heartbeat:
             self._row_due = loop.time() + _ROW_EVERY_S - self._every_s / 2
         self.may_lead = found.may_lead
         if found.contact_is_due:
-            await note_contact(database, lease_s=self._lease_s, budget_s=self._lease_s * _BUDGET)
+            await note_contact(
+                database,
+                lease_s=self._lease_s,
+                every_s=self._every_s,
+                budget_s=self._lease_s * _BUDGET,
+            )
         return found
 
     def _take_untaken(self, database: Database, found: Beat) -> None:

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 #: Age of the contact in lease durations from which a worker writes the contact again.
 _CONTACT_AGE: Final = 0.25
-#: Time in lease durations. If no worker has reached the database for longer than this time, all
-#: workers count as cut off from the database, and no lease expires.
-_GAP: Final = 0.5
+#: Number of heartbeats. If no worker has written the contact for as long as the contact may be old,
+#: and for this number of heartbeats more, all workers count as cut off from the database, and no
+#: lease expires. With the defaults that is half a lease: 0.75 s and 1.5 heartbeats of 0.5 s.
+_GAP: Final = 1.5
 #: Seconds after which a leader lock has certainly expired: the longest interval between two scans
 #: (INTERVIEW_WATCH_S, 60 s at most) and the spare time. A later expiry was written before the
 #: database's clock was set back.
@@ -109,17 +110,19 @@ WITH due AS (
     WHERE seen NOT BETWEEN {NOW} - make_interval(secs => $1::float8 * {_CONTACT_AGE}) AND {NOW}
     FOR UPDATE SKIP LOCKED
 )
-UPDATE lease_contact SET seen = {NOW}, gap_s = $1::float8 * {_GAP},
+UPDATE lease_contact SET seen = {NOW}, gap_s = $1::float8 * {_CONTACT_AGE} + $2::float8 * {_GAP},
     calm_since = CASE WHEN seen BETWEEN {NOW} - make_interval(secs => gap_s) AND {NOW}
         THEN calm_since ELSE {NOW} END
 FROM due WHERE lease_contact.one_row = due.one_row
 """
 
 
-async def note_contact(db: Database, *, lease_s: float, budget_s: float = BUDGET_S) -> None:
+async def note_contact(
+    db: Database, *, lease_s: float, every_s: float, budget_s: float = BUDGET_S
+) -> None:
     """Record that a worker reached the database, unless a quarter of a lease has not passed yet.
 
-    After a gap in the contact, the calm begins, in which no lease expires. Raises
+    `every_s` is the interval of the worker's heartbeats. After a gap in the contact, the calm begins, in which no lease expires. Raises
     DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
-    await db.fetch("note_contact", _CONTACT, lease_s, budget_s=budget_s)
+    await db.fetch("note_contact", _CONTACT, lease_s, every_s, budget_s=budget_s)

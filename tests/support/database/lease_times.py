@@ -40,7 +40,7 @@ async def renew(
     """Send a heartbeat as a worker does; return the jobs that hold a lease."""
     found = await beat(db, job_ids, worker_id=worker_id, scope=scope, lease_s=lease_s, row=None)
     if found.contact_is_due:
-        await note_contact(db, lease_s=lease_s)
+        await note_contact(db, lease_s=lease_s, every_s=lease_s / 6)
     return set(found.held)
 
 

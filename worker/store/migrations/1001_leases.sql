@@ -70,7 +70,8 @@ CREATE TABLE orphans (
 
 -- The contact row is written only every quarter of a lease.
 ALTER TABLE lease_contact
-    -- Half of the lease of the worker that wrote `seen`: after a longer gap all workers were cut off.
+    -- Longest gap in the contact, by the settings of the worker that wrote `seen`. After a longer gap
+    -- all workers were cut off.
     ADD COLUMN gap_s double precision NOT NULL DEFAULT 1.5,
     -- When the first worker came back after such a gap. No lease expires for its own length from
     -- then on. calm_until is not used any more.
