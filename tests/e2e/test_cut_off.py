@@ -125,12 +125,13 @@ async def parts(livekit_binary: Path) -> AsyncIterator[Parts]:
             "DATABASE_URL": f"postgresql://postgres@{line.host}:{line.port}/postgres",
             "LIVEKIT_URL": f"ws://{machine.here}:{server.ports.signal}",
         }
+        from_afar["INTERVIEW_AGENT_NAME"] = near.agent_name
         far = RunningWorker(server, {**shared, **from_afar}, inside=machine.inside)
+        far.agent_name = near.agent_name
         for worker in (far, near):
             stack.push_async_callback(worker.discard)
-        for worker in (far, near):
-            await worker.start()
-            await worker.logged(message="process initialized")
+        await far.start()
+        await far.logged(message="process initialized")
         # A worker that stops contacts LiveKit and the database again: plug the cable in first.
         stack.callback(machine.plug)
         yield Parts(machine=machine, line=line, far=far, near=near)
@@ -140,11 +141,17 @@ async def parts(livekit_binary: Path) -> AsyncIterator[Parts]:
 async def interview_from_afar(
     parts: Parts, interview: Interview
 ) -> AsyncIterator[tuple[Candidate, History]]:
-    """Yield the candidate, with the far worker's interviewer talking to it, and the far job."""
+    """Yield the candidate, with the far worker's interviewer talking to it, and the far job.
+
+    The near worker is started only then, because LiveKit could give it the first job.
+    """
     async with parts.near.candidate_of(interview) as candidate:
         await parts.far.send_interviewer(interview)
         await candidate.wait_for_sound(timeout_s=PATIENCE_S)
-        yield candidate, await parts.far.job(interview.room, until=is_running)
+        job = await parts.far.job(interview.room, until=is_running)
+        await parts.near.start()
+        await parts.near.logged(message="process initialized")
+        yield candidate, job
 
 
 async def turns_in(worker: RunningWorker, interview: Interview) -> list[Turn]:

@@ -122,7 +122,8 @@ async def note_contact(
 ) -> None:
     """Record that a worker reached the database, unless a quarter of a lease has not passed yet.
 
-    `every_s` is the interval of the worker's heartbeats. After a gap in the contact, the calm begins, in which no lease expires. Raises
-    DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
+    `every_s` is the interval of the worker's heartbeats, in seconds. After a gap in the contact,
+    the calm begins, in which no lease expires. Raises DatabaseUnavailable or
+    DatabaseOperationFailed if the database operation fails.
     """
     await db.fetch("note_contact", _CONTACT, lease_s, every_s, budget_s=budget_s)
