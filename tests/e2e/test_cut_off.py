@@ -126,6 +126,8 @@ async def parts(livekit_binary: Path) -> AsyncIterator[Parts]:
             "LIVEKIT_URL": f"ws://{machine.here}:{server.ports.signal}",
         }
         from_afar["INTERVIEW_AGENT_NAME"] = near.agent_name
+        # LiveKit does not notice for 15 s that the machine is cut off. It asks no full worker.
+        from_afar["INTERVIEW_SLOTS"] = "1"
         far = RunningWorker(server, {**shared, **from_afar}, inside=machine.inside)
         far.agent_name = near.agent_name
         for worker in (far, near):
