@@ -143,7 +143,7 @@ class FleetWorker:
         task = asyncio.create_task(self._run(job, ready, turns_per_minute), name=job.job_id)
         self._jobs[job.job_id] = task
         task.add_done_callback(lambda _: self._jobs.pop(job.job_id, None))
-        self._service.dispatch_taken(job.job_id, metadata)
+        self._service.dispatch_taken(job.job_id, room_of(interview_id), metadata)
         return await ready
 
     def accept(self, metadata: str) -> None:
@@ -153,7 +153,8 @@ class FleetWorker:
         """
         job_id = f"AJ_{secrets.token_hex(6)}"
         self._jobs[job_id] = asyncio.create_task(_for_ever(), name=job_id)
-        self._service.dispatch_taken(job_id, metadata)
+        interview_id, _ = read_metadata(metadata)
+        self._service.dispatch_taken(job_id, room_of(interview_id), metadata)
 
     async def aclose(self) -> None:
         """End the jobs and the service. The leases are not released."""
@@ -200,6 +201,7 @@ class FleetJob:
         self._lease = JobLease(
             interview_id,
             job_id=self.job_id,
+            room=room_of(interview_id),
             identity=f"interviewer-{self.job_id}",
             lease_s=settings.lease_s,
             scope=scope_of(settings),

@@ -51,7 +51,7 @@ class Reason(TextEnum):
     BOOTSTRAP_TIMEOUT = "BootstrapTimeout", "A required resource did not load within the budget."
     RESOURCE_FAILED = "ResourceFailed", "A required resource failed to load."
     ORCHESTRATOR_FAILED = "OrchestratorFailed", "The orchestrator of an interview failed to load."
-    METADATA_INVALID = "MetadataInvalid", "The dispatch does not name an interview."
+    METADATA_INVALID = "MetadataInvalid", "The dispatch names no interview that the job may hold."
     INTERVIEW_UNKNOWN = "InterviewUnknown", "The database has no interview with this id."
     INTERVIEW_ALREADY_OVER = (
         "InterviewAlreadyOver",

@@ -230,7 +230,11 @@ _QUESTION_S: Final = 6.0
 
 
 def _end_of(one: Evidence) -> str:
-    if one.row is None or one.row.outcome is None:
+    if one.row is None:
+        return "no end"
+    if one.row.status == "waiting":
+        return f"waiting/{one.row.reason}"
+    if one.row.outcome is None:
         return "no end"
     return f"{one.row.outcome}/{one.row.reason}"
 
@@ -239,6 +243,9 @@ def _end(one: Evidence) -> Iterable[Found]:
     row = one.row
     if row is None:
         yield Found(what="end", detail="the interview has no row")
+    elif row.status == "waiting":  # its candidate has left, and may come back within its window
+        if row.lease_job is not None:
+            yield Found(what="lease", detail=f"{row.lease_job} still holds it")
     elif row.status != "ended" or not row.outcome or not row.reason:
         yield Found(what="end", detail=f"{row.status}, outcome {row.outcome}/{row.reason}")
     elif row.reason == "RoomDeleted":

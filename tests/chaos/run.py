@@ -190,12 +190,14 @@ class Run:
                 row = await self._row(seat.interview_id)
             except CONNECTION_ERRORS:
                 continue
-            if row is None or row.status != "ended":
+            if row is None or row.status not in ("ended", "waiting"):
                 failed_s = None
                 continue
-            # After a failure or a shutdown, another interviewer may be on its way.
+            # After a failure or a shutdown, or while the interview waits for its candidate, another
+            # interviewer may be on its way.
             failed_s = failed_s or time.monotonic()
-            provisional = row.outcome == "failed" or row.reason == "ShutdownRequested"
+            failed = row.outcome == "failed" or row.reason == "ShutdownRequested"
+            provisional = failed or row.status == "waiting"
             if not provisional or time.monotonic() - failed_s > _TAKEN_UP_S:
                 seat.person.told_it_is_over()
                 return

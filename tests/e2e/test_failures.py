@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from pathlib import Path
@@ -25,7 +26,7 @@ from tests.support.live.one_question import (
     new_room,
 )
 from tests.support.live.running_worker import RunningWorker, StartWorker
-from tests.support.live.waiting import PATIENCE_S, eventually
+from tests.support.live.waiting import PATIENCE_S, answered, eventually
 from worker.simulation.conversation import hold_conversation
 from worker.simulation.voice import LocalVoice
 from worker.store.interviews import get_interview
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from worker.simulation.room_candidate import Candidate
+    from worker.store.interviews import Interview
 
 pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("impatient_worker")]
 
@@ -96,11 +98,28 @@ async def test_a_dispatch_that_names_no_interview_ends_with_an_apology(
     assert (line["exit_code"], line["signal"], line["level"]) == (1, None, "error")
 
 
+async def test_a_dispatch_into_another_room_leaves_the_interview_as_it_is(
+    worker: RunningWorker,
+) -> None:
+    interview = await worker.create(PLAN)
+    room = new_room()
+    async with worker.candidate(room) as candidate:
+        await worker.dispatch(room, json.dumps({"interview_id": interview.interview_id}))
+        said = await hear_out(candidate)
+        job = await worker.ended_job(room)
+    assert_path(job, *NEVER_STARTED)
+    assert_outcome(job, Outcome.FAILED, Reason.METADATA_INVALID)
+    assert "sorry" in said
+    assert job.turns == ()
+    async with worker.database() as database:
+        assert await get_interview(database, interview.interview_id) == interview
+
+
 async def test_a_finished_interview_keeps_its_outcome(worker: RunningWorker) -> None:
     interview = await worker.create(PLAN)
     before = MemoryJournal()
     closed = {"from": "CLOSING", "event": "closed", "to": "CLOSED"}
-    end = {"outcome": Outcome.ABANDONED, "reason": Reason.CANDIDATE_LEFT}
+    end = {"outcome": Outcome.COMPLETED, "reason": Reason.TIME_LIMIT_REACHED}
     before.append("transition", 0.0, **closed, **end)
     header = JobHeader(job_id=f"AJ_{uuid4().hex}", interview_id=interview.interview_id)
     async with worker.database() as database:
@@ -116,7 +135,7 @@ async def test_a_finished_interview_keeps_its_outcome(worker: RunningWorker) -> 
     async with worker.database() as database:
         kept = await get_interview(database, interview.interview_id)
     assert kept is not None
-    assert (kept.status, kept.outcome, kept.reason) == ("ended", "abandoned", "CandidateLeft")
+    assert (kept.status, kept.outcome, kept.reason) == ("ended", "completed", "TimeLimitReached")
 
 
 # --- killed and signalled processes ---------------------------------------------------------------
@@ -225,6 +244,20 @@ async def test_without_a_vad_the_interview_is_held_degraded(
 # --- candidates -----------------------------------------------------------------------------------
 
 
+async def assert_waits(worker: RunningWorker, interview: Interview, reason: Reason) -> None:
+    """Wait until the interview waits for its candidate, within its window, for the reason."""
+    async with worker.database() as database:
+
+        async def waits() -> bool:
+            found = await get_interview(database, interview.interview_id)
+            return found is not None and found.status == "waiting"
+
+        await answered(waits, "an interview that waits for its candidate")
+        kept = await get_interview(database, interview.interview_id)
+    assert kept is not None
+    assert (kept.outcome, kept.reason) == (None, reason)
+
+
 async def test_a_candidate_who_never_joins_is_not_waited_for_forever(worker: RunningWorker) -> None:
     interview = await worker.create(PLAN)
     await worker.send_interviewer(interview)
@@ -233,6 +266,7 @@ async def test_a_candidate_who_never_joins_is_not_waited_for_forever(worker: Run
     assert_outcome(job, Outcome.ABANDONED, Reason.CANDIDATE_NEVER_JOINED)
     assert job.exit_code == 0
     assert job.turns == ()
+    await assert_waits(worker, interview, Reason.CANDIDATE_NEVER_JOINED)
 
 
 async def test_a_candidate_who_leaves_is_waited_for_no_longer_than_the_grace(
@@ -247,6 +281,7 @@ async def test_a_candidate_who_leaves_is_waited_for_no_longer_than_the_grace(
     assert_outcome(job, Outcome.ABANDONED, Reason.CANDIDATE_LEFT)
     assert job.exit_code == 0
     assert await worker.participants(interview.room) == []
+    await assert_waits(worker, interview, Reason.CANDIDATE_LEFT)
 
 
 async def test_a_returning_candidate_continues_the_interview(
@@ -267,7 +302,7 @@ async def test_a_returning_candidate_continues_the_interview(
     assert len(worker.histories(interview.room)) == 1
 
 
-async def test_a_silent_candidate_is_asked_again_and_then_the_interview_ends(
+async def test_a_silent_candidate_is_asked_again_and_then_the_job_ends(
     worker: RunningWorker,
 ) -> None:
     interview = await worker.create(PLAN)
@@ -280,6 +315,7 @@ async def test_a_silent_candidate_is_asked_again_and_then_the_interview_ends(
     assert job.exit_code == 0
     assert "still there" in said
     assert says_goodbye(said)
+    await assert_waits(worker, interview, Reason.CANDIDATE_SILENT)
 
 
 async def test_a_candidate_may_interrupt_and_is_heard(worker: RunningWorker) -> None:

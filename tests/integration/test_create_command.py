@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ from worker.livekit_api.errors import LiveKitKeyRefused, LiveKitUnreachable
 from worker.operations import interviews as operations
 from worker.operations.errors import InterviewNotCreated
 from worker.store.errors import DatabaseUnavailable
-from worker.store.interviews import InterviewStatus, list_interviews
+from worker.store.interviews import InterviewStatus, RoomInUse, list_interviews
 from worker.store.leases import take_lease
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ def unreachable() -> Exception:
     return LiveKitUnreachable(URL, reason="connection refused", budget_s=10)
 
 
-async def create(*, room: str | None = None, send: bool = False) -> dict[str, Any]:
-    return await interviews._create("Ada", SAMPLE_PLAN, room, send=send)
+async def create(*, room: str | None = None, send: bool = False, **window: str) -> dict[str, Any]:
+    return await interviews._create("Ada", SAMPLE_PLAN, room, send=send, **window)
 
 
 @pytest.mark.parametrize(
@@ -157,3 +158,33 @@ async def test_an_interview_is_created_with_its_room_and_dispatched(
     assert (shown["candidate_name"], shown["status"]) == ("Ada", InterviewStatus.DISPATCHED)
     assert shown["plan_title"] == interview.plan["title"]
     assert livekit.rooms == livekit.sent == [interview.room]
+
+
+DAYS_7 = timedelta(days=7)
+
+
+async def test_an_interview_has_the_window_of_the_command(
+    database: Database, livekit: LiveKit
+) -> None:
+    opens, closes = "2999-03-01T10:00+01:00", "2999-03-01T18:00Z"
+    given = await create(opens=opens, closes=closes)
+    assert given["opens_at"] == datetime(2999, 3, 1, 9, tzinfo=UTC)
+    assert given["closes_at"] == datetime(2999, 3, 1, 18, tzinfo=UTC)
+    later = await create(opens=opens)
+    assert later["closes_at"] - later["opens_at"] == DAYS_7
+    default = await create()
+    assert default["opens_at"] is None
+    assert default["closes_at"] - default["created_at"] == DAYS_7
+
+
+async def test_a_room_of_an_open_interview_is_refused_on_the_same_server_only(
+    database: Database, livekit: LiveKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await create(room="lobby")
+    with pytest.raises(RoomInUse, match="the room 'lobby' belongs to another interview") as failed:
+        await create(room="lobby")
+    assert code_of(failed.value) is ExitCode.TAKEN
+    monkeypatch.setenv("LIVEKIT_URL", "ws://127.0.0.2:1")
+    await create(room="lobby")
+    servers = {each.livekit_url for each in await list_interviews(database)}
+    assert servers == {"127.0.0.1:1", "127.0.0.2:1"}

@@ -339,6 +339,17 @@ async def test_a_dispatch_of_any_age_is_made_again_within_its_window(db: Databas
     assert await found(db) == []
 
 
+async def test_a_candidate_who_comes_before_the_window_opens_waits_for_its_opening(
+    db: Database,
+) -> None:
+    await abandoned(db, "CandidateNeverJoined")
+    later = "UPDATE interviews SET opens_at = now() + interval '1 hour'"
+    await db.run("later", lambda c: c.execute(later))
+    assert await found(db) == []
+    await passes(db, "interviews", "opens_at", 3601)
+    assert [each.why for each in await find_orphaned(db, LIMITS)] == ["CandidateCame"]
+
+
 async def test_a_lease_that_ended_long_ago_is_still_found(db: Database) -> None:
     """After hours without database, LiveKit or workers no interview stays `running` for ever."""
     await breaks_off(db)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def db(database: Database) -> Database:
-    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
+    plan = load_plan(SAMPLE_PLAN).to_json()
+    await create_interview(database, interview_id="one", plan=plan, room="r")
     return database
 
 

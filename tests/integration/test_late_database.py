@@ -83,7 +83,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def direct(database: Database) -> Database:
     """Return a direct `Database` that no fault affects, with the interview `one`."""
-    await create_interview(database, interview_id="one", plan=PLAN.to_json())
+    await create_interview(database, interview_id="one", plan=PLAN.to_json(), room="room-1")
     return database
 
 

@@ -12,7 +12,7 @@ from tests.support.database.lease_times import LEASE_S, lapses, lease_holder, pa
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.interviews import Interview, create_interview, get_interview, turns_of
 from worker.store.jobs import get_job, ship
-from worker.store.leases import Holder, LeaseHeld, keep_lease, take_lease
+from worker.store.leases import Holder, LeaseHeld, LeaseRefused, keep_lease, take_lease
 
 if TYPE_CHECKING:
     from worker.store.database import Database
@@ -219,3 +219,39 @@ async def test_turns_of_a_job_that_lost_its_lease_are_late_and_end_nothing(
     assert job.token == 1
     interview = await interview_in(db)
     assert (interview.status, interview.lease_job) == ("dispatched", "AJ_2")
+
+
+# --- interviews that are not the job's own --------------------------------------------------------
+
+
+async def row_of(db: Database) -> str:
+    """Return the whole row of the interview, as text."""
+    query = "SELECT interviews::text AS row FROM interviews WHERE interview_id = 'one'"
+    (row,) = await db.fetch("row", query)
+    return str(row["row"])
+
+
+async def test_an_interview_of_a_later_version_is_not_taken_and_stays_as_it_is(
+    db: Database,
+) -> None:
+    await db.run("newer", lambda c: c.execute("UPDATE interviews SET protocol = 2"))
+    before = await row_of(db)
+    with pytest.raises(LeaseRefused, match="has protocol 2, and this version understands 1"):
+        await take(db, "AJ_1")
+    await ends(db, "AJ_1", "failed")
+    assert await row_of(db) == before
+
+
+async def test_an_interview_of_another_room_is_not_taken_and_stays_as_it_is(db: Database) -> None:
+    before = await row_of(db)
+    with pytest.raises(LeaseRefused, match="has another room"):
+        await take_lease(db, "one", job_id="AJ_1", lease_s=LEASE_S, room="lobby")
+    journal = JobRecords()
+    journal.transition("RUNNING")
+    await ship(db, header("AJ_1", room="lobby"), journal.records)
+    assert await row_of(db) == before
+    journal.transition("CLOSED", outcome="failed", reason="MetadataInvalid")
+    await ship(db, header("AJ_1", room="lobby"), journal.records)
+    assert await row_of(db) == before
+    room = (await interview_in(db)).room
+    assert await take_lease(db, "one", job_id="AJ_2", lease_s=LEASE_S, room=room) == 1

@@ -54,6 +54,8 @@ CODES: Final[Mapping[str, ExitCode]] = {
     "worker.store.url.DatabaseUrlInvalid": ExitCode.USAGE,
     "worker.livekit_api.errors.LiveKitUrlInvalid": ExitCode.USAGE,
     "worker.store.interviews.InterviewExists": ExitCode.TAKEN,
+    "worker.store.interviews.InterviewErased": ExitCode.TAKEN,
+    "worker.store.interviews.RoomInUse": ExitCode.TAKEN,
     "worker.livekit_api.errors.LiveKitKeyRefused": ExitCode.LIVEKIT_REFUSED,
     "worker.livekit_api.errors.LiveKitError": ExitCode.UNAVAILABLE,
     "worker.store.errors.DatabaseOperationFailed": ExitCode.FAILED,

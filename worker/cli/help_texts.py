@@ -66,13 +66,13 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "interview-worker demo -o first-interview",
     ),
     "interviews create": (
-        'interview-worker interviews create --candidate "Ada Lovelace"',
         "interview-worker interviews create --candidate Ada --plan plan.yaml",
-        "interview-worker interviews create --candidate Ada --dispatch",
+        'interview-worker interviews create --candidate "Ada Lovelace" --dispatch',
+        "interview-worker interviews create --candidate Ada --until 2026-03-01T18:00Z",
     ),
     "interviews dispatch": ("interview-worker interviews dispatch 6d466b99999a",),
     "interviews list": (
-        "interview-worker interviews list --status running",
+        "interview-worker interviews list --status waiting",
         "interview-worker interviews list --candidate ada --since 7d",
         "interview-worker interviews list --since 2026-03-01 --until 2026-03-31",
     ),

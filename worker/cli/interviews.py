@@ -30,7 +30,7 @@ from worker.cli.common import (
 from worker.cli.databases import database
 from worker.cli.errors import report, text_of
 from worker.cli.help_texts import examples
-from worker.cli.moments import FORMS, moment
+from worker.cli.moments import FORMS, INSTANTS, moment, window
 from worker.cli.requirements import has_livekit, has_valid_database_url, load_settings
 from worker.cli.tables import print_list, without_controls
 from worker.config.settings import Settings
@@ -44,7 +44,6 @@ T = TypeVar("T")
 
 #: Minimum length of a secret, in bytes. PyJWT warns of a shorter secret (RFC 7518, section 3.2).
 _SHORT_SECRET = 32
-
 app = typer.Typer(
     no_args_is_help=True,
     help="Create, dispatch, list, show and export interviews. Interviews are stored in the "
@@ -54,6 +53,16 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 InterviewId = Annotated[str, typer.Argument(help="The interview's id.")]
+
+
+class ListedStatus(StrEnum):
+    """Statuses that a list can be limited to: those of `InterviewStatus` without OTHER."""
+
+    CREATED = InterviewStatus.CREATED
+    DISPATCHED = InterviewStatus.DISPATCHED
+    RUNNING = InterviewStatus.RUNNING
+    WAITING = InterviewStatus.WAITING
+    ENDED = InterviewStatus.ENDED
 
 
 class ExportFormat(StrEnum):
@@ -70,16 +79,35 @@ def create(
         Path, typer.Option(help="The plan (YAML); default: the sample.", show_default=False)
     ] = SAMPLE_PLAN,
     room: Annotated[str | None, typer.Option(help="The room's name.")] = None,
+    opens: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="TIME",
+            help=f"Opens the window: {INSTANTS}; default: now.",
+            show_default=False,
+        ),
+    ] = None,
+    closes: Annotated[
+        str | None,
+        typer.Option(
+            "--until",
+            metavar="TIME",
+            help="Closes the window, which ends the interview; default: 7 days later.",
+            show_default=False,
+        ),
+    ] = None,
     dispatch: Annotated[bool, typer.Option("--dispatch", help="Dispatch an interviewer.")] = False,
     as_json: Json = False,
 ) -> None:
     """Create an interview and its room; with --dispatch, also send an interviewer.
 
-    An interviewer waits INTERVIEW_CANDIDATE_JOIN_S seconds for the candidate, and then ends the
-    interview: dispatch the interviewer when the candidate is about to join. If LiveKit refuses, no
-    interview is created. If it does not answer a dispatch, the interview stays, and is named.
+    An interviewer waits INTERVIEW_CANDIDATE_JOIN_S seconds for the candidate, and then leaves.
+    Within the interview's window, a worker sends the next one when the candidate comes. If LiveKit
+    refuses, no interview is created. If it does not answer a dispatch, the interview stays, and is
+    named.
     """
-    interview = _run(_create(candidate, plan, room, send=dispatch))
+    interview = _run(_create(candidate, plan, room, opens=opens, closes=closes, send=dispatch))
     try:
         _print_created(interview, dispatched=dispatch, as_json=as_json)
     except OSError as error:  # a full disk, or a reader that has gone
@@ -99,12 +127,20 @@ def _print_created(interview: dict[str, Any], *, dispatched: bool, as_json: bool
 
 
 async def _create(
-    candidate: str, plan_path: Path, room: str | None, *, send: bool
+    candidate: str,
+    plan_path: Path,
+    room: str | None,
+    *,
+    opens: str | None = None,
+    closes: str | None = None,
+    send: bool,
 ) -> dict[str, Any]:
     plans: list[Plan] = []
+    windows: list[tuple[datetime | None, datetime | None]] = []
     settings = load_settings(
         lambda _: plans.append(load_plan(plan_path)),
         lambda _: check_names(("--candidate", candidate), ("--room", room)),
+        lambda _: windows.append(window(opens, closes, now=datetime.now(UTC))),
         has_livekit,
         has_valid_database_url,
     )
@@ -112,6 +148,8 @@ async def _create(
         "plan": plans[0].to_json(),
         "candidate_name": candidate,
         "room": room,
+        "opens_at": windows[0][0],
+        "closes_at": windows[0][1],
     }
     with _named_if_interrupted() as stored:
         async with database(settings) as db:
@@ -148,7 +186,8 @@ def dispatch(interview: InterviewId, as_json: Json = False) -> None:
 
     Use this command for an interview whose job failed, whose worker was lost, or that never
     started. The command creates the room again if the room no longer exists. The command refuses an
-    interview that is over, or that has an interviewer in its room.
+    interview that is over, that has an interviewer in its room, or whose window closed while it
+    waited for its candidate.
     """
     sent = _run(_dispatch(interview))
     if as_json:
@@ -180,15 +219,15 @@ def _warn_of(sent: operations.Sent) -> None:
 def _warn_of_wait(settings: Settings) -> None:
     report(
         f"the interviewer is on its way and waits {settings.candidate_join_s:g} s for the "
-        "candidate, then the interview is over (INTERVIEW_CANDIDATE_JOIN_S of the worker); without "
-        "--dispatch, `interview-worker interviews dispatch` sends it later"
+        "candidate (INTERVIEW_CANDIDATE_JOIN_S of the worker); a candidate who comes later, within "
+        "the interview's window, gets the next interviewer"
     )
 
 
 @app.command("list", epilog=examples("interviews list"))
 def list_(
     status: Annotated[
-        InterviewStatus | None, typer.Option(help="Only interviews with this status.")
+        ListedStatus | None, typer.Option(help="Only interviews with this status.")
     ] = None,
     candidate: Annotated[
         str | None,
@@ -207,7 +246,8 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List interviews, newest first."""
-    rows = run(_list(status, candidate, since, until, limit))
+    wanted = None if status is None else InterviewStatus(status)
+    rows = run(_list(wanted, candidate, since, until, limit))
     if as_json:
         print_json(rows)
         return

@@ -11,6 +11,9 @@ from worker.cli.errors import CommandError, ExitCode
 #: The accepted forms of a point in time, as text for the help of an option.
 FORMS: Final = "2026-03-01, 2026-03-01T09:30 (UTC) or 30m, 12h, 7d (ago)"
 
+#: The accepted forms of a point in time with an offset, as text for the help of an option.
+INSTANTS: Final = "2026-03-01T09:30+01:00 or 2026-03-01T08:30Z"
+
 _AGE: Final = re.compile(r"([0-9]{1,6})([mhd])")
 _SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400}
 
@@ -34,6 +37,35 @@ def moment(option: str, text: str, *, now: datetime, end_of_day: bool = False) -
         return (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise CommandError(f"{option} must be a time such as {FORMS}", ExitCode.USAGE) from None
+
+
+def window(
+    opens: str | None, closes: str | None, *, now: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """Return the times of the options `--from` and `--until`, in UTC; None for a missing option.
+
+    Raises CommandError if a time is not in ISO 8601 or has no offset, or if the window is empty or
+    is over at `now`.
+    """
+    first = None if opens is None else _instant("--from", opens)
+    end = None if closes is None else _instant("--until", closes)
+    if end is not None and end <= now:
+        raise CommandError("--until is not in the future", ExitCode.USAGE)
+    if first is not None and end is not None and end <= first:
+        raise CommandError("--until is not after --from", ExitCode.USAGE)
+    return first, end
+
+
+def _instant(option: str, text: str) -> datetime:
+    try:
+        given = datetime.fromisoformat(text)
+        if given.tzinfo is not None:
+            return given.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise CommandError(
+        f"{option} must be a time with an offset, such as {INSTANTS}", ExitCode.USAGE
+    )
 
 
 def _date(text: str) -> date | None:

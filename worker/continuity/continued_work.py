@@ -2,10 +2,11 @@
 
 The dispatch names the work and the person, as JSON: `{"interview_id": "booking-17",
 "candidate_identity": "visitor"}`, and any further data of the application, except under the keys
-`plan` and `follows`, which the dispatch of a new job uses. The first job stores the work as a row
-of the table `interviews`, with the whole dispatch as its plan. Stored work has all that an
-interview has (docs/explanation/continuity.md): a lease, turns in the database, and a new job if its
-job is lost while the person is in the room. The new job's dispatch has the same data.
+`plan`, `follows` and `protocol`, which the dispatch of a new job uses. The first job stores the
+work as a row of the table `interviews`, with the whole dispatch as its plan. All jobs of the work
+are in the room of the first job, and a room has one open work at a time. Stored work has all that
+an interview has (docs/explanation/continuity.md): a lease, turns in the database, and a new job if
+its job is lost while the person is in the room. The new job's dispatch has the same data.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from worker.continuity.dispatch_metadata import (
 )
 from worker.continuity.handover import InterviewHandover
 from worker.continuity.job_lease import JobLease
+from worker.continuity.own_interview import check_own
 from worker.continuity.scope import scope_of
 from worker.job.application import declared_in
 from worker.resources.resource import LoadFailed, Resource
@@ -66,6 +68,7 @@ class ContinuedWork:
 
     def __init__(self, dispatch: Dispatch, settings: Settings) -> None:
         self._dispatch = dispatch
+        self._scope = scope_of(settings)
         self._problem = ""
         #: Data of the work: the metadata of the first dispatch for this work.
         self.data: Mapping[str, Any] = {}
@@ -92,9 +95,10 @@ class ContinuedWork:
         self._lease = JobLease(
             self._work_id,
             job_id=dispatch.job_id,
+            room=dispatch.room,
             identity=declared_in(settings).identity(dispatch.job_id),
             lease_s=settings.lease_s,
-            scope=scope_of(settings),
+            scope=self._scope,
         )
         self.handover = InterviewHandover(
             settings, interview_id=self._work_id, job_id=dispatch.job_id, lease=self._lease
@@ -107,8 +111,9 @@ class ContinuedWork:
     def resource(self) -> Resource:
         """Return the resource `work`, whose loader takes the lease and reads the earlier turns.
 
-        The job ends if the dispatch names no work, if another job has the work, or if the work is
-        over. Without a database the job runs, but no other job will continue the work.
+        The job ends if the dispatch names no work, or work of another room, if another job has the
+        work, or if the work is over. Without a database the job runs, but no other job will
+        continue the work.
         """
         return Resource(
             name=WORK,
@@ -170,6 +175,8 @@ class ContinuedWork:
         The dispatch of a later job lacks the work if work and turns exceed the metadata size limit.
         """
         found = await get_interview(database, self._work_id, budget_s=_BUDGET_S, writable=True)
+        if found is not None:
+            check_own(found, self._dispatch.room)
         if found is not None and found.is_over:
             raise LoadFailed("WorkAlreadyOver", event=Event.INTERVIEW_OVER)
         if found is not None:
@@ -183,6 +190,7 @@ class ContinuedWork:
                 plan=self.data,
                 room=self._dispatch.room,
                 candidate_identity=self.person,
+                livekit=self._scope.livekit,
                 budget_s=_BUDGET_S,
             )
         except InterviewExists as error:

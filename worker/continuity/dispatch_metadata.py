@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.store.interviews import InterviewIdInvalid, check_interview_id
+from worker.store.scope import PROTOCOL
 
 if TYPE_CHECKING:
     from worker.store.interviews import Interview
@@ -20,7 +21,11 @@ _MOST_SPENT_S: Final = 365 * 86_400.0
 
 
 def dispatch_metadata(interview: Interview, **more: Any) -> str:
-    """Encode the interview's id, the fields of `more`, and the plan snapshot if the size allows."""
+    """Encode the interview's id, the fields of `more`, and the plan snapshot if the size allows.
+
+    All metadata of this module has the protocol of the interview, so that a worker can decline an
+    interview that a later version has created.
+    """
     whole = _with_plan(interview, **more)
     return whole if _fits(whole) else without_plan(interview, **more)
 
@@ -48,8 +53,12 @@ def metadata_after(
 
 
 def _with_plan(interview: Interview, **more: Any) -> str:
-    data = {"interview_id": interview.interview_id, "plan": interview.plan, **more}
+    data = {**_named(interview), "plan": interview.plan, **more}
     return json.dumps(data, ensure_ascii=False)
+
+
+def _named(interview: Interview) -> dict[str, Any]:
+    return {"interview_id": interview.interview_id, "protocol": interview.protocol}
 
 
 def _fits(metadata: str) -> bool:
@@ -58,17 +67,18 @@ def _fits(metadata: str) -> bool:
 
 def without_plan(interview: Interview, **more: Any) -> str:
     """Encode the interview's id and `more`, for a job that reads the plan from the database."""
-    return json.dumps({"interview_id": interview.interview_id, **more})
+    return json.dumps({**_named(interview), **more})
 
 
 class MetadataInvalid(ValueError):
-    """Raised if the metadata of a dispatch is not a JSON object with a valid interview id."""
+    """Raised if the metadata of a dispatch names no interview that this version can hold."""
 
 
 def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
     """Return the interview's id, and the plan snapshot or None.
 
-    Raises MetadataInvalid if the metadata is not a JSON object with a valid interview id.
+    Raises MetadataInvalid if the metadata is not a JSON object with a valid interview id, or if its
+    protocol is newer than that of this version.
     """
     try:
         data = json.loads(metadata)
@@ -82,8 +92,27 @@ def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
         check_interview_id(interview_id)
     except InterviewIdInvalid as error:
         raise MetadataInvalid("the interview_id in the dispatch's metadata is not valid") from error
+    if (protocol := _protocol_of(data)) > PROTOCOL:
+        raise MetadataInvalid(
+            f"the dispatch has protocol {protocol}, and this version understands {PROTOCOL}"
+        )
     plan = data.get("plan")
     return interview_id, plan if isinstance(plan, dict) else None
+
+
+def has_newer_protocol(metadata: str) -> bool:
+    """Return whether a dispatch names an interview that only a later version can hold."""
+    try:
+        data = json.loads(metadata)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and "interview_id" in data and _protocol_of(data) > PROTOCOL
+
+
+def _protocol_of(data: Mapping[str, Any]) -> int:
+    """Return the protocol of a dispatch; 1 if it has none, as in version 0.1.0."""
+    protocol = data.get("protocol")
+    return protocol if isinstance(protocol, int) and not isinstance(protocol, bool) else 1
 
 
 def read_turns(metadata: str) -> list[Any]:

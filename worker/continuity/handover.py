@@ -141,6 +141,7 @@ class InterviewHandover:
             self.database,
             self._interview_id,
             job_id=self._job_id,
+            room=self._lease.room,
             token=self._lease.token,
             outcome=outcome,
             reason=reason,

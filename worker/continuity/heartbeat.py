@@ -11,7 +11,7 @@ from worker.aio.backoff import jittered
 from worker.aio.tasks import cancel_and_wait
 from worker.store.errors import DatabaseError
 from worker.store.heartbeat import WorkerRow, beat, note_contact
-from worker.store.leases import LeaseHeld, take_lease
+from worker.store.leases import LeaseHeld, LeaseRefused, take_lease
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -71,8 +71,8 @@ class Heartbeat:
         self._checked: tuple[str, ...] = ()
         #: Loop time from which the worker's row is written again.
         self._row_due = 0.0
-        #: The interview of each accepted job whose lease the worker has not seen taken yet.
-        self._untaken: dict[str, str] = {}
+        #: Interview and room of each accepted job whose lease the worker has not seen taken yet.
+        self._untaken: dict[str, tuple[str, str]] = {}
         self._taking: dict[str, asyncio.Task[None]] = {}
         #: True if this worker is the leader of its scope, or if there is no leader.
         self.may_lead = False
@@ -99,13 +99,13 @@ class Heartbeat:
         self._row_due = 0.0
         self._woken.set()
 
-    def accepted(self, job_id: str, interview_id: str) -> None:
-        """Take the lease of an accepted job, in the background, and again until that succeeds.
+    def accepted(self, job_id: str, interview_id: str, *, room: str) -> None:
+        """Take the lease of a job accepted for a room, in the background, until that succeeds.
 
         The lease keeps other workers from redispatching the interview. If this worker dies before
         the job has started, the lease expires and the leader redispatches the interview.
         """
-        self._untaken[job_id] = interview_id
+        self._untaken[job_id] = interview_id, room
         if (database := self._database()) is not None:
             self._take(database, job_id)
 
@@ -168,9 +168,8 @@ class Heartbeat:
                 self._take(database, job_id)
 
     def _take(self, database: Database, job_id: str) -> None:
-        interview_id = self._untaken[job_id]
         task = asyncio.create_task(
-            self._take_lease(database, job_id, interview_id), name="take-lease"
+            self._take_lease(database, job_id, *self._untaken[job_id]), name="take-lease"
         )
         self._taking[job_id] = task
         task.add_done_callback(lambda done: self._taken(job_id, done))
@@ -184,18 +183,21 @@ class Heartbeat:
                 extra={"event": "accepted_job_lease_not_taken"},
             )
 
-    async def _take_lease(self, database: Database, job_id: str, interview_id: str) -> None:
+    async def _take_lease(
+        self, database: Database, job_id: str, interview_id: str, room: str
+    ) -> None:
         try:
             await take_lease(
                 database,
                 interview_id,
                 job_id=job_id,
                 lease_s=self._lease_s,
+                room=room,
                 scope=self._scope,
                 budget_s=self._lease_s,
             )
-        except LeaseHeld:
-            pass  # the job itself detects that another job holds the lease, and ends
+        except (LeaseHeld, LeaseRefused):
+            pass  # the job itself detects that it cannot have the lease, and ends
         except DatabaseError as error:
             logger.warning(
                 "the worker could not take the lease of an accepted job: %s",

@@ -14,7 +14,7 @@ from worker.aio.backoff import jittered
 from worker.aio.tasks import cancel_and_wait
 from worker.resources.resource import LoadFailed
 from worker.store.errors import DatabaseError
-from worker.store.leases import LeaseHeld, keep_lease, take_lease
+from worker.store.leases import LeaseHeld, LeaseRefused, keep_lease, take_lease
 
 if TYPE_CHECKING:
     from worker.job.handle import JobHandle
@@ -47,6 +47,7 @@ class JobLease:
     Args:
         interview_id: Id of the interview.
         job_id: Id of this job, stored in the database as the holder of the lease.
+        room: Name of this job's room. The interview must have the same room.
         identity: The identity of this job's agent in the room.
         lease_s: Duration of the lease in seconds. The worker renews the lease. The job checks the
             lease every two thirds of the duration, and renews it if the worker is stalled.
@@ -54,13 +55,22 @@ class JobLease:
     """
 
     def __init__(
-        self, interview_id: str, *, job_id: str, identity: str, lease_s: float, scope: Scope
+        self,
+        interview_id: str,
+        *,
+        job_id: str,
+        room: str,
+        identity: str,
+        lease_s: float,
+        scope: Scope,
     ) -> None:
         self._interview_id = interview_id
         self._identity = identity
         self._job_id = job_id
         self._lease_s = lease_s
         self._scope = scope
+        #: Name of this job's room.
+        self.room = room
         #: The fencing token; None while the job has no lease, for example without a database.
         self.token: int | None = None
         #: Called when the database has lost data, because the database was restored from a backup
@@ -72,12 +82,16 @@ class JobLease:
         """Take the lease, and set `token`. Return False if the database fails.
 
         The token stays None if the interview is over or not in the database. Raises LoadFailed with
-        the event LEASE_LOST if another job holds the lease.
+        the event LEASE_LOST if another job holds the lease, and with the event METADATA_INVALID if
+        the job must not hold the interview.
         """
         try:
             await self._take(database)
         except LeaseHeld as error:
             raise LoadFailed("LeaseHeld", str(error), event=Event.LEASE_LOST) from error
+        except LeaseRefused as error:
+            problem = str(error)
+            raise LoadFailed("MetadataInvalid", problem, event=Event.METADATA_INVALID) from error
         except DatabaseError as error:
             logger.warning(
                 "the job continues without a lease, as taking it failed: %s",
@@ -108,6 +122,7 @@ class JobLease:
             self._interview_id,
             job_id=self._job_id,
             lease_s=self._lease_s,
+            room=self.room,
             scope=self._scope,
             budget_s=_BUDGET_S,
         )
@@ -133,7 +148,7 @@ class JobLease:
                 elif await self._is_lost(job, there, self.token):
                     self._yield_to_other(job, "Database")
                     return
-            except LeaseHeld:
+            except (LeaseHeld, LeaseRefused):
                 self._yield_to_other(job, "Database")
                 return
             except DatabaseError:

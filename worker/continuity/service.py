@@ -126,11 +126,11 @@ class ContinuityService:
                     database, [self._scope.duty], worker_id=self.worker_id, budget_s=_LAST_S
                 )
 
-    def dispatch_taken(self, job_id: str, metadata: str) -> None:
+    def dispatch_taken(self, job_id: str, room: str, metadata: str) -> None:
         """Take the lease for an accepted job, in the background (see `Heartbeat.accepted`)."""
         with contextlib.suppress(MetadataInvalid):
             interview_id, _ = read_metadata(metadata)
-            self.heartbeat.accepted(job_id, interview_id)
+            self.heartbeat.accepted(job_id, interview_id, room=room)
 
     async def job_gone(self, job_id: str) -> None:
         """Redispatch this job's interview if it is orphaned and its candidate is in the room.

@@ -117,13 +117,17 @@ class InterviewApplication(Application):
             self._problem = str(problem)
         else:
             self._orchestrator = OrchestratorLLM(
-                interview_id, snapshot=snapshot, turns=from_json(read_turns(dispatch.metadata))
+                interview_id,
+                room=dispatch.room,
+                snapshot=snapshot,
+                turns=from_json(read_turns(dispatch.metadata)),
             )
             self._has_snapshot = snapshot is not None
             self._follows = read_follows(dispatch.metadata)
             self._lease = JobLease(
                 interview_id,
                 job_id=dispatch.job_id,
+                room=dispatch.room,
                 identity=declared_in(settings).identity(dispatch.job_id),
                 lease_s=settings.lease_s,
                 scope=scope_of(settings),

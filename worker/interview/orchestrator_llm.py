@@ -18,6 +18,7 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from livekit.agents.utils import shortuuid
 
 from states import Event
+from worker.continuity.own_interview import check_own
 from worker.interview.llm.phrasing import WordsRefused
 from worker.interview.llm.reply import ModelWords
 from worker.interview.orchestrator import (
@@ -80,6 +81,7 @@ class Utterance:
 class OrchestratorLLM(llm.LLM[Never]):
     """The source of the interviewer's words in one interview.
 
+    `room` is the room of the job, which must be the interview's room; None if any room is right.
     `snapshot` is the plan in the dispatch, and `turns` are the turns before the dispatch. With
     `snapshot` and `turns`, the worker can hold or continue the interview while the database is
     unavailable. `on_refused` is called with a reason each time that a language model's words are
@@ -91,6 +93,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         self,
         interview_id: str,
         *,
+        room: str | None = None,
         snapshot: Mapping[str, Any] | None = None,
         turns: Sequence[CommittedTurn] = (),
     ) -> None:
@@ -98,6 +101,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         self.interview_id = interview_id
         self.candidate_identity = f"candidate-{interview_id}"
         self.on_refused: Callable[[str], None] | None = None
+        self._room = room
         self._snapshot = snapshot
         self._dispatched_turns = tuple(turns)
         self._plan: Plan | None = None
@@ -135,9 +139,9 @@ class OrchestratorLLM(llm.LLM[Never]):
         """Load the interview. The method may be called again after a failure.
 
         Raises LoadFailed if there is no valid plan, or no interview to hold. The failure is
-        permanent for INTERVIEW_UNKNOWN, for INTERVIEW_OVER, and for an invalid plan. If the
-        dispatch contained no plan, the failure is transient while the database is unavailable,
-        and permanent if the database refuses the query.
+        permanent for INTERVIEW_UNKNOWN, for INTERVIEW_OVER, for METADATA_INVALID (see `check_own`),
+        and for an invalid plan. If the dispatch contained no plan, the failure is transient while
+        the database is unavailable, and permanent if the database refuses the query.
         """
         if db is None:
             self._load_snapshot("no database is available")
@@ -156,6 +160,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         if interview is None:
             message = "the database has no interview with this id"
             raise LoadFailed("InterviewUnknown", message, event=Event.INTERVIEW_UNKNOWN)
+        check_own(interview, self._room)
         if interview.is_over:
             message = "the interview has already ended"
             raise LoadFailed("InterviewAlreadyOver", message, event=Event.INTERVIEW_OVER)

@@ -5,6 +5,8 @@ Each message is one line and tells the user what to do.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 
 class OperationFailed(Exception):
     """Base class of the errors of this package."""
@@ -40,6 +42,26 @@ class InterviewOver(OperationFailed):
         self.interview_id, self.outcome, self.reason = interview_id, outcome, reason
         end = f" ({outcome}, {reason})" if outcome else ""
         super().__init__(f"interview {interview_id} is over{end}: create another")
+
+
+class InterviewWindowClosed(OperationFailed):
+    """Raised if an interviewer is requested after the window of an interview has closed."""
+
+    def __init__(self, interview_id: str, closed_at: datetime | None) -> None:
+        self.interview_id, self.closed_at = interview_id, closed_at
+        when = f" at {closed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if closed_at else ""
+        super().__init__(f"the window of interview {interview_id} closed{when}: create another")
+
+
+class InterviewTooNew(OperationFailed):
+    """Raised if an interviewer is requested for an interview that a later version created."""
+
+    def __init__(self, interview_id: str) -> None:
+        self.interview_id = interview_id
+        super().__init__(
+            f"a later version of the worker created interview {interview_id}: "
+            "use the command of that version"
+        )
 
 
 class InterviewNotCreated(OperationFailed):

@@ -18,12 +18,15 @@ from worker.operations.errors import (
     InterviewNotFound,
     InterviewNotRead,
     InterviewOver,
+    InterviewTooNew,
+    InterviewWindowClosed,
     LiveKitNotConfigured,
 )
 from worker.store.errors import DatabaseError
-from worker.store.interview_status import set_dispatched
+from worker.store.interview_status import obstacles_of, set_dispatched
 from worker.store.interviews import (
     InterviewStatus,
+    RoomInUse,
     create_interview,
     get_interview,
     remove_untaken_interview,
@@ -31,9 +34,11 @@ from worker.store.interviews import (
     typed_turns,
 )
 from worker.store.jobs import list_jobs
+from worker.store.scope import PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from worker.config.settings import Settings
     from worker.store.database import Database
@@ -86,14 +91,18 @@ async def create(
     plan: Mapping[str, Any],
     candidate_name: str,
     room: str | None = None,
+    opens_at: datetime | None = None,
+    closes_at: datetime | None = None,
 ) -> Interview:
     """Create the room of a new interview, then store the interview.
 
-    If the room cannot be created, nothing is stored. If the interview cannot be stored, an empty
-    room is left, which LiveKit closes after `_ROOM_EMPTY_S`.
+    `opens_at` and `closes_at` are the window of the interview (see `create_interview`). If the room
+    cannot be created, nothing is stored. If the interview cannot be stored, an empty room is left,
+    which LiveKit closes after `_ROOM_EMPTY_S`.
 
     Raises LiveKitNotConfigured if a LiveKit setting is missing, InterviewNotCreated if the room
-    cannot be created, and InterviewExists if another interview has the same id.
+    cannot be created, RoomInUse if another open interview has the room, and InterviewExists if
+    another interview has the same id.
     """
     livekit = livekit_client(settings)
     interview_id = secrets.token_hex(6)
@@ -103,7 +112,14 @@ async def create(
     except LiveKitError as error:
         raise InterviewNotCreated(error) from error
     return await create_interview(
-        db, interview_id=interview_id, plan=plan, room=room, candidate_name=candidate_name
+        db,
+        interview_id=interview_id,
+        plan=plan,
+        room=room,
+        candidate_name=candidate_name,
+        opens_at=opens_at,
+        closes_at=closes_at,
+        livekit=scope_of(settings).livekit,
     )
 
 
@@ -114,6 +130,8 @@ async def create_and_dispatch(
     plan: Mapping[str, Any],
     candidate_name: str,
     room: str | None = None,
+    opens_at: datetime | None = None,
+    closes_at: datetime | None = None,
     on_stored: Callable[[Interview], object] | None = None,
 ) -> tuple[Interview, Sent]:
     """Create an interview as `create` does, and dispatch an interviewer.
@@ -127,7 +145,15 @@ async def create_and_dispatch(
 
     Raises the errors of `create`, and InterviewNotCreated if the dispatch fails or is not stored.
     """
-    interview = await create(db, settings, plan=plan, candidate_name=candidate_name, room=room)
+    interview = await create(
+        db,
+        settings,
+        plan=plan,
+        candidate_name=candidate_name,
+        room=room,
+        opens_at=opens_at,
+        closes_at=closes_at,
+    )
     if on_stored is not None:
         on_stored(interview)
     try:
@@ -156,20 +182,33 @@ async def redispatch(db: Database, settings: Settings, interview_id: str) -> tup
     """Dispatch an interviewer that continues the interview.
 
     The room is created again if it does not exist any more. Raises InterviewNotFound if the id is
-    unknown, InterviewOver if the interview has ended, InterviewerPresent if an interviewer is in
-    the room, LiveKitNotConfigured if a LiveKit setting is missing, ApplicationInvalid if the
+    unknown, InterviewTooNew if a later version created the interview, InterviewOver if the
+    interview has ended, InterviewWindowClosed if its window closed while it had no interviewer,
+    RoomInUse if another open interview has its room, InterviewerPresent if an interviewer is in the
+    room, LiveKitNotConfigured if a LiveKit setting is missing, ApplicationInvalid if the
     application of the settings cannot be used, and LiveKitError if a request to LiveKit fails.
     """
     livekit = livekit_client(settings)
     interview = await known_interview(db, interview_id)
-    if interview.is_over:
-        raise _over(interview)
+    await _check_dispatchable(db, interview)
     prefix = declared_in(settings).identity_prefix
     for identity in await livekit.list_participants(interview.room):
         if identity.startswith(prefix):
             raise InterviewerPresent(identity, interview.room)
     await open_room(settings, interview)
     return interview, await send_interviewer(db, settings, interview)
+
+
+async def _check_dispatchable(db: Database, interview: Interview) -> None:
+    if interview.protocol > PROTOCOL:
+        raise InterviewTooNew(interview.interview_id)
+    if interview.is_over:
+        raise _over(interview)
+    found = await obstacles_of(db, interview.interview_id)
+    if found is not None and found.window_closed:
+        raise InterviewWindowClosed(interview.interview_id, interview.closes_at)
+    if found is not None and found.room_in_use:
+        raise RoomInUse(interview.interview_id, interview.room)
 
 
 async def open_room(settings: Settings, interview: Interview) -> None:
@@ -217,7 +256,8 @@ async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
     """Return an interview with its jobs and turns, as data for JSON.
 
     `typed` is True for a turn that the candidate has typed. Times are None until they are known.
-    Raises InterviewNotFound if the database does not have the interview.
+    `opens_at` is None if the window of the interview opened with its creation. Raises
+    InterviewNotFound if the database does not have the interview.
     """
     interview = await known_interview(db, interview_id)
     jobs = await list_jobs(db, interview_id)
@@ -233,6 +273,8 @@ async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
         "outcome": interview.outcome,
         "reason": interview.reason,
         "created_at": interview.created_at,
+        "opens_at": interview.opens_at,
+        "closes_at": interview.closes_at,
         "dispatched_at": interview.dispatched_at,
         "started_at": min((job.started_at for job in jobs if job.started_at), default=None),
         "ended_at": interview.updated_at if interview.status is InterviewStatus.ENDED else None,

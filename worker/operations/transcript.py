@@ -9,6 +9,8 @@ from typing import Any, Final
 #: Times in the head of the transcript, each as its title and its key in the interview's data.
 _TIMES: Final = (
     ("Created", "created_at"),
+    ("Opens", "opens_at"),
+    ("Closes", "closes_at"),
     ("Dispatched", "dispatched_at"),
     ("Started", "started_at"),
     ("Ended", "ended_at"),
@@ -30,6 +32,8 @@ def _head(shown: Mapping[str, Any]) -> Iterator[str]:
     yield f"- Status: {shown['status']}"
     if shown["outcome"] is not None:
         yield f"- Outcome: {shown['outcome']} ({shown['reason']})"
+    elif shown["reason"] is not None:
+        yield f"- Reason: {shown['reason']}"
     yield f"- Candidate: {_candidate(shown)}"
     if title := shown.get("plan_title"):
         yield f"- Plan: {title}"

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from worker.continuity.dispatch_metadata import has_newer_protocol
 from worker.server.agent_server import CLOSED_LOAD
 from worker.telemetry.worker_status import Cause
 
@@ -33,7 +34,7 @@ class Admission:
         is_late: Returns whether a job with the given metadata would wait long for a process, and
             another worker or a later dispatch can serve it sooner.
         stopping: Returns True once the worker was asked to stop.
-        on_taken: Called with the id and the metadata of each accepted job.
+        on_taken: Called with the id, the room and the metadata of each accepted job.
         on_refused: Called with a one-word reason for each refused job.
     """
 
@@ -46,7 +47,7 @@ class Admission:
         unable: Callable[[], tuple[str, str] | None],
         is_late: Callable[[str], bool],
         stopping: Callable[[], bool],
-        on_taken: Callable[[str, str], None],
+        on_taken: Callable[[str, str, str], None],
         on_refused: Callable[[str], None],
     ) -> None:
         self._number = number
@@ -90,6 +91,8 @@ class Admission:
             return unable
         if self.seats == 0:
             return "NoSlot", "no slot is free"
+        if has_newer_protocol(metadata):
+            return "NewerProtocol", "a later version of the worker created the interview"
         if self._is_late(metadata):
             return Cause.NO_WARM_PROCESS, "no process is warm, and preparing one takes long"
         return None
@@ -109,7 +112,7 @@ class Admission:
             await request.reject(terminate=False)
             return
         self.accepted.add(request.id)
-        self._on_taken(request.id, request.job.metadata)
+        self._on_taken(request.id, request.job.room.name, request.job.metadata)
         try:
             # `accept` returns once the framework has handed the job to a process.
             identity = self._declared.identity(request.id)

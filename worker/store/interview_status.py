@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from states import EndReason, Outcome, Phase, Reason
 from states.table import phase_of
 from worker.store.database import BUDGET_S
 from worker.store.interviews import SELECT_INTERVIEWS, interview_of
-from worker.store.leases import ROOM_FREE, release_ended
+from worker.store.leases import NOW, ROOM_FREE, release_ended
+from worker.store.scope import PROTOCOL
 
 if TYPE_CHECKING:
     from worker.store.connection import Connection, Row
@@ -23,6 +25,36 @@ CANDIDATE_ABSENT: Final = (
     Reason.CANDIDATE_LEFT,
     Reason.CANDIDATE_SILENT,
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Obstacles:
+    """What speaks against a dispatch of an interview that is not over."""
+
+    #: True if the window of an interview without an interviewer has closed. The leader ends such an
+    #: interview within a minute. An interview that began within its window may go on.
+    window_closed: bool
+    #: True if another open interview has the room.
+    room_in_use: bool
+
+
+async def obstacles_of(
+    db: Database, interview_id: str, *, budget_s: float = BUDGET_S
+) -> Obstacles | None:
+    """Return what speaks against a dispatch, by the database's clock; None for an unknown id.
+
+    Raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
+    """
+    rows = await db.fetch(
+        "obstacles_of",
+        f"SELECT status IN ('created', 'waiting') AND closes_at <= {NOW} AS window_closed,"
+        f" NOT {ROOM_FREE} AS room_in_use FROM interviews WHERE interview_id = $1",
+        interview_id,
+        budget_s=budget_s,
+    )
+    if not rows:
+        return None
+    return Obstacles(window_closed=rows[0]["window_closed"], room_in_use=rows[0]["room_in_use"])
 
 
 async def set_dispatched(
@@ -63,6 +95,7 @@ async def store_end(
     interview_id: str,
     *,
     job_id: str,
+    room: str | None = None,
     token: int | None,
     outcome: Outcome,
     reason: EndReason,
@@ -70,16 +103,18 @@ async def store_end(
 ) -> None:
     """Store the outcome of a job whose process still runs, and release the job's lease.
 
-    All turns of the job must be stored already, because the next interviewer continues from these
-    turns. The job's journal contains the same outcome and is ingested later. Raises
+    `room` is the job's room: a job in another room than the interview's does not change the
+    interview. All turns of the job must be stored already, because the next interviewer continues
+    from these turns. The job's journal contains the same outcome and is ingested later. Raises
     DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
 
     async def end(connection: Connection) -> None:
         await connection.execute(
-            "INSERT INTO jobs (job_id, interview_id, token, outcome, reason)"
-            " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (job_id) DO UPDATE SET"
+            "INSERT INTO jobs (job_id, interview_id, token, outcome, reason, room)"
+            " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (job_id) DO UPDATE SET"
             " outcome = excluded.outcome, reason = excluded.reason,"
+            " room = coalesce(jobs.room, excluded.room),"
             " interview_id = coalesce(jobs.interview_id, excluded.interview_id),"
             " token = greatest(jobs.token, excluded.token)",
             job_id,
@@ -87,6 +122,7 @@ async def store_end(
             token,
             outcome,
             reason,
+            room,
         )
         await settle(connection, interview_id)
 
@@ -101,12 +137,13 @@ async def settle(connection: Connection, interview_id: str) -> None:
     interview over, do not count. A handover does not end the interview. An interview that is over
     stays over, even if a job that does not know of the end still runs. The lease of a job that has
     ended is released. A job without a candidate does not end the interview before its window
-    closes: the interview waits for the candidate.
+    closes: the interview waits for the candidate. A job in another room than the interview's does
+    not count, and an interview with a newer protocol stays as it is.
     """
     # The row lock serialises jobs that end at the same time, so that the second job sees the writes
     # of the first job.
     interview = await _locked(connection, interview_id)
-    if interview is None:
+    if interview is None or interview.protocol > PROTOCOL:
         return
     await release_ended(connection, interview_id)
     last = await _last_job(connection, interview)
@@ -160,10 +197,11 @@ async def _last_job(connection: Connection, interview: Interview) -> Row | None:
     return await connection.fetchrow(
         "SELECT state, outcome, reason FROM jobs WHERE interview_id = $1"
         " AND outcome IS DISTINCT FROM $2 AND reason IS DISTINCT FROM $3"
-        " AND coalesce(token, $4) >= $4"
+        " AND coalesce(token, $4) >= $4 AND coalesce(room, $5) = $5"
         " ORDER BY coalesce(token, 0) DESC, started_at DESC NULLS LAST, job_id DESC LIMIT 1",
         interview.interview_id,
         Outcome.SUPERSEDED,
         Reason.INTERVIEW_ALREADY_OVER,
         interview.token,
+        interview.room,
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from states import Outcome, Reason
 from worker.store.database import BUDGET_S
+from worker.store.scope import PROTOCOL
 from worker.store.turns import TURNS, Turn, turn_of
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 # Pattern of a valid interview id. Other characters are refused, because the id becomes part of room
 # names, identities, URLs and log lines.
 _INTERVIEW_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-#: Days for which a new interview is open, unless its creator says otherwise.
+#: Days for which a new interview is open from its creation or from a later `opens_at`, unless its
+#: creator says otherwise.
 _OPEN_DAYS: Final = 7
 
 
@@ -93,7 +95,10 @@ class RoomInUse(InterviewExists):
     def __init__(self, interview_id: str, room: str) -> None:
         super().__init__(interview_id)
         self.room = room
-        self.args = (f"the room {room!r} belongs to another interview that is still open",)
+        self.args = (
+            f"the room {room!r} belongs to another interview that is still open: "
+            "choose another room",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +139,8 @@ class Interview:
     #: Window in which the candidate can be interviewed. None for `opens_at`: from its creation.
     opens_at: datetime | None = None
     closes_at: datetime | None = None
+    #: Protocol of the version that created the interview (see `scope.PROTOCOL`).
+    protocol: int = PROTOCOL
 
     @property
     def is_over(self) -> bool:
@@ -197,11 +204,11 @@ async def create_interview(
     """Store a new interview. The default room and candidate identity contain the id.
 
     `plan` is a snapshot of the plan, as JSON data. `opens_at` and `closes_at` are the window of the
-    interview; by default it is open from now on for `_OPEN_DAYS` days. `livekit` is the address or
-    name of the LiveKit server of the room. If an identical interview exists already, the function
-    returns that interview. Raises `InterviewIdInvalid` if the id is not valid, `RoomInUse` if
-    another open interview has the room, and `InterviewExists` if an interview with the same id has
-    another plan, room or candidate.
+    interview; by default it is open from now on, and for `_OPEN_DAYS` days from its opening.
+    `livekit` is the address or name of the LiveKit server of the room. If an identical interview
+    exists already, the function returns that interview. Raises `InterviewIdInvalid` if the id is
+    not valid, `RoomInUse` if another open interview has the room, and `InterviewExists` if an
+    interview with the same id has another plan, room or candidate.
     """
     check_interview_id(interview_id)
     room = room or f"interview-{interview_id}"
@@ -211,10 +218,12 @@ async def create_interview(
     async def insert(connection: Connection) -> Interview:
         await connection.execute(
             "INSERT INTO interviews (interview_id, room, candidate_identity, candidate_name, plan,"
-            " opens_at, closes_at, livekit_url) VALUES ($1, $2, $3, $4, $5::jsonb, $6,"
-            f" coalesce($7, now() + interval '{_OPEN_DAYS} days'), $8) ON CONFLICT DO NOTHING",
+            " opens_at, closes_at, livekit_url, protocol)"
+            " VALUES ($1, $2, $3, $4, $5::jsonb, $6::timestamptz, coalesce($7::timestamptz,"
+            f" greatest(now(), $6::timestamptz) + interval '{_OPEN_DAYS} days'), $8, $9)"
+            " ON CONFLICT DO NOTHING",
             *(interview_id, room, identity, candidate_name, json.dumps(snapshot)),
-            *(opens_at, closes_at, livekit),
+            *(opens_at, closes_at, livekit, PROTOCOL),
         )
         row = await connection.fetchrow(_GET, interview_id)
         if row is None:

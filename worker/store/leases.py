@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from states import Outcome, Reason
 from worker.store.database import BUDGET_S
+from worker.store.scope import PROTOCOL
 
 if TYPE_CHECKING:
     from worker.store.connection import Connection, Row
@@ -75,6 +76,14 @@ class LeaseHeld(Exception):
         super().__init__(f"another job holds the interview's lease (token {token})")
 
 
+class LeaseRefused(Exception):
+    """Raised when a job must not hold an interview, whoever else holds it.
+
+    Either the interview has another room than the job, or a later version created the interview.
+    The interview's row stays as it is.
+    """
+
+
 @dataclass(frozen=True, kw_only=True)
 class Holder:
     """Current fencing token of an interview, and the job that holds the interview's lease."""
@@ -99,6 +108,7 @@ WITH taken AS (
         agent_name = coalesce($4::text, agent_name),
         livekit_url = coalesce($5::text, livekit_url)
     WHERE interview_id = $1 AND {NOT_OVER}
+        AND protocol <= {PROTOCOL} AND ($6::text IS NULL OR room = $6::text)
         AND (lease_job IS NULL OR lease_job = $2 OR {EXPIRED})
     RETURNING interview_id, token
 ), held AS (
@@ -117,7 +127,8 @@ WITH taken AS (
         interview_id = coalesce(jobs.interview_id, excluded.interview_id),
         token = greatest(jobs.token, excluded.token)
 )
-SELECT (SELECT token FROM taken) AS taken, token, lease_job, ({NOT_OVER}) AS is_open
+SELECT (SELECT token FROM taken) AS taken, token, lease_job, ({NOT_OVER}) AS is_open,
+    protocol, room
 FROM interviews WHERE interview_id = $1
 """
 
@@ -128,15 +139,18 @@ async def take_lease(
     *,
     job_id: str,
     lease_s: float,
+    room: str | None = None,
     scope: Scope | None = None,
     budget_s: float = BUDGET_S,
 ) -> int | None:
     """Take the interview's lease for `lease_s` seconds; return the fencing token.
 
     Each job that takes the lease gets a higher token. A job that already holds the lease keeps its
-    token. With `scope`, the interview belongs to the workers of that scope from now on. Return None
-    if the interview is over or does not exist. Raises LeaseHeld if another job's lease is live, and
-    DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
+    token. `room` is the job's room; None to take the lease from any room. With `scope`, the
+    interview belongs to the workers of that scope from now on. Return None if the interview is over
+    or does not exist. Raises LeaseRefused if the interview has another room or a newer protocol,
+    LeaseHeld if another job's lease is live, and DatabaseUnavailable or DatabaseOperationFailed if
+    the database operation fails.
     """
     agent_name, livekit = (scope.agent_name, scope.livekit) if scope is not None else (None, None)
     row: Row | None = None
@@ -144,10 +158,12 @@ async def take_lease(
         found = await db.fetch(
             "take_lease",
             _TAKE,
-            *(interview_id, job_id, lease_s, agent_name, livekit),
+            *(interview_id, job_id, lease_s, agent_name, livekit, room),
             budget_s=budget_s,
         )
         row = found[0] if found else None
+        if row is not None and (problem := problem_of(row["protocol"], row["room"], room)):
+            raise LeaseRefused(problem)
         if row is None or (row["taken"] is None and not row["is_open"]):
             return None
         if row["taken"] is not None:
@@ -155,6 +171,19 @@ async def take_lease(
         if row["lease_job"] not in (None, job_id):
             break
     raise LeaseHeld(int(row["token"]) if row is not None else 0)
+
+
+def problem_of(protocol: int, room: str, job_room: str | None) -> str | None:
+    """Return why a job must not hold an interview, as a sentence; None if the job may hold it.
+
+    `protocol` and `room` are those of the interview. `job_room` is the room of the job; None if any
+    room is right.
+    """
+    if protocol > PROTOCOL:
+        return f"the interview has protocol {protocol}, and this version understands {PROTOCOL}"
+    if job_room is not None and room != job_room:
+        return "the interview that the dispatch names has another room"
+    return None
 
 
 _KEEP: Final = f"""

@@ -142,7 +142,10 @@ _HANDED_OVER = (
     f" AND jobs.outcome = '{Outcome.HANDED_OVER}' AND jobs.reason = '{HANDED_OVER}'"
     " AND coalesce(jobs.token, 0) = interviews.token))"
 )
-_CANDIDATE_CAME = f"(status = 'waiting' AND lease_job IS NULL AND {_IN_WINDOW})"
+_CANDIDATE_CAME = (
+    f"(status = 'waiting' AND lease_job IS NULL AND {_IN_WINDOW}"
+    f" AND (opens_at IS NULL OR opens_at <= {NOW}))"
+)
 #: SQL expression for the reason why an interview has no interviewer; null if no reason justifies a
 #: redispatch. Its parameters are $1 join deadline in seconds, and $2 the reasons in
 #: `WORTH_ANOTHER_TRY`. The condition `DUE` also uses $3 delay in seconds and $4 maximum tries.

@@ -39,6 +39,6 @@ def more_metadata(world: World) -> None:
 
 def _interview(interview_id: str) -> Interview:
     names = Interview.__dataclass_fields__
-    known = {"interview_id": interview_id, "plan": PLAN.to_json()}
+    known = {"interview_id": interview_id, "plan": PLAN.to_json(), "protocol": 1}
     row = dict.fromkeys(names) | known | {"status": InterviewStatus.CREATED}
     return Interview(**row)  # type: ignore[arg-type]

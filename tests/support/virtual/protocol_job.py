@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from states import Event, Lifecycle, MemoryJournal, State
 from states.testing import loaded, pending
-from tests.support.virtual.memory_leases import LEASE_S, SCOPE
+from tests.support.virtual.memory_leases import LEASE_S, ROOM, SCOPE
 from tests.support.virtual.protocol_parts import Process
 from worker.aio.tasks import cancel_and_wait
 from worker.continuity.job_lease import JobLease
@@ -38,7 +38,12 @@ class Job:
         self.line = self.recorder = self.transport
         self._moved = asyncio.Event()
         self._lease = JobLease(
-            "iv-1", job_id=self.job_id, identity=self.identity, lease_s=LEASE_S, scope=SCOPE
+            "iv-1",
+            job_id=self.job_id,
+            room=ROOM,
+            identity=self.identity,
+            lease_s=LEASE_S,
+            scope=SCOPE,
         )
 
     @property

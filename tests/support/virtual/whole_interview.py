@@ -91,6 +91,7 @@ def _interview() -> dict[str, Any]:
     """Return the row of the interview."""
     row: dict[str, Any] = dict.fromkeys(Interview.__dataclass_fields__)
     row |= {"interview_id": "iv-1", "candidate_identity": "candidate-iv-1"}
+    row |= {"room": "room-1", "protocol": 1}
     return row | {"plan": json.dumps(PLAN.to_json()), "status": InterviewStatus.DISPATCHED}
 
 

@@ -20,7 +20,7 @@ from worker.interview.plan.plan import SAMPLE_PLAN
 from worker.livekit_api.client import LiveKitClient
 from worker.operations import interviews as operations
 from worker.store.errors import DatabaseUnavailable
-from worker.store.interviews import InterviewStatus
+from worker.store.interviews import InterviewErased, InterviewExists, InterviewStatus, RoomInUse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -94,7 +94,51 @@ def test_a_dispatch_at_creation_warns_of_the_time_that_the_interviewer_waits(
     (line,) = done.stderr.splitlines()
     assert "waits 120 s for the candidate" in line
     assert "INTERVIEW_CANDIDATE_JOIN_S" in line
+    assert "a candidate who comes later" in line
     assert len(done.stdout.splitlines()) == 2
+
+
+def test_the_window_of_an_interview_reaches_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    windows: list[tuple[object, object]] = []
+
+    async def create(*_: object, opens_at: object, closes_at: object, **__: object) -> Any:
+        windows.append((opens_at, closes_at))
+        return INTERVIEW
+
+    monkeypatch.setattr(operations, "create", create)
+    done = typed(
+        *("create", "--candidate", "Ada"),
+        *("--from", "2999-03-01T09:30+02:00", "--until", "2999-03-01T18:00Z"),
+    )
+    assert done.exit_code == ExitCode.OK, done.stderr
+    assert typed("create", "--candidate", "Ada").exit_code == ExitCode.OK
+    opens, closes = datetime(2999, 3, 1, 7, 30, tzinfo=UTC), datetime(2999, 3, 1, 18, tzinfo=UTC)
+    assert windows == [(opens, closes), (None, None)]
+
+
+def test_an_impossible_window_is_reported_beside_other_problems_before_anything_is_created() -> (
+    None
+):
+    done = typed("create", "--candidate", " ", "--from", "2999-03-01")
+    assert done.exit_code == ExitCode.USAGE
+    name, opens = done.stderr.splitlines()
+    assert "--candidate must be" in name
+    assert opens.startswith("interview-worker: --from must be a time with an offset")
+
+
+@pytest.mark.parametrize(
+    "error", [InterviewExists("one"), InterviewErased("one"), RoomInUse("one", "lobby")]
+)
+def test_a_room_or_an_id_that_is_in_use_is_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def create(*_: object, **__: object) -> Any:
+        raise error
+
+    monkeypatch.setattr(operations, "create", create)
+    done = typed("create", "--candidate", "Ada", "--room", "lobby")
+    assert done.exit_code == ExitCode.TAKEN
+    assert done.stderr.splitlines() == [f"interview-worker: {error}"]
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
@@ -181,6 +225,23 @@ def test_the_filters_of_a_list_reach_the_database(asked: dict[str, Any]) -> None
         "until": datetime(2026, 4, 1, tzinfo=UTC),
         "limit": 8,
     }
+
+
+@pytest.mark.parametrize("status", ["created", "dispatched", "running", "waiting", "ended"])
+def test_a_list_can_be_limited_to_each_status(status: str, asked: dict[str, Any]) -> None:
+    done = typed("list", "--status", status)
+    assert done.exit_code == ExitCode.OK, done.stderr
+    assert asked["status"] is InterviewStatus(status)
+
+
+@pytest.mark.parametrize("status", ["other", "paused"])
+def test_a_list_cannot_be_limited_to_the_statuses_of_later_versions(
+    status: str, asked: dict[str, Any]
+) -> None:
+    done = typed("list", "--status", status)
+    assert done.exit_code == ExitCode.USAGE
+    assert "'waiting'" in done.stderr
+    assert asked == {}
 
 
 def test_a_list_without_filters_asks_for_all(asked: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from worker.cli.errors import CommandError, ExitCode
-from worker.cli.moments import moment
+from worker.cli.moments import moment, window
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 
@@ -49,3 +49,37 @@ def test_any_other_text_is_refused_with_the_accepted_forms(text: str) -> None:
 def test_the_end_of_the_last_day_is_refused() -> None:
     with pytest.raises(CommandError, match="--until"):
         moment("--until", "9999-12-31", now=NOW, end_of_day=True)
+
+
+def test_a_window_is_two_times_with_offsets() -> None:
+    opens, closes = window("2026-03-16T09:30+02:00", "2026-03-16T18:00Z", now=NOW)
+    assert opens == datetime(2026, 3, 16, 7, 30, tzinfo=UTC)
+    assert closes == datetime(2026, 3, 16, 18, tzinfo=UTC)
+
+
+def test_each_end_of_a_window_may_be_missing() -> None:
+    assert window(None, None, now=NOW) == (None, None)
+    assert window("2026-03-01T09:30Z", None, now=NOW)[1] is None
+    assert window(None, "2026-03-16T18:00Z", now=NOW)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes", "problem"),
+    [
+        ("2026-03-16T09:30", None, "--from must be a time with an offset, such as 2026-03-01T"),
+        ("2026-03-16", None, "--from must be a time with an offset"),
+        ("7d", None, "--from must be a time with an offset"),
+        (None, "tomorrow", "--until must be a time with an offset"),
+        (None, "9999-12-31T23:59-01:00", "--until must be a time with an offset"),
+        (None, "2026-03-15T12:00Z", "--until is not in the future"),
+        ("2026-03-16T09:30Z", "2026-03-16T09:30Z", "--until is not after --from"),
+        ("2026-03-16T09:30Z", "2026-03-16T10:30+02:00", "--until is not after --from"),
+    ],
+)
+def test_an_impossible_window_is_one_line(
+    opens: str | None, closes: str | None, problem: str
+) -> None:
+    with pytest.raises(CommandError, match=f"^{problem}") as refused:
+        window(opens, closes, now=NOW)
+    assert refused.value.code is ExitCode.USAGE
+    assert len(str(refused.value).splitlines()) == 1

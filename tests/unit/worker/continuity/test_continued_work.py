@@ -33,7 +33,9 @@ TURN = {"speaker": "candidate", "text": "Ada", "question_id": "name"}
 FOLLOWS = {"job_id": "AJ_1", "why": "ProcessKilled", "turns": [TURN]}
 SECOND = {"interview_id": "booking-17", "plan": FIRST, "follows": FOLLOWS}
 #: The work as the first job stored it.
-ROW = SimpleNamespace(is_over=False, plan=FIRST, candidate_identity="visitor")
+ROW = SimpleNamespace(
+    is_over=False, plan=FIRST, candidate_identity="visitor", room="room-1", protocol=1
+)
 DATABASE = Resource(name="database", loss="", load=cast("Any", None))
 
 
@@ -116,6 +118,7 @@ async def test_the_first_job_stores_the_work_and_takes_its_lease(
         "plan": FIRST,
         "room": "room-1",
         "candidate_identity": "visitor",
+        "livekit": "",
     }
     assert (store.leases, work.turns) == (["taken"], [])
 
@@ -195,10 +198,26 @@ async def test_a_database_that_comes_late_is_used_for_the_lease_and_for_a_handov
 
 
 async def test_work_that_is_over_is_not_begun_again(tmp_path: Path, store: Store) -> None:
-    store.stored["booking-17"] = SimpleNamespace(is_over=True)
+    store.stored["booking-17"] = SimpleNamespace(is_over=True, room="room-1", protocol=1)
     with pytest.raises(LoadFailed) as failed:
         await load(work_of(tmp_path, FIRST))
     assert failed.value.event is Event.INTERVIEW_OVER
+    assert store.leases == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [("room", "room-2", "another room"), ("protocol", 2, "protocol 2")],
+)
+async def test_a_job_reads_neither_the_data_nor_the_turns_of_work_that_is_not_its_own(
+    tmp_path: Path, store: Store, field: str, value: object, problem: str
+) -> None:
+    store.stored["booking-17"] = SimpleNamespace(**(vars(ROW) | {field: value}))
+    work = work_of(tmp_path, {"interview_id": "booking-17"})
+    with pytest.raises(LoadFailed, match=problem) as failed:
+        await load(work)
+    assert failed.value.event is Event.METADATA_INVALID
+    assert (work.data, work.turns) == ({"interview_id": "booking-17"}, [])
     assert store.leases == []
 
 

@@ -14,12 +14,15 @@ from tests.support.virtual.job_parts import settings_in
 from worker.cli import interviews
 from worker.continuity.dispatch_metadata import (
     MAX_METADATA_BYTES,
+    MetadataInvalid,
     dispatch_metadata,
+    has_newer_protocol,
     metadata_after,
     read_follows,
     read_metadata,
     read_spent_s,
     read_turns,
+    without_plan,
 )
 from worker.interview.plan.plan import MAX_QUESTIONS, Plan
 from worker.interview.turn_codec import from_json, from_store
@@ -35,7 +38,8 @@ if TYPE_CHECKING:
 
 
 def interview_of(plan: dict[str, Any]) -> Interview:
-    return cast("Interview", SimpleNamespace(interview_id="iv-1", room="room-1", plan=plan))
+    fields = {"interview_id": "iv-1", "room": "room-1", "protocol": 1, "plan": plan}
+    return cast("Interview", SimpleNamespace(**fields))
 
 
 def longest(bytes_over: int) -> Interview:
@@ -170,3 +174,35 @@ def test_metadata_for_a_successor_tells_the_time_that_earlier_jobs_used(turns: l
 def test_a_time_that_is_no_number_of_seconds_counts_as_none(spent_s: str) -> None:
     metadata = f'{{"interview_id": "iv-1", "follows": {{"spent_s": {spent_s}}}}}'
     assert read_spent_s(metadata) == 0.0
+
+
+def test_every_form_of_the_metadata_has_the_protocol_of_the_interview() -> None:
+    follows: dict[str, Any] = {"job_id": "AJ_1", "why": "LeaseExpired", "turns": CARRIED}
+    for plan in ({"title": "short"}, {"title": "x" * MAX_METADATA_BYTES}):
+        interview = interview_of(plan)
+        for metadata in (
+            dispatch_metadata(interview),
+            without_plan(interview),
+            metadata_after(interview, **follows),
+        ):
+            assert json.loads(metadata)["protocol"] == 1
+            assert not has_newer_protocol(metadata)
+
+
+def test_metadata_of_a_later_version_names_no_interview_that_this_version_can_hold() -> None:
+    metadata = json.dumps({"interview_id": "iv-1", "protocol": 2, "plan": {}})
+    assert has_newer_protocol(metadata)
+    with pytest.raises(MetadataInvalid, match="protocol 2, and this version understands 1"):
+        read_metadata(metadata)
+
+
+@pytest.mark.parametrize("protocol", [None, True, "2", 2.5, [2], 0, -1, 1])
+def test_a_protocol_that_is_no_newer_number_is_ignored(protocol: object) -> None:
+    metadata = json.dumps({"interview_id": "iv-1", "protocol": protocol})
+    assert not has_newer_protocol(metadata)
+    assert read_metadata(metadata) == ("iv-1", None)
+
+
+@pytest.mark.parametrize("metadata", ["", "[" * 100_000, "null", "[]", '{"protocol": 2}'])
+def test_metadata_without_an_interview_has_no_newer_protocol(metadata: str) -> None:
+    assert not has_newer_protocol(metadata)

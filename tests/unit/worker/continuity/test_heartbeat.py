@@ -14,7 +14,7 @@ from worker.continuity import heartbeat
 from worker.continuity.heartbeat import Heartbeat
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 from worker.store.heartbeat import Beat, WorkerRow
-from worker.store.leases import LeaseHeld
+from worker.store.leases import LeaseHeld, LeaseRefused
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -58,7 +58,10 @@ class Ledger:
     async def _note_contact(self, *_: object, **__: object) -> None:
         self.contacts += 1
 
-    async def _take_lease(self, _: object, interview_id: str, *, job_id: str, **__: object) -> int:
+    async def _take_lease(
+        self, _: object, interview_id: str, *, job_id: str, room: str, **__: object
+    ) -> int:
+        assert room == "room-1"
         self.takes.append((asyncio.get_running_loop().time(), job_id, interview_id))
         if self.take_errors and (error := self.take_errors.pop(0)) is not None:
             raise error
@@ -178,7 +181,7 @@ async def test_the_lease_of_an_accepted_job_is_taken_at_once_and_only_once(ledge
     worker = heart()
     running = asyncio.create_task(worker.run())
     await asyncio.sleep(0.1)
-    worker.accepted("AJ_1", "iv-1")
+    worker.accepted("AJ_1", "iv-1", room="room-1")
     await asyncio.sleep(10)
     assert [(job, interview) for _, job, interview in ledger.takes] == [("AJ_1", "iv-1")]
     await end(running)
@@ -188,7 +191,7 @@ async def test_an_attempt_to_take_the_lease_that_failed_is_repeated(ledger: Ledg
     ledger.take_errors = [unavailable(), unavailable(), None]
     worker = heart()
     running = asyncio.create_task(worker.run())
-    worker.accepted("AJ_1", "iv-1")
+    worker.accepted("AJ_1", "iv-1", room="room-1")
     await asyncio.sleep(10)
     assert len(ledger.takes) == 3
     times = [at for at, _, _ in ledger.takes]
@@ -196,11 +199,14 @@ async def test_an_attempt_to_take_the_lease_that_failed_is_repeated(ledger: Ledg
     await end(running)
 
 
-async def test_the_lease_of_another_job_is_not_asked_for_again(ledger: Ledger) -> None:
-    ledger.take_errors = [LeaseHeld(7)]
+@pytest.mark.parametrize("error", [LeaseHeld(7), LeaseRefused("another room")])
+async def test_a_lease_that_the_job_cannot_have_is_not_asked_for_again(
+    ledger: Ledger, error: Exception
+) -> None:
+    ledger.take_errors = [error]
     worker = heart()
     running = asyncio.create_task(worker.run())
-    worker.accepted("AJ_1", "iv-1")
+    worker.accepted("AJ_1", "iv-1", room="room-1")
     await asyncio.sleep(10)
     assert len(ledger.takes) == 1
     await end(running)
@@ -211,7 +217,7 @@ async def test_no_lease_is_taken_for_a_job_that_has_ended(ledger: Ledger) -> Non
     ledger.take_errors = [unavailable()] * 100
     worker = heart(jobs)
     running = asyncio.create_task(worker.run())
-    worker.accepted("AJ_1", "iv-1")
+    worker.accepted("AJ_1", "iv-1", room="room-1")
     await asyncio.sleep(2)
     jobs.clear()
     await asyncio.sleep(2)

@@ -14,11 +14,11 @@ from states import Event, Outcome, Reason, State
 from states.journal import read_records
 from states.testing import assert_outcome
 from tests.support.virtual.job_parts import JOB_ID, Rig, TinyApplication, rig, run_for_ever
-from tests.support.virtual.memory_leases import LEASE_S, SCOPE, MemoryLeases
+from tests.support.virtual.memory_leases import LEASE_S, ROOM, SCOPE, MemoryLeases
 from worker.continuity import job_lease
 from worker.continuity.job_lease import INTERVIEW_ATTRIBUTE, TOKEN_ATTRIBUTE, JobLease
 from worker.resources.resource import LoadFailed
-from worker.store.leases import LeaseHeld
+from worker.store.leases import LeaseHeld, LeaseRefused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +43,7 @@ def lease_of_job(job_id: str = JOB_ID) -> JobLease:
     return JobLease(
         "iv-1",
         job_id=job_id,
+        room=ROOM,
         identity=f"interviewer-{job_id}",
         lease_s=LEASE_S,
         scope=SCOPE,
@@ -222,3 +223,33 @@ async def test_an_error_in_a_lease_guard_is_journalled_and_does_not_end_the_job(
         await asyncio.sleep(2 * LOOK_S)
         assert running.job.life.state is State.RUNNING
     assert {"announce"} == {fault["where"] for fault in running.history.faults}
+
+
+async def test_an_interview_that_is_not_the_jobs_own_fails_loading_with_metadata_invalid(
+    leases: MemoryLeases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    async def refuse(*_: object, room: str, **__: object) -> int:
+        asked.append(room)
+        raise LeaseRefused("the interview that the dispatch names has another room")
+
+    monkeypatch.setattr(job_lease, "take_lease", refuse)
+    with pytest.raises(LoadFailed, match="another room") as failed:
+        await lease_of_job().take(DATABASE)
+    assert failed.value.event is Event.METADATA_INVALID
+    assert not failed.value.transient
+    assert asked == [ROOM]
+
+
+async def test_a_job_without_a_lease_ends_once_the_database_refuses_it_the_interview(
+    leases: MemoryLeases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> int:
+        raise LeaseRefused("the interview that the dispatch names has another room")
+
+    monkeypatch.setattr(job_lease, "take_lease", refuse)
+    async with held(tmp_path, lease_of_job()) as running:
+        assert await ended(running) <= LEASE_S
+        assert running.transport.line.silent
+    assert_outcome(running.path, Outcome.SUPERSEDED, Reason.LEASE_LOST)

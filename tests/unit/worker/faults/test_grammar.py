@@ -208,6 +208,7 @@ def test_the_operations_are_those_of_the_database() -> None:
         "get_job",
         "list_interviews",
         "list_jobs",
+        "obstacles_of",
         "records_of",
         "remove_untaken_interview",
         "set_dispatched",

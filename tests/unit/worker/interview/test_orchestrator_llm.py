@@ -29,7 +29,11 @@ class FakeDatabase:
 
     def __init__(self) -> None:
         self.interview: Any = SimpleNamespace(
-            is_over=False, plan=plan_of(question(7)).to_json(), candidate_identity="candidate-ada"
+            is_over=False,
+            plan=plan_of(question(7)).to_json(),
+            candidate_identity="candidate-ada",
+            room="room-1",
+            protocol=1,
         )
         self.turns: list[Any] = []
         self.error: Exception | None = None
@@ -181,6 +185,23 @@ async def test_an_interview_that_is_over_is_a_permanent_failure(store: FakeDatab
         await OrchestratorLLM("iv-1").init(DB)
     assert failed.value.event is Event.INTERVIEW_OVER
     assert not failed.value.transient
+
+
+@pytest.mark.parametrize(
+    ("room", "protocol", "problem"), [("room-2", 1, "another room"), ("room-1", 2, "protocol 2")]
+)
+async def test_a_job_gets_neither_plan_nor_turns_of_an_interview_that_is_not_its_own(
+    store: FakeDatabase, room: str, protocol: int, problem: str
+) -> None:
+    store.interview.protocol = protocol
+    orchestrator = OrchestratorLLM("iv-1", room=room, snapshot=SNAPSHOT)
+    with pytest.raises(LoadFailed, match=problem) as failed:
+        await orchestrator.init(DB)
+    assert failed.value.event is Event.METADATA_INVALID
+    assert not failed.value.transient
+    assert orchestrator.turns == ()
+    with pytest.raises(OrchestratorNotReady):
+        _ = orchestrator.plan
 
 
 @pytest.mark.row("S2")

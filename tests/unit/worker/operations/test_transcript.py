@@ -79,3 +79,20 @@ def test_a_typed_answer_is_marked() -> None:
 
     assert "**Candidate:** Yes." in lines
     assert "**Candidate:** Yes. *(typed)*" in lines
+
+
+def test_the_head_has_the_window_and_why_an_interview_waits() -> None:
+    shown = {
+        **SHOWN,
+        "status": "waiting",
+        "reason": "CandidateLeft",
+        "opens_at": datetime(2026, 3, 1, 9, tzinfo=UTC),
+        "closes_at": datetime(2026, 3, 8, 9, tzinfo=UTC),
+        "turns": [],
+    }
+
+    lines = as_markdown(shown).splitlines()
+
+    assert lines[2:4] == ["- Status: waiting", "- Reason: CandidateLeft"]
+    assert "- Opens: 2026-03-01 09:00:00 UTC" in lines
+    assert "- Closes: 2026-03-08 09:00:00 UTC" in lines

@@ -34,7 +34,7 @@ class FakeRequest:
 
     def __init__(self, name: str) -> None:
         self.id = name
-        self.job = SimpleNamespace(metadata="")
+        self.job = SimpleNamespace(metadata="", room=SimpleNamespace(name="room-1"))
         self.accepted: dict[str, Any] | None = None
         self.rejected: dict[str, Any] | None = None
         self.handed_over = asyncio.Event()
@@ -204,6 +204,34 @@ async def test_a_job_that_would_begin_late_is_refused_if_it_is_dispatched_again(
     assert (request.accepted is not None) is accepted
     assert request.rejected == (None if accepted else {"terminate": False})
     assert ("no process is warm" in caplog.text) is not accepted
+
+
+@pytest.mark.parametrize(
+    ("metadata", "accepted"),
+    [
+        ('{"interview_id": "one", "protocol": 2}', False),
+        ('{"interview_id": "one", "protocol": 1}', True),
+        ('{"interview_id": "one"}', True),
+        ('{"protocol": 2}', True),
+    ],
+    ids=["newer", "own", "version 0.1.0", "no interview"],
+)
+async def test_an_interview_of_a_later_version_is_left_to_another_worker(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, metadata: str, accepted: bool
+) -> None:
+    slots = Slots(tmp_path, 2)
+    refused: list[str] = []
+    taken: list[tuple[str, ...]] = []
+    slots.worker.slots._on_refused = refused.append
+    slots.worker.slots._on_taken = lambda *job: taken.append(job)
+    request = FakeRequest("AJ_1")
+    request.job.metadata = metadata
+    request.handed_over.set()
+    await slots.offer(request)
+    assert request.rejected == (None if accepted else {"terminate": False})
+    assert refused == ([] if accepted else ["NewerProtocol"])
+    assert taken == ([("AJ_1", "room-1", metadata)] if accepted else [])
+    assert ("a later version of the worker" in caplog.text) is not accepted
 
 
 async def test_a_job_whose_assignment_times_out_frees_its_slot(tmp_path: Path) -> None:

@@ -1,0 +1,22 @@
+"""The check that a job reads the plan and the turns of its own interview only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from states import Event
+from worker.resources.resource import LoadFailed
+from worker.store.leases import problem_of
+
+if TYPE_CHECKING:
+    from worker.store.interviews import Interview
+
+
+def check_own(interview: Interview, room: str | None) -> None:
+    """Check that a job in `room` may read the interview; None if any room is right.
+
+    Raises LoadFailed with the event METADATA_INVALID if the interview has another room, or a newer
+    protocol than this version.
+    """
+    if problem := problem_of(interview.protocol, interview.room, room):
+        raise LoadFailed("MetadataInvalid", problem, event=Event.METADATA_INVALID)
