@@ -272,8 +272,11 @@ async def test_a_reconnected_machine_stays_silent_and_ships_its_journal(
     near = [turn.role or "answer" for turn in turns if turn not in afar]
     assert near == ["question", "answer", "closing"]
     # The far worker has recovered and serves another interview.
+    await parts.near.stop()
     another = await parts.far.create(TWO)
-    async with interview_from_afar(parts, another):
+    async with parts.far.candidate_of(another) as candidate:
+        await parts.far.send_interviewer(another)
+        await candidate.wait_for_sound(timeout_s=PATIENCE_S)
         await parts.far.delete_room(another.room)
 
 
