@@ -158,7 +158,7 @@ async def test_a_failed_heartbeat_is_logged_and_reported_and_the_next_one_is_sen
 ) -> None:
     reported: list[bool] = []
     ledger.errors = [None, error, None]
-    await run_for(heart(on_renewal=reported.append), 1.4)
+    await run_for(heart(on_renewal=reported.append), 1.3)
     assert reported == [True, False, True]
     events = [vars(record).get("event") for record in caplog.records]
     assert events == ["lease_renewal_failed"]

@@ -18,7 +18,7 @@ from tests.support.virtual.job_parts import settings_in
 from worker.config.settings import Settings
 from worker.env.group import SettingsInvalid
 from worker.faults.grammar import LONGEST_SLOW_S, Fault, FaultInvalid, parse
-from worker.faults.points import CLOSING_STEPS, OPERATIONS, POINTS, Kind, Point
+from worker.faults.points import CLOSING_STEPS, OLD_OPERATIONS, OPERATIONS, POINTS, Kind, Point
 from worker.interview.resources import interview_resources
 from worker.job import shutdown
 
@@ -42,7 +42,7 @@ def faults(draw: st.DrawFn) -> Fault:
     slow_s = st.floats(0, LONGEST_SLOW_S, exclude_min=True)
     return Fault(
         point=point.point,
-        name=draw(st.sampled_from(("", *point.members))),
+        name=draw(st.sampled_from(("", *(set(point.members) - set(OLD_OPERATIONS))))),
         kind=kind,
         slow_s=draw(slow_s) if kind is Kind.SLOW else 0.0,
         raises=_RAISES[point.point] if raises else "",
@@ -218,6 +218,10 @@ def test_the_operations_are_those_of_the_database() -> None:
     # The first argument of a connection's own `fetch` is a statement, not a name.
     operations = {name for name in names if re.fullmatch(r"[a-z_]+", str(name))}
     assert operations == {*OPERATIONS, *of_commands}
+
+
+def test_the_old_name_of_an_operation_means_the_operation_that_it_is_part_of_now() -> None:
+    assert parse("database.note_worker=raise") == parse("database.renew_leases=raise")
 
 
 def test_every_kind_and_point_has_a_description() -> None:
