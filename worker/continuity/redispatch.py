@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from states import Reason
+from worker.aio.tasks import cancel_and_wait
 from worker.livekit_api.errors import LiveKitError
 from worker.store.errors import DatabaseError
 from worker.store.orphans import AT_A_TIME, CANDIDATE_CAME, HANDED_OVER, NOT_SENT, Look
@@ -32,6 +33,22 @@ _REMEMBERED: Final = 10_000
 _UNKNOWN_S: Final = 5.0
 #: Maximum seconds to undo a claim whose dispatch was cancelled.
 _GIVE_BACK_S: Final = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Claim:
+    """An interview that this worker has claimed, and that gets a new interviewer."""
+
+    found: OrphanedInterview
+    #: Fencing token of the new dispatch.
+    token: int
+    #: Identity of the last interviewer, which is still in the room; None if it is not.
+    leftover: str | None
+
+    @property
+    def interview_id(self) -> str:
+        """Id of the interview."""
+        return self.found.interview.interview_id
 
 
 class Redispatcher:
@@ -68,16 +85,29 @@ class Redispatcher:
         Raises DatabaseError if the database fails. A failure of LiveKit is only logged, because a
         later check tries again.
         """
-        sent = 0
         if len(self._unknown_since) > _REMEMBERED:
             self._unknown_since.clear()
-        for _ in range(_PAGES):
-            found = await ledger.orphaned(job_id=None, room=None)
-            helped = await self._help(ledger, found, leads=True)
-            sent += helped or 0
-            if helped is None or len(found) < AT_A_TIME:
-                break
-        return sent
+        # The next page is claimed while the dispatches of a page are sent. Otherwise the last of
+        # many interviews would wait for all dispatches before it.
+        sending: list[asyncio.Task[int]] = []
+        try:
+            for _ in range(_PAGES):
+                found = await ledger.orphaned(job_id=None, room=None)
+                claimed = await self._claim(ledger, found, leads=True)
+                if claimed:
+                    send = self._send_all(ledger, claimed)
+                    sending.append(asyncio.create_task(send, name="redispatch"))
+                if claimed is None or len(found) < AT_A_TIME:
+                    break
+        except asyncio.CancelledError:
+            await cancel_and_wait(*sending)
+            raise
+        finally:
+            sent = await asyncio.gather(*sending, return_exceptions=True)
+        for result in sent:
+            if isinstance(result, BaseException):
+                raise result
+        return sum(count for count in sent if isinstance(count, int))
 
     async def look_at(
         self, ledger: OrphanStore, *, job_id: str | None = None, room: str | None = None
@@ -88,31 +118,44 @@ class Redispatcher:
         how long a candidate was absent.
         """
         found = await ledger.orphaned(job_id=job_id, room=room)
-        return await self._help(ledger, found, leads=False) or 0
+        claimed = await self._claim(ledger, found, leads=False)
+        return await self._send_all(ledger, claimed) if claimed else 0
 
-    async def _help(
+    async def _claim(
         self, ledger: OrphanStore, found: Sequence[OrphanedInterview], *, leads: bool
-    ) -> int | None:
-        """Send interviewers where a candidate waits; return the number of redispatches.
+    ) -> list[_Claim] | None:
+        """Claim the interviews in whose rooms a candidate waits for an interviewer.
 
         Return None if LiveKit cannot list the participants. Then LiveKit would not dispatch an
         agent either.
         """
         if not found:
-            return 0
+            return []
         try:
             people = await self._livekit.people({each.interview.room for each in found})
         except LiveKitError as error:
             _warn(error)
             return None
         waiting = [each for each in found if self._waits(each, people)]
-        claimed = await ledger.claim(waiting)
-        sends = [each for each in waiting if each.interview.interview_id in claimed]
+        tokens = await ledger.claim(waiting)
+        claimed = [
+            _Claim(
+                found=each,
+                token=tokens[each.interview.interview_id],
+                leftover=self._leftover(each, people[each.interview.room]),
+            )
+            for each in waiting
+            if each.interview.interview_id in tokens
+        ]
         if leads:
-            await self._leave(ledger, [each for each in found if each not in sends], people)
-        if not sends:
-            return 0
-        return await self._send_all(ledger, sends, claimed)
+            rest = [each for each in found if each.interview.interview_id not in tokens]
+            await self._leave(ledger, rest, people)
+        return claimed
+
+    def _leftover(self, found: OrphanedInterview, here: Collection[str]) -> str | None:
+        """Return the identity of the last interviewer if it is still in the room, else None."""
+        last = self._identity(found.last_job) if found.last_job is not None else None
+        return last if last in here else None
 
     def _waits(self, found: OrphanedInterview, people: Mapping[str, Collection[str]]) -> bool:
         """Return whether a candidate is in the room and waits for an interviewer."""
@@ -166,38 +209,35 @@ class Redispatcher:
         if left:
             await ledger.give_up(left)
 
-    async def _send_all(
-        self, ledger: OrphanStore, found: Sequence[OrphanedInterview], claimed: Mapping[str, int]
-    ) -> int:
+    async def _send_all(self, ledger: OrphanStore, claimed: Sequence[_Claim]) -> int:
+        """Dispatch interviewers to claimed interviews; return the number of dispatches."""
         try:
-            told = await _told(ledger, [each.interview.interview_id for each in found])
-            sent = await asyncio.gather(
-                *(self._send(each, claimed[each.interview.interview_id], told) for each in found)
-            )
+            told = await _told(ledger, [each.interview_id for each in claimed])
+            sent = await asyncio.gather(*(self._send(each, told) for each in claimed))
         except asyncio.CancelledError:
-            self._undo_later(ledger, found, claimed)
+            self._undo_later(ledger, claimed)
             raise
         dispatches = {
-            each.interview.interview_id: (claimed[each.interview.interview_id], dispatch_id)
-            for each, dispatch_id in zip(found, sent, strict=True)
+            each.interview_id: (each.token, dispatch_id)
+            for each, dispatch_id in zip(claimed, sent, strict=True)
             if dispatch_id is not None
         }
-        for each in found:
-            if each.interview.interview_id not in dispatches:
-                await ledger.give_back(each, claimed[each.interview.interview_id])
+        for each in claimed:
+            if each.interview_id not in dispatches:
+                await ledger.give_back(each.found, each.token)
         await ledger.note(dispatches)
         return len(dispatches)
 
-    async def _send(self, found: OrphanedInterview, token: int, told: _Told) -> str | None:
+    async def _send(self, claim: _Claim, told: _Told) -> str | None:
         """Remove the last interviewer, and dispatch a new one; return the dispatch's id.
 
         Return None if LiveKit fails.
         """
-        interview = found.interview
-        if found.last_job is not None:
+        found, interview = claim.found, claim.found.interview
+        if claim.leftover is not None:
             # LiveKit keeps a dead participant for about 20 s, and a stopped process may resume.
             try:
-                await self._livekit.remove(interview.room, self._identity(found.last_job))
+                await self._livekit.remove(interview.room, claim.leftover)
             except LiveKitError as error:
                 logger.warning(
                     "removing a dead interviewer from the room failed: %s",
@@ -225,15 +265,13 @@ class Redispatcher:
                 "room": interview.room,
                 "reason": found.why,
                 "follows_job": found.last_job,
-                "token": token,
+                "token": claim.token,
                 "dispatch_id": dispatch_id,
             },
         )
         return dispatch_id
 
-    def _undo_later(
-        self, ledger: OrphanStore, found: Sequence[OrphanedInterview], claimed: Mapping[str, int]
-    ) -> None:
+    def _undo_later(self, ledger: OrphanStore, claimed: Sequence[_Claim]) -> None:
         """Undo the claims in the background: a claim without a dispatch costs the candidate time.
 
         Undoing the claim of a dispatch that LiveKit has accepted is harmless: its job keeps the
@@ -242,8 +280,8 @@ class Redispatcher:
 
         async def undo() -> None:
             async with asyncio.timeout(_GIVE_BACK_S):
-                for each in found:
-                    await ledger.give_back(each, claimed[each.interview.interview_id])
+                for each in claimed:
+                    await ledger.give_back(each.found, each.token)
 
         task = asyncio.create_task(undo(), name="undo-claims")
         self._undoing.add(task)

@@ -48,6 +48,8 @@ class Watcher:
         self._sweep = sweep
         self._every_s = every_s
         self._sweep_due = 0.0
+        #: Loop time from which the leader lock is renewed: after half of its duration.
+        self._renewal_due = 0.0
         #: True while this worker is the leader.
         self.acts = False
 
@@ -70,7 +72,7 @@ class Watcher:
             await asyncio.sleep(jittered(self._every_s))
 
     async def _check(self) -> None:
-        acts = self._may_lead() and await self._on_duty(self._every_s + SPARE_S)
+        acts = self._may_lead() and await self._holds_lock()
         if acts and not self.acts:
             logger.info(
                 "this worker became the leader that scans for orphaned interviews",
@@ -84,3 +86,12 @@ class Watcher:
         if loop.time() >= self._sweep_due:
             self._sweep_due = loop.time() + jittered(SWEEP_EVERY_S)
             await self._sweep()
+
+    async def _holds_lock(self) -> bool:
+        """Take the leader lock, or renew it if half of its duration has passed."""
+        now = asyncio.get_running_loop().time()
+        if self.acts and now < self._renewal_due:
+            return True
+        for_s = self._every_s + SPARE_S
+        self._renewal_due = now + for_s / 2
+        return await self._on_duty(for_s)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from typing import Final, TypeVar
 
+from worker.aio.token_bucket import TokenBucket
 from worker.livekit_api.errors import LiveKitCallLate, LiveKitCallRefused
 
 T = TypeVar("T")
 
-#: Share of a token that may be missing, because times are rounded. It is more than the rounding of
-#: asyncio's clock (1 ns), and less than a call would notice.
-_ROUNDING: Final = 1e-6
 #: Minimum seconds of a wait for a token, so that a coarse clock causes no busy loop.
 _SHORTEST_WAIT_S: Final = 0.001
 
@@ -26,34 +23,6 @@ class Priority(IntEnum):
     REDISPATCH = 0
     #: A call that finds out whether a candidate is absent.
     ABSENCE_CHECK = 1
-
-
-class TokenBucket:
-    """Limits a rate. Each call takes a token; tokens come at a constant rate up to a maximum.
-
-    Args:
-        per_second: Tokens that come in a second.
-        burst: Maximum number of tokens, which is also the number at the beginning.
-    """
-
-    def __init__(self, *, per_second: float, burst: int) -> None:
-        self._per_second = per_second
-        self._burst = float(burst)
-        self._tokens = 0.0
-        # The bucket is full at the first call, whenever that is.
-        self._filled_s = -math.inf
-
-    def wait_s(self, now_s: float) -> float:
-        """Return the seconds until there is a token; 0 if there is one now."""
-        came = (now_s - self._filled_s) * self._per_second
-        self._tokens = min(self._burst, self._tokens + came)
-        self._filled_s = now_s
-        missing = 1.0 - self._tokens
-        return missing / self._per_second if missing > _ROUNDING else 0.0
-
-    def take(self) -> None:
-        """Take one token. Call this only after `wait_s` has returned 0."""
-        self._tokens -= 1.0
 
 
 class LiveKitOutbox:

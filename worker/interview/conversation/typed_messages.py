@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from worker.aio.timeouts import retrieve, run_with_timeout
+from worker.aio.token_bucket import TokenBucket
 
 logger = logging.getLogger(__name__)
 
@@ -38,27 +39,6 @@ REFUSED: Final = (
 Writer = Callable[[str], Awaitable[None]]
 
 
-class TokenBucket:
-    """A limit of `burst` tokens at once, and of `per_s` tokens per second in the long run."""
-
-    def __init__(self, burst: float, per_s: float) -> None:
-        self._burst = burst
-        self._per_s = per_s
-        self._tokens = burst
-        self._at = asyncio.get_running_loop().time()
-
-    def has(self, tokens: float) -> bool:
-        """Return whether `tokens` could be taken now."""
-        now = asyncio.get_running_loop().time()
-        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._per_s)
-        self._at = now
-        return self._tokens >= tokens
-
-    def take(self, tokens: float) -> None:
-        """Take `tokens`, which `has` has just found."""
-        self._tokens -= tokens
-
-
 class TypedMessages:
     """The typed messages that wait to become an answer.
 
@@ -73,8 +53,8 @@ class TypedMessages:
     def __init__(self, write: Writer | None, refused: Callable[[int], None]) -> None:
         self._write = write
         self._record = refused
-        self._messages = TokenBucket(*MESSAGES)
-        self._characters = TokenBucket(*CHARACTERS)
+        self._messages = TokenBucket(burst=MESSAGES[0], per_second=MESSAGES[1])
+        self._characters = TokenBucket(burst=CHARACTERS[0], per_second=CHARACTERS[1])
         self._waiting: list[str] = []
         #: Refused messages that are not recorded yet.
         self._refused = 0
@@ -91,10 +71,11 @@ class TypedMessages:
         text = text.strip()[:LONGEST_TYPED]
         if not text:
             return False
-        if not (self._messages.has(1) and self._characters.has(len(text))):
+        now_s = asyncio.get_running_loop().time()
+        if self._messages.wait_s(now_s) or self._characters.wait_s(now_s, len(text)):
             self._refuse()
             return False
-        self._messages.take(1)
+        self._messages.take()
         self._characters.take(len(text))
         self._note_refused()
         self._waiting.append(text)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import pytest
 from hypothesis import given, settings
@@ -24,6 +24,7 @@ from worker.continuity.redispatch import Redispatcher
 from worker.continuity.watcher import SPARE_S, Watcher
 from worker.store.errors import DatabaseUnavailable
 from worker.store.leases import LeaseHeld
+from worker.store.orphans import Look, OrphanedInterview
 
 GRACE_S = 30.0
 
@@ -51,6 +52,80 @@ def passes(stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch) -> Passes:
     return passes
 
 
+class ManyLeases:
+    """An `OrphanStore` with several interviews, each of which is found until it is claimed."""
+
+    def __init__(self, number: int, *, at_a_time: int = 100) -> None:
+        self.at_a_time = at_a_time
+        self.names = [f"iv-{each}" for each in range(number)]
+        self.claimed: list[str] = []
+        self.given_back: list[str] = []
+        self.all_given_back = asyncio.Event()
+
+    async def orphaned(self, **_: object) -> list[OrphanedInterview]:
+        left = [name for name in self.names if name not in self.claimed]
+        interview = {
+            "candidate_identity": CANDIDATE,
+            "dispatch_id": None,
+            "reason": None,
+            "token": 1,
+        }
+        return [
+            OrphanedInterview(
+                interview=cast(
+                    Any, SimpleNamespace(interview_id=name, room=f"room-{name}", **interview)
+                ),
+                why="LeaseExpired",
+                last_job=None,
+            )
+            for name in left[: self.at_a_time]
+        ]
+
+    async def claim(self, found: Sequence[OrphanedInterview]) -> dict[str, int]:
+        names = [each.interview.interview_id for each in found]
+        self.claimed += names
+        return dict.fromkeys(names, 2)
+
+    async def record(self, looks: Sequence[Look]) -> dict[str, float]:
+        return {}
+
+    async def turns(self, interview_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        return {}
+
+    async def spent_s(self, interview_ids: Sequence[str]) -> dict[str, float]:
+        return {}
+
+    async def note(self, sent: Mapping[str, tuple[int, str]]) -> None:
+        """Ignore the dispatches."""
+
+    async def give_back(self, found: OrphanedInterview, token: int) -> None:
+        self.given_back.append(found.interview.interview_id)
+        if len(self.given_back) == len(self.claimed):
+            self.all_given_back.set()
+
+    async def give_up(self, found: Sequence[OrphanedInterview]) -> None:
+        raise AssertionError("every candidate is in its room")
+
+
+class HangingRooms(MemoryRooms):
+    """Rooms in which a dispatch is answered only once `answer` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer = asyncio.Event()
+        self.sending: asyncio.Queue[str] = asyncio.Queue()
+
+    async def all_sending(self, number: int) -> None:
+        """Wait until a number of dispatches is being sent."""
+        for _ in range(number):
+            await self.sending.get()
+
+    async def send(self, found: OrphanedInterview, **_: object) -> str:
+        self.sending.put_nowait(found.interview.interview_id)
+        await self.answer.wait()
+        return "AD_1"
+
+
 # --- one rescue -----------------------------------------------------------------------------------
 
 
@@ -59,6 +134,7 @@ async def test_a_dead_interviewer_is_removed_and_a_new_one_is_dispatched(
     stranded: MemoryLeases,
 ) -> None:
     rooms = MemoryRooms()
+    rooms.here.add("interviewer-AJ_1")
     assert await rescue_in(rooms).look(stranded) == 1
     assert rooms.did == ["remove interviewer-AJ_1", "send after AJ_1: LeaseExpired"]
     assert (stranded.claims, len(stranded.dispatches)) == ([2], 1)
@@ -81,6 +157,7 @@ async def test_a_dead_interviewer_that_cannot_be_removed_does_not_prevent_a_redi
     stranded: MemoryLeases,
 ) -> None:
     rooms = MemoryRooms()
+    rooms.here.add("interviewer-AJ_1")
     rooms.broken = {"remove"}
     assert await rescue_in(rooms).look(stranded) == 1
     assert rooms.did == ["send after AJ_1: LeaseExpired"]
@@ -99,6 +176,14 @@ async def test_a_new_interviewer_is_told_how_much_time_the_earlier_ones_used(
     stranded.token, stranded.job, stranded.expires = 5, "AJ_2", 99.0
     assert await rescue_in(rooms).look(stranded) == 1
     assert rooms.spent_s == [61.5, None]
+
+
+async def test_an_interviewer_that_has_left_the_room_is_not_removed(
+    stranded: MemoryLeases,
+) -> None:
+    rooms = MemoryRooms()
+    assert await rescue_in(rooms).look(stranded) == 1
+    assert rooms.did == ["send after AJ_1: LeaseExpired"]
 
 
 async def test_no_dispatch_is_claimed_while_livekit_cannot_list_participants(
@@ -224,6 +309,29 @@ async def test_of_several_simultaneous_checks_exactly_one_redispatches(
     rooms = MemoryRooms()
     sent = await asyncio.gather(*(rescue_in(rooms).look(stranded) for _ in range(5)))
     assert sum(sent) == 1
+
+
+async def test_the_next_page_is_claimed_while_the_dispatches_of_a_page_are_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redispatch, "AT_A_TIME", 1)
+    ledger, rooms = ManyLeases(3, at_a_time=1), HangingRooms()
+    looking = asyncio.create_task(rescue_in(rooms).look(ledger))
+    async with asyncio.timeout(5):
+        await rooms.all_sending(3)
+    assert ledger.claimed == ["iv-0", "iv-1", "iv-2"]
+    rooms.answer.set()
+    assert await looking == 3
+
+
+async def test_a_cancelled_check_gives_back_what_it_has_claimed() -> None:
+    ledger, rooms = ManyLeases(2), HangingRooms()
+    looking = asyncio.create_task(rescue_in(rooms).look(ledger))
+    async with asyncio.timeout(5):
+        await rooms.all_sending(2)
+        await end(looking)
+        await ledger.all_given_back.wait()
+    assert ledger.given_back == ["iv-0", "iv-1"]
 
 
 # --- the leader -----------------------------------------------------------------------------------

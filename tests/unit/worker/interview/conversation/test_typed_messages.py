@@ -14,7 +14,6 @@ from worker.interview.conversation.typed_messages import (
     MESSAGES,
     NOTICE_EVERY_S,
     REFUSED,
-    TokenBucket,
     TypedMessages,
 )
 
@@ -41,20 +40,6 @@ class Chat:
     def types(self, messages: int, text: str = "words") -> int:
         """Type messages at once; return how many of them were taken."""
         return sum(self.typed.admit(text) for _ in range(messages))
-
-
-async def test_a_bucket_allows_a_burst_and_then_its_rate() -> None:
-    bucket = TokenBucket(3.0, 0.5)
-    for _ in range(3):
-        assert bucket.has(1)
-        bucket.take(1)
-    assert not bucket.has(1)
-    await asyncio.sleep(2.0)
-    assert bucket.has(1)
-    assert not bucket.has(1.1)
-    await asyncio.sleep(1000.0)
-    assert bucket.has(3)
-    assert not bucket.has(3.1)
 
 
 async def test_messages_that_wait_at_the_same_time_are_one_answer() -> None:
