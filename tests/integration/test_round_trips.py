@@ -2,90 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from asyncio import StreamReader, StreamWriter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.database.database_urls import server_socket
+from tests.support.database.job_records import JobRecords, header
+from tests.support.database.lease_times import LEASE_S, SCOPE
+from tests.support.wire import CountingProxy
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.database import Database
+from worker.store.heartbeat import WorkerRow, beat
+from worker.store.interviews import create_interview
+from worker.store.jobs import ship
+from worker.store.leases import keep_lease, take_lease
+from worker.store.migrate import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Awaitable
 
     from worker.store.connection import Connection
 
 
-class Wire:
-    """A proxy to a Unix socket that counts the client's messages after an answer of the server.
-
-    All that a client sends before the server answers is one round trip.
-    """
-
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
-        self._links: set[asyncio.Task[None]] = set()
-        self.round_trips = 0
-        self.port = 0
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._join, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        await asyncio.gather(*self._links)
-
-    async def _join(self, reader: StreamReader, writer: StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._links.add(task)
-        far_reader, far_writer = await asyncio.open_unix_connection(str(self._socket))
-        answered = asyncio.Event()
-        answered.set()
-
-        def asks() -> None:
-            self.round_trips += answered.is_set()
-            answered.clear()
-
-        await asyncio.gather(
-            _forward(reader, far_writer, asks), _forward(far_reader, writer, answered.set)
-        )
-        self._links.discard(task)
-
-
-async def _forward(source: StreamReader, target: StreamWriter, seen: Callable[[], None]) -> None:
-    with contextlib.suppress(ConnectionError):
-        while data := await source.read(65536):
-            seen()
-            target.write(data)
-            await target.drain()
-    target.close()
-
-
 @pytest.fixture
-async def wire(postgres_url: str) -> AsyncIterator[Wire]:
-    async with Wire(server_socket(postgres_url)) as wire:
+async def wire(empty_database_url: str) -> AsyncIterator[CountingProxy]:
+    async with CountingProxy(empty_database_url) as wire:
         yield wire
 
 
 @pytest.fixture
-async def db(wire: Wire, empty_database_url: str) -> AsyncIterator[Database]:
+async def db(wire: CountingProxy) -> AsyncIterator[Database]:
     """Yield a database behind the wire, with one open connection and the table `things`."""
-    path = urlsplit(empty_database_url).path
-    db = await Database.open(f"postgresql://postgres@127.0.0.1:{wire.port}{path}")
+    db = await Database.open(wire.url)
     await db.run("make", lambda c: c.execute("CREATE TABLE things (name text)"))
     yield db
     await db.aclose()
 
 
-async def cost(wire: Wire, operation: Awaitable[object]) -> int:
+async def cost(wire: CountingProxy, operation: Awaitable[object]) -> int:
     """Return how many round trips the operation has cost."""
     before = wire.round_trips
     await operation
@@ -107,7 +61,7 @@ async def insert(connection: Connection) -> None:
     ids=["read", "write", "write and read", "without arguments"],
 )
 async def test_a_single_statement_costs_two(
-    wire: Wire, db: Database, query: str, args: tuple[object, ...]
+    wire: CountingProxy, db: Database, query: str, args: tuple[object, ...]
 ) -> None:
     assert await cost(wire, db.fetch("one", query, *args)) == 2
 
@@ -124,7 +78,7 @@ async def test_a_single_statement_costs_two(
     ],
 )
 async def test_an_array_costs_no_more_at_its_first_use_on_a_connection(
-    wire: Wire, db: Database, kind: str, value: object
+    wire: CountingProxy, db: Database, kind: str, value: object
 ) -> None:
     """asyncpg would ask the server about the type, which costs six round trips."""
     query = f"SELECT $1::{kind}[] AS found"
@@ -133,7 +87,7 @@ async def test_an_array_costs_no_more_at_its_first_use_on_a_connection(
 
 
 async def test_a_transaction_costs_two_and_each_statement_in_it_two(
-    wire: Wire, db: Database
+    wire: CountingProxy, db: Database
 ) -> None:
     async def twice(connection: Connection) -> None:
         await insert(connection)
@@ -143,9 +97,30 @@ async def test_a_transaction_costs_two_and_each_statement_in_it_two(
     assert await cost(wire, db.run("twice", twice)) == 6
 
 
-async def test_a_transaction_on_a_writable_server_costs_no_more(wire: Wire, db: Database) -> None:
+async def test_a_transaction_on_a_writable_server_costs_no_more(
+    wire: CountingProxy, db: Database
+) -> None:
     assert await cost(wire, db.run("insert", insert, writable=True)) == 4
 
 
-async def test_a_ping_costs_two(wire: Wire, db: Database) -> None:
+async def test_a_ping_costs_two(wire: CountingProxy, db: Database) -> None:
     assert await cost(wire, db.ping()) == 2
+
+
+async def test_a_renewal_a_jobs_own_check_and_a_shipped_turn_cost_two_each(
+    wire: CountingProxy, db: Database
+) -> None:
+    await migrate(db)
+    await create_interview(db, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
+    row = WorkerRow(takes_jobs=True, free_slots=3)
+    journal = JobRecords()
+    journal.said("candidate", "My answer.")
+    costs = {
+        "take": await cost(wire, take_lease(db, "one", job_id="AJ_1", lease_s=LEASE_S)),
+        "renewal": await cost(
+            wire, beat(db, ["AJ_1"], worker_id="w1", scope=SCOPE, lease_s=LEASE_S, row=row)
+        ),
+        "check": await cost(wire, keep_lease(db, "one", job_id="AJ_1", token=1, lease_s=LEASE_S)),
+        "turn": await cost(wire, ship(db, header("AJ_1"), journal.records)),
+    }
+    assert costs == dict.fromkeys(costs, 2)

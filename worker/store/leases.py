@@ -1,9 +1,10 @@
 """Leases of interviews: take, check and release. Times come from the database's clock.
 
 A lease is live until it expires. Each row has the duration that its holder chose, so that workers
-with different settings judge a lease in the same way. If no worker has reached the database for
-half a lease duration, no lease expires. From the time at which a worker reaches the database again,
-no lease expires for one whole lease duration. `heartbeat` renews leases and records the contact.
+with different settings judge a lease in the same way. While no worker reaches the database, no
+lease expires. From the time at which a worker reaches the database again, no lease expires for one
+whole lease duration. `heartbeat` renews leases, records the contact, and says how long a gap in the
+contact must be (by default half a lease duration).
 docs/explanation/continuity.md explains the reason.
 """
 
