@@ -256,6 +256,22 @@ async def test_the_job_that_takes_an_interview_names_its_workers(db: Database) -
     assert (interview.agent_name, interview.livekit_url) == (SCOPE.agent_name, SCOPE.livekit)
 
 
+async def test_work_that_an_application_has_stored_belongs_to_its_workers_from_the_start(
+    db: Database,
+) -> None:
+    booking = replace(SCOPE, agent_name="receptionist", takes_unnamed=False)
+    await create_interview(db, interview_id="booking", plan={}, scope=booking)
+    await db.run(
+        "status",
+        lambda c: c.execute(
+            "UPDATE interviews SET status = 'dispatched', dispatched_at = now() - interval '1 min'"
+            " WHERE interview_id = 'booking'"
+        ),
+    )
+    assert await found(db) == []
+    assert await found(db, replace(LIMITS, scope=booking)) == ["booking"]
+
+
 async def test_an_interview_of_a_newer_protocol_is_left_alone(db: Database) -> None:
     await breaks_off(db)
     await db.run("newer", lambda c: c.execute("UPDATE interviews SET protocol = 2"))

@@ -190,7 +190,7 @@ class ContinuedWork:
                 plan=self.data,
                 room=self._dispatch.room,
                 candidate_identity=self.person,
-                livekit=self._scope.livekit,
+                scope=self._scope,
                 budget_s=_BUDGET_S,
             )
         except InterviewExists as error:

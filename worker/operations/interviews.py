@@ -119,7 +119,7 @@ async def create(
         candidate_name=candidate_name,
         opens_at=opens_at,
         closes_at=closes_at,
-        livekit=scope_of(settings).livekit,
+        scope=scope_of(settings),
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from worker.store.connection import Connection, Row
     from worker.store.database import Database
+    from worker.store.scope import Scope
 
 # Pattern of a valid interview id. Other characters are refused, because the id becomes part of room
 # names, identities, URLs and log lines.
@@ -182,6 +183,15 @@ ORDER BY created_at DESC, interviews.interview_id LIMIT $5
 """
 
 
+_INSERT: Final = f"""
+INSERT INTO interviews (interview_id, room, candidate_identity, candidate_name, plan, opens_at,
+    closes_at, protocol, agent_name, livekit_url)
+VALUES ($1, $2, $3, $4, $5::jsonb, $6::timestamptz, coalesce($7::timestamptz,
+    greatest(now(), $6::timestamptz) + interval '{_OPEN_DAYS} days'), $8, $9, $10)
+ON CONFLICT DO NOTHING
+"""
+
+
 def check_interview_id(interview_id: str) -> None:
     """Raise `InterviewIdInvalid` if the text is not a valid interview id."""
     if not _INTERVIEW_ID.fullmatch(interview_id):
@@ -198,17 +208,18 @@ async def create_interview(
     candidate_name: str | None = None,
     opens_at: datetime | None = None,
     closes_at: datetime | None = None,
-    livekit: str | None = None,
+    scope: Scope | None = None,
     budget_s: float = BUDGET_S,
 ) -> Interview:
     """Store a new interview. The default room and candidate identity contain the id.
 
     `plan` is a snapshot of the plan, as JSON data. `opens_at` and `closes_at` are the window of the
     interview; by default it is open from now on, and for `_OPEN_DAYS` days from its opening.
-    `livekit` is the address or name of the LiveKit server of the room. If an identical interview
+    With `scope`, the interview belongs to the workers of that scope. If an identical interview
     exists already, the function returns that interview. Raises `InterviewIdInvalid` if the id is
-    not valid, `RoomInUse` if another open interview has the room, and `InterviewExists` if an
-    interview with the same id has another plan, room or candidate.
+    not valid, `RoomInUse` if another open interview has the room, `InterviewErased` if the
+    interview was erased, and `InterviewExists` if an interview with the same id has another plan,
+    room or candidate.
     """
     check_interview_id(interview_id)
     room = room or f"interview-{interview_id}"
@@ -217,13 +228,10 @@ async def create_interview(
 
     async def insert(connection: Connection) -> Interview:
         await connection.execute(
-            "INSERT INTO interviews (interview_id, room, candidate_identity, candidate_name, plan,"
-            " opens_at, closes_at, livekit_url, protocol)"
-            " VALUES ($1, $2, $3, $4, $5::jsonb, $6::timestamptz, coalesce($7::timestamptz,"
-            f" greatest(now(), $6::timestamptz) + interval '{_OPEN_DAYS} days'), $8, $9)"
-            " ON CONFLICT DO NOTHING",
+            _INSERT,
             *(interview_id, room, identity, candidate_name, json.dumps(snapshot)),
-            *(opens_at, closes_at, livekit, PROTOCOL),
+            *(opens_at, closes_at, PROTOCOL),
+            *((scope.agent_name, scope.livekit) if scope is not None else (None, None)),
         )
         row = await connection.fetchrow(_GET, interview_id)
         if row is None:

@@ -20,6 +20,7 @@ from worker.resources.bootstrap import AgentResources
 from worker.resources.resource import LoadFailed, Resource
 from worker.store.errors import DatabaseUnavailable
 from worker.store.interviews import InterviewExists
+from worker.store.scope import Scope
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,7 +119,7 @@ async def test_the_first_job_stores_the_work_and_takes_its_lease(
         "plan": FIRST,
         "room": "room-1",
         "candidate_identity": "visitor",
-        "livekit": "",
+        "scope": Scope(agent_name="interviewer", livekit="", takes_unnamed=True),
     }
     assert (store.leases, work.turns) == (["taken"], [])
 
