@@ -110,7 +110,7 @@ class InterviewTime:
                 "the time limit counts absences from now on", extra={"event": "time_limit_failed"}
             )
             job.recorder.fault("time_limit", error)
-            # A clock that nobody lets run again would leave the job without a limit.
+            # If the clock never ran again, the job would have no time limit.
             job.life.post(Event.CLOCK_RESUMED)
 
     async def _keep_clock(self, job: JobHandle) -> None:

@@ -13,8 +13,8 @@ from worker.journal.folder import JournalFile
 #: Delays before a refused journal is tried again: minutes, because what refuses it (the database's
 #: disk is full, a privilege is missing) takes a person some minutes to repair.
 REFUSED: Final = ExponentialBackoff(first_s=120.0, longest_s=1800.0)
-#: Seconds without a change after which a journal may be ingested although nobody has reported the
-#: end of its job. Until then the worker of the job is expected to report it, with the exit code.
+#: Seconds without a change after which a journal may be ingested although the end of its job was not
+#: reported. Until then the worker of the job is expected to report it, with the exit code.
 UNREPORTED_S: Final = 60.0
 #: The same for a journal that was in the folder before, so that its job is not one of this worker.
 _LEFT_S: Final = 5.0
@@ -55,7 +55,7 @@ class JournalBacklog:
         return set(self._entries)
 
     def hold(self, job_id: str) -> None:
-        """Note that the journal is being ingested, so that nobody else begins to."""
+        """Note that the journal is being ingested, so that no second ingestion begins."""
         self._held.add(job_id)
 
     def wait(self, job_id: str, age_s: float) -> None:
@@ -69,7 +69,7 @@ class JournalBacklog:
         self._entries.pop(job_id, None)
 
     def moved_away(self, job_ids: Iterable[str]) -> None:
-        """Note that a search did not find these journals, so somebody has moved or removed them."""
+        """Note that a search did not find these journals, so that they were moved or removed."""
         for job_id in job_ids:
             if job_id not in self._held:
                 self._entries.pop(job_id, None)

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 #: Maximum seconds that a starting worker waits for the database to answer.
 _START_BUDGET_S = 5.0
 _RETRY = ExponentialBackoff(first_s=1.0, longest_s=30.0)
-#: Seconds between two searches for journals that nobody has reported: those of jobs that outlived
+#: Seconds between two searches for journals without a reported end: those of jobs that outlived
 #: their main process, and those that were refused.
 _SEARCH = ExponentialBackoff(first_s=30.0, longest_s=30.0)
 _DAY_S = 86_400.0
@@ -122,7 +122,7 @@ class JournalCollector:
         self._spawn(self._ship_after(after, job_id, exit_code, then), f"ship-{job_id}")
 
     def ship_leftovers(self) -> None:
-        """Ingest journals that nobody reports: now, and twice a minute from now on.
+        """Ingest journals without a reported end: now, and twice a minute from now on.
 
         These are the journals of earlier workers on this machine, and those that could not be
         ingested before. Journals of running jobs are skipped. Call this before the worker has jobs.
@@ -204,7 +204,7 @@ class JournalCollector:
                     )
             await self._pause(_DAY_S)
 
-    # --- journals that nobody reports -------------------------------------------------------------
+    # --- journals without a reported end ----------------------------------------------------------
 
     async def _ship_leftovers(self) -> None:
         if self._database is None:

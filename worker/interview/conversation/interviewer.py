@@ -271,7 +271,7 @@ class Interviewer(Agent):
     async def _commit_held_back(self) -> None:
         """Commit the text of a turn that was held back. The session does not reply by itself."""
         async with self.exclusive.held():
-            if self.answers.is_held:  # else the text became part of another turn meanwhile
+            if self.answers.is_held:  # else the text is already part of another turn
                 with contextlib.suppress(RuntimeError):  # the session is closing
                     await self._reply_to(self.answers.held_back())
         self._candidate_moved.set()
