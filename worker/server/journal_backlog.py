@@ -13,8 +13,8 @@ from worker.journal.folder import JournalFile
 #: Delays before a refused journal is tried again: minutes, because what refuses it (the database's
 #: disk is full, a privilege is missing) takes a person some minutes to repair.
 REFUSED: Final = ExponentialBackoff(first_s=120.0, longest_s=1800.0)
-#: Seconds without a change after which a journal may be ingested although the end of its job was not
-#: reported. Until then the worker of the job is expected to report it, with the exit code.
+#: Seconds without a change after which a journal may be ingested although the end of its job was
+#: not reported. Until then the worker of the job is expected to report it, with the exit code.
 UNREPORTED_S: Final = 60.0
 #: The same for a journal that was in the folder before, so that its job is not one of this worker.
 _LEFT_S: Final = 5.0
