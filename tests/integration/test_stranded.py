@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 #: Seconds after which a dispatch that no worker took is lost.
 TAKES_S = 2.01
+#: Seconds after which a claimed dispatch that has no id counts as not taken.
+SENT_WITHIN_S = 6.01
 LIMITS = Limits(join_s=10.0, delay_s=2.0, tries=3, scope=SCOPE)
 
 
@@ -77,6 +79,14 @@ async def found(db: Database, job_id: str | None = None) -> OrphanedInterview | 
 async def claim(db: Database, orphan: OrphanedInterview) -> int | None:
     claimed = await claim_dispatches(db, [orphan], LIMITS)
     return claimed.get(orphan.interview.interview_id)
+
+
+async def dispatch(db: Database, orphan: OrphanedInterview) -> int | None:
+    """Claim an interview, and store that LiveKit has accepted the dispatch."""
+    token = await claim(db, orphan)
+    if token is not None:
+        await note_dispatches(db, {orphan.interview.interview_id: (token, f"D-{token}")})
+    return token
 
 
 async def whys(db: Database) -> list[str]:
@@ -141,7 +151,7 @@ async def test_untaken_dispatches_do_not_count_as_tries_and_back_off(
     for again in range(2 * LIMITS.tries):
         stranded = await found(db)
         assert stranded is not None
-        assert await claim(db, stranded) == again + 1
+        assert await dispatch(db, stranded) == again + 1
         await passes(db, "interviews", "dispatched_at", waited * 0.9)
         assert await whys(db) == []
         waited = min(waited * 1.5, LIMITS.join_s)
@@ -150,6 +160,72 @@ async def test_untaken_dispatches_do_not_count_as_tries_and_back_off(
     interview = await get_interview(db, "one")
     assert interview is not None
     assert interview.tries == 0
+
+
+async def test_a_dispatch_that_waits_for_its_turn_is_not_claimed_again(db: Database) -> None:
+    await job_runs(db)
+    await lapses(db)
+    stranded = await found(db)
+    assert stranded is not None
+    token = await claim(db, stranded)
+    assert token is not None
+    await passes(db, "interviews", "dispatched_at", SENT_WITHIN_S - 1)
+    assert await whys(db) == []
+    await note_dispatches(db, {"one": (token, "D2")})
+    assert await whys(db) == []
+    await passes(db, "interviews", "dispatched_at", TAKES_S)
+    assert await whys(db) == ["NotTaken"]
+
+
+async def test_a_dispatch_whose_worker_died_before_it_sent_it_is_claimed_again(
+    db: Database,
+) -> None:
+    await job_runs(db)
+    await lapses(db)
+    stranded = await found(db)
+    assert stranded is not None
+    await claim(db, stranded)
+    await passes(db, "interviews", "dispatched_at", SENT_WITHIN_S)
+    assert await whys(db) == ["NotTaken"]
+
+
+async def lost_whys(db: Database) -> list[tuple[str, str]]:
+    return [(each.why, each.lost_why) for each in await find_orphaned(db, LIMITS)]
+
+
+async def test_an_untaken_redispatch_keeps_the_reason_for_which_the_interviewer_was_lost(
+    db: Database,
+) -> None:
+    await take_lease(db, "one", job_id="AJ_1", lease_s=LEASE_S)
+    await lapses(db)
+    for waited in (TAKES_S, TAKES_S * 1.5):
+        stranded = await found(db)
+        assert stranded is not None
+        await dispatch(db, stranded)
+        await passes(db, "interviews", "dispatched_at", waited)
+        assert await lost_whys(db) == [("NotTaken", "LeaseExpired")]
+    # The next interviewer is lost for a reason of its own.
+    await take_lease(db, "one", job_id="AJ_2", lease_s=LEASE_S)
+    await job_is_killed(db, "AJ_2")
+    assert await lost_whys(db) == [("ProcessKilled", "ProcessKilled")]
+
+
+async def test_an_unsent_redispatch_keeps_the_reason_for_which_the_interviewer_was_lost(
+    db: Database,
+) -> None:
+    await take_lease(db, "one", job_id="AJ_1", lease_s=LEASE_S)
+    await lapses(db)
+    stranded = await found(db)
+    assert stranded is not None
+    token = await claim(db, stranded)
+    assert token is not None
+    await give_back_dispatch(db, stranded, token=token)
+    assert await lost_whys(db) == [("NotSent", "LeaseExpired")]
+
+
+async def test_a_first_dispatch_that_no_worker_takes_has_no_other_reason(db: Database) -> None:
+    await passes(db, "interviews", "dispatched_at", TAKES_S)
+    assert await lost_whys(db) == [("NotTaken", "NotTaken")]
 
 
 async def test_a_killed_job_is_found_by_its_id_once_its_journal_is_shipped(

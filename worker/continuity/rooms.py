@@ -109,7 +109,7 @@ class LiveKitRooms:
         """
         interview = found.interview
         metadata = metadata_after(
-            interview, job_id=found.last_job, why=found.why, turns=turns, spent_s=spent_s
+            interview, job_id=found.last_job, why=found.lost_why, turns=turns, spent_s=spent_s
         )
         if found.why == NOT_TAKEN and (old := interview.dispatch_id) is not None:
             try:

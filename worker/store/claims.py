@@ -33,10 +33,10 @@ _CLAIM: Final = f"""
 WITH claimed AS (
     UPDATE interviews SET token = token + 1, dispatch_token = token + 1, dispatch_id = NULL,
         tries = {TRIES} + CASE WHEN {FREE} THEN 0 ELSE 1 END,
-        untaken = CASE WHEN {UNTAKEN} THEN untaken + 1 ELSE 0 END,
+        untaken = CASE WHEN {UNTAKEN} THEN untaken + 1 ELSE 0 END, lost_why = found_why,
         dispatched_at = {NOW}, updated_at = {NOW},
         status = 'dispatched', outcome = NULL, reason = NULL, lease_job = NULL
-    FROM unnest($5::text[], $6::text[]) AS orphan (found_id, found_token)
+    FROM unnest($5::text[], $6::text[], $7::text[]) AS orphan (found_id, found_token, found_why)
     WHERE interviews.interview_id = found_id AND interviews.token = found_token::bigint
         AND ({WHY}) IS NOT NULL AND {DUE}
     RETURNING interviews.interview_id, interviews.token
@@ -69,13 +69,14 @@ async def claim_dispatches(
         *parameters(limits),
         [each.interview.interview_id for each in found],
         [str(each.interview.token) for each in found],
+        [each.lost_why for each in found],
         budget_s=budget_s,
     )
     return {row["interview_id"]: row["token"] for row in rows}
 
 
-_NOTE: Final = """
-UPDATE interviews SET dispatch_id = sent.dispatch_id
+_NOTE: Final = f"""
+UPDATE interviews SET dispatch_id = sent.dispatch_id, dispatched_at = {NOW}
 FROM unnest($1::text[], $2::text[], $3::text[]) AS sent (interview_id, token, dispatch_id)
 WHERE interviews.interview_id = sent.interview_id
     AND interviews.dispatch_token = sent.token::bigint
@@ -85,10 +86,11 @@ WHERE interviews.interview_id = sent.interview_id
 async def note_dispatches(
     db: Database, sent: Mapping[str, tuple[int, str]], *, budget_s: float = BUDGET_S
 ) -> None:
-    """Store the ids that LiveKit gave to dispatches, in the rows of the dispatched interviews.
+    """Store the ids that LiveKit gave to dispatches, and the time, in the interviews' rows.
 
-    `sent` has the token that was claimed and the id of the dispatch, by interview id. Nothing is
-    stored for an interview whose dispatch token has changed since.
+    Whether a worker takes the dispatch is judged from this time on, because a dispatch may wait for
+    its turn after it was claimed. `sent` has the token that was claimed and the id of the dispatch,
+    by interview id. Nothing is stored for an interview whose dispatch token has changed since.
     """
     if sent:
         await db.fetch(

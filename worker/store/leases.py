@@ -105,7 +105,7 @@ WITH taken AS (
         -- An interviewer is joining now. Therefore the status becomes "dispatched", even if the
         -- dispatch was not stored, or if the failure of an earlier job was stored.
         status = CASE WHEN status = 'running' THEN status ELSE 'dispatched' END,
-        outcome = NULL, reason = NULL, untaken = 0,
+        outcome = NULL, reason = NULL, untaken = 0, lost_why = NULL,
         agent_name = coalesce($4::text, agent_name),
         livekit_url = coalesce($5::text, livekit_url)
     WHERE interview_id = $1 AND {NOT_OVER}

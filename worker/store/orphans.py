@@ -62,6 +62,9 @@ _LESS_URGENT: Final = (NOT_TAKEN, CANDIDATE_CAME)
 #: milliseconds. Each consecutive dispatch that no worker takes gets 1.5 times as long as the
 #: previous dispatch, up to the join deadline.
 _TAKES_S: Final = 2
+#: Seconds within which a claimed dispatch is normally sent, also as one of a thousand. A dispatch
+#: without an id is still being sent, or the worker that claimed it has died.
+_SENT_WITHIN_S: Final = 6
 #: Seconds since the end of a failed job after which its interview is no longer redispatched.
 _LOOKED_AT_S: Final = 600
 #: Seconds without a dispatch after which an interview's number of redispatches (`Interview.tries`)
@@ -98,8 +101,11 @@ class OrphanedInterview:
     """An orphaned interview, that is, an interview without an interviewer."""
 
     interview: Interview
-    #: Reason why the interview has no interviewer, as one CamelCase word.
+    #: Reason of the redispatch, as one CamelCase word.
     why: str
+    #: Reason why the interview lost its last interviewer. It differs from `why` if the redispatch
+    #: for this reason could not be sent, or was not taken by a worker.
+    lost_why: str
     #: Id of the last interviewer's job. The last interviewer may still be a participant of the
     #: room.
     last_job: str | None
@@ -131,7 +137,10 @@ _SETTLED = (
 )
 _IN_WINDOW = f"closes_at > {NOW}"
 _NOT_SENT = "(status = 'dispatched' AND lease_job IS NULL AND dispatched_at IS NULL)"
-_LOST_AFTER_S = f"least({_TAKES_S} * 1.5 ^ least(untaken, 9), $1::float8)"
+_LOST_AFTER_S = (
+    f"greatest(least({_TAKES_S} * 1.5 ^ least(untaken, 9), $1::float8),"
+    f" CASE WHEN dispatch_id IS NULL THEN {_SENT_WITHIN_S} END)"
+)
 _NOT_TAKEN = (
     f"(status = 'dispatched' AND lease_job IS NULL AND {_IN_WINDOW}"
     f" AND dispatched_at <= {NOW} - make_interval(secs => {_LOST_AFTER_S}))"
@@ -164,6 +173,10 @@ WHY: Final = (
     " WHEN status = 'ended' AND outcome = 'failed' AND lease_job IS NULL"
     f" AND updated_at > {NOW} - interval '{_LOOKED_AT_S} s' AND reason = ANY($2::text[])"
     " THEN reason END"
+)
+#: SQL expression for `OrphanedInterview.lost_why`, where `why` is the value of `WHY`.
+_LOST_WHY = (
+    f"CASE WHEN why IN ('{NOT_SENT}', '{NOT_TAKEN}') THEN coalesce(lost_why, why) ELSE why END"
 )
 #: SQL condition that a redispatch is not counted towards the tries.
 FREE: Final = f"({_HANDED_OVER} OR {_NOT_TAKEN} OR {_CANDIDATE_CAME})"
@@ -203,17 +216,18 @@ WITH candidates AS MATERIALIZED (
         AND ($9::text IS NULL OR room = $9::text)
 ), urgent AS MATERIALIZED (
     SELECT * FROM found WHERE why IS NOT NULL
-    ORDER BY why = ANY($10::text[]), look_again_at NULLS FIRST, interview_id LIMIT {AT_A_TIME}
+    ORDER BY {_LOST_WHY} = ANY($10::text[]), look_again_at NULLS FIRST, interview_id
+    LIMIT {AT_A_TIME}
 )
 SELECT {INTERVIEW_FIELDS}, lease.worker_id AS lease_worker, lease.expires AS lease_expires,
-    why, coalesce(was_absent, false) AS was_absent,
+    why, {_LOST_WHY} AS lost_why, coalesce(was_absent, false) AS was_absent,
     coalesce(lease_job, (SELECT job_id FROM jobs WHERE jobs.interview_id = urgent.interview_id
         ORDER BY coalesce(jobs.token, 0) DESC, started_at DESC NULLS LAST LIMIT 1)) AS last_job
 FROM urgent LEFT JOIN LATERAL (
     SELECT worker_id, expires FROM leases
     WHERE leases.interview_id = urgent.interview_id AND leases.token = urgent.token OFFSET 0
 ) AS lease ON true
-ORDER BY why = ANY($10::text[]), look_again_at NULLS FIRST, interview_id
+ORDER BY {_LOST_WHY} = ANY($10::text[]), look_again_at NULLS FIRST, interview_id
 """
 
 
@@ -233,9 +247,9 @@ async def find_orphaned(
 ) -> list[OrphanedInterview]:
     """Return at most `AT_A_TIME` interviews that may be redispatched now, the most urgent first.
 
-    An interview that was broken off comes before a dispatch that nobody took. Within each group an
-    interview that was never looked at comes first. An interview that could not be helped is left
-    out until its back-off is over (see `record_looks`).
+    An interview that was broken off comes before an interview whose first dispatch nobody took.
+    Within each group an interview that was never looked at comes first. An interview that could not
+    be helped is left out until its back-off is over (see `record_looks`).
 
     If `job_id` or `room` is given, return only the interview of that job or in that room, without
     the back-off. The caller must check that the candidate is in the room, because the database does
@@ -254,6 +268,7 @@ async def find_orphaned(
         OrphanedInterview(
             interview=interview_of(row),
             why=row["why"],
+            lost_why=row["lost_why"],
             last_job=row["last_job"],
             was_absent=row["was_absent"],
         )
@@ -305,7 +320,7 @@ async def record_looks(
         [str(look.found.interview.token) for look in looks],
         [str(look.absent) for look in looks],
         [
-            str(_LATER_AGAIN_S if look.found.why in _LESS_URGENT else _URGENT_AGAIN_S)
+            str(_LATER_AGAIN_S if look.found.lost_why in _LESS_URGENT else _URGENT_AGAIN_S)
             for look in looks
         ],
         budget_s=budget_s,

@@ -36,6 +36,8 @@ class MemoryLeases:
     calm_until: float = 0.0
     running: bool = False
     over: bool = False
+    #: Why the interview lost its last interviewer, from a redispatch until a job takes it.
+    lost_why: str | None = None
     #: The job that held the lease last.
     last: str | None = None
     #: The tokens of all claimed dispatches.
@@ -62,6 +64,7 @@ class MemoryLeases:
             raise LeaseHeld(self.token)
         self.token += self.job != job_id
         self.job, self.expires, self.running = job_id, self.now + LEASE_S, True
+        self.lost_why = None
         self.last = job_id
         return self.token
 
@@ -109,7 +112,10 @@ class MemoryLeases:
         )
         return [
             OrphanedInterview(
-                interview=cast(Any, interview), why=why, last_job=self.job or self.last
+                interview=cast(Any, interview),
+                why=why,
+                lost_why=self.lost_why if why == NOT_TAKEN and self.lost_why else why,
+                last_job=self.job or self.last,
             )
         ]
 
@@ -119,6 +125,7 @@ class MemoryLeases:
             return {}
         self.token += 1
         self.job, self.running, self.dispatched_at = None, False, self.now
+        self.lost_why = found[0].lost_why
         self.claims.append(self.token)
         return {"iv-1": self.token}
 

@@ -39,6 +39,9 @@ ALTER TABLE interviews
     -- The window in which the candidate can be interviewed.
     ADD COLUMN opens_at timestamptz,
     ADD COLUMN closes_at timestamptz NOT NULL DEFAULT now() + interval '7 days',
+    -- Why the interview lost its last interviewer, until a job takes the interview. A dispatch that
+    -- could not be sent, or that no worker took, does not change it.
+    ADD COLUMN lost_why text,
     -- True for interviews that shared a room before the index below.
     ADD COLUMN shares_room boolean NOT NULL DEFAULT false;
 

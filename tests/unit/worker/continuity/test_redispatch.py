@@ -76,6 +76,7 @@ class ManyLeases:
                     Any, SimpleNamespace(interview_id=name, room=f"room-{name}", **interview)
                 ),
                 why="LeaseExpired",
+                lost_why="LeaseExpired",
                 last_job=None,
             )
             for name in left[: self.at_a_time]
