@@ -21,8 +21,8 @@ step        name, ok, reason, elapsed_ms, attempts: a timed step of start-up or 
             began elapsed_ms before t; for a loader also needs (the resources that the loader
             waited for) and budget_s
 turn        speaker, question_id, role, text, generated, heard, interrupted, latency (seconds by
-            part); for the candidate also hearing: the seq of the last hearing record whose words
-            the turn contains
+            part); for the candidate also hearing (the seq of the last hearing record whose words
+            the turn contains) and typed (true if the candidate typed the text)
 hearing     final, interim, question_id: a part of an unfinished answer; `final` has the words that
             became final since the previous hearing record, `interim` the words that are not final
 fault       where, error: an error that the job survived; some errors have further fields: seconds,

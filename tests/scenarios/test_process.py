@@ -100,7 +100,7 @@ def one_job(application: str, folder: str, said: Any, heard: Any) -> None:
 
     stages: list[FakeStage] = []
 
-    def make_transport(*arguments: Any) -> FakeStage:
+    def make_transport(*arguments: Any, **_: object) -> FakeStage:
         stages.append(FakeStage(*arguments))
         return stages[-1]
 
@@ -244,7 +244,7 @@ async def test_a_job_without_its_worker_ends_before_the_framework_cancels_it(
         runs.set()
         await for_ever()
 
-    def make_transport(*arguments: Any) -> FakeStage:
+    def make_transport(*arguments: Any, **_: object) -> FakeStage:
         stages.append(FakeStage(*arguments))
         return stages[-1]
 

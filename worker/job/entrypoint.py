@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import threading
+from functools import partial
 from multiprocessing import util
 from typing import Final
 
@@ -32,6 +33,8 @@ from worker.job.job import Job
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 from worker.job.stall_guard import StallGuard
 from worker.journal.heartbeat import heartbeat
+from worker.livekit_api.client import LiveKitClient
+from worker.livekit_api.data_right import take_data_right
 from worker.speech import local_models
 from worker.telemetry.logs import redact_job_logs
 from worker.transport.livekit_room import LiveKitTransport
@@ -137,7 +140,15 @@ async def _live(ctx: JobContext) -> Outcome:
         "interview_id": None,
         **app.header(),
     }
-    return await _held_to_its_end(ctx, Job(ctx, app, settings, make_transport=LiveKitTransport))
+    make_transport = partial(
+        LiveKitTransport, take_data_right=partial(_take_data_right, settings, dispatch.room)
+    )
+    return await _held_to_its_end(ctx, Job(ctx, app, settings, make_transport=make_transport))
+
+
+async def _take_data_right(settings: Settings, room: str, identity: str) -> None:
+    """Take the right to publish data from a participant. Raises LiveKitError if that fails."""
+    await take_data_right(LiveKitClient.of(settings), room=room, identity=identity)
 
 
 def _make_application(dispatch: Dispatch, settings: Settings) -> Application:

@@ -353,16 +353,18 @@ async def typed_turns(
 ) -> frozenset[tuple[str, int]]:
     """Return the job id and the seq of each turn that the candidate has typed.
 
-    The record of a spoken turn contains the number of the answer's last `hearing` record, or a
-    latency. The record of a typed turn contains neither, and a typed turn is never interrupted.
+    The record of a turn says it (`typed`). Version 0.1.0 recorded no such field: its record of a
+    spoken turn contains the number of the answer's last `hearing` record, or a latency. The record
+    of a typed turn contains neither, and a typed turn is never interrupted.
     """
     rows = await db.run(
         "typed_turns",
         lambda connection: connection.fetch(
             "SELECT job_id, seq FROM turns JOIN job_records USING (job_id, seq)"
             " WHERE turns.interview_id = $1 AND turns.speaker = 'candidate' AND kind = 'turn'"
-            " AND coalesce(record->'hearing', 'null') = 'null'"
-            " AND coalesce(record->'latency', '{}') = '{}' AND NOT turns.interrupted",
+            " AND CASE WHEN record ? 'typed' THEN record->'typed' = 'true'"
+            " ELSE coalesce(record->'hearing', 'null') = 'null'"
+            " AND coalesce(record->'latency', '{}') = '{}' AND NOT turns.interrupted END",
             interview_id,
         ),
         budget_s=budget_s,

@@ -17,8 +17,9 @@ from worker.audio.dsp import VOICE_SAMPLE_RATE
 from worker.audio.frames import frame_of, pieces_of
 from worker.audio.output import MixedAudioOutput
 from worker.audio.sinks import QueueSink
-from worker.transport.livekit_room import ReadsText
+from worker.transport.inbound_data import ReadsText
 from worker.transport.outbound_monitor import OutboundMonitor
+from worker.transport.typed_text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -165,8 +166,9 @@ class InMemoryTransport:
 
         Raises any error of the agent's `on_text`.
         """
-        if isinstance(self.agent, ReadsText):
-            await self.agent.on_text(text)
+        words = clean_text(text)
+        if words and isinstance(self.agent, ReadsText):
+            await self.agent.on_text(words)
 
     def show(self, identity: str, **attributes: str) -> None:
         """Set the attributes of another agent, which joins if it has not joined yet."""

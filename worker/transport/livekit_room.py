@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from livekit import rtc
-from livekit.agents import NOT_GIVEN, Agent, AgentSession, JobContext
+from livekit.agents import NOT_GIVEN, Agent, AgentSession, AutoSubscribe, JobContext
 from livekit.agents.types import TOPIC_CHAT
-from livekit.agents.voice.room_io import RoomOptions, TextInputEvent, TextInputOptions
+from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 
 from states import Event
 from worker import faults
 from worker.aio.timeouts import run_with_timeout
 from worker.audio.output import MixedAudioOutput
+from worker.transport.data_right import TakeDataRight
+from worker.transport.inbound_data import InboundData, is_agent, people_in
+from worker.transport.microphone import Microphone, first_person
 from worker.transport.outbound_monitor import OutboundMonitor
 
 logger = logging.getLogger(__name__)
@@ -35,17 +38,6 @@ _ENDED_FROM_OUTSIDE = frozenset(
 #: Timeout in seconds for publishing the audio track. Publishing takes 42 ms (measured), and much
 #: more on a busy machine.
 _PUBLISH_S = 4.0
-#: Timeout in seconds for reading WebRTC's statistics, which normally takes 1 to 5 ms (measured).
-_STATS_S = 1.0
-
-
-@runtime_checkable
-class ReadsText(Protocol):
-    """An agent that handles typed messages itself."""
-
-    async def on_text(self, text: str) -> None:
-        """Handle one typed message of any length. Errors must not contain personal data."""
-        ...
 
 
 class Transport(Protocol):
@@ -119,9 +111,22 @@ class LiveKitTransport:
     """Transport of a job in a LiveKit room.
 
     `on_event` gets ROOM_LOST or ROOM_DELETED when the room is gone without a call to `leave`.
+
+    Of all tracks, one microphone of the candidate is subscribed. The data that participants send is
+    limited (`InboundData`), and byte streams are not accepted.
+
+    Args:
+        take_data_right: Takes the right to publish data from a participant who sends too much.
+            None if the job cannot do that; then the data is only dropped.
     """
 
-    def __init__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        ctx: JobContext,
+        on_event: Callable[[Event], None],
+        *,
+        take_data_right: TakeDataRight | None = None,
+    ) -> None:
         self._ctx = ctx
         self._on_event = on_event
         self._leaving = False
@@ -130,6 +135,8 @@ class LiveKitTransport:
         self.line = MixedAudioOutput()
         self.reach = OutboundMonitor(self.line, lambda: self.candidate_is_here)
         self.reach.on_gone = lambda: on_event(Event.ROOM_LOST)
+        self._inbound = InboundData(ctx.room, self._person, take_data_right)
+        self._microphone = Microphone(ctx.room, self._person)
 
     async def connect(self) -> None:
         """Join the room, as the handshake of the job, and publish nothing yet.
@@ -147,7 +154,10 @@ class LiveKitTransport:
         room.on("local_track_subscribed", lambda _: self.reach.subscribed())
         # With two peer connections, connecting takes 99 ms and publishing 6 ms. With one peer
         # connection, connecting takes 90 ms and publishing 42 ms (measured).
-        await self._ctx.connect(single_peer_connection=False)
+        await self._ctx.connect(
+            auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE, single_peer_connection=False
+        )
+        self._microphone.look()
 
     async def open_line(self) -> None:
         """Publish the audio output, so that clips can be heard before there is a session.
@@ -162,6 +172,7 @@ class LiveKitTransport:
     def expect(self, candidate_identity: str) -> None:
         """Set the candidate's identity. All other participants are ignored from now on."""
         self._candidate = candidate_identity
+        self._microphone.look()
         self._moved.set()
 
     @property
@@ -170,9 +181,7 @@ class LiveKitTransport:
         people = self._ctx.room.remote_participants
         if self._candidate is not None:
             return self._candidate in people
-        return any(
-            person.kind != rtc.ParticipantKind.PARTICIPANT_KIND_AGENT for person in people.values()
-        )
+        return bool(people_in(self._ctx.room))
 
     async def candidate_moved(self) -> None:
         """Return when a participant next joins, leaves or changes attributes."""
@@ -186,13 +195,7 @@ class LiveKitTransport:
         because no packet has ever come, or because the candidate is on the telephone. A telephone
         may send nothing during silence.
         """
-        person = self._ctx.room.remote_participants.get(self._candidate or "")
-        if person is None or person.kind != rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD:
-            return None
-        for publication in person.track_publications.values():
-            if publication.source == rtc.TrackSource.SOURCE_MICROPHONE:
-                return await _packets_of(publication)
-        return None
+        return await self._microphone.packets_received()
 
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
         """Start the session in the room. The session hears only the candidate.
@@ -201,17 +204,21 @@ class LiveKitTransport:
         """
         session.output.audio = self.line
         options = RoomOptions(
-            text_input=_text_input(agent),
+            text_input=False,  # `InboundData` reads it, with limits
+            # Audio from before the session comes as a byte stream, whose decoded size has no limit.
+            audio_input=AudioInputOptions(pre_connect_audio=False),
             audio_output=False,  # our own audio output is set above
             # Without an identity the session takes the first person who joins.
             participant_identity=self._candidate or NOT_GIVEN,
             close_on_disconnect=False,  # the lifecycle handles the candidate's departure
         )
+        session.on("close", lambda _: self._inbound.stop_text())
         # The session host would let any participant read the instructions and type for the
         # candidate.
         await session.start(
             agent, room=self._ctx.room, room_options=options, session_host=False, record=False
         )
+        self._inbound.read_text(agent)
 
     async def write(self, text: str) -> None:
         """Send the text as a chat message, on the topic that a client uses for typed messages."""
@@ -227,7 +234,7 @@ class LiveKitTransport:
         return {
             identity: other.attributes
             for identity, other in self._ctx.room.remote_participants.items()
-            if other.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+            if is_agent(other)
         }
 
     async def leave(self) -> None:
@@ -235,7 +242,13 @@ class LiveKitTransport:
         self._leaving = True
         self.reach.close()
         await self.line.aclose()
+        self._microphone.close()
+        await self._inbound.aclose()
         await self._ctx.room.disconnect()
+
+    def _person(self) -> str | None:
+        """Return whom the agent listens to: the candidate, or else who came first."""
+        return self._candidate or first_person(self._ctx.room)
 
     def _on_left(self, person: rtc.RemoteParticipant) -> None:
         if person.identity == self._candidate:
@@ -255,34 +268,3 @@ class LiveKitTransport:
             extra={"event": "room_disconnected", "disconnect_reason": int(reason or 0)},
         )
         self._on_event(Event.ROOM_DELETED if deleted else Event.ROOM_LOST)
-
-
-async def _packets_of(publication: rtc.RemoteTrackPublication) -> int | None:
-    if publication.muted or publication.track is None:
-        return None
-    try:
-        async with asyncio.timeout(_STATS_S):
-            statistics = await publication.track.get_stats()
-    except Exception:  # the SDK is just replacing the track
-        return None
-    received = (
-        each.inbound_rtp.received.packets_received
-        for each in statistics
-        if each.WhichOneof("stats") == "inbound_rtp"
-    )
-    return next(received, None) or None
-
-
-def _text_input(agent: Agent) -> TextInputOptions | bool:
-    """Return the agent's own text handler; False for an agent that reads no text.
-
-    livekit's default handler generates a reply to a typed message, and bypasses the agent's hook
-    for turns.
-    """
-    if not isinstance(agent, ReadsText):
-        return False
-
-    async def read(_: AgentSession[Any], event: TextInputEvent) -> None:
-        await agent.on_text(event.text)
-
-    return TextInputOptions(text_input_cb=read)

@@ -134,7 +134,7 @@ class Answers:
         Raises OrchestratorNotReady if the plan has not loaded.
         """
         await self._recorded()
-        await self._take(text)
+        await self._take(text, typed=True)
 
     async def keep_half(self) -> None:
         """Commit the partial answer as interrupted, so that it does not count as the answer."""
@@ -151,8 +151,11 @@ class Answers:
         *,
         interrupted: bool = False,
         hearing: int | None = None,
+        typed: bool = False,
     ) -> None:
-        said = await self._book.answer(text, latency, interrupted=interrupted, hearing=hearing)
+        said = await self._book.answer(
+            text, latency, interrupted=interrupted, hearing=hearing, typed=typed
+        )
         self._orchestrator.commit(said)
 
     def _taken(self, heard: Heard) -> None:

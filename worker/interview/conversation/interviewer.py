@@ -261,6 +261,10 @@ class Interviewer(Agent):
             if self._typed.waiting:  # else the previous message took this one along
                 await self._take_typed()
 
+    def text_refused(self, *, for_good: bool) -> None:
+        """Tell the candidate that a message was not read, or that no more will be."""
+        self._typed.refuse(for_good=for_good)
+
     async def _take_typed(self) -> None:
         await self.cut_off()
         if self._patience.deaf or self._late_text.is_due or self.answers.missed.cut:

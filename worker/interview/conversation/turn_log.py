@@ -48,11 +48,13 @@ class TurnLog:
         *,
         interrupted: bool = False,
         hearing: int | None = None,
+        typed: bool = False,
     ) -> CommittedTurn:
         """Write the candidate's answer to the current question to the journal.
 
         The caller has to commit the returned turn to the plan. `hearing` is the sequence number of
-        the last partial-answer record that the answer includes. Raises OrchestratorNotReady if the
+        the last partial-answer record that the answer includes. `typed` is recorded with the turn,
+        to tell a typed answer from a spoken one. Raises OrchestratorNotReady if the
         plan has not loaded.
         """
         said = CommittedTurn(
@@ -74,6 +76,7 @@ class TurnLog:
             interrupted=interrupted,
             latency=dict(latency),
             hearing=hearing,
+            typed=typed,
         )
         self._commit_s = round(clock() - began, 3)
         return said

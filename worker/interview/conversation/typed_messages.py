@@ -10,6 +10,7 @@ from typing import Final
 
 from worker.aio.timeouts import retrieve, run_with_timeout
 from worker.aio.token_bucket import TokenBucket
+from worker.transport.typed_text import clean_text
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,12 @@ REFUSED: Final = (
     "Please wait a few seconds, then send it again."
 )
 
+#: What the candidate reads after losing the right to write.
+NO_MORE: Final = (
+    "You have sent too much, so you cannot write here any more. "
+    "Please answer aloud; the interview continues."
+)
+
 #: Function that sends a text to the candidate. The function may raise.
 Writer = Callable[[str], Awaitable[None]]
 
@@ -42,6 +49,7 @@ Writer = Callable[[str], Awaitable[None]]
 class TypedMessages:
     """The typed messages that wait to become an answer.
 
+    A message is cleaned first (`clean_text`): it becomes one line without control characters.
     Messages that wait at the same time are one answer. A message beyond the limits is refused: the
     candidate reads a notice, and the journal gets the number of refused messages without a text.
 
@@ -68,12 +76,12 @@ class TypedMessages:
 
     def admit(self, text: str) -> bool:
         """Add a message. Return False if the message has no words or is refused."""
-        text = text.strip()[:LONGEST_TYPED]
+        text = clean_text(text)[:LONGEST_TYPED].rstrip()
         if not text:
             return False
         now_s = asyncio.get_running_loop().time()
         if self._messages.wait_s(now_s) or self._characters.wait_s(now_s, len(text)):
-            self._refuse()
+            self.refuse()
             return False
         self._messages.take()
         self._characters.take(len(text))
@@ -82,9 +90,9 @@ class TypedMessages:
         return True
 
     def take(self) -> str:
-        """Return the waiting messages as one answer, a line for each; empty if none waits."""
+        """Return the waiting messages as one answer of one line; empty if none waits."""
         taken, self._waiting = self._waiting, []
-        return "\n".join(taken)
+        return " ".join(taken)
 
     def stop(self) -> None:
         """Record the refused messages, and cancel a notice that is being sent."""
@@ -92,10 +100,15 @@ class TypedMessages:
         if self._telling is not None:
             self._telling.cancel()
 
-    def _refuse(self) -> None:
+    def refuse(self, *, for_good: bool = False) -> None:
+        """Count a message that is not read, and tell the candidate. May be called for any message.
+
+        Args:
+            for_good: True if the candidate can write no more.
+        """
         self._refused += 1
         now = asyncio.get_running_loop().time()
-        if now - self._noticed_at < NOTICE_EVERY_S:
+        if now - self._noticed_at < NOTICE_EVERY_S and not for_good:
             return
         self._noticed_at = now
         self._note_refused()
@@ -104,7 +117,9 @@ class TypedMessages:
             extra={"event": "typed_message_refused"},
         )
         if self._write is not None:
-            self._telling = asyncio.create_task(self._tell(self._write), name="tell-refused")
+            notice = NO_MORE if for_good else REFUSED
+            telling = self._tell(self._write, notice)
+            self._telling = asyncio.create_task(telling, name="tell-refused")
             self._telling.add_done_callback(retrieve)
 
     def _note_refused(self) -> None:
@@ -112,9 +127,9 @@ class TypedMessages:
             self._record(self._refused)
             self._refused = 0
 
-    async def _tell(self, write: Writer) -> None:
+    async def _tell(self, write: Writer, notice: str) -> None:
         async def send() -> None:
-            await write(REFUSED)
+            await write(notice)
 
         try:
             await run_with_timeout(send(), _NOTICE_S)

@@ -1,0 +1,138 @@
+"""The data that participants send to a room of a job: what is read, and its limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from livekit import rtc
+from livekit.agents.types import TOPIC_CHAT
+
+from worker.transport.data_limits import MOST_STREAM_BYTES, SenderLimits
+from worker.transport.data_right import DataRights, TakeDataRight
+from worker.transport.room_guard import Incoming, guard
+from worker.transport.typed_streams import TypedStreams
+
+if TYPE_CHECKING:
+    from livekit.agents import Agent
+
+
+@runtime_checkable
+class ReadsText(Protocol):
+    """An agent that handles typed messages itself."""
+
+    async def on_text(self, text: str) -> None:
+        """Handle one typed message: one line without control characters, of any length.
+
+        A LiveKit room delivers at most 80,000 bytes (UTF-8) of a message. Errors must not contain
+        personal data.
+        """
+        ...
+
+
+@runtime_checkable
+class NotesRefusedText(Protocol):
+    """An agent that is told of typed messages that it does not get."""
+
+    def text_refused(self, *, for_good: bool) -> None:
+        """Note that a message was refused. With `for_good`, the candidate can write no more."""
+        ...
+
+
+class InboundData:
+    """Decides what a job takes of the data that participants send, before the SDK keeps it.
+
+    - Typed messages of the candidate are read, each up to a limit, and few at once.
+    - Data without a reader in this process is released at once, and no logger gets its topic.
+    - A participant that exceeds the limits of `data_limits` loses the right to publish data. Agents
+      are exempt: a candidate's token cannot make an agent.
+
+    Args:
+        room: The room, before it is connected.
+        candidate: Returns the identity of the person to whom the agent listens, if there is one.
+        take_right: Takes the right to publish data from a participant; None if the job cannot.
+    """
+
+    def __init__(
+        self,
+        room: rtc.Room,
+        candidate: Callable[[], str | None],
+        take_right: TakeDataRight | None,
+    ) -> None:
+        self._room = room
+        self._candidate = candidate
+        self._limits = SenderLimits()
+        self._rights = DataRights(take_right)
+        self._typed: TypedStreams | None = None
+        self._notes: NotesRefusedText | None = None
+        guard(room, self.admits, most_stream_bytes=MOST_STREAM_BYTES)
+
+    def read_text(self, agent: Agent) -> None:
+        """Pass the candidate's typed messages to the agent from now on, if the agent reads text.
+
+        Raises ValueError if the room has another handler of typed messages.
+        """
+        self._notes = agent if isinstance(agent, NotesRefusedText) else None
+        if isinstance(agent, ReadsText):
+            self._typed = TypedStreams(agent.on_text)
+            self._room.register_text_stream_handler(TOPIC_CHAT, self._typed.open)
+
+    def admits(self, incoming: Incoming) -> bool:
+        """Count data that a participant has sent, and return whether it may be kept."""
+        sender = self._sole_person() if incoming.sender is None else incoming.sender
+        if not sender or self._is_agent(sender):
+            return True
+        known = self._limits.is_beyond(sender)
+        now_s = asyncio.get_running_loop().time()
+        if not self._limits.within(
+            sender, size=incoming.size, messages=incoming.messages, now_s=now_s
+        ):
+            self._rights.take(sender)
+            if not known and sender == self._candidate():
+                self._refuse(for_good=True)
+            return False
+        return incoming.text_topic != TOPIC_CHAT or self._admits_text(sender, incoming)
+
+    def stop_text(self) -> None:
+        """Read no more messages, and cancel the handling of those that were read."""
+        typed, self._typed = self._typed, None
+        if typed is not None:
+            self._room.unregister_text_stream_handler(TOPIC_CHAT)
+            typed.stop()
+
+    async def aclose(self) -> None:
+        """Read no more messages, and take no more rights."""
+        self.stop_text()
+        await self._rights.aclose()
+
+    def _admits_text(self, sender: str, incoming: Incoming) -> bool:
+        if self._typed is None or sender != self._candidate():
+            return False
+        if self._typed.full or incoming.declared_size > MOST_STREAM_BYTES:
+            self._refuse(for_good=False)
+            return False
+        return True
+
+    def _refuse(self, *, for_good: bool) -> None:
+        if self._notes is not None:
+            self._notes.text_refused(for_good=for_good)
+
+    def _is_agent(self, identity: str) -> bool:
+        person = self._room.remote_participants.get(identity)
+        return person is not None and is_agent(person)
+
+    def _sole_person(self) -> str | None:
+        """Return the identity of the only person in the room, who must be the sender."""
+        people = [who.identity for who in people_in(self._room)]
+        return people[0] if len(people) == 1 else None
+
+
+def is_agent(participant: rtc.RemoteParticipant) -> bool:
+    """Return whether a participant is an agent. A candidate's token cannot make one."""
+    return participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+
+
+def people_in(room: rtc.Room) -> list[rtc.RemoteParticipant]:
+    """Return the participants of a room that are no agents, in the order in which they joined."""
+    return [each for each in room.remote_participants.values() if not is_agent(each)]
