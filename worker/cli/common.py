@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from worker.cli.control_characters import json_for_terminals
 from worker.cli.errors import CommandError as CommandError
 from worker.cli.errors import ExitCode as ExitCode
 from worker.cli.errors import fail as fail
@@ -33,9 +34,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def print_json(value: Any) -> None:
     """Print `value` as JSON on standard output. Times are in ISO 8601 format.
 
-    Half of a surrogate pair, which a journal may contain and UTF-8 cannot represent, is escaped.
+    Escaped are half of a surrogate pair, which a journal may contain and UTF-8 cannot represent, and
+    characters that a terminal obeys.
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    text = json_for_terminals(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
     if sys.stdout is not None:  # None if standard output is closed (`>&-`)
         # Unlike `print`, this flushes, so that a full disk is an error here.
         typer.echo(text.encode("utf-8", "backslashreplace").decode())

@@ -27,6 +27,7 @@ from worker.cli.common import (
     run,
     write_out,
 )
+from worker.cli.control_characters import json_for_terminals
 from worker.cli.databases import database
 from worker.cli.errors import report, text_of
 from worker.cli.help_texts import examples
@@ -345,7 +346,8 @@ def export(
     """Export one interview's transcript."""
     shown = run(_show(interview))
     if form is ExportFormat.JSON:
-        text = json.dumps(shown, indent=2, ensure_ascii=False, default=str) + "\n"
+        text = json_for_terminals(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
+        text += "\n"
     else:
         text = as_markdown(shown)
     with one_line_errors():

@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from worker.cli.control_characters import ACTING
+
 _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
-#: Control characters, which may move a terminal's cursor or change its colours.
-_CONTROL = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+#: Characters that may move a terminal's cursor, change its colours or the direction of text.
+_CONTROL = re.compile(rf"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f{ACTING}]")
 #: Maximum number of rows that `print_list` wraps to the width of the terminal. rich needs 1.3 ms of
 #: processor time for each interview in a list (measured): 6 s for 5,000 interviews.
 _WRAPPED_ROWS = 200
@@ -59,7 +61,8 @@ def printable(text: str) -> str:
 def without_controls(text: str) -> str:
     """Return text of several lines with each control character replaced by U+FFFD.
 
-    Line breaks and tabs stay. So do the other characters that `printable` replaces, because the
-    words of some languages need them, such as the zero-width joiner.
+    Line breaks and tabs stay. Line separators and characters that change the direction of text are
+    replaced, too. Other characters that `printable` replaces stay, because the words of some
+    languages need them, such as the zero-width joiner.
     """
     return _CONTROL.sub(_UNPRINTABLE, text)

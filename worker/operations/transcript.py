@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from worker.transport.typed_text import clean_text
 
 #: Times in the head of the transcript, each as its title and its key in the interview's data.
 _TIMES: Final = (
@@ -15,16 +18,29 @@ _TIMES: Final = (
     ("Started", "started_at"),
     ("Ended", "ended_at"),
 )
+#: Characters that begin emphasis, code, links, images, HTML, strikethrough and mathematics inside a
+#: line of Markdown.
+_MARKUP: Final = re.compile(r"[\\`*_\[\]<>~$]")
 
 
 def as_markdown(shown: Mapping[str, Any]) -> str:
-    """Return an interview (the result of `interview_as_data`) as Markdown: head and turns."""
-    lines = [f"# Interview {shown['interview_id']}", "", *_head(shown), ""]
+    """Return an interview (the result of `interview_as_data`) as Markdown: head and turns.
+
+    Text that a person, a plan or a language model chose is shown as data: on the line of its turn,
+    without control characters, and with markup escaped. So no text can look like another turn or a
+    heading. JSON has the text as it was.
+    """
+    lines = [f"# Interview {as_data(shown['interview_id'])}", "", *_head(shown), ""]
     for turn in shown["turns"]:
         typed = " *(typed)*" if turn.get("typed") else ""
         cut = " *(cut off)*" if turn["interrupted"] else ""
         lines += [f"**{turn['speaker'].capitalize()}:** {_text_of(turn)}{typed}{cut}", ""]
     return "\n".join(lines)
+
+
+def as_data(text: object) -> str:
+    """Return text for a line of Markdown, in which the text has no effect."""
+    return _MARKUP.sub(r"\\\g<0>", clean_text(str(text)))
 
 
 def _head(shown: Mapping[str, Any]) -> Iterator[str]:
@@ -36,8 +52,8 @@ def _head(shown: Mapping[str, Any]) -> Iterator[str]:
         yield f"- Reason: {shown['reason']}"
     yield f"- Candidate: {_candidate(shown)}"
     if title := shown.get("plan_title"):
-        yield f"- Plan: {title}"
-    yield f"- Room: {shown['room']}"
+        yield f"- Plan: {as_data(title)}"
+    yield f"- Room: {as_data(shown['room'])}"
     for name, key in _TIMES:
         if isinstance(moment := shown.get(key), datetime):
             yield f"- {name}: {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -45,11 +61,14 @@ def _head(shown: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _candidate(shown: Mapping[str, Any]) -> str:
-    name, identity = shown.get("candidate_name"), shown.get("candidate_identity")
-    return f"{name} ({identity})" if name else str(identity)
+    name, identity = shown.get("candidate_name"), as_data(shown.get("candidate_identity"))
+    return f"{as_data(name)} ({identity})" if name else identity
 
 
 def _text_of(turn: Mapping[str, Any]) -> str:
     """Return the text of a turn. Interim text that never became final is in brackets."""
     text, interim = str(turn["text"]), turn.get("interim")
-    return f"{text.removesuffix(interim)}[{interim}]" if interim else text
+    if not interim:
+        return as_data(text)
+    final = as_data(text.removesuffix(interim))
+    return f"{final} [{as_data(interim)}]" if final else f"[{as_data(interim)}]"

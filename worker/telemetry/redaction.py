@@ -1,13 +1,16 @@
 """Redaction of log records, so that they contain no spoken words and no names of persons.
 
 The framework and the providers' clients quote their input: in extra fields, in error messages, and
-in log lines that end with an error message. Of a line that ends with an error message, the
-redaction keeps the text before the error message, the error's type, and the traceback.
+in log lines that end with an error message or with an object. Of such a line, the redaction keeps
+the text before the error message, the error's type, and the traceback. LiveKit's SDK and its native
+library also quote what a participant chose, such as the topic or the id of a stream, at any place
+of a line: of their lines, the redaction keeps the place in the code alone.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import textwrap
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
 #: Prefix of the extra fields into which livekit-agents puts transcripts and names.
 _PERSONAL_PREFIX = "lk.pii."
 
-#: Extra fields whose names lack `_PERSONAL_PREFIX`, but that also hold transcripts or names.
+#: Extra fields whose names lack `_PERSONAL_PREFIX`, but that also hold transcripts, names, or other
+#: texts that a participant chooses.
 _PERSONAL_FIELDS = frozenset(
     {
         "transcript",
@@ -35,6 +39,10 @@ _PERSONAL_FIELDS = frozenset(
         "spoken_text",
         "participant_name",
         "ws_data",
+        "participant",
+        "participant_identity",
+        "caller_identity",
+        "topic",
     }
 )
 
@@ -43,7 +51,8 @@ _PERSONAL_FIELDS = frozenset(
 _FRAMEWORKS_FIELDS = frozenset({"error", "errors", "failure", "job", "resp"})
 
 #: Packages that quote their input in error messages and in log records below INFO: the framework
-#: with its plugins, the vendors' clients, and libraries that validate or store data.
+#: with its plugins, the vendors' clients, and libraries that validate or store data. "root" stands
+#: for code that logs with the root logger, as LiveKit's SDK does.
 _QUOTING = frozenset(name for vendor in VENDORS.values() for name in vendor.quoting) | frozenset(
     {
         "aiohttp",
@@ -53,12 +62,18 @@ _QUOTING = frozenset(name for vendor in VENDORS.values() for name in vendor.quot
         "livekit",
         "pydantic",
         "pydantic_core",
+        "root",
         "websockets",
     }
 )
 
-#: Loggers whose log lines may end with an error message, and the separator before that message.
-_MESSAGE_FOLLOWS = {"livekit": ": ", "asyncio": "exception="}
+#: Loggers whose log lines are removed, except for their place in the code: LiveKit's SDK, with the
+#: logger of its own and with the root logger. The worker itself logs nothing with these.
+_REMOVED = frozenset({"livekit", "root"})
+#: How the SDK logs a line of its native library: target, line, module, and message.
+_NATIVE = "%s:%s:%s - %s"
+#: Loggers whose log lines may end with an error message or an object, and what comes before it.
+_QUOTED = {"livekit": re.compile(r": | '|<"), "asyncio": re.compile(r"exception=|[(<\n]")}
 
 _REDACTED = "(redacted)"
 _CAUSED = "\nThe above exception was the direct cause of the following exception:\n\n"
@@ -99,18 +114,35 @@ class QuotingDebug(logging.Filter):
 
 
 def _redact_line(record: logging.LogRecord) -> None:
-    """Remove an error message at the end of a log line, and errors in the record's extra fields."""
-    package = _package(record.name)
-    if package not in _MESSAGE_FOLLOWS:
+    """Remove what a log line quotes, and errors in the record's extra fields."""
+    if record.name in _REMOVED:
+        _remove_line(record)
         return
-    # Format the record here, because only the full line shows where the error message begins.
-    about, mark, _ = record.getMessage().partition(_MESSAGE_FOLLOWS[package])
-    record.msg, record.args = f"{about}{mark}{_REDACTED}" if mark else about, None
+    package = _package(record.name)
+    if package not in _QUOTED:
+        return
+    # Format the record here, because only the full line shows where the quoted part begins.
+    line = record.getMessage()
+    if found := _QUOTED[package].search(line):
+        colon = ":" if found[0] == ": " else ""
+        line = f"{line[: found.start()].rstrip()}{colon} {_REDACTED}"
+    record.msg, record.args = line, None
     if package == "livekit":
         for name in _FRAMEWORKS_FIELDS & vars(record).keys():
             value = vars(record).pop(name)
             if isinstance(value, BaseException):
                 setattr(record, name, type(value).__name__)
+
+
+def _remove_line(record: logging.LogRecord) -> None:
+    """Replace a log line by its place in the code. A record is redacted in two processes."""
+    if getattr(record, "redacted", False):
+        return
+    place = f"{record.module}:{record.lineno}"
+    if record.msg == _NATIVE and isinstance(record.args, tuple) and len(record.args) == 4:
+        place = f"{record.args[0]}:{record.args[1]}"
+    record.msg, record.args = f"{place} {_REDACTED}", None
+    record.redacted = True
 
 
 def exception_text(error: BaseException, *, logger: str) -> str:

@@ -1,0 +1,20 @@
+"""Characters that a terminal obeys, in text that commands print."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+#: Characters beyond U+001F that a terminal, or a program that shows text, obeys: controls,
+#: line and paragraph separators, and those that change the direction of text. A part of a regular
+#: expression.
+ACTING: Final = r"\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+_ACTING_IN_JSON: Final = re.compile(rf"[{ACTING}]")
+
+
+def json_for_terminals(text: str) -> str:
+    """Return JSON with the same value and without characters that a terminal obeys.
+
+    `json.dumps` itself escapes only those below U+0020.
+    """
+    return _ACTING_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
