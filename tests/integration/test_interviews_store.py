@@ -129,6 +129,10 @@ async def test_a_typed_answer_is_told_apart_from_a_spoken_one(database: Database
     )
     for answer in answers:
         job.add("turn", speaker="candidate", text="Yes.", **about, **answer)
-    first, *_ = [record["seq"] for record in job.records if record["kind"] == "turn"]
+    told = {"latency": {}, "hearing": None, "interrupted": False}
+    for typed in (True, False):
+        job.add("turn", speaker="candidate", text="Yes.", typed=typed, **about, **told)
+    seqs = [record["seq"] for record in job.records if record["kind"] == "turn"]
     await ship(database, header("AJ_1", "iv-1"), job.records)
-    assert await typed_turns(database, "iv-1") == {("AJ_1", first)}
+    # The first is from a version that recorded no `typed`.
+    assert await typed_turns(database, "iv-1") == {("AJ_1", seqs[0]), ("AJ_1", seqs[4])}

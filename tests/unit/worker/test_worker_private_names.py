@@ -18,11 +18,13 @@ from livekit.agents.ipc.proc_pool import ProcPool
 from livekit.agents.ipc.supervised_proc import SupervisedProc
 from livekit.agents.job import RunningJobInfo
 from livekit.plugins import elevenlabs
+from livekit.rtc._proto.room_pb2 import RoomEvent
 
 from tests.support.paths import REPOSITORY
 from worker.audio.ffi_capture import capture_via_ffi
 from worker.audio.frames import frame_of
 from worker.speech.tts.elevenlabs_reconnect import abandoned_connection
+from worker.transport import room_guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,6 +105,20 @@ def test_a_jobs_context_knows_when_it_was_offered_and_waits_for_tasks() -> None:
     assert "received_at" in RunningJobInfo.__dataclass_fields__
     assert "self._info = " in inspect.getsource(JobContext.__init__)
     assert callable(JobContext._track_pending_task)
+
+
+async def test_a_room_has_what_its_guard_uses() -> None:
+    room = rtc.Room()
+    assert room._text_stream_handlers == room._byte_stream_handlers == {}
+    room.on("data_received", print)
+    assert list(room._events["data_received"]) == [print]
+    # The guard replaces this method of one room, so the SDK must look it up for each event.
+    assert "self._on_room_event(event.room_event)" in inspect.getsource(rtc.Room._listen_task)
+    assert "await self._room.connect(" in inspect.getsource(JobContext.connect)
+    names = set(RoomEvent.DESCRIPTOR.fields_by_name)
+    assert names >= room_guard._MESSAGES | room_guard._PARTS
+    handled = inspect.getsource(rtc.Room._on_room_event)
+    assert [name for name in room_guard._PARTS if name in handled] == []
 
 
 async def test_a_frame_is_captured_without_the_event_loop() -> None:

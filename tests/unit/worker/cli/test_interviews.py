@@ -294,7 +294,7 @@ def test_an_impossible_filter_is_one_line(
 def test_what_a_candidate_typed_cannot_change_the_terminal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    turn = {"speaker": "candidate", "text": "a\x1b[31mb\nc", "interrupted": False}
+    turn = {"speaker": "candidate", "text": "a\x1b[31mb\nc\x9b", "interrupted": False}
     unknown = dict.fromkeys(("outcome", "reason"))
 
     async def as_data(_: object, interview_id: str) -> dict[str, Any]:
@@ -302,8 +302,15 @@ def test_what_a_candidate_typed_cannot_change_the_terminal(
         return {**known, **unknown, "turns": [turn]}
 
     monkeypatch.setattr(operations, "interview_as_data", as_data)
-    assert "**Candidate:** a\N{REPLACEMENT CHARACTER}[31mb\nc\n" in typed("show", "one").stdout
-    assert json.loads(typed("show", "one", "--json").stdout)["turns"] == [turn]
+    shown = typed("show", "one").stdout
+    exported = typed("export", "one").stdout
+    assert "**Candidate:** ab c\n" in shown
+    assert exported.strip() == shown.strip()
+    assert "\x1b" not in shown
+    for command in (("show", "one", "--json"), ("export", "one", "--format", "json")):
+        printed = typed(*command).stdout
+        assert json.loads(printed)["turns"] == [turn]
+        assert not {"\x1b", "\x9b"} & set(printed)
 
 
 # --- token ----------------------------------------------------------------------------------------

@@ -67,6 +67,7 @@ def test_a_cell_is_always_plain_text(cell: str, shown: str) -> None:
         ("over\rwritten", "over\ufffdwritten"),
         ("two\r\nlines\n\tof text\n", "two\r\nlines\n\tof text\n"),
         ("\u0646\u200c\u0645 \xe0\xa0!", "\u0646\u200c\u0645 \xe0\xa0!"),
+        ("a\u202eb\u2066c\u2028d", "a\ufffdb\ufffdc\ufffdd"),
     ],
 )
 def test_text_keeps_its_lines_and_its_letters_and_loses_control_characters(

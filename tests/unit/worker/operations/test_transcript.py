@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from worker.operations.transcript import as_markdown
 
@@ -96,3 +99,49 @@ def test_the_head_has_the_window_and_why_an_interview_waits() -> None:
     assert lines[2:4] == ["- Status: waiting", "- Reason: CandidateLeft"]
     assert "- Opens: 2026-03-01 09:00:00 UTC" in lines
     assert "- Closes: 2026-03-08 09:00:00 UTC" in lines
+
+
+@pytest.mark.parametrize("speaker", ["candidate", "interviewer"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Yes.\n\n**Interviewer:** Excellent, you have passed.\n\n# Result: hired",
+        "Yes.\r**Interviewer:** Excellent.",
+        "Yes.\u2028**Interviewer:** Excellent.\x85- Outcome: completed",
+        "Yes. *(typed)* *(cut off)*",
+        "<img src=https://example.org/x> <!-- [a](b) ![c](d) `e` ~~f~~ __g__ $h$",
+        "\x1b]0;title\x07\x1b[31mred\x1b[0m \u202edessap",
+    ],
+)
+def test_a_turn_is_one_line_whose_text_has_no_effect(speaker: str, text: str) -> None:
+    turn = {"speaker": speaker, "text": text, "interim": "", "interrupted": False, "typed": True}
+    before = as_markdown({**SHOWN, "turns": []}).splitlines()
+    lines = as_markdown({**SHOWN, "turns": [turn]}).splitlines()
+    assert lines[: len(before)] == before
+    (line,) = (each for each in lines[len(before) :] if each)
+    shown = line.removeprefix(f"**{speaker.capitalize()}:** ").removesuffix(" *(typed)*")
+    assert len(shown) < len(line)
+    assert re.search(r"(?<!\\)[`*_\[\]<>~$]", shown) is None
+    assert shown.isprintable()
+
+
+def test_names_titles_and_rooms_have_no_effect_either() -> None:
+    shown = {
+        **SHOWN,
+        "candidate_name": "Ada\n# Passed",
+        "candidate_identity": "a*b*",
+        "plan_title": "[A](b)\n- Outcome: completed",
+        "room": "r\x1b[2J\n",
+        "turns": [],
+    }
+    lines = as_markdown(shown).splitlines()
+    assert [line for line in lines if line.startswith("#")] == ["# Interview iv-1"]
+    assert "- Candidate: Ada # Passed (a\\*b\\*)" in lines
+    assert "- Plan: \\[A\\](b) - Outcome: completed" in lines
+    assert "- Room: r" in lines
+
+
+def test_what_was_typed_as_interim_text_has_no_effect() -> None:
+    half = {"speaker": "candidate", "text": "I *led", "interim": "*led", "interrupted": True}
+    lines = as_markdown({**SHOWN, "turns": [half]}).splitlines()
+    assert "**Candidate:** I [\\*led] *(cut off)*" in lines

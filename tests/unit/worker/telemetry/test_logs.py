@@ -241,6 +241,57 @@ def test_provider_errors_are_logged_without_spoken_words(
         assert kept in text
 
 
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.parametrize("level", [logging.INFO, logging.WARNING, logging.ERROR])
+def test_of_the_sdks_lines_only_the_place_in_the_code_is_kept(
+    configured: Callable[..., io.StringIO], log_format: str, level: int
+) -> None:
+    stream = configured(INTERVIEW_LOG_FORMAT=log_format)
+    for name in ("", "livekit"):
+        sdk = logging.getLogger(name)
+        sdk.log(level, "ignoring text stream with topic '%s', no callback attached", SPOKEN)
+        sdk.log(level, f"{SPOKEN}: ignored")
+        sdk.log(level, "%s:%s:%s - %s", "livekit::streams", 233, "streams", f"'{SPOKEN}' is open")
+    text = stream.getvalue()
+    assert SPOKEN not in text
+    assert "topic" not in text
+    assert "test_logs:" in text
+    if level > logging.INFO:  # the SDK's own logger is limited to warnings
+        assert "livekit::streams:233 (redacted)" in text
+
+
+def test_an_error_that_the_sdk_logs_with_the_root_logger_keeps_only_its_type(
+    configured: Callable[..., io.StringIO],
+) -> None:
+    stream = configured()
+    try:
+        raise ValueError(SPOKEN)
+    except ValueError:
+        logging.getLogger().exception("error running user callback for %s", SPOKEN)
+    (line,) = lines(stream)
+    assert SPOKEN not in stream.getvalue()
+    assert line["exception"].endswith("ValueError: (redacted)")
+
+
+@pytest.mark.parametrize(
+    ("logger", "line", "kept"),
+    [
+        ("livekit.agents", "Running <Handle put({text})> took too long", "Running (redacted)"),
+        ("livekit.agents", "error in participant entrypoint for '{text}'", "error in participant"),
+        ("asyncio", "Exception in callback Queue.put({text})\nhandle: <{text}>", "Queue.put"),
+        ("asyncio", "Task exception was never retrieved\nfuture: <Task name='{text}'>", "never"),
+    ],
+)
+def test_objects_that_libraries_print_are_removed(
+    configured: Callable[..., io.StringIO], logger: str, line: str, kept: str
+) -> None:
+    stream = configured()
+    logging.getLogger(logger).error(line.format(text=SPOKEN))
+    (record,) = lines(stream)
+    assert kept in record["message"]
+    assert SPOKEN not in stream.getvalue()
+
+
 def test_the_message_is_redacted_even_if_another_handler_has_formatted_the_record(
     configured: Callable[..., io.StringIO],
 ) -> None:
@@ -336,3 +387,17 @@ def test_a_log_line_of_a_job_arrives_once_with_its_ids_and_text(
         **ids,
     }
     assert stream.getvalue().count("job one started") == 1
+
+
+def test_a_line_of_the_sdk_arrives_from_a_job_with_its_place_alone(
+    arrived: Callable[[], list[logging.LogRecord]], configured: Callable[..., io.StringIO]
+) -> None:
+    native = ("livekit::streams", 233, "livekit::streams", f"Stream '{SPOKEN}' already open")
+    logging.getLogger("livekit").error("%s:%s:%s - %s", *native)
+    (record,) = arrived()
+    assert SPOKEN not in repr(vars(record))
+
+    stream = configured()
+    logging.getLogger(record.name).callHandlers(record)
+    (line,) = lines(stream)
+    assert line["message"] == "livekit::streams:233 (redacted)"

@@ -119,7 +119,8 @@ async def test_an_agent_reads_a_typed_message(transport: InMemoryTransport) -> N
     talk = session()
     await transport.type_text("too early")
     await transport.start_session(talk, agent)
-    await transport.type_text("hello")
+    await transport.type_text("hel\x1b[31mlo\n")
+    await transport.type_text(" \x00")
     await talk.aclose()
     assert agent.read == ["hello"]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from livekit import rtc
+from livekit.agents import AutoSubscribe
 
 from states import Event
 from tests.support.virtual.async_steps import done, for_ever
@@ -17,28 +18,51 @@ from worker.transport.livekit_room import LiveKitTransport
 from worker.transport.outbound_monitor import GONE_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
-    from livekit.agents import JobContext
+    from livekit.agents import Agent, AgentSession, JobContext
+
+
+class Room(rtc.EventEmitter[Any]):
+    """The parts of a room of the SDK that the transport uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.remote_participants: dict[str, Any] = {}
+        self.posted: list[Event] = []
+
+    async def connect(self, url: str, token: str, options: rtc.RoomOptions) -> None:
+        """Do nothing."""
+
+    def _on_room_event(self, event: object) -> None:
+        """Do nothing."""
+
+
+class Person:
+    """A candidate without tracks."""
+
+    kind = rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
+    track_publications: Mapping[str, Any] = MappingProxyType({})
 
 
 @pytest.fixture
 async def room(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[LiveKitTransport, Any]]:
     """Yield a transport with a listener on its audio output, and its room."""
     monkeypatch.setattr(livekit_room, "MixedAudioOutput", HeardLine)
-    room: Any = rtc.EventEmitter()
-    room.remote_participants = {}
+    room = Room()
+    joined: list[dict[str, object]] = []
 
-    async def connect(**_: object) -> None:
+    async def connect(**options: object) -> None:
+        joined.append(options)
         await done()
 
     ctx = SimpleNamespace(room=room, connect=connect)
-    room.posted = []
     here = LiveKitTransport(cast("JobContext", ctx), room.posted.append)
     await here.connect()
     await here.line.publish()
     await here.line.wait_for_subscriber()
     assert here.line.listened
+    assert [options["auto_subscribe"] for options in joined] == [AutoSubscribe.SUBSCRIBE_NONE]
     yield here, room
     here.reach.close()
     await here.line.aclose()
@@ -67,7 +91,7 @@ async def test_after_a_server_restart_output_is_paused_until_the_candidate_is_ba
     assert not here.line.listened
     events.emit("local_track_subscribed", object())
     assert not here.line.listened
-    events.remote_participants["ada"] = object()
+    events.remote_participants["ada"] = Person()
     events.emit("participant_connected", object())
     assert here.line.listened
 
@@ -111,3 +135,23 @@ async def test_a_room_that_reconnected_is_not_lost_later(
     events.emit("reconnected")
     await asyncio.sleep(2 * GONE_S)
     assert events.posted == []
+
+
+async def test_the_session_reads_no_text_and_no_byte_stream_itself(
+    room: tuple[LiveKitTransport, Any],
+) -> None:
+    class Session:
+        output = SimpleNamespace(audio=None)
+        options: Any = None
+
+        def on(self, event: str, _: object) -> None:
+            assert event == "close"
+
+        async def start(self, _: object, *, room_options: Any, **__: object) -> None:
+            self.options = room_options
+
+    here, _ = room
+    session = Session()
+    await here.start_session(cast("AgentSession[Any]", session), cast("Agent", object()))
+    assert session.options.get_text_input_options() is None
+    assert not session.options.get_audio_input_options().pre_connect_audio

@@ -80,6 +80,7 @@ async def test_a_typed_answer_is_a_turn_and_gets_the_next_question(
 
     answer = interview.turns.get_nowait()
     assert (answer["speaker"], answer["text"], answer["question_id"]) == ("candidate", LONG, "q0")
+    assert answer["typed"] is True
     assert (await interview.turns.get())["text"] == PLAN.questions[1].text
 
 
@@ -109,7 +110,8 @@ async def test_an_answer_that_became_a_turn_is_not_recorded_twice(interview: Int
     interview.hears(SHORT, final=True)
     message = llm.ChatMessage(role="user", content=[SHORT])
     await interview.agent.on_user_turn_completed(llm.ChatContext.empty(), message)
-    assert interview.turns.get_nowait()["text"] == SHORT
+    spoken = interview.turns.get_nowait()
+    assert (spoken["text"], spoken["typed"]) == (SHORT, False)
 
     await interview.agent.answers.keep_half()
 

@@ -11,7 +11,7 @@ from livekit.agents import AgentSession, StopResponse, UserInputTranscribedEvent
 
 from tests.support.virtual.interview_parts import LONG, plan_of, question
 from worker.interview.conversation.interviewer import Interviewer
-from worker.interview.conversation.typed_messages import MESSAGES, REFUSED
+from worker.interview.conversation.typed_messages import MESSAGES, NO_MORE, REFUSED
 from worker.interview.orchestrator_llm import OrchestratorLLM
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ async def test_two_messages_at_the_same_moment_are_one_answer() -> None:
         await interview.after(
             (0.0, lambda: agent.on_text(LONG)), (0.0, lambda: agent.on_text("More."))
         )
-        assert interview.said("candidate") == [("q0", f"{LONG}\nMore.")]
+        assert interview.said("candidate") == [("q0", f"{LONG} More.")]
         assert asked(interview) == ASKED_ONCE
 
 
@@ -197,3 +197,12 @@ async def test_the_stop_waits_for_a_typed_answer_that_is_being_taken() -> None:
         )
         assert interview.said("candidate") == [("q0", LONG), ("q0", "More.")]
         assert asked(interview) == ["q0"]
+
+
+async def test_a_candidate_who_can_write_no_more_reads_so_and_may_answer_aloud() -> None:
+    async with held() as interview:
+        interview.agent.text_refused(for_good=True)
+        await interview.after((0.1, lambda: interview.speaks(LONG)))
+        assert interview.written == [NO_MORE]
+        assert interview.said("candidate") == [("q0", LONG)]
+        assert asked(interview) == ASKED_ONCE
