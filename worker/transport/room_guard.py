@@ -23,6 +23,7 @@ _MESSAGES: Final = frozenset(
         "byte_stream_opened",
         "chat_message",
         "data_packet_received",
+        "data_track_published",
         "text_stream_opened",
         "transcription_received",
     }
@@ -88,43 +89,57 @@ def _incoming(room: rtc.Room, event: RoomEvent) -> Incoming | None:
     """Return the data of an event; None for an event that carries no participant's data."""
     kind: str = event.WhichOneof("message") or ""
     if kind in _PARTS:
-        part = getattr(event, kind)
-        return Incoming(
-            sender=part.participant_identity, size=event.ByteSize(), messages=0, is_read=False
-        )
+        sender = getattr(event, kind).participant_identity
+        return Incoming(sender=sender, size=event.ByteSize(), messages=0, is_read=False)
     if kind not in _MESSAGES:
         return None
-    message = getattr(event, kind)
-    sender, size = message.participant_identity, event.ByteSize()
-    if kind == "text_stream_opened":
-        about = message.reader.info
-        return Incoming(
-            sender=sender,
-            size=size,
-            messages=1,
-            is_read=about.topic in room._text_stream_handlers,
-            text_topic=about.topic,
-            declared_size=about.total_length,
-        )
-    if kind == "byte_stream_opened":
-        is_read = message.reader.info.topic in room._byte_stream_handlers
-    elif kind == "data_packet_received":
-        size += message.user.data.data.data_len
-        is_read = bool(room._events.get("data_received")) or message.HasField("sip_dtmf")
-    elif kind == "transcription_received":
-        # The identity is that of the participant whose speech was transcribed, as the sender says.
-        sender, is_read = None, bool(room._events.get("transcription_received"))
-    else:
-        is_read = False  # the SDK has no event for a message of the old chat
-    return Incoming(sender=sender, size=size, messages=1, is_read=is_read)
+    stream = event.text_stream_opened.reader.info
+    return Incoming(
+        sender=_sender(event, kind),
+        size=event.ByteSize() + event.data_packet_received.user.data.data.data_len,
+        messages=1,
+        is_read=_is_read(room, event, kind),
+        text_topic=stream.topic if kind == "text_stream_opened" else None,
+        declared_size=stream.total_length,
+    )
+
+
+def _sender(event: RoomEvent, kind: str) -> str | None:
+    if kind == "data_track_published":
+        return event.data_track_published.track.publisher_identity
+    if kind == "transcription_received":
+        return None  # the event names whose speech was transcribed, as the sender says
+    sender: str = getattr(event, kind).participant_identity
+    return sender
+
+
+def _is_read(room: rtc.Room, event: RoomEvent, kind: str) -> bool:
+    """Return whether a handler or a listener in this process gets the message."""
+    match kind:
+        case "text_stream_opened":
+            return event.text_stream_opened.reader.info.topic in room._text_stream_handlers
+        case "byte_stream_opened":
+            return event.byte_stream_opened.reader.info.topic in room._byte_stream_handlers
+        case "data_packet_received" if event.data_packet_received.HasField("sip_dtmf"):
+            return True
+        case "data_packet_received":
+            return bool(room._events.get("data_received"))
+        case "transcription_received":
+            return bool(room._events.get("transcription_received"))
+        case "data_track_published":
+            return bool(room._events.get("data_track_published"))
+        case _:
+            return False  # the SDK has no event for a message of the old chat
 
 
 def _release(event: RoomEvent) -> None:
     """Release the native memory of data that is not delivered."""
-    kind: str = event.WhichOneof("message") or ""
-    if kind == "text_stream_opened":
-        FfiHandle(event.text_stream_opened.reader.handle.id).dispose()
-    elif kind == "byte_stream_opened":
-        FfiHandle(event.byte_stream_opened.reader.handle.id).dispose()
-    elif kind == "data_packet_received" and event.data_packet_received.HasField("user"):
-        FfiHandle(event.data_packet_received.user.data.handle.id).dispose()
+    match event.WhichOneof("message"):
+        case "text_stream_opened":
+            FfiHandle(event.text_stream_opened.reader.handle.id).dispose()
+        case "byte_stream_opened":
+            FfiHandle(event.byte_stream_opened.reader.handle.id).dispose()
+        case "data_track_published":
+            FfiHandle(event.data_track_published.track.handle.id).dispose()
+        case "data_packet_received" if event.data_packet_received.HasField("user"):
+            FfiHandle(event.data_packet_received.user.data.handle.id).dispose()

@@ -84,6 +84,14 @@ def packet(size: int = 1_000) -> RoomEvent:
     return event
 
 
+def data_track() -> RoomEvent:
+    event = RoomEvent()
+    event.data_track_published.track.publisher_identity = "ada"
+    event.data_track_published.track.handle.id = HANDLE
+    event.data_track_published.track.info.name = "any words"
+    return event
+
+
 def chunk(size: int = 1_000) -> RoomEvent:
     event = RoomEvent()
     event.stream_chunk_received.participant_identity = "ada"
@@ -110,10 +118,19 @@ def read_packets(room: rtc.Room) -> None:
     room.on("data_received", lambda _: None)
 
 
+def read_data_tracks(room: rtc.Room) -> None:
+    room.on("data_track_published", lambda _: None)
+
+
 READ = pytest.mark.parametrize(
     ("event", "read"),
-    [(text_stream(), read_text), (byte_stream(), read_bytes), (packet(), read_packets)],
-    ids=["text stream", "byte stream", "packet"],
+    [
+        (text_stream(), read_text),
+        (byte_stream(), read_bytes),
+        (packet(), read_packets),
+        (data_track(), read_data_tracks),
+    ],
+    ids=["text stream", "byte stream", "packet", "data track"],
 )
 
 
@@ -125,7 +142,7 @@ async def test_what_is_admitted_and_read_is_delivered(
     guarded.happens(event)
     assert guarded.delivered == [event]
     assert guarded.released == []
-    assert guarded.asked[0].is_read
+    assert (guarded.asked[0].sender, guarded.asked[0].is_read) == ("ada", True)
 
 
 @READ
