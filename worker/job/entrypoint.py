@@ -32,6 +32,7 @@ from worker.job.job import Job
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 from worker.job.stall_guard import StallGuard
 from worker.journal.heartbeat import heartbeat
+from worker.livekit_api.job_access import JOB_ACCESS, METADATA_KEY, ROOM_TOKEN, JobAccess
 from worker.speech import local_models
 from worker.telemetry.logs import redact_job_logs
 from worker.transport.livekit_room import LiveKitTransport
@@ -77,6 +78,7 @@ def set_up(_: JobProcess) -> None:
     for word in (SHUTDOWN_SIGNAL, HANDOVER_SIGNAL):
         signal.signal(word, signal.SIG_IGN)
     redact_job_logs()
+    logging.getLogger("livekit.agents").addFilter(_is_reported)
     try:
         settings = Settings.load()
         faults.arm(settings.faults_to_set())
@@ -92,6 +94,15 @@ def set_up(_: JobProcess) -> None:
     except Exception as error:
         # A foreign error message may quote any data, so only the error's type is shown.
         raise SetUpFailed(type(error).__name__) from error
+
+
+def _is_reported(record: logging.LogRecord) -> bool:
+    """Return False for the framework's report that LiveKit Cloud gets no recording of the job.
+
+    The framework prepares one for each job on LiveKit Cloud, before it knows that none is made, and
+    needs the API secret for that, which a job does not have.
+    """
+    return record.msg != "failed to prepare the cloud trace pipeline"
 
 
 def _check_speech(settings: Settings) -> None:
@@ -129,7 +140,10 @@ async def entrypoint(ctx: JobContext) -> None:
 
 async def _live(ctx: JobContext) -> Outcome:
     settings = Settings.load()
-    dispatch = Dispatch(job_id=ctx.job.id, room=ctx.job.room.name, metadata=ctx.job.metadata)
+    access = _access_of(ctx, settings)
+    dispatch = Dispatch(
+        job_id=ctx.job.id, room=ctx.job.room.name, metadata=ctx.job.metadata, access=access
+    )
     app = _make_application(dispatch, settings)
     ctx.log_context_fields = {
         "job_id": ctx.job.id,
@@ -137,7 +151,26 @@ async def _live(ctx: JobContext) -> Outcome:
         "interview_id": None,
         **app.header(),
     }
-    return await _held_to_its_end(ctx, Job(ctx, app, settings, make_transport=LiveKitTransport))
+    async with access.kept_valid():
+        job = Job(ctx, app, settings, make_transport=LiveKitTransport)
+        return await _held_to_its_end(ctx, job)
+
+
+def _access_of(ctx: JobContext, settings: Settings) -> JobAccess:
+    """Return what the main process lets this job do (worker/server/job_rights.py).
+
+    The user data of the process has it too, for modules that are given only the `JobContext`.
+    """
+    given = ctx.job.attributes
+    access = JobAccess(
+        settings.livekit_url,
+        room=ctx.job.room.name,
+        token=given.get(ROOM_TOKEN, ""),
+        metadata_key=given.get(METADATA_KEY, ""),
+        worker=ctx.inference_executor,
+    )
+    ctx.proc.userdata[JOB_ACCESS] = access
+    return access
 
 
 def _make_application(dispatch: Dispatch, settings: Settings) -> Application:
