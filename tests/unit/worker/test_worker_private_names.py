@@ -107,7 +107,7 @@ def test_a_process_answers_the_requests_of_its_job_with_its_executor() -> None:
     source = inspect.getsource(ProcJobExecutor._do_inference_task)
     assert "await self._inference_executor.do_inference(inf_req.method, inf_req.data)" in source
     # Emitted with the process before it starts.
-    pool = inspect.getsource(ProcPool._proc_spawn_task)
+    pool = inspect.getsource(ProcPool)
     assert pool.index('self.emit("process_created", proc)') < pool.index("await proc.start()")
 
 
