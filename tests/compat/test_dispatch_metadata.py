@@ -11,6 +11,7 @@ from tests.compat.captured import VERSIONS, Captured, broken, readable
 from tests.compat.comparing import changed_values
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import read_follows, read_metadata
+from worker.continuity.metadata_cipher import WorkerKeys
 from worker.interview.application import InterviewApplication
 from worker.interview.orchestrator import next_move
 from worker.interview.plan.plan import Plan
@@ -51,6 +52,26 @@ def test_a_job_writes_the_interview_and_its_predecessor_into_its_header(
     with readable(f"The dispatch metadata {name!r} of version {version}"):
         header = InterviewApplication(dispatch, Settings.load()).header()
     assert header == {"interview_id": entry["interview_id"], **entry["follows"]}
+
+
+@pytest.mark.parametrize(("version", "name", "entry"), _FORMS)
+def test_a_dispatch_that_is_not_encrypted_is_read_as_it_is(
+    version: Captured, name: str, entry: dict[str, Any]
+) -> None:
+    text = _text(version, name)
+    assert WorkerKeys("a key").decrypt(text, room="room") == text
+
+
+@pytest.mark.parametrize(("version", "name", "entry"), _FORMS)
+def test_an_older_worker_finds_the_interview_of_an_encrypted_dispatch_and_no_plan(
+    version: Captured, name: str, entry: dict[str, Any]
+) -> None:
+    """It reads the plan and the turns from the database."""
+    interview_id = entry["interview_id"]
+    sent = WorkerKeys("a key").for_interview("room", interview_id).encrypt(_text(version, name))
+    found = metadata_as_read(sent)
+    assert (found["interview_id"], bool(found["plan"]), found["turns"]) == (interview_id, False, [])
+    assert WorkerKeys("a key").decrypt(sent, room="room") == _text(version, name)
 
 
 def test_the_plan_of_a_dispatch_can_be_used_for_an_interview(captured: Captured) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
 from worker.env.group import SettingsGroup
+
+#: Minimum length of INTERVIEW_METADATA_KEY, in characters: 16 random bytes as hexadecimal digits.
+_SHORTEST_KEY: Final = 32
 
 
 class ContinuitySettings(SettingsGroup):
@@ -27,3 +30,28 @@ class ContinuitySettings(SettingsGroup):
     no_successor: Literal["close", "keep"] = "close"
     """If no other worker has a free slot during drain: `close` the interview or `keep` it
     running."""
+    metadata_key: SecretStr = SecretStr("")
+    """Key that encrypts the plans and turns in dispatches, the same on all workers and commands:
+    32 or more characters, such as `openssl rand -hex 32` prints; empty: derived from
+    LIVEKIT_API_SECRET."""
+    metadata_old_keys: SecretStr = SecretStr("")
+    """Former values of INTERVIEW_METADATA_KEY or LIVEKIT_API_SECRET, with a comma between two:
+    dispatches that were encrypted with them are still accepted."""
+
+    @field_validator("metadata_key")
+    @classmethod
+    def _is_long_enough(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < _SHORTEST_KEY:
+            raise ValueError(
+                f"must have {_SHORTEST_KEY} or more characters: take what"
+                " `openssl rand -hex 32` prints"
+            )
+        return value
+
+    @field_validator("metadata_key")
+    @classmethod
+    def _has_no_comma(cls, value: SecretStr) -> SecretStr:
+        # As a former key it stands in a list.
+        if "," in value.get_secret_value():
+            raise ValueError("must have no comma")
+        return value

@@ -2,11 +2,12 @@
 
 The dispatch names the work and the person, as JSON: `{"interview_id": "booking-17",
 "candidate_identity": "visitor"}`, and any further data of the application, except under the keys
-`plan`, `follows` and `protocol`, which the dispatch of a new job uses. The first job stores the
-work as a row of the table `interviews`, with the whole dispatch as its plan. All jobs of the work
-are in the room of the first job, and a room has one open work at a time. Stored work has all that
-an interview has (docs/explanation/continuity.md): a lease, turns in the database, and a new job if
-its job is lost while the person is in the room. The new job's dispatch has the same data.
+`plan`, `follows`, `protocol` and `encrypted`, which the dispatch of a new job uses. The first job
+stores the work as a row of the table `interviews`, with the whole dispatch as its plan. All jobs of
+the work are in the room of the first job, and a room has one open work at a time. Stored work has
+all that an interview has (docs/explanation/continuity.md): a lease, turns in the database, and a
+new job if its job is lost while the person is in the room. The new job's dispatch has the same
+data.
 """
 
 from __future__ import annotations
@@ -101,7 +102,11 @@ class ContinuedWork:
             scope=self._scope,
         )
         self.handover = InterviewHandover(
-            settings, interview_id=self._work_id, job_id=dispatch.job_id, lease=self._lease
+            settings,
+            interview_id=self._work_id,
+            job_id=dispatch.job_id,
+            lease=self._lease,
+            access=dispatch.access,
         )
 
     def header(self) -> Mapping[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from worker.store.interviews import InterviewIdInvalid, check_interview_id
 from worker.store.scope import PROTOCOL
@@ -16,18 +17,41 @@ if TYPE_CHECKING:
 #: unless `limits.max_metadata_size` in the server's configuration is lower. The server refuses
 #: metadata that is one byte longer (measured).
 MAX_METADATA_BYTES = 512 * 1024
+#: Encrypts the metadata of one interview (`worker.continuity.metadata_cipher`).
+Seal: TypeAlias = "Callable[[str], str]"
 #: Limit of the time that earlier jobs may have used, in seconds. No interview lasts a year.
 _MOST_SPENT_S: Final = 365 * 86_400.0
 
 
-def dispatch_metadata(interview: Interview, **more: Any) -> str:
+def unsealed(metadata: str) -> str:
+    """Return the metadata as it is: a `Seal` that does not encrypt."""
+    return metadata
+
+
+@dataclass(frozen=True, kw_only=True)
+class DispatchMetadata:
+    """The metadata of a dispatch, ready to be sent."""
+
+    text: str
+    #: False if the plan was left out, because the metadata would be too large.
+    carries_plan: bool
+
+
+def dispatch_metadata(interview: Interview, *, seal: Seal = unsealed, **more: Any) -> str:
+    """Return the text of `compose`."""
+    return compose(interview, seal=seal, **more).text
+
+
+def compose(interview: Interview, *, seal: Seal = unsealed, **more: Any) -> DispatchMetadata:
     """Encode the interview's id, the fields of `more`, and the plan snapshot if the size allows.
 
     All metadata of this module has the protocol of the interview, so that a worker can decline an
     interview that a later version has created.
     """
-    whole = _with_plan(interview, **more)
-    return whole if _fits(whole) else without_plan(interview, **more)
+    whole = _sealed(_with_plan(interview, **more), seal)
+    if whole is not None:
+        return DispatchMetadata(text=whole, carries_plan=True)
+    return DispatchMetadata(text=seal(without_plan(interview, **more)), carries_plan=False)
 
 
 def metadata_after(
@@ -37,6 +61,7 @@ def metadata_after(
     why: str,
     turns: Sequence[Mapping[str, Any]],
     spent_s: float | None = None,
+    seal: Seal = unsealed,
 ) -> str:
     """Encode metadata for an interviewer that follows another job.
 
@@ -48,8 +73,8 @@ def metadata_after(
     follows: dict[str, Any] = {"job_id": job_id, "why": why}
     if spent_s is not None:
         follows["spent_s"] = round(spent_s, 3)
-    whole = _with_plan(interview, follows=follows | {"turns": turns})
-    return whole if _fits(whole) else dispatch_metadata(interview, follows=follows)
+    whole = _sealed(_with_plan(interview, follows=follows | {"turns": turns}), seal)
+    return whole or dispatch_metadata(interview, seal=seal, follows=follows)
 
 
 def _with_plan(interview: Interview, **more: Any) -> str:
@@ -59,6 +84,14 @@ def _with_plan(interview: Interview, **more: Any) -> str:
 
 def _named(interview: Interview) -> dict[str, Any]:
     return {"interview_id": interview.interview_id, "protocol": interview.protocol}
+
+
+def _sealed(metadata: str, seal: Seal) -> str | None:
+    """Return the sealed metadata; None if it is too large, plain or sealed."""
+    if not _fits(metadata):
+        return None
+    sealed = seal(metadata)
+    return sealed if _fits(sealed) else None
 
 
 def _fits(metadata: str) -> bool:

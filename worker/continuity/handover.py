@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from worker.continuity.metadata_cipher import InterviewKey, WorkerKeys
 from worker.continuity.orphan_store import DatabaseOrphanStore, limits_of
 from worker.continuity.redispatch import Redispatcher
 from worker.continuity.rooms import LiveKitRooms
@@ -19,9 +20,13 @@ from worker.store.workers import can_be_followed
 if TYPE_CHECKING:
     from states import EndReason, Outcome
     from worker.config.settings import Settings
+    from worker.continuity.dispatch_metadata import Seal
     from worker.continuity.job_lease import JobLease
     from worker.journal.shipper import JournalShipper
+    from worker.livekit_api.calls import LiveKitCalls
+    from worker.livekit_api.job_access import JobAccess
     from worker.store.database import Database
+    from worker.store.interviews import Interview
 
 #: Maximum seconds to wait until the current speaker pauses. Most sentences are shorter, and the
 #: wait does not prolong the shutdown of the worker.
@@ -63,16 +68,25 @@ class InterviewHandover:
     """Hands over one job's interview; `worker.job.application.HandoverHooks` documents the steps.
 
     Args:
-        settings: LiveKit access, agent name and redispatch limits.
+        settings: Agent name and redispatch limits.
         interview_id: Id of the interview.
         job_id: Id of this job.
         lease: The lease of this job on the interview.
+        access: What the job may do at LiveKit; None outside a worker, as in a test, where the
+            settings have the key.
     """
 
     def __init__(
-        self, settings: Settings, *, interview_id: str, job_id: str, lease: JobLease
+        self,
+        settings: Settings,
+        *,
+        interview_id: str,
+        job_id: str,
+        lease: JobLease,
+        access: JobAccess | None = None,
     ) -> None:
         self._settings = settings
+        self._access = access
         self._interview_id = interview_id
         self._job_id = job_id
         self._lease = lease
@@ -158,9 +172,23 @@ class InterviewHandover:
             ledger = DatabaseOrphanStore(self.database, limits)
             rescue = Redispatcher(
                 LiveKitRooms(
-                    LiveKitClient.of(self._settings), agent_name=self._settings.agent_name
+                    self._livekit(), agent_name=self._settings.agent_name, seal=self._seal
                 ),
                 identity=declared_in(self._settings).identity,
                 grace_s=self._settings.candidate_grace_s,
             )
             await rescue.look_at(ledger, job_id=self._job_id)
+
+    def _livekit(self) -> LiveKitCalls:
+        if self._access is None:
+            return LiveKitClient.of(self._settings)
+        return self._access.livekit
+
+    def _seal(self, interview: Interview) -> Seal:
+        """Return what encrypts a dispatch for this job's interview. Raises ValueError otherwise."""
+        if self._access is None:
+            return WorkerKeys.of(self._settings).seal(interview)
+        key = InterviewKey.from_text(
+            self._access.metadata_key, room=self._access.room, interview_id=self._interview_id
+        )
+        return key.encrypt

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from worker.continuity.dispatch_metadata import metadata_after
+from worker.continuity.dispatch_metadata import Seal, metadata_after
 from worker.livekit_api.errors import LiveKitError
 from worker.livekit_api.outbox import LiveKitOutbox, Priority
 from worker.store.orphans import NOT_TAKEN
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from worker.livekit_api.calls import LiveKitCalls
+    from worker.store.interviews import Interview
     from worker.store.orphans import OrphanedInterview
 
 T = TypeVar("T")
@@ -55,14 +56,21 @@ class LiveKitRooms:
     Args:
         livekit: Calls to the server.
         agent_name: Agent name of the dispatches.
+        seal: Returns what encrypts the dispatches of an interview.
         outbox: Limits the number and the rate of the calls.
     """
 
     def __init__(
-        self, livekit: LiveKitCalls, *, agent_name: str, outbox: LiveKitOutbox | None = None
+        self,
+        livekit: LiveKitCalls,
+        *,
+        agent_name: str,
+        seal: Callable[[Interview], Seal],
+        outbox: LiveKitOutbox | None = None,
     ) -> None:
         self._livekit = livekit
         self._agent_name = agent_name
+        self._seal = seal
         self._outbox = outbox or LiveKitOutbox()
 
     async def people(self, rooms: Collection[str]) -> Mapping[str, Collection[str]]:
@@ -102,14 +110,19 @@ class LiveKitRooms:
     async def send(
         self, found: OrphanedInterview, *, turns: list[dict[str, Any]], spent_s: float | None
     ) -> str:
-        """Dispatch with the plan's snapshot, the previous job, its turns and time as metadata.
+        """Dispatch with the plan's snapshot, the previous job, its turns and time, encrypted.
 
         A dispatch that no worker took is deleted first, because LiveKit would keep it, with its
         metadata, as long as the room exists.
         """
         interview = found.interview
         metadata = metadata_after(
-            interview, job_id=found.last_job, why=found.lost_why, turns=turns, spent_s=spent_s
+            interview,
+            job_id=found.last_job,
+            why=found.lost_why,
+            turns=turns,
+            spent_s=spent_s,
+            seal=self._seal(interview),
         )
         if found.why == NOT_TAKEN and (old := interview.dispatch_id) is not None:
             try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from worker.aio.tasks import cancel_and_wait
 from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
 from worker.continuity.heartbeat import Heartbeat
+from worker.continuity.metadata_cipher import WorkerKeys
 from worker.continuity.orphan_store import DatabaseOrphanStore, limits_of
 from worker.continuity.redispatch import Redispatcher
 from worker.continuity.room_recheck import RoomRecheckQueue
@@ -74,7 +75,9 @@ class ContinuityService:
         self._scope = scope_of(settings)
         self._livekit = LiveKitConnection.of(settings)
         self._rescue = Redispatcher(
-            LiveKitRooms(self._livekit, agent_name=settings.agent_name),
+            LiveKitRooms(
+                self._livekit, agent_name=settings.agent_name, seal=WorkerKeys.of(settings).seal
+            ),
             identity=declared_in(settings).identity,
             grace_s=settings.candidate_grace_s,
             on_sent=on_sent,

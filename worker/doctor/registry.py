@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from worker.config.settings import Settings
-from worker.doctor import conflicts, database, host, livekit, media, models, providers
+from worker.doctor import conflicts, database, host, livekit, media, models, providers, rights
 from worker.doctor.runner import Check
 
 _DISK_LATE: Final = "the disk of INTERVIEW_DATA_DIR does not answer: check its mount"
@@ -37,6 +37,12 @@ CHECKS: Final = (
         what="API key and secret",
         run=livekit.check_key,
         needs=("livekit.url",),
+    ),
+    Check(
+        name="livekit.dispatches",
+        what="the key that encrypts dispatches",
+        run=rights.check_dispatch_key,
+        needs=("livekit.key",),
     ),
     Check(
         name="livekit.worker",

@@ -133,7 +133,11 @@ class InterviewApplication(Application):
                 scope=scope_of(settings),
             )
             self._succession = InterviewHandover(
-                settings, interview_id=interview_id, job_id=dispatch.job_id, lease=self._lease
+                settings,
+                interview_id=interview_id,
+                job_id=dispatch.job_id,
+                lease=self._lease,
+                access=dispatch.access,
             )
             self._time_limit = InterviewTime(
                 interview_id, job_id=dispatch.job_id, told_s=read_spent_s(dispatch.metadata)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from worker.audio.clip import Clip
     from worker.config.settings import Settings
     from worker.job.handle import JobHandle
+    from worker.livekit_api.job_access import JobAccess
     from worker.resources.bootstrap import AgentResources
     from worker.resources.resource import Resource
 
@@ -34,8 +35,10 @@ class Dispatch:
 
     job_id: str
     room: str
-    #: Metadata of the dispatch, as the sender wrote it: any text, often JSON.
+    #: Metadata of the dispatch, as the sender wrote it before its encryption: any text, often JSON.
     metadata: str
+    #: What the job may do at LiveKit; None outside a worker, as in a test.
+    access: JobAccess | None = None
 
 
 class Application(Protocol):

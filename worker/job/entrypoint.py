@@ -33,8 +33,8 @@ from worker.job.job import Job
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 from worker.job.stall_guard import StallGuard
 from worker.journal.heartbeat import heartbeat
-from worker.livekit_api.client import LiveKitClient
 from worker.livekit_api.data_right import take_data_right
+from worker.livekit_api.job_access import JOB_ACCESS, METADATA_KEY, ROOM_TOKEN, JobAccess
 from worker.speech import local_models
 from worker.telemetry.logs import redact_job_logs
 from worker.transport.livekit_room import LiveKitTransport
@@ -80,6 +80,7 @@ def set_up(_: JobProcess) -> None:
     for word in (SHUTDOWN_SIGNAL, HANDOVER_SIGNAL):
         signal.signal(word, signal.SIG_IGN)
     redact_job_logs()
+    logging.getLogger("livekit.agents").addFilter(_is_reported)
     try:
         settings = Settings.load()
         faults.arm(settings.faults_to_set())
@@ -95,6 +96,15 @@ def set_up(_: JobProcess) -> None:
     except Exception as error:
         # A foreign error message may quote any data, so only the error's type is shown.
         raise SetUpFailed(type(error).__name__) from error
+
+
+def _is_reported(record: logging.LogRecord) -> bool:
+    """Return False for the framework's report that LiveKit Cloud gets no recording of the job.
+
+    The framework prepares one for each job on LiveKit Cloud, before it knows that none is made, and
+    needs the API secret for that, which a job does not have.
+    """
+    return record.msg != "failed to prepare the cloud trace pipeline"
 
 
 def _check_speech(settings: Settings) -> None:
@@ -132,7 +142,10 @@ async def entrypoint(ctx: JobContext) -> None:
 
 async def _live(ctx: JobContext) -> Outcome:
     settings = Settings.load()
-    dispatch = Dispatch(job_id=ctx.job.id, room=ctx.job.room.name, metadata=ctx.job.metadata)
+    access = _access_of(ctx, settings)
+    dispatch = Dispatch(
+        job_id=ctx.job.id, room=ctx.job.room.name, metadata=ctx.job.metadata, access=access
+    )
     app = _make_application(dispatch, settings)
     ctx.log_context_fields = {
         "job_id": ctx.job.id,
@@ -140,15 +153,32 @@ async def _live(ctx: JobContext) -> Outcome:
         "interview_id": None,
         **app.header(),
     }
-    make_transport = partial(
-        LiveKitTransport, take_data_right=partial(_take_data_right, settings, dispatch.room)
+    make_transport = partial(LiveKitTransport, take_data_right=partial(_take_data_right, access))
+    async with access.kept_valid():
+        return await _held_to_its_end(ctx, Job(ctx, app, settings, make_transport=make_transport))
+
+
+async def _take_data_right(access: JobAccess, identity: str) -> None:
+    \"\"\"Take the right to publish data from a participant. Raises LiveKitError if that fails.\"\"\"
+    await take_data_right(access.livekit, room=access.room, identity=identity)
+
+
+
+def _access_of(ctx: JobContext, settings: Settings) -> JobAccess:
+    """Return what the main process lets this job do (worker/server/job_rights.py).
+
+    The user data of the process has it too, for modules that are given only the `JobContext`.
+    """
+    given = ctx.job.attributes
+    access = JobAccess(
+        settings.livekit_url,
+        room=ctx.job.room.name,
+        token=given.get(ROOM_TOKEN, ""),
+        metadata_key=given.get(METADATA_KEY, ""),
+        worker=ctx.inference_executor,
     )
-    return await _held_to_its_end(ctx, Job(ctx, app, settings, make_transport=make_transport))
-
-
-async def _take_data_right(settings: Settings, room: str, identity: str) -> None:
-    """Take the right to publish data from a participant. Raises LiveKitError if that fails."""
-    await take_data_right(LiveKitClient.of(settings), room=room, identity=identity)
+    ctx.proc.userdata[JOB_ACCESS] = access
+    return access
 
 
 def _make_application(dispatch: Dispatch, settings: Settings) -> Application:

@@ -254,14 +254,18 @@ class LiveKitCalls(ABC):
         async with self._within(operation, timeout_s), self._server() as server:
             yield server
 
-    @asynccontextmanager
-    async def _within(self, operation: str, timeout_s: float) -> AsyncIterator[None]:
-        """Check the access, limit the time of a call, and convert its failures."""
-        check_url(self.url)
+    def _check_access(self) -> None:
+        """Raise LiveKitKeyRefused if there is nothing to authenticate with."""
         if not self.key or not self.secret:
             # With an empty key LiveKit's own client would use the key from the environment, which
             # may be another key.
             raise LiveKitKeyRefused(self.url)
+
+    @asynccontextmanager
+    async def _within(self, operation: str, timeout_s: float) -> AsyncIterator[None]:
+        """Check the access, limit the time of a call, and convert its failures."""
+        check_url(self.url)
+        self._check_access()
         with converted(operation, self.url, budget_s=timeout_s):
             # Do not use the own timeout of LiveKit's client. Each call of the client replaces that
             # timeout with none (livekit-api 1.2.2), so a server that never answers would block the

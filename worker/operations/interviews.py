@@ -7,7 +7,8 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from worker.continuity.dispatch_metadata import dispatch_metadata, without_plan
+from worker.continuity.dispatch_metadata import compose
+from worker.continuity.metadata_cipher import WorkerKeys
 from worker.continuity.scope import scope_of
 from worker.job.application import declared_in
 from worker.livekit_api.client import LiveKitClient
@@ -226,22 +227,23 @@ async def _create_room(livekit: LiveKitClient, room: str) -> None:
 
 
 async def send_interviewer(db: Database, settings: Settings, interview: Interview) -> Sent:
-    """Dispatch an interviewer. The dispatch carries the plan unless the plan is too large.
+    """Dispatch an interviewer. The dispatch carries the plan, encrypted, unless it is too large.
 
     Raises LiveKitError if the request fails, and InterviewOver if the interview has ended before
     the dispatch was stored. If the interview has ended, the dispatched interviewer notices that end
     too, and leaves.
     """
-    metadata = dispatch_metadata(interview)
-    dispatch_id = await livekit_client(settings).dispatch(
-        agent_name=settings.agent_name, room=interview.room, metadata=metadata
+    livekit = livekit_client(settings)
+    metadata = compose(interview, seal=WorkerKeys.of(settings).seal(interview))
+    dispatch_id = await livekit.dispatch(
+        agent_name=settings.agent_name, room=interview.room, metadata=metadata.text
     )
     stored = await set_dispatched(
         db, interview.interview_id, dispatch_id=dispatch_id, scope=scope_of(settings)
     )
     if not stored:
         raise _over(interview)
-    return Sent(dispatch_id=dispatch_id, carries_plan=metadata != without_plan(interview))
+    return Sent(dispatch_id=dispatch_id, carries_plan=metadata.carries_plan)
 
 
 async def known_interview(db: Database, interview_id: str) -> Interview:

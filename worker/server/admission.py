@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from worker.continuity.dispatch_metadata import has_newer_protocol
+from worker.continuity.metadata_cipher import MetadataLocked
 from worker.server.agent_server import CLOSED_LOAD
 from worker.telemetry.worker_status import Cause
 
 if TYPE_CHECKING:
     from livekit.agents import JobRequest
+    from livekit.protocol import agent
 
     from worker.job.application import Declared
 
@@ -33,6 +35,8 @@ class Admission:
         unable: Returns why no job can run, as one word and as a sentence; None if jobs can run.
         is_late: Returns whether a job with the given metadata would wait long for a process, and
             another worker or a later dispatch can serve it sooner.
+        equip: Decrypts the metadata of a job, and adds the rights that its process needs. Raises
+            MetadataLocked if no key of this worker decrypts the metadata.
         stopping: Returns True once the worker was asked to stop.
         on_taken: Called with the id, the room and the metadata of each accepted job.
         on_refused: Called with a one-word reason for each refused job.
@@ -46,6 +50,7 @@ class Admission:
         running: Callable[[], list[str]],
         unable: Callable[[], tuple[str, str] | None],
         is_late: Callable[[str], bool],
+        equip: Callable[[agent.Job], None],
         stopping: Callable[[], bool],
         on_taken: Callable[[str, str, str], None],
         on_refused: Callable[[str], None],
@@ -55,6 +60,7 @@ class Admission:
         self._running = running
         self._unable = unable
         self._is_late = is_late
+        self._equip = equip
         self._stopping = stopping
         self._on_taken = on_taken
         self._on_refused = on_refused
@@ -82,8 +88,11 @@ class Admission:
             return CLOSED_LOAD
         return SERVER_TARGET_LOAD * min(1.0, len(self.busy) / self._number)
 
-    def _refusal(self, metadata: str) -> tuple[str, str] | None:
-        """Return why to refuse a job, as one word and as a sentence; None to accept the job."""
+    def _refusal(self, job: agent.Job) -> tuple[str, str] | None:
+        """Return why to refuse a job, as one word and as a sentence; None to accept the job.
+
+        A job that is accepted has its rights afterwards.
+        """
         if self._stopping():
             # The framework itself refuses jobs only after its drain has begun.
             return "Stopping", "the worker is stopping"
@@ -91,15 +100,21 @@ class Admission:
             return unable
         if self.seats == 0:
             return "NoSlot", "no slot is free"
-        if has_newer_protocol(metadata):
+        if has_newer_protocol(job.metadata):
             return "NewerProtocol", "a later version of the worker created the interview"
-        if self._is_late(metadata):
+        try:
+            self._equip(job)
+        except MetadataLocked as error:
+            # LiveKit asks the next worker. If no worker accepts, the leader dispatches again, with
+            # its own key.
+            return "MetadataLocked", str(error)
+        if self._is_late(job.metadata):
             return Cause.NO_WARM_PROCESS, "no process is warm, and preparing one takes long"
         return None
 
     async def on_request(self, request: JobRequest) -> None:
         """Accept or refuse a job that LiveKit offers."""
-        if refusal := self._refusal(request.job.metadata):
+        if refusal := self._refusal(request.job):
             cause, problem = refusal
             logger.warning(
                 "the worker refused a job: %s",

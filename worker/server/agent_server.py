@@ -9,12 +9,16 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Collection
 from enum import StrEnum, auto
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from livekit.agents import AgentServer
 from livekit.agents.ipc.proc_pool import ProcPool
 from livekit.agents.utils.aio import ChanClosed
 from livekit.protocol import agent
+
+if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
+    from multiprocessing.process import BaseProcess
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +39,23 @@ class Registration(StrEnum):
     REGISTERED = auto()
 
 
+class _WatchedContext:
+    """A context of multiprocessing that calls a function before it makes a process."""
+
+    def __init__(self, context: BaseContext, before: Callable[[], None]) -> None:
+        self._context = context
+        self._before = before
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def Process(self, *args: Any, **kwargs: Any) -> BaseProcess:  # noqa: N802  # its name there
+        """Call the function, and make a process, which starts later."""
+        self._before()
+        process: BaseProcess = self._context.Process(*args, **kwargs)  # type: ignore[attr-defined]
+        return process
+
+
 class JobServer(AgentServer):
     """`AgentServer` that registers only once it can run a job, and reports availability at once.
 
@@ -43,6 +64,7 @@ class JobServer(AgentServer):
         on_pool: Called with the process pool before the pool has created a process.
         first_process: Returns once a process for a job is prepared. Until then the server does not
             connect to LiveKit.
+        before_process: Called before each process is made, also the one from which jobs are forked.
         options: Keyword arguments of `AgentServer`.
     """
 
@@ -52,6 +74,7 @@ class JobServer(AgentServer):
         takes_jobs: Callable[[], bool],
         on_pool: Callable[[ProcPool], None],
         first_process: Callable[[], Awaitable[None]],
+        before_process: Callable[[], None] = lambda: None,
         **options: Any,
     ) -> None:
         self._takes_jobs = takes_jobs
@@ -59,6 +82,7 @@ class JobServer(AgentServer):
         self._first_process = first_process
         self._registration = Registration.NOT_BEGUN
         super().__init__(**options)
+        self._mp_ctx = cast(Any, _WatchedContext(self._mp_ctx, before_process))
         self.on("worker_registered", self._on_registered)
 
     def _on_registered(self, *_: object) -> None:

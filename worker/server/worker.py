@@ -26,6 +26,8 @@ from worker.livekit_api.errors import LiveKitLost
 from worker.server.admission import Admission
 from worker.server.agent_server import JobServer
 from worker.server.drain import Drain
+from worker.server.job_environment import hide_secrets
+from worker.server.job_rights import JobRights
 from worker.server.journal_collector import JournalCollector
 from worker.server.observability import Observability
 from worker.server.process_pool import ProcessPoolSupervisor, start_without_waiting
@@ -51,7 +53,8 @@ class Worker:
 
     Args:
         settings: All settings. The settings must also be in the environment, because job processes
-            read their settings from the environment.
+            read their settings from the environment. The secrets that no job needs are removed from
+            it before the first job process is made.
         on_stop: Called once the jobs have ended, with the hard shutdown deadline in seconds.
 
     Raises ApplicationInvalid if the application of the settings cannot be used.
@@ -71,6 +74,7 @@ class Worker:
             on_change=self._on_readiness,
         )
         self._set_ups = ProcessPoolSupervisor(self.readiness)
+        self._rights = JobRights(settings)
         self._continuity = ContinuityService(
             settings,
             lambda: self._books.database,
@@ -86,6 +90,7 @@ class Worker:
             running=self._running_jobs,
             unable=self._unable,
             is_late=self._is_late,
+            equip=self._rights.equip,
             stopping=self._stopping.is_set,
             on_taken=self._continuity.dispatch_taken,
             on_refused=partial(self._count, catalog.JOBS_REFUSED),
@@ -122,6 +127,7 @@ class Worker:
             takes_jobs=lambda: not self.readiness.reasons(),
             on_pool=self._on_pool,
             first_process=self._set_ups.first_process,
+            before_process=hide_secrets,
             ws_url=settings.livekit_url,
             api_key=settings.livekit_api_key,
             api_secret=settings.livekit_api_secret.get_secret_value(),
@@ -146,6 +152,7 @@ class Worker:
 
     def _on_pool(self, pool: ProcPool) -> None:
         self._set_ups.watch(pool)
+        self._rights.watch(pool)
         self.observation.watch(pool)
         start_without_waiting(pool)
 

@@ -18,6 +18,7 @@ from tests.support.environment import environment
 from tests.support.live.waiting import eventually
 from tests.support.paths import REPOSITORY
 from worker.continuity.dispatch_metadata import dispatch_metadata
+from worker.continuity.metadata_cipher import WorkerKeys
 from worker.simulation.child_process import start_child
 from worker.simulation.room_candidate import Candidate
 from worker.store.interviews import Interview, create_interview
@@ -55,7 +56,7 @@ class World:
         self.server = server
         self.database = database
         self.database_url = database_url
-        #: Dispatch metadata as LiveKit has it, by the name of its form.
+        #: Decrypted dispatch metadata, by the name of its form.
         self.metadata: dict[str, str] = {}
 
     def environment(self, settings: Mapping[str, str]) -> dict[str, str]:
@@ -108,7 +109,13 @@ class World:
 
     async def send(self, interview: Interview) -> None:
         """Dispatch an interviewer with the plan's snapshot."""
-        await self.dispatch(interview.room, dispatch_metadata(interview))
+        seal = self.keys.seal(interview)
+        await self.dispatch(interview.room, dispatch_metadata(interview, seal=seal))
+
+    @property
+    def keys(self) -> WorkerKeys:
+        """The keys with which the workers encrypt and decrypt dispatches."""
+        return WorkerKeys(self.server.api_secret)
 
     @asynccontextmanager
     async def candidate(self, room: str, identity: str) -> AsyncIterator[Candidate]:
@@ -118,11 +125,12 @@ class World:
             yield candidate
 
     async def note_metadata(self, room: str, name: str, *, follows: bool) -> None:
-        """Keep the metadata of a dispatch of this room, as LiveKit has it."""
+        """Keep the metadata of a dispatch of this room, decrypted."""
         async with self.server.client.calling("list_dispatch") as client:
             found = await client.agent_dispatch.list_dispatch(room)
         # LiveKit adds one of its own to every room, which has none.
-        texts = [each.metadata for each in found if each.metadata]
+        keys = self.keys
+        texts = [keys.decrypt(each.metadata, room=room) for each in found if each.metadata]
         self.metadata[name] = next(text for text in texts if ('"follows"' in text) is follows)
 
     def histories(self, room: str) -> list[History]:

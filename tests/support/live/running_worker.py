@@ -24,6 +24,8 @@ from tests.support.folders import new_folder
 from tests.support.live.priority import without_priority
 from tests.support.live.waiting import PATIENCE_S, eventually
 from tests.support.live.worker_files import WorkerJournals, WorkerLog
+from worker.continuity.dispatch_metadata import dispatch_metadata
+from worker.continuity.metadata_cipher import WorkerKeys
 from worker.simulation.child_process import start_child
 from worker.simulation.room_candidate import Candidate
 from worker.store.database import Database
@@ -266,8 +268,14 @@ class RunningWorker:
 
     async def send_interviewer(self, interview: Interview) -> None:
         """Dispatch an interviewer, as `interviews create --dispatch` does."""
-        metadata = {"interview_id": interview.interview_id, "plan": interview.plan}
-        await self.dispatch(interview.room, json.dumps(metadata))
+        seal = self.keys.seal(interview)
+        await self.dispatch(interview.room, dispatch_metadata(interview, seal=seal))
+
+    @property
+    def keys(self) -> WorkerKeys:
+        """The keys with which this worker encrypts and decrypts dispatches."""
+        secret = self.settings["LIVEKIT_API_SECRET"]
+        return WorkerKeys(self.settings.get("INTERVIEW_METADATA_KEY") or secret)
 
     async def dispatch(self, room: str, metadata: str) -> None:
         """Dispatch this worker to a room with any metadata."""

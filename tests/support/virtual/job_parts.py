@@ -225,8 +225,12 @@ def fake_context(job_id: str = JOB_ID) -> JobContext:
         JobContext,
         SimpleNamespace(
             _info=SimpleNamespace(received_at=0.0),
-            job=SimpleNamespace(id=job_id, room=SimpleNamespace(name="room-1"), metadata=""),
+            job=SimpleNamespace(
+                id=job_id, room=SimpleNamespace(name="room-1"), metadata="", attributes={}
+            ),
             worker_id="AW_test",
+            proc=SimpleNamespace(userdata={}),
+            inference_executor=None,
         ),
     )
 

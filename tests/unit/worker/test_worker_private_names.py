@@ -14,6 +14,7 @@ import pytest
 from livekit import rtc
 from livekit.agents import AgentServer, JobContext
 from livekit.agents.ipc import inference_executor
+from livekit.agents.ipc.job_proc_executor import ProcJobExecutor
 from livekit.agents.ipc.proc_pool import ProcPool
 from livekit.agents.ipc.supervised_proc import SupervisedProc
 from livekit.agents.job import RunningJobInfo
@@ -85,6 +86,9 @@ def test_the_agent_server_has_what_its_subclass_uses() -> None:
         assert inspect.iscoroutinefunction(getattr(server, name)), name
     # `JobServer` waits for the first process in this task, without the lock of `run`.
     assert "self._connection_task()" in source
+    # Every process is made by this context.
+    assert source.count("mp_ctx=self._mp_ctx") == 2
+    assert "self._mp_ctx.Process(" in inspect.getsource(ProcJobExecutor)
     # Made once the server runs. `JobServer.__setattr__` waits for the first.
     for name in ("_proc_pool", "_job_lifecycle_tasks"):
         assert re.search(rf"self\.{name}(: .+)? = ", source), name
@@ -99,6 +103,21 @@ def test_the_process_pool_has_what_tries_again_uses() -> None:
     assert inspect.iscoroutinefunction(ProcPool._proc_spawn_task)
     assert "_initialize_fut" in inspect.getsource(SupervisedProc)
     assert inference_executor is not None
+
+
+def test_a_process_answers_the_requests_of_its_job_with_its_executor() -> None:
+    source = inspect.getsource(ProcJobExecutor._do_inference_task)
+    assert "await self._inference_executor.do_inference(inf_req.method, inf_req.data)" in source
+    # Emitted with the process before it starts.
+    pool = inspect.getsource(ProcPool)
+    assert pool.index('self.emit("process_created", proc)') < pool.index("await proc.start()")
+
+
+def test_a_job_that_is_offered_is_the_one_that_the_process_gets() -> None:
+    """The main process writes the rights of a job into it."""
+    source = inspect.getsource(AgentServer._answer_availability)
+    assert "JobRequest(job=msg.job," in source
+    assert "job=msg.job,\n                url=" in source
 
 
 def test_a_jobs_context_knows_when_it_was_offered_and_waits_for_tasks() -> None:

@@ -336,6 +336,21 @@ def test_a_wrong_value_in_the_file_is_named_by_its_variable(tmp_path: Path) -> N
         Settings.load()
 
 
+@pytest.mark.parametrize("key", ["k" * 31, "k" * 32 + ",k"], ids=["short", "comma"])
+def test_a_key_of_dispatch_metadata_that_cannot_be_used_is_refused_without_quoting_it(
+    key: str,
+) -> None:
+    problem = problem_of("INTERVIEW_METADATA_KEY", key)
+    assert key not in problem
+    assert "32 or more" in problem or "comma" in problem
+
+
+@pytest.mark.parametrize("key", ["", "k" * 32])
+def test_a_key_of_dispatch_metadata_may_be_empty_or_long(key: str) -> None:
+    settings = Settings.load(INTERVIEW_METADATA_KEY=key)
+    assert settings.metadata_key.get_secret_value() == key
+
+
 # --- display ------------------------------------------------------------------------------------
 
 

@@ -24,6 +24,7 @@ from worker.continuity.dispatch_metadata import (
     read_turns,
     without_plan,
 )
+from worker.continuity.metadata_cipher import WorkerKeys
 from worker.interview.plan.plan import MAX_QUESTIONS, Plan
 from worker.interview.turn_codec import from_json, from_store
 from worker.livekit_api.client import LiveKitClient
@@ -154,7 +155,9 @@ async def test_a_dispatch_without_its_plan_prints_a_one_line_warning(
     done = await operations.send_interviewer(cast("Database", None), settings, interview)
     assert done == operations.Sent(dispatch_id="AD_1", carries_plan=not bytes_over)
     interviews._warn_of(done)
-    assert sent == [dispatch_metadata(interview)]
+    assert [WorkerKeys.of(settings).decrypt(each, room="room-1") for each in sent] == [
+        dispatch_metadata(interview)
+    ]
     printed = capsys.readouterr()
     assert printed.out == ""
     assert len(printed.err.splitlines()) == lines

@@ -14,6 +14,7 @@ import typer
 
 from tests.support.virtual.job_parts import settings_in
 from worker.cli.common import ExitCode, one_line_errors
+from worker.continuity.metadata_cipher import WorkerKeys
 from worker.job.signals import SHUTDOWN_SIGNAL
 from worker.livekit_api.errors import LiveKitLost
 from worker.server.admission import SERVER_TARGET_LOAD
@@ -28,13 +29,16 @@ if TYPE_CHECKING:
 
     from livekit.agents import JobRequest
 
+SECRET = "a-secret-of-at-least-thirty-two-characters"
+
 
 class FakeRequest:
     """A job request."""
 
     def __init__(self, name: str) -> None:
         self.id = name
-        self.job = SimpleNamespace(metadata="", room=SimpleNamespace(name="room-1"))
+        room = SimpleNamespace(name="room-1")
+        self.job = SimpleNamespace(metadata="", attributes={}, room=room)
         self.accepted: dict[str, Any] | None = None
         self.rejected: dict[str, Any] | None = None
         self.handed_over = asyncio.Event()
@@ -59,7 +63,7 @@ class Slots:
             folder,
             LIVEKIT_URL="ws://127.0.0.1:1",
             LIVEKIT_API_KEY="key",
-            LIVEKIT_API_SECRET="secret",
+            LIVEKIT_API_SECRET=SECRET,
             INTERVIEW_SLOTS=slots,
             **variables,
         )
@@ -232,6 +236,33 @@ async def test_an_interview_of_a_later_version_is_left_to_another_worker(
     assert refused == ([] if accepted else ["NewerProtocol"])
     assert taken == ([("AJ_1", "room-1", metadata)] if accepted else [])
     assert ("a later version of the worker" in caplog.text) is not accepted
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["own key", "another key"])
+async def test_a_job_whose_metadata_no_key_decrypts_is_left_to_another_worker(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, known: bool
+) -> None:
+    slots = Slots(tmp_path, 2)
+    refused: list[str] = []
+    taken: list[tuple[str, ...]] = []
+    slots.worker.slots._on_refused = refused.append
+    slots.worker.slots._on_taken = lambda *job: taken.append(job)
+    plain = '{"interview_id": "one", "protocol": 1, "plan": {}}'
+    keys = WorkerKeys(SECRET if known else "x" * 32)
+    request = FakeRequest("AJ_1")
+    request.job.metadata = keys.for_interview("room-1", "one").encrypt(plain)
+    request.handed_over.set()
+    await slots.offer(request)
+    if known:
+        assert (request.rejected, refused) == (None, [])
+        assert request.job.metadata == plain
+        assert taken == [("AJ_1", "room-1", plain)]
+    else:
+        assert (request.rejected, refused) == ({"terminate": False}, ["MetadataLocked"])
+        assert (request.accepted, taken, request.job.attributes) == (None, [], {})
+        (line,) = [each for each in caplog.messages if "refused a job" in each]
+        assert "INTERVIEW_METADATA_KEY" in line
+        assert "\n" not in line
 
 
 async def test_a_job_whose_assignment_times_out_frees_its_slot(tmp_path: Path) -> None:

@@ -14,13 +14,15 @@ from tests.support.virtual.async_steps import end
 from worker.server.agent_server import CLOSED_LOAD, JobServer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from livekit.agents.ipc.proc_pool import ProcPool
 
 
 class TalkingServer(JobServer):
     """A server that records its status reports to LiveKit."""
 
-    def __init__(self) -> None:
+    def __init__(self, before_process: Callable[[], None] = lambda: None) -> None:
         self.takes = True
         self.pools: list[Any] = []
         self.told: list[Any] = []
@@ -30,6 +32,7 @@ class TalkingServer(JobServer):
             takes_jobs=lambda: self.takes,
             on_pool=self.pools.append,
             first_process=self._prepares,
+            before_process=before_process,
             load_threshold=float("inf"),
             load_fnc=lambda: 0.1 if self.takes else CLOSED_LOAD,
             ws_url="ws://127.0.0.1:1",
@@ -205,3 +208,14 @@ async def test_a_job_being_assigned_to_a_process_is_waited_for_and_not_cancelled
     process.ended.set_result(None)
     await finished
     assert pool == []
+
+
+def test_a_function_is_called_before_each_process_is_made() -> None:
+    """The forkserver, which all job processes are forked from, starts with the first process."""
+    calls: list[str] = []
+    talking = TalkingServer(before_process=lambda: calls.append("called"))
+    for number in (1, 2):
+        process = talking._mp_ctx.Process(target=print, name="job_proc")
+        assert process.name == "job_proc"
+        assert calls == ["called"] * number
+    assert talking._mp_ctx.get_start_method() in ("forkserver", "spawn")

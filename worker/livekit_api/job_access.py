@@ -1,0 +1,126 @@
+"""What a job may do at LiveKit: calls about its own room, and dispatches of its own interview.
+
+A job's process handles what strangers send, so it has neither the API secret nor the key of the
+workers. The main process gives each job a token for its own room, which the job renews in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final, Protocol
+
+from worker.aio.backoff import ExponentialBackoff
+from worker.aio.tasks import cancel_and_wait
+from worker.aio.timeouts import run_with_timeout
+from worker.livekit_api.room_client import TOKEN_S, LiveKitRoomClient, room_client
+
+logger = logging.getLogger(__name__)
+
+#: Attribute of a job with the room token, and name of the request for another one.
+ROOM_TOKEN: Final = "interview_worker.room_token"  # noqa: S105  # a name
+#: Attribute of a job with the key that encrypts the dispatches of its interview.
+METADATA_KEY: Final = "interview_worker.metadata_key"
+#: Key of the `JobAccess` in the user data of a job's process (`JobContext.proc.userdata`).
+JOB_ACCESS: Final = "interview_worker.job_access"
+
+#: Age in seconds at which a job asks for another token. The other half of a token's time is left
+#: for a job that has just lost its worker, and hands its interview over.
+_OLD_S: Final = TOKEN_S / 2
+#: Seconds between two looks at the age. The age is that of the wall clock, because the token
+#: expires by it, also while the machine is suspended.
+_LOOK_S: Final = 30.0
+#: Maximum seconds to wait for the main process, which needs a millisecond.
+_ANSWER_S: Final = 5.0
+_RETRY: Final = ExponentialBackoff(first_s=1.0, longest_s=30.0)
+
+
+class WorkerRequests(Protocol):
+    """Requests to the main process, as `JobContext.inference_executor` makes them."""
+
+    async def do_inference(self, method: str, data: bytes) -> bytes | None:
+        """Make the request `method`. Raises an error if the main process refuses it or is gone."""
+        ...
+
+
+class _NoToken(Exception):
+    """Raised if the main process answers without a token."""
+
+
+class JobAccess:
+    """The access of one job.
+
+    Args:
+        url: URL of the LiveKit server.
+        room: The room of the job.
+        token: The room token that the main process gave the job; empty if it gave none.
+        metadata_key: The key that encrypts the dispatches of the job's interview; empty if the job
+            holds no interview.
+        worker: Asks the main process for another token.
+        clock: Returns the time in seconds.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        room: str,
+        token: str,
+        metadata_key: str,
+        worker: WorkerRequests,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.room = room
+        self.metadata_key = metadata_key
+        self._url = url
+        self._token = token
+        self._worker = worker
+        self._clock = clock
+        self._since = clock()
+
+    @property
+    def livekit(self) -> LiveKitRoomClient:
+        """The calls about the job's room: its participants and its dispatches."""
+        return room_client(self._url, lambda: self._token)
+
+    @asynccontextmanager
+    async def kept_valid(self) -> AsyncIterator[None]:
+        """While the block runs, replace the token long before it expires."""
+        if not self._token:
+            yield
+            return
+        renewing = asyncio.create_task(self._renew_in_time(), name="renew-room-token")
+        try:
+            yield
+        finally:
+            await cancel_and_wait(renewing)
+
+    async def _renew_in_time(self) -> None:
+        while True:
+            while self._clock() - self._since < _OLD_S:
+                await asyncio.sleep(_LOOK_S)
+            await self._renew()
+
+    async def _renew(self) -> None:
+        """Ask for another token until the main process answers with one."""
+        for wait_s in _RETRY.delays():
+            asked = self._clock()
+            try:
+                answer = await run_with_timeout(
+                    self._worker.do_inference(ROOM_TOKEN, b""), _ANSWER_S
+                )
+                if not answer:
+                    raise _NoToken
+            except Exception as error:
+                logger.warning(
+                    "the job got no new token for its room, and asks again: %s",
+                    type(error).__name__,
+                    extra={"event": "room_token_not_renewed"},
+                )
+                await asyncio.sleep(wait_s)
+            else:
+                self._token, self._since = answer.decode(), asked
+                return

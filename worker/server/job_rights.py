@@ -1,0 +1,95 @@
+"""What the main process gives a job, so that the job's process needs neither secret nor key.
+
+A job gets the plain metadata of its dispatch, a token for its own room, and the key of its own
+interview, all with the job that livekit-agents hands to the process. For another token the job asks
+over the channel that livekit-agents has for requests of a job to the main process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from worker.continuity.dispatch_metadata import read_metadata
+from worker.continuity.metadata_cipher import WorkerKeys
+from worker.livekit_api.job_access import METADATA_KEY, ROOM_TOKEN
+from worker.livekit_api.room_client import room_token
+
+if TYPE_CHECKING:
+    from livekit.agents.ipc.inference_executor import InferenceExecutor
+    from livekit.agents.ipc.proc_pool import ProcPool
+    from livekit.protocol import agent
+
+    from worker.config.settings import Settings
+
+
+class JobRights:
+    """Gives jobs their rights, with the secrets of the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._keys = WorkerKeys.of(settings)
+        self._key = settings.livekit_api_key
+        self._secret = settings.livekit_api_secret.get_secret_value()
+
+    def equip(self, job: agent.Job) -> None:
+        """Decrypt the metadata of a job that LiveKit offers, and add token and key.
+
+        Raises MetadataLocked if the metadata is encrypted, and no key of this worker decrypts it.
+        """
+        room = job.room.name
+        job.metadata = self._keys.decrypt(job.metadata, room=room)
+        job.attributes[ROOM_TOKEN] = self.room_token(room)
+        job.attributes[METADATA_KEY] = self._interview_key(job.metadata, room)
+
+    def room_token(self, room: str) -> str:
+        """Return a token for the calls about this room; empty without an API secret."""
+        if not (self._key and self._secret):
+            return ""  # the worker cannot reach LiveKit either
+        return room_token(self._key, self._secret, room)
+
+    def watch(self, pool: ProcPool) -> None:
+        """Answer the requests of the processes of `pool`. Call this before it has created one."""
+        pool.on("process_created", self._answer)
+
+    def _answer(self, proc: Any) -> None:
+        others = getattr(proc, "_inference_executor", None)  # not public
+        proc._inference_executor = JobRequests(proc, self.room_token, others)  # not public
+
+    def _interview_key(self, metadata: str, room: str) -> str:
+        """Return the key of the interview that the plain metadata names; empty if there is none."""
+        try:
+            interview_id, _ = read_metadata(metadata)
+            return self._keys.for_interview(room, interview_id).to_text()
+        except ValueError:  # MetadataInvalid, or there is no key, so that nothing is encrypted
+            return ""
+
+
+class JobRequests:
+    """The requests of one job process: for a token of its own job's room, and those of others.
+
+    Args:
+        proc: The process, as livekit-agents has it.
+        token: Returns a token for a room.
+        others: Serves all other requests; None if nothing does.
+    """
+
+    def __init__(
+        self, proc: Any, token: Callable[[str], str], others: InferenceExecutor | None
+    ) -> None:
+        self._proc = proc
+        self._token = token
+        self._others = others
+
+    async def do_inference(self, method: str, data: bytes) -> bytes | None:
+        """Answer a request. A process gets a token for the room of its job, whatever it asks for.
+
+        Raises RuntimeError, whose text the job gets, if the process has no job or nothing serves
+        the request.
+        """
+        if method == ROOM_TOKEN:
+            if (running := self._proc.running_job) is None:
+                raise RuntimeError("the process has no job")
+            return self._token(running.job.room.name).encode()
+        if self._others is None:
+            raise RuntimeError("no inference executor")
+        return await self._others.do_inference(method, data)
