@@ -17,6 +17,7 @@ from worker.aio.tasks import cancel_and_wait, log_failure
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
 from worker.continuity.service import ContinuityService
+from worker.env.surroundings import loopback_host
 from worker.fallback.shared_breaker import provider_breaker
 from worker.job import entrypoint
 from worker.job.application import declared_in
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Address of the framework's own HTTP server, which cannot be turned off and is not used.
-_FRAMEWORKS_HOST, _FRAMEWORKS_PORT = "127.0.0.1", 0
+#: Port of the framework's own HTTP server, which cannot be turned off and is not used. 0: any.
+_FRAMEWORKS_PORT = 0
 #: Maximum seconds for the last steps of a shutdown: a job process says goodbye and ends (15), the
 #: worker ingests the remaining journals (5), closes the database (5) and informs the other workers
 #: (2), plus a margin.
@@ -125,7 +126,7 @@ class Worker:
             ws_url=settings.livekit_url,
             api_key=settings.livekit_api_key,
             api_secret=settings.livekit_api_secret.get_secret_value(),
-            host=_FRAMEWORKS_HOST,
+            host=loopback_host(),
             port=_FRAMEWORKS_PORT,
             num_idle_processes=settings.idle_processes,
             shutdown_process_timeout=settings.cleanup_s,
