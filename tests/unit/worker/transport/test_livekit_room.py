@@ -111,3 +111,23 @@ async def test_a_room_that_reconnected_is_not_lost_later(
     events.emit("reconnected")
     await asyncio.sleep(2 * GONE_S)
     assert events.posted == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "event"),
+    [
+        (rtc.DisconnectReason.ROOM_DELETED, Event.ROOM_DELETED),
+        (rtc.DisconnectReason.PARTICIPANT_REMOVED, Event.ROOM_DELETED),
+        (rtc.DisconnectReason.DUPLICATE_IDENTITY, Event.ROOM_DELETED),
+        (rtc.DisconnectReason.ROOM_CLOSED, Event.ROOM_CLOSED),
+        (rtc.DisconnectReason.SERVER_SHUTDOWN, Event.ROOM_LOST),
+        (rtc.DisconnectReason.UNKNOWN_REASON, Event.ROOM_LOST),
+        (None, Event.ROOM_LOST),
+    ],
+)
+async def test_a_room_that_livekit_closed_is_distinguished_from_a_deleted_and_a_lost_one(
+    room: tuple[LiveKitTransport, Any], reason: Any, event: Event
+) -> None:
+    _, events = room
+    events.emit("disconnected", reason)
+    assert events.posted == [event]
