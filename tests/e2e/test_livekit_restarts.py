@@ -9,7 +9,7 @@ import pytest
 
 from states import Outcome, Reason
 from states.testing import assert_outcome
-from tests.support.live.coming_back import worker_alone
+from tests.support.live.coming_back import identity_of, is_over, successor, worker_alone
 from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, times_in, word_error_rate
 from tests.support.live.one_question import PLAN, SCRIPT, is_running
 from tests.support.live.running_worker import RunningWorker
@@ -148,3 +148,26 @@ async def test_after_a_long_server_outage_another_interviewer_continues(
     assert second.header["follows_why"] == Reason.ROOM_LOST
     turns = await turns_in(worker, interview)
     assert [turn.role or "answer" for turn in turns] == ["opening", "repeat", "answer", "closing"]
+
+
+@pytest.mark.rotates
+async def test_a_candidate_who_leaves_after_a_restart_for_longer_than_the_room_waits_continues(
+    worker: RunningWorker,
+) -> None:
+    """After a restart the room may have the server's own time-out, 20 s: less than the grace."""
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        await worker.job(interview.room, until=is_running)
+        killed_s = candidate.now_s
+        await restart(worker.server)
+        # Audio in transit is heard for a moment after the kill.
+        await candidate.wait_for_sound(since_s=killed_s + 1.0, timeout_s=PATIENCE_S)
+    closed = await worker.ended_job(interview.room)
+    assert_outcome(closed, Outcome.ABANDONED, Reason.ROOM_CLOSED)
+    async with worker.candidate_of(interview) as candidate:
+        second = await successor(worker, interview, closed)
+        assert second.header["follows_why"] == "CandidateCame"
+        await hold_conversation(candidate, SCRIPT, interviewer=identity_of(second))
+    assert await is_over(worker, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
