@@ -13,6 +13,7 @@ import pytest
 from livekit import api, rtc
 
 from tests.support.live.one_question import PLAN
+from tests.support.live.room_options import options_of
 from tests.support.live.running_worker import RunningWorker
 from tests.support.live.waiting import PATIENCE_S, answered
 from worker.livekit_api.calls import DISPATCHES_TIMEOUT_S
@@ -200,17 +201,6 @@ async def test_a_dead_participant_counts_for_about_twenty_seconds(
 # --- the options of a room ----------------------------------------------------------------------
 
 OPTIONS = RoomOptions(empty_timeout_s=1234, departure_timeout_s=567, most_people=1)
-
-
-async def options_of(client: LiveKitClient, room: str) -> RoomOptions:
-    """Return the options of a room that is open."""
-    async with client.calling("list_rooms") as server:
-        (found,) = (await server.room.list_rooms(api.ListRoomsRequest(names=[room]))).rooms
-    return RoomOptions(
-        empty_timeout_s=found.empty_timeout,
-        departure_timeout_s=found.departure_timeout,
-        most_people=found.max_participants,
-    )
 
 
 async def create_with_options(client: LiveKitClient, room: str) -> str:

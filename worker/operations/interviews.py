@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from worker.continuity.dispatch_metadata import dispatch_metadata, without_plan
+from worker.continuity.room_options import room_options
 from worker.continuity.scope import scope_of
 from worker.job.application import declared_in
 from worker.livekit_api.client import LiveKitClient
@@ -22,7 +23,6 @@ from worker.operations.errors import (
     InterviewWindowClosed,
     LiveKitNotConfigured,
 )
-from worker.operations.rooms import room_options
 from worker.store.errors import DatabaseError
 from worker.store.interview_status import obstacles_of, set_dispatched
 from worker.store.interviews import (

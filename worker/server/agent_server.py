@@ -43,6 +43,7 @@ class JobServer(AgentServer):
         on_pool: Called with the process pool before the pool has created a process.
         first_process: Returns once a process for a job is prepared. Until then the server does not
             connect to LiveKit.
+        job_token: Called with the token that LiveKit made for a job; returns the token for the job.
         options: Keyword arguments of `AgentServer`.
     """
 
@@ -52,17 +53,23 @@ class JobServer(AgentServer):
         takes_jobs: Callable[[], bool],
         on_pool: Callable[[ProcPool], None],
         first_process: Callable[[], Awaitable[None]],
+        job_token: Callable[[str], str] = str,
         **options: Any,
     ) -> None:
         self._takes_jobs = takes_jobs
         self._on_pool = on_pool
         self._first_process = first_process
+        self._job_token = job_token
         self._registration = Registration.NOT_BEGUN
         super().__init__(**options)
         self.on("worker_registered", self._on_registered)
 
     def _on_registered(self, *_: object) -> None:
         self._registration = Registration.REGISTERED
+
+    def _handle_assignment(self, assignment: agent.JobAssignment) -> None:
+        assignment.token = self._job_token(assignment.token)
+        super()._handle_assignment(assignment)
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)

@@ -16,6 +16,7 @@ from worker import faults
 from worker.aio.tasks import cancel_and_wait, log_failure
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
+from worker.continuity.room_options import options_of_return
 from worker.continuity.service import ContinuityService
 from worker.env.surroundings import loopback_host
 from worker.fallback.shared_breaker import provider_breaker
@@ -31,6 +32,7 @@ from worker.server.journal_collector import JournalCollector
 from worker.server.observability import Observability
 from worker.server.process_pool import ProcessPoolSupervisor, start_without_waiting
 from worker.server.readiness import Readiness
+from worker.server.room_token import with_room_options
 from worker.server.speech_health import speech_problems
 from worker.telemetry import catalog
 
@@ -123,6 +125,7 @@ class Worker:
             takes_jobs=lambda: not self.readiness.reasons(),
             on_pool=self._on_pool,
             first_process=self._set_ups.first_process,
+            job_token=self._job_token,
             ws_url=settings.livekit_url,
             api_key=settings.livekit_api_key,
             api_secret=settings.livekit_api_secret.get_secret_value(),
@@ -144,6 +147,10 @@ class Worker:
         )
         server.on("worker_registered", lambda *_: self._on_registered())
         return server
+
+    def _job_token(self, token: str) -> str:
+        secret = self._settings.livekit_api_secret.get_secret_value()
+        return with_room_options(token, secret, options_of_return(self._settings))
 
     def _on_pool(self, pool: ProcPool) -> None:
         self._set_ups.watch(pool)

@@ -205,3 +205,12 @@ async def test_a_job_being_assigned_to_a_process_is_waited_for_and_not_cancelled
     process.ended.set_result(None)
     await finished
     assert pool == []
+
+
+async def test_a_job_gets_the_token_that_the_worker_makes_of_livekits() -> None:
+    talking = TalkingServer()
+    talking._job_token = lambda token: f"{token} with options"
+    assigned = asyncio.get_running_loop().create_future()
+    talking._pending_assignments = {"AJ_1": assigned}
+    talking._handle_assignment(agent.JobAssignment(job=agent.Job(id="AJ_1"), token="a token"))
+    assert (await assigned).token == "a token with options"

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from tests.support.virtual.job_parts import settings_in
+from worker.continuity.room_options import (
+    MOST_PEOPLE,
+    SPARE_S,
+    options_of_return,
+    room_options,
+)
 from worker.livekit_api.client import LiveKitClient
 from worker.livekit_api.room_options import LONGEST_TIMEOUT_S
 from worker.operations.interviews import open_room
-from worker.operations.rooms import MOST_PEOPLE, SPARE_S, room_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,3 +104,20 @@ async def test_the_room_of_a_dispatch_is_opened_with_these_options(
     assert options["departure_timeout_s"] == 600 + SPARE_S
     assert options["empty_timeout_s"] > DAY_S
     assert options["most_people"] == MOST_PEOPLE
+
+
+def test_a_room_that_an_interviewer_opens_again_waits_longer_than_the_interviewer(
+    tmp_path: Path,
+) -> None:
+    settings = settings_in(
+        tmp_path, INTERVIEW_CANDIDATE_GRACE_S=600, INTERVIEW_CANDIDATE_JOIN_S=300
+    )
+    options = options_of_return(settings)
+    assert options.departure_timeout_s == 600 + SPARE_S
+    assert options.empty_timeout_s == 600 + SPARE_S
+
+
+def test_the_rooms_of_an_agent_of_ones_own_have_no_limit_of_people(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, INTERVIEW_APPLICATION="receptionist:Receptionist")
+    assert room_options(settings).most_people == 0
+    assert options_of_return(settings).most_people == 0

@@ -40,9 +40,29 @@ def room_options(
     return RoomOptions(
         empty_timeout_s=_whole(window_s + settings.candidate_join_s + SPARE_S),
         departure_timeout_s=_whole(settings.candidate_grace_s + SPARE_S),
-        most_people=MOST_PEOPLE,
+        most_people=_most_people(settings),
     )
 
 
 def _whole(seconds: float) -> int:
     return min(math.ceil(seconds), LONGEST_TIMEOUT_S)
+
+
+def options_of_return(settings: Settings) -> RoomOptions:
+    """Return the options with which an interviewer opens a room that has vanished.
+
+    This is so after a restart of LiveKit. The candidate comes back within the grace, or the
+    interviewer leaves.
+    """
+    waits_s = max(settings.candidate_join_s, settings.candidate_grace_s)
+    return RoomOptions(
+        empty_timeout_s=_whole(waits_s + SPARE_S),
+        departure_timeout_s=_whole(settings.candidate_grace_s + SPARE_S),
+        most_people=_most_people(settings),
+    )
+
+
+def _most_people(settings: Settings) -> int:
+    """Return the limit of people in a room; 0, for none, in the rooms of an agent of one's own."""
+    interview = type(settings).model_fields["application"].default
+    return MOST_PEOPLE if settings.application == interview else 0
