@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 #: A user id that has no name on any usual system.
 NAMELESS: Final = 31_337
+PYTHONPATH: Final = os.environ.get("PYTHONPATH", str(REPOSITORY))
 SETTINGS: Final = {
     "LIVEKIT_URL": "ws://127.0.0.1:1",
     "LIVEKIT_API_KEY": "key",
@@ -84,7 +85,7 @@ def run(folder: Path) -> Run:
     ) -> subprocess.CompletedProcess[str]:
         given = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": os.environ.get("PYTHONPATH", str(REPOSITORY)),
+            "PYTHONPATH": PYTHONPATH,
             "PYTHONDONTWRITEBYTECODE": "1",
             **SETTINGS,
             **settings,
@@ -107,7 +108,8 @@ def nameless() -> tuple[str, ...]:
     setpriv = debian_program("setpriv", package="util-linux")
     ids = (f"--reuid={NAMELESS}", f"--regid={NAMELESS}", "--clear-groups")
     prefix = (str(setpriv), *ids, "--")
-    _skip_unless_possible((*prefix, sys.executable, "-c", ""), "become a user without a name")
+    can_import = (*prefix, sys.executable, "-c", "import worker, states")
+    _skip_unless_possible(can_import, "run the code as a user without a name")
     return prefix
 
 
@@ -120,11 +122,15 @@ def unshared(script: str, *namespaces: str) -> tuple[str, ...]:
 
 
 def _skip_unless_possible(command: Sequence[str], what: str) -> None:
-    tried = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+    env = {**os.environ, "PYTHONPATH": PYTHONPATH}
+    tried = subprocess.run(
+        command, capture_output=True, text=True, cwd="/", env=env, check=False
+    )
     if tried.returncode == 77:
         pytest.skip("this kernel has no IPv6")
     if tried.returncode != 0:
-        pytest.skip(f"this test cannot {what} here, which takes root: {tried.stderr.strip()}")
+        last = (tried.stderr.splitlines() or ["no message"])[-1]
+        pytest.skip(f"this test cannot {what} here, which takes root: {last}")
 
 
 def problems(done: subprocess.CompletedProcess[str]) -> list[str]:
