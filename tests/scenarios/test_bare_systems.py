@@ -123,9 +123,7 @@ def unshared(script: str, *namespaces: str) -> tuple[str, ...]:
 
 def _skip_unless_possible(command: Sequence[str], what: str) -> None:
     env = {**os.environ, "PYTHONPATH": PYTHONPATH}
-    tried = subprocess.run(
-        command, capture_output=True, text=True, cwd="/", env=env, check=False
-    )
+    tried = subprocess.run(command, capture_output=True, text=True, cwd="/", env=env, check=False)
     if tried.returncode == 77:
         pytest.skip("this kernel has no IPv6")
     if tried.returncode != 0:

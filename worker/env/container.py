@@ -63,7 +63,7 @@ class Machine:
         # macOS has no affinity.
         usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
         try:
-            memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+            memory: int | None = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         except (ValueError, OSError):
             memory = None
         return cls(cpus=usable or os.cpu_count() or 1, memory=memory)
