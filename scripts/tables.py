@@ -23,7 +23,11 @@ from worker.faults.points import Kind
 _REPOSITORY: Final = Path(__file__).parents[1]
 
 #: Defaults that depend on the machine, as text.
-_COMPUTED: Final = {"data_dir": "the user's data folder", "slots": "two per processor"}
+_COMPUTED: Final = {
+    "data_dir": "the user's data folder",
+    "slots": "two per processor of the container, if its memory suffices",
+    "idle_processes": "2, or 1 with one slot",
+}
 
 
 def lifecycle_table() -> str:

@@ -147,6 +147,8 @@ class Event(StrEnum):
     WORKER_LOST = "worker_lost"
     ROOM_LOST = "room_lost"
     ROOM_DELETED = "room_deleted"
+    #: LiveKit closed the room by its own time-outs, while the candidate was not there.
+    ROOM_CLOSED = "room_closed"
     LEASE_LOST = "lease_lost"
     HANDOVER_REQUESTED = "handover_requested"
     #: The candidate is absent or hears nothing: time does not count for a pausable budget.
@@ -250,6 +252,7 @@ _ENDS_FROM_ANYWHERE = (
     (_E.WORKER_LOST, _O.FAILED, _R.WORKER_LOST),
     (_E.ROOM_LOST, _O.FAILED, _R.ROOM_LOST),
     (_E.ROOM_DELETED, _O.CANCELLED, _R.ROOM_DELETED),
+    (_E.ROOM_CLOSED, _O.ABANDONED, _R.ROOM_CLOSED),
     (_E.LEASE_LOST, _O.SUPERSEDED, _R.LEASE_LOST),
     (_E.HANDOVER_REQUESTED, _O.HANDED_OVER, _R.HANDOVER_REQUESTED),
     (_E.JOB_CRASHED, _O.FAILED, _R.JOB_CRASHED),

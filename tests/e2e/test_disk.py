@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from states import Outcome, Reason, Status
+from tests.support.debian_programs import debian_program
 from tests.support.live.coming_back import (
     COMES_BACK,
     LONGEST_ALONE_S,
@@ -137,3 +138,39 @@ async def test_a_disk_turned_read_only_loses_no_word_and_another_machine_continu
             await successor(other, interview, first)
             await hold_conversation(candidate, SCRIPT)
         await assert_all_was_asked_and_answered(worker, interview)
+
+
+#: Makes the root and the folders of temporary files read-only, as in a container with a read-only
+#: root. Only the worker's own folder can be written.
+READ_ONLY_ROOT = """
+set -e
+for folder in /tmp /var/tmp; do
+    mount --bind "$folder" "$folder"
+    mount -o remount,bind,ro "$folder"
+done
+mount -o remount,bind,ro /
+own=$(dirname "$INTERVIEW_DATA_DIR")
+mount --bind "$own" "$own"
+mount -o remount,bind,rw "$own"
+cd /
+exec "$@"
+"""
+
+
+@pytest.mark.rotates
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+async def test_a_worker_with_a_read_only_root_holds_an_interview(
+    livekit_server: LiveKitServer,
+) -> None:
+    unshare = debian_program("unshare", package="util-linux")
+    inside = (str(unshare), "--mount", "sh", "-c", READ_ONLY_ROOT, "sh")
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(database_elsewhere())
+        worker = RunningWorker(livekit_server, {"DATABASE_URL": database}, inside=inside)
+        stack.push_async_callback(worker.discard)
+        await worker.start()
+        interview = await worker.create(PLAN)
+        await talk(worker, interview)
+        job = await worker.ended_job(interview.room)
+        assert (job.outcome, job.reason) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+        assert (worker.data_dir / "tmp").is_dir()

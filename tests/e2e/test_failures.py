@@ -14,6 +14,7 @@ import pytest
 
 from states import History, MemoryJournal, Outcome, Reason, State, Status
 from states.testing import assert_condition, assert_outcome, assert_path
+from tests.support.live.coming_back import has_asked, identity_of, is_over, successor
 from tests.support.live.heard import heard_by
 from tests.support.live.one_question import (
     ALL_THE_WAY,
@@ -348,6 +349,30 @@ async def test_a_deleted_room_ends_the_job_without_failure(
     assert_path(job, *ALL_THE_WAY)
     assert_outcome(job, Outcome.CANCELLED, Reason.ROOM_DELETED)
     assert job.exit_code == 0
+
+
+async def test_a_room_that_livekit_closes_is_not_the_end_while_the_candidate_may_come_back(
+    worker: RunningWorker,
+) -> None:
+    interview = await worker.create(PLAN)
+    # A time-out that is shorter than the grace, as after a restart of a server with its own values.
+    await worker.delete_room(interview.room)
+    await worker.server.client.create_room(interview.room, departure_timeout_s=3)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await worker.job(interview.room, until=has_asked)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+    closed = await worker.ended_job(interview.room)
+    assert_path(closed, *ALL_THE_WAY)
+    assert_outcome(closed, Outcome.ABANDONED, Reason.ROOM_CLOSED)
+    assert closed.exit_code == 0
+    await assert_waits(worker, interview, Reason.ROOM_CLOSED)
+    async with worker.candidate_of(interview) as candidate:
+        second = await successor(worker, interview, closed)
+        assert second.header["follows_job"] == closed.header["job_id"]
+        assert second.header["follows_why"] == "CandidateCame"
+        await hold_conversation(candidate, SCRIPT, interviewer=identity_of(second))
+    assert await is_over(worker, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
 
 
 # --- more interviews than slots -------------------------------------------------------------------

@@ -9,11 +9,14 @@ import pytest
 
 from states import Outcome, Reason
 from states.testing import assert_outcome
-from tests.support.live.coming_back import worker_alone
+from tests.support.live.coming_back import has_asked, worker_alone
 from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, times_in, word_error_rate
 from tests.support.live.one_question import PLAN, SCRIPT, is_running
+from tests.support.live.room_options import options_of
 from tests.support.live.running_worker import RunningWorker
-from tests.support.live.waiting import PATIENCE_S, eventually
+from tests.support.live.waiting import PATIENCE_S, answered, eventually
+from worker.config.settings import Settings
+from worker.continuity.room_options import SPARE_S
 from worker.demo.script import CandidateScript
 from worker.simulation.conversation import hold_conversation
 from worker.simulation.livekit_server import LiveKitServer
@@ -36,6 +39,8 @@ QUESTION = PLAN.questions[0].text
 AWAY_S = 2.0
 #: Longer than the SDK reconnects on both sides: 18 to 19 s, and more on a busy machine.
 AWAY_FOR_GOOD_S = 30.0
+#: The default grace of a candidate.
+GRACE_S = Settings.model_fields["candidate_grace_s"].default
 FIRST_HALF = "I learned to listen before I say anything, and"
 SECOND_HALF = "I learned to write a small test before I change a program."
 
@@ -148,3 +153,28 @@ async def test_after_a_long_server_outage_another_interviewer_continues(
     assert second.header["follows_why"] == Reason.ROOM_LOST
     turns = await turns_in(worker, interview)
     assert [turn.role or "answer" for turn in turns] == ["opening", "repeat", "answer", "closing"]
+
+
+@pytest.mark.rotates
+async def test_the_room_that_an_interviewer_opens_after_a_restart_waits_as_long_as_before(
+    worker: RunningWorker,
+) -> None:
+    """The candidate is away while the server restarts, and the room would get its own 20 s."""
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await worker.job(interview.room, until=has_asked)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+    await restart(worker.server)
+
+    async def is_back() -> bool:
+        return bool(await worker.participants(interview.room))
+
+    await answered(is_back, "the interviewer in the room of the new server")
+    options = await options_of(worker.server.client, interview.room)
+    assert options.departure_timeout_s == GRACE_S + SPARE_S
+    async with worker.candidate_of(interview) as candidate:
+        await hold_conversation(candidate, SCRIPT)
+    assert_outcome(
+        await worker.ended_job(interview.room), Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED
+    )

@@ -13,11 +13,13 @@ import pytest
 from livekit import api, rtc
 
 from tests.support.live.one_question import PLAN
+from tests.support.live.room_options import options_of
 from tests.support.live.running_worker import RunningWorker
 from tests.support.live.waiting import PATIENCE_S, answered
 from worker.livekit_api.calls import DISPATCHES_TIMEOUT_S
 from worker.livekit_api.client import LiveKitClient
 from worker.livekit_api.errors import LiveKitKeyRefused, LiveKitUnreachable, RoomToolError
+from worker.livekit_api.room_options import RoomOptions
 from worker.simulation.room_candidate import Candidate
 
 if TYPE_CHECKING:
@@ -194,6 +196,61 @@ async def test_a_dead_participant_counts_for_about_twenty_seconds(
     record_property("listed_s", f"{listed_s:.1f}")
     assert listed_s > 10
     await counted(client, room, 0, COUNTED_S)
+
+
+# --- the options of a room ----------------------------------------------------------------------
+
+OPTIONS = RoomOptions(empty_timeout_s=1234, departure_timeout_s=567, most_people=1)
+
+
+async def create_with_options(client: LiveKitClient, room: str) -> str:
+    return await client.create_room(
+        room,
+        empty_timeout_s=OPTIONS.empty_timeout_s,
+        departure_timeout_s=OPTIONS.departure_timeout_s,
+        most_people=OPTIONS.most_people,
+    )
+
+
+async def test_a_candidate_opens_a_closed_room_with_the_options_of_the_token(
+    client: LiveKitClient, room: str
+) -> None:
+    token = client.candidate_token(room=room, identity="candidate-1", options=OPTIONS)
+    async with Candidate(client.url, token):
+        assert await options_of(client, room) == OPTIONS
+
+
+async def test_an_open_room_keeps_its_options_while_somebody_is_in_it_and_is_created_anew_later(
+    client: LiveKitClient, room: str
+) -> None:
+    token = client.candidate_token(room=room, identity="candidate-1")
+    async with Candidate(client.url, token):
+        first = await create_with_options(client, room)
+        assert (await options_of(client, room)).departure_timeout_s == 20
+
+    async def is_empty() -> bool:
+        return await client.list_participants(room) == []
+
+    await answered(is_empty, "the end of the candidate's presence")
+    second = await create_with_options(client, room)
+    assert second != first
+    assert await options_of(client, room) == OPTIONS
+    assert await create_with_options(client, room) == second
+
+
+async def test_a_full_room_refuses_another_person_and_admits_an_agent(
+    client: LiveKitClient, room: str
+) -> None:
+    await create_with_options(client, room)
+    first, second = (
+        Candidate(client.url, client.candidate_token(room=room, identity=f"candidate-{number}"))
+        for number in (1, 2)
+    )
+    async with first:
+        with pytest.raises(rtc.ConnectError):
+            await second.join()
+        async with agent_in(client, room):
+            assert await client.list_participants(room) == ["agent-1", "candidate-1"]
 
 
 # --- dispatches ---------------------------------------------------------------------------------

@@ -291,7 +291,9 @@ async def abandoned(db: Database, reason: str) -> None:
     await ship(db, header("AJ_1"), journal.records)
 
 
-@pytest.mark.parametrize("reason", ["CandidateNeverJoined", "CandidateLeft", "CandidateSilent"])
+@pytest.mark.parametrize(
+    "reason", ["CandidateNeverJoined", "CandidateLeft", "CandidateSilent", "RoomClosed"]
+)
 async def test_within_its_window_an_interview_waits_for_its_candidate(
     db: Database, reason: str
 ) -> None:

@@ -18,6 +18,7 @@ from worker.cli.tables import printable
 from worker.config.settings import Settings
 from worker.config.unknown import unknown_variables
 from worker.env.group import SettingsInvalid
+from worker.env.surroundings import ensure_home, unknown_home
 
 if TYPE_CHECKING:
     from worker.doctor.runner import Result
@@ -109,6 +110,8 @@ async def _examine() -> list[Result]:
     from worker.doctor.runner import prepare, run_checks
 
     settings = Settings.load()
+    if unknown_home(settings.data_dir) is None:
+        ensure_home(settings.data_dir)
     prepare(settings)
     async with CheckContext(settings) as visit:
         return await run_checks(visit, checks_of(settings))

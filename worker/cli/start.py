@@ -11,9 +11,12 @@ from worker.cli.databases import database_url
 from worker.cli.requirements import has_database, has_livekit, load_settings
 from worker.config.settings import Settings, dotenv_variables
 from worker.config.unknown import unknown_variables
+from worker.env.container import capacity
+from worker.env.surroundings import ensure_home, ensure_temp_folder, unknown_home
 from worker.job.application import load_application
 from worker.server.port_probe import bind_once
 from worker.server.readiness import write_probe
+from worker.server.user import missing_user_name
 from worker.telemetry.logs import configure_logs
 
 logger = logging.getLogger(__name__)
@@ -40,9 +43,11 @@ async def _start() -> None:
         has_livekit,
         _check_own_application,
         _check_data_dir,
+        _check_user,
         has_database,
         _check_port,
     )
+    _limit_threads()
     load_application(settings.application)
     async with database_url(settings, embedded=settings.embedded) as url:
         # The job processes read their settings from the environment.
@@ -94,12 +99,35 @@ def _check_own_application(settings: Settings) -> None:
 
 
 def _check_data_dir(settings: Settings) -> None:
+    if (problem := unknown_home(settings.data_dir)) is not None:
+        raise CommandError(
+            f"{problem}; set INTERVIEW_DATA_DIR to a folder that can be written", ExitCode.TAKEN
+        )
     # The probe file is empty, because a worker also starts on a full disk: it takes no jobs until
     # there is space, and removing old journals makes space.
     if problem := write_probe(settings.journal_dir, size=0):
         raise CommandError(
             f"{problem}; set INTERVIEW_DATA_DIR to a folder that can be written", ExitCode.TAKEN
         )
+    ensure_home(settings.data_dir)
+    if (problem := ensure_temp_folder(settings.data_dir / "tmp")) is not None:
+        raise CommandError(problem, ExitCode.TAKEN)
+
+
+def _check_user(settings: Settings) -> None:
+    """Check that what needs the name of this process's user has one."""
+    if (problem := missing_user_name(settings)) is not None:
+        raise CommandError(problem, ExitCode.USAGE)
+
+
+def _limit_threads() -> None:
+    """Let numpy's libraries start no more threads than the container has processors.
+
+    By themselves they start one thread for each processor of the machine, in every process. The job
+    processes read these variables when they start; a variable that is set stays as it is.
+    """
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(variable, str(capacity().threads))
 
 
 def _check_port(settings: Settings) -> None:

@@ -33,7 +33,10 @@ class HttpAddress:
     @property
     def url(self) -> str:
         """The base URL of the server, as seen from the worker's machine."""
-        everywhere = self.host in ("0.0.0.0", "::", "")  # noqa: S104  # compared, not bound
+        # A server on `::` accepts IPv6 alone, because asyncio sets IPV6_V6ONLY.
+        if self.host == "::":
+            return f"http://[::1]:{self.port}"
+        everywhere = self.host in ("0.0.0.0", "")  # noqa: S104  # compared, not bound
         host = DEFAULT_HOST if everywhere else self.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 

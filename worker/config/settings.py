@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import platformdirs
 from dotenv import dotenv_values
@@ -21,11 +21,22 @@ from worker.config.continuity import ContinuitySettings
 from worker.config.http import HttpSettings
 from worker.config.providers import ProviderSettings
 from worker.config.silence import SilenceSettings
+from worker.env.container import capacity
 from worker.env.group import SettingsGroup, check_text
 from worker.faults.grammar import Fault, FaultInvalid, parse
 
 #: The credentials of a URL (before an `@`), and its query.
 _URL_SECRETS = re.compile(r"(?<=://)[^/?#\s]+(?=@)|(?<=\?)[^#\s]+")
+#: Processors and memory of this machine or of its container.
+_CAPACITY: Final = capacity()
+
+
+def _user_data_dir() -> Path:
+    """Return the user's data folder. Its path begins with `~` if the user's home is not known."""
+    try:
+        return Path(platformdirs.user_data_dir("interview-worker"))
+    except RuntimeError:
+        return Path("~/.local/share/interview-worker")
 
 
 def _budget(state: State) -> Any:
@@ -71,7 +82,7 @@ class WorkerSettings(SettingsGroup):
     """Seconds of idleness after which a database connection is verified before use; 0: always."""
     embedded: bool = False
     """Run an embedded PostgreSQL in the data folder if DATABASE_URL is not set."""
-    data_dir: Path = Path(platformdirs.user_data_dir("interview-worker"))
+    data_dir: Path = _user_data_dir()
     """Folder of the journals, the TTS cache and the embedded database."""
     journal_keep_days: float = Field(default=7.0, ge=0, le=3650)
     """Days that a journal stays on disk after all of its records are in the database."""
@@ -81,9 +92,10 @@ class WorkerSettings(SettingsGroup):
         default="worker.interview.application:InterviewApplication", pattern=r"^[\w.]+:\w+$"
     )
     """Factory of each job's application, as module:attribute."""
-    slots: int = Field(default=max(1, 2 * (os.cpu_count() or 1)), ge=1, le=1000)
-    """Maximum number of concurrent interviews; default: two per processor."""
-    idle_processes: int = Field(default=2, ge=0, le=100)
+    slots: int = Field(default=_CAPACITY.slots, ge=1, le=1000)
+    """Maximum number of concurrent interviews; default: two per processor that the container
+    allows, and no more than fit into its memory."""
+    idle_processes: int = Field(default=_CAPACITY.idle_processes, ge=0, le=100)
     """Number of idle processes that are kept ready for the next jobs."""
     cleanup_s: float = Field(default=5.0, gt=0, le=300)
     """Maximum seconds that a job process may take to clean up when the worker shuts down."""

@@ -16,9 +16,17 @@ import aiohttp
 import psutil
 
 from worker.config.http import address_of
-from worker.doctor.cgroup import Limits, limits_of_this_process
 from worker.doctor.context import run_in_daemon_thread
 from worker.doctor.finding import Finding, fine, warning, wrong
+from worker.env.container import (
+    BASE_MB,
+    JOB_MB,
+    Capacity,
+    Limits,
+    capacity,
+    limits_of_this_process,
+)
+from worker.env.surroundings import unknown_home
 from worker.server.port_probe import bind_once
 from worker.server.readiness import write_probe
 
@@ -38,14 +46,6 @@ _SLOW_SYNC_MS: Final = 50.0
 #: Milliseconds of an fsync above which the check fails.
 _BROKEN_SYNC_MS: Final = 1000.0
 
-#: Memory of one job in MB of PSS. Measured: four interviews and four idle processes together took
-#: 940 MB, and each interview took 119 MB of this.
-JOB_MB: Final = 119
-#: Memory of a worker without jobs in MB of PSS: the measured 940 MB, less four interviews.
-BASE_MB: Final = 464
-#: Interviews per processor with the local speech models. Measured: 2 cores ran 4 interviews.
-SLOTS_A_CPU: Final = 2
-
 #: Open files that a worker's main process needs without any job process, including a reserve.
 _BASE_FILES: Final = 128
 #: Open files that a worker's main process needs for each job process (pipes, journal, sockets),
@@ -57,6 +57,8 @@ _ANSWER_S: Final = 2.0
 
 async def check_data_dir(visit: CheckContext) -> Finding:
     """Check that the journal folder is writable, with the probe of the worker's readiness check."""
+    if (problem := unknown_home(visit.settings.data_dir)) is not None:
+        return wrong(problem, "set INTERVIEW_DATA_DIR to a folder that can be written")
     folder = visit.settings.journal_dir
     if (problem := await run_in_daemon_thread(lambda: write_probe(folder))) is not None:
         return wrong(problem, "set INTERVIEW_DATA_DIR to a writable folder")
@@ -162,7 +164,7 @@ def judge_memory(limits: Limits, *, total: int, free: int, slots: int) -> Findin
     most = min(total, limits.memory if limits.memory is not None else total)
     left = min(free, most - limits.used) if limits.memory is not None else free
     needed = (BASE_MB + JOB_MB * slots) * _MB
-    fits = max(0, int((most / _MB - BASE_MB) / JOB_MB))
+    fits = Capacity(cpus=1, memory=most).slots_by_memory or 0
     whose = "the container's limit is" if limits.memory is not None else "this machine has"
     found = (
         f"{slots} slots need about {needed / 1e9:.1f} GB; {whose} {most / 1e9:.1f} GB, "
@@ -185,16 +187,13 @@ def judge_memory(limits: Limits, *, total: int, free: int, slots: int) -> Findin
 
 async def check_cpus(visit: CheckContext) -> Finding:
     """Compare the number of processors that this process may use with the slots."""
-    limits = await run_in_daemon_thread(limits_of_this_process)
-    usable = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
-    if limits.cpus is not None:
-        usable = min(usable, limits.cpus)
-    return judge_cpus(usable, visit.settings.slots)
+    usable = await run_in_daemon_thread(capacity)
+    return judge_cpus(usable.cpus, visit.settings.slots)
 
 
 def judge_cpus(cpus: float, slots: int) -> Finding:
     """Judge whether `cpus` processors are enough for `slots` interviews."""
-    fits = max(1, int(cpus * SLOTS_A_CPU))
+    fits = Capacity(cpus=cpus, memory=None).slots_by_cpus
     found = f"{cpus:g} processors for {slots} slots"
     facts = {"cpus": cpus, "slots_fit": fits}
     if slots > fits:

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from typing import Final
 
 from worker.config.settings import Settings
-from worker.doctor import conflicts, database, host, livekit, media, models, providers, rights
+from worker.doctor import (
+    conflicts,
+    database,
+    host,
+    livekit,
+    media,
+    models,
+    providers,
+    rights,
+    system,
+)
 from worker.doctor.runner import Check
 
 _DISK_LATE: Final = "the disk of INTERVIEW_DATA_DIR does not answer: check its mount"
@@ -114,6 +124,7 @@ CHECKS: Final = (
         late=_DISK_LATE,
         needs=("machine.data_dir",),
     ),
+    Check(name="machine.system", what="user name and temporary files", run=system.check_system),
     Check(name="machine.files", what="the limit of open files", run=host.check_files),
     Check(
         name="machine.memory",

@@ -1,1 +1,1 @@
-"""How settings are declared and read: groups of environment variables, and their errors."""
+"""The environment of the process: its settings, and what its container and its system allow."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,6 +15,7 @@ from livekit import api
 
 from worker.livekit_api.errors import LiveKitKeyRefused, RoomToolError, check_url, shown_url
 from worker.livekit_api.failures import DISCONNECTED, converted
+from worker.livekit_api.room_options import RoomOptions
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -87,8 +89,13 @@ class LiveKitCalls(ABC):
         empty_timeout_s: int = 300,
         departure_timeout_s: int = 120,
         metadata: str = "",
+        most_people: int = 0,
     ) -> str:
         """Create a room, or keep the existing room of that name; return its session id ("RM_…").
+
+        LiveKit does not change the options of a room that is open. If such a room would close
+        earlier than asked for, or lets more participants in, and nobody is in it, it is deleted and
+        created anew. A room with a participant stays as it is.
 
         Args:
             empty_timeout_s: Seconds that the room waits for its first participant.
@@ -96,15 +103,29 @@ class LiveKitCalls(ABC):
                 interviewer does not keep a room open. By default LiveKit would close the room after
                 20 s, even with the interviewer in the room.
             metadata: Text that every participant can read, so it must contain nothing personal.
+            most_people: Maximum number of participants, without agents and recorders; 0: no limit.
         """
         request = api.CreateRoomRequest(
             name=name,
             empty_timeout=empty_timeout_s,
             departure_timeout=departure_timeout_s,
             metadata=metadata,
+            max_participants=most_people,
         )
-        room = await self._call("create_room", lambda server: server.room.create_room(request))
+        options = RoomOptions(
+            empty_timeout_s=empty_timeout_s,
+            departure_timeout_s=departure_timeout_s,
+            most_people=most_people,
+        )
+        room = await self._opened(request)
+        if not (options.are_met_by(room, now_s=time.time()) or await self.list_participants(name)):
+            request.metadata = metadata or room.metadata
+            await self.delete_room(name)
+            room = await self._opened(request)
         return room.sid
+
+    async def _opened(self, request: api.CreateRoomRequest) -> api.Room:
+        return await self._call("create_room", lambda server: server.room.create_room(request))
 
     async def delete_room(self, name: str) -> bool:
         """Close a room and remove all participants; return False if the room does not exist."""

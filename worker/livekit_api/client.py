@@ -15,6 +15,7 @@ from worker.aio.backoff import ExponentialBackoff
 from worker.livekit_api.calls import LiveKitCalls
 from worker.livekit_api.errors import LiveKitUnreachable, RoomToolError
 from worker.livekit_api.failures import TIMED_OUT
+from worker.livekit_api.room_options import RoomOptions
 
 _RETRY = ExponentialBackoff(first_s=0.2, longest_s=2.0)
 _CHECK_ATTEMPT_S = 5.0
@@ -36,7 +37,13 @@ class LiveKitClient(LiveKitCalls):
             yield server
 
     def candidate_token(
-        self, *, room: str, identity: str, name: str = "", ttl_s: float = 4 * 3600
+        self,
+        *,
+        room: str,
+        identity: str,
+        name: str = "",
+        ttl_s: float = 4 * 3600,
+        options: RoomOptions | None = None,
     ) -> str:
         """Return a signed token with which a candidate may join one room, speak, write and listen.
 
@@ -46,6 +53,8 @@ class LiveKitClient(LiveKitCalls):
         Args:
             name: The candidate's name, which the other participants see.
             ttl_s: Seconds for which the candidate may join or rejoin.
+            options: Options with which the candidate opens the room if it is not open. None: those
+                of the server's configuration.
 
         Raises:
             ValueError: The key, the secret, the room or the identity is empty.
@@ -62,6 +71,8 @@ class LiveKitClient(LiveKitCalls):
             can_update_own_metadata=False,
         )
         token = api.AccessToken(self.key, self.secret).with_identity(identity).with_name(name)
+        if options is not None:
+            token = token.with_room_config(options.configuration())
         return token.with_ttl(datetime.timedelta(seconds=ttl_s)).with_grants(grants).to_jwt()
 
     async def check(self, *, budget_s: float) -> None:

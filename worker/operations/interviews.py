@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from worker.continuity.dispatch_metadata import compose
 from worker.continuity.metadata_cipher import WorkerKeys
+from worker.continuity.room_options import room_options
 from worker.continuity.scope import scope_of
 from worker.job.application import declared_in
 from worker.livekit_api.client import LiveKitClient
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from worker.config.settings import Settings
+    from worker.livekit_api.room_options import RoomOptions
     from worker.store.database import Database
     from worker.store.interviews import Interview
 
@@ -50,11 +52,6 @@ _TURN_FIELDS = (
     *("job_id", "seq", "at", "speaker", "text"),
     *("interim", "heard", "interrupted", "question_id"),
 )
-#: Seconds until LiveKit closes a room that no participant has joined.
-_ROOM_EMPTY_S = 3600
-#: Seconds until LiveKit closes a room that all participants have left. This time is longer than a
-#: candidate needs to return after a lost connection, and longer than a redispatch takes.
-_ROOM_DEPARTURE_S = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +96,7 @@ async def create(
 
     `opens_at` and `closes_at` are the window of the interview (see `create_interview`). If the room
     cannot be created, nothing is stored. If the interview cannot be stored, an empty room is left,
-    which LiveKit closes after `_ROOM_EMPTY_S`.
+    which LiveKit closes after the window of the interview.
 
     Raises LiveKitNotConfigured if a LiveKit setting is missing, InterviewNotCreated if the room
     cannot be created, RoomInUse if another open interview has the room, and InterviewExists if
@@ -109,7 +106,8 @@ async def create(
     interview_id = secrets.token_hex(6)
     room = room or f"interview-{interview_id}"
     try:
-        await _create_room(livekit, room)
+        options = room_options(settings, opens_at=opens_at, closes_at=closes_at)
+        await _create_room(livekit, room, options)
     except LiveKitError as error:
         raise InterviewNotCreated(error) from error
     return await create_interview(
@@ -213,16 +211,22 @@ async def _check_dispatchable(db: Database, interview: Interview) -> None:
 
 
 async def open_room(settings: Settings, interview: Interview) -> None:
-    """Create the room of the interview. A room that exists already stays as it is.
+    """Create the room of the interview with the options of the settings and the window.
+
+    A room that exists already stays as it is, unless it has other options and nobody is in it.
 
     Raises LiveKitError if the request fails.
     """
-    await _create_room(livekit_client(settings), interview.room)
+    options = room_options(settings, closes_at=interview.closes_at)
+    await _create_room(livekit_client(settings), interview.room, options)
 
 
-async def _create_room(livekit: LiveKitClient, room: str) -> None:
+async def _create_room(livekit: LiveKitClient, room: str, options: RoomOptions) -> None:
     await livekit.create_room(
-        room, empty_timeout_s=_ROOM_EMPTY_S, departure_timeout_s=_ROOM_DEPARTURE_S
+        room,
+        empty_timeout_s=options.empty_timeout_s,
+        departure_timeout_s=options.departure_timeout_s,
+        most_people=options.most_people,
     )
 
 
@@ -311,6 +315,8 @@ def title_of(interview: Interview) -> str | None:
 async def candidate_token(db: Database, settings: Settings, interview_id: str) -> dict[str, str]:
     """Return the `url` and the `token` with which the candidate's client joins the room.
 
+    A room that is closed is opened by the candidate with the options of `room_options`.
+
     Raises InterviewNotFound if the database does not have the interview, and LiveKitNotConfigured
     if a LiveKit setting is missing.
     """
@@ -322,6 +328,7 @@ async def candidate_token(db: Database, settings: Settings, interview_id: str) -
             room=interview.room,
             identity=interview.candidate_identity,
             name=interview.candidate_name or "",
+            options=room_options(settings, closes_at=interview.closes_at),
         ),
     }
 

@@ -65,6 +65,7 @@ class JobServer(AgentServer):
         first_process: Returns once a process for a job is prepared. Until then the server does not
             connect to LiveKit.
         before_process: Called before each process is made, also the one from which jobs are forked.
+        job_token: Called with the token that LiveKit made for a job; returns the token for the job.
         options: Keyword arguments of `AgentServer`.
     """
 
@@ -75,11 +76,13 @@ class JobServer(AgentServer):
         on_pool: Callable[[ProcPool], None],
         first_process: Callable[[], Awaitable[None]],
         before_process: Callable[[], None] = lambda: None,
+        job_token: Callable[[str], str] = str,
         **options: Any,
     ) -> None:
         self._takes_jobs = takes_jobs
         self._on_pool = on_pool
         self._first_process = first_process
+        self._job_token = job_token
         self._registration = Registration.NOT_BEGUN
         super().__init__(**options)
         self._mp_ctx = cast(Any, _WatchedContext(self._mp_ctx, before_process))
@@ -87,6 +90,10 @@ class JobServer(AgentServer):
 
     def _on_registered(self, *_: object) -> None:
         self._registration = Registration.REGISTERED
+
+    def _handle_assignment(self, assignment: agent.JobAssignment) -> None:
+        assignment.token = self._job_token(assignment.token)
+        super()._handle_assignment(assignment)
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)

@@ -16,7 +16,9 @@ from worker import faults
 from worker.aio.tasks import cancel_and_wait, log_failure
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
+from worker.continuity.room_options import options_of_return
 from worker.continuity.service import ContinuityService
+from worker.env.surroundings import loopback_host
 from worker.fallback.shared_breaker import provider_breaker
 from worker.job import entrypoint
 from worker.job.application import declared_in
@@ -32,6 +34,7 @@ from worker.server.journal_collector import JournalCollector
 from worker.server.observability import Observability
 from worker.server.process_pool import ProcessPoolSupervisor, start_without_waiting
 from worker.server.readiness import Readiness
+from worker.server.room_token import with_room_options
 from worker.server.speech_health import speech_problems
 from worker.telemetry import catalog
 
@@ -40,8 +43,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Address of the framework's own HTTP server, which cannot be turned off and is not used.
-_FRAMEWORKS_HOST, _FRAMEWORKS_PORT = "127.0.0.1", 0
+#: Port of the framework's own HTTP server, which cannot be turned off and is not used. 0: any.
+_FRAMEWORKS_PORT = 0
 #: Maximum seconds for the last steps of a shutdown: a job process says goodbye and ends (15), the
 #: worker ingests the remaining journals (5), closes the database (5) and informs the other workers
 #: (2), plus a margin.
@@ -128,10 +131,11 @@ class Worker:
             on_pool=self._on_pool,
             first_process=self._set_ups.first_process,
             before_process=hide_secrets,
+            job_token=self._job_token,
             ws_url=settings.livekit_url,
             api_key=settings.livekit_api_key,
             api_secret=settings.livekit_api_secret.get_secret_value(),
-            host=_FRAMEWORKS_HOST,
+            host=loopback_host(),
             port=_FRAMEWORKS_PORT,
             num_idle_processes=settings.idle_processes,
             shutdown_process_timeout=settings.cleanup_s,
@@ -149,6 +153,10 @@ class Worker:
         )
         server.on("worker_registered", lambda *_: self._on_registered())
         return server
+
+    def _job_token(self, token: str) -> str:
+        secret = self._settings.livekit_api_secret.get_secret_value()
+        return with_room_options(token, secret, options_of_return(self._settings))
 
     def _on_pool(self, pool: ProcPool) -> None:
         self._set_ups.watch(pool)

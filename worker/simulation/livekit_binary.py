@@ -53,8 +53,15 @@ class LiveKitServerUnavailable(Exception):
 
 
 def cache_folder() -> Path:
-    """Return the folder in the user's cache in which the built server is kept."""
-    return Path(platformdirs.user_cache_dir("interview-worker"))
+    """Return the folder in the user's cache in which the built server is kept.
+
+    Raises LiveKitServerUnavailable if the home folder of the user is not known.
+    """
+    try:
+        return Path(platformdirs.user_cache_dir("interview-worker"))
+    except RuntimeError:
+        problem = "there is no home folder for a built one (HOME is not set)"
+        raise LiveKitServerUnavailable(problem) from None
 
 
 async def find_or_build(progress: Progress, *, cache: Path | None = None) -> Path:

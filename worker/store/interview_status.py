@@ -24,6 +24,7 @@ CANDIDATE_ABSENT: Final = (
     Reason.CANDIDATE_NEVER_JOINED,
     Reason.CANDIDATE_LEFT,
     Reason.CANDIDATE_SILENT,
+    Reason.ROOM_CLOSED,
 )
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _INTERVIEW_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 #: Days for which a new interview is open from its creation or from a later `opens_at`, unless its
 #: creator says otherwise.
-_OPEN_DAYS: Final = 7
+OPEN_DAYS: Final = 7
 
 
 class InterviewStatus(StrEnum):
@@ -187,7 +187,7 @@ _INSERT: Final = f"""
 INSERT INTO interviews (interview_id, room, candidate_identity, candidate_name, plan, opens_at,
     closes_at, protocol, agent_name, livekit_url)
 VALUES ($1, $2, $3, $4, $5::jsonb, $6::timestamptz, coalesce($7::timestamptz,
-    greatest(now(), $6::timestamptz) + interval '{_OPEN_DAYS} days'), $8, $9, $10)
+    greatest(now(), $6::timestamptz) + interval '{OPEN_DAYS} days'), $8, $9, $10)
 ON CONFLICT DO NOTHING
 """
 
@@ -214,7 +214,7 @@ async def create_interview(
     """Store a new interview. The default room and candidate identity contain the id.
 
     `plan` is a snapshot of the plan, as JSON data. `opens_at` and `closes_at` are the window of the
-    interview; by default it is open from now on, and for `_OPEN_DAYS` days from its opening.
+    interview; by default it is open from now on, and for `OPEN_DAYS` days from its opening.
     With `scope`, the interview belongs to the workers of that scope. If an identical interview
     exists already, the function returns that interview. Raises `InterviewIdInvalid` if the id is
     not valid, `RoomInUse` if another open interview has the room, `InterviewErased` if the

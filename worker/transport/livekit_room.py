@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from livekit import rtc
 from livekit.agents import NOT_GIVEN, Agent, AgentSession, AutoSubscribe, JobContext
@@ -23,16 +23,17 @@ from worker.transport.outbound_monitor import OutboundMonitor
 
 logger = logging.getLogger(__name__)
 
-#: Disconnect reasons that mean a deliberate end from outside. Every other reason means that the
-#: room was lost.
-_ENDED_FROM_OUTSIDE = frozenset(
-    {
-        rtc.DisconnectReason.ROOM_DELETED,
-        rtc.DisconnectReason.ROOM_CLOSED,
-        rtc.DisconnectReason.PARTICIPANT_REMOVED,
-        rtc.DisconnectReason.DUPLICATE_IDENTITY,
-    }
-)
+#: The event of each disconnect reason that means an end of the room or of this participant. Every
+#: other reason means that the room was lost.
+_EVENTS: Final[Mapping[rtc.DisconnectReason.ValueType, Event]] = {
+    # Somebody deleted the room or removed the interviewer on purpose.
+    rtc.DisconnectReason.ROOM_DELETED: Event.ROOM_DELETED,
+    rtc.DisconnectReason.PARTICIPANT_REMOVED: Event.ROOM_DELETED,
+    rtc.DisconnectReason.DUPLICATE_IDENTITY: Event.ROOM_DELETED,
+    # LiveKit closed the room by its own time-outs, which it does only if all but agents and
+    # recorders have left (livekit-server 1.13.5: `CloseIfEmpty`). The candidate may come back.
+    rtc.DisconnectReason.ROOM_CLOSED: Event.ROOM_CLOSED,
+}
 
 
 #: Timeout in seconds for publishing the audio track. Publishing takes 42 ms (measured), and much
@@ -110,7 +111,8 @@ class TransportMaker(Protocol):
 class LiveKitTransport:
     """Transport of a job in a LiveKit room.
 
-    `on_event` gets ROOM_LOST or ROOM_DELETED when the room is gone without a call to `leave`.
+    `on_event` gets ROOM_LOST, ROOM_CLOSED or ROOM_DELETED when the room is gone without a call to
+    `leave`.
 
     Of all tracks, one microphone of the candidate is subscribed. The data that participants send is
     limited (`InboundData`), and byte streams are not accepted.
@@ -262,9 +264,8 @@ class LiveKitTransport:
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         if self._leaving:
             return
-        deleted = reason in _ENDED_FROM_OUTSIDE
         logger.info(
             "the job was disconnected from the room",
             extra={"event": "room_disconnected", "disconnect_reason": int(reason or 0)},
         )
-        self._on_event(Event.ROOM_DELETED if deleted else Event.ROOM_LOST)
+        self._on_event(_EVENTS.get(reason, Event.ROOM_LOST))

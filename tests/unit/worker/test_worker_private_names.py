@@ -89,6 +89,9 @@ def test_the_agent_server_has_what_its_subclass_uses() -> None:
     # Every process is made by this context.
     assert source.count("mp_ctx=self._mp_ctx") == 2
     assert "self._mp_ctx.Process(" in inspect.getsource(ProcJobExecutor)
+    # `JobServer` replaces the token of a job before the framework gives it to a process.
+    assert "self._handle_assignment(server_msg.assignment)" in source
+    assert "token=job_assign.token" in source
     # Made once the server runs. `JobServer.__setattr__` waits for the first.
     for name in ("_proc_pool", "_job_lifecycle_tasks"):
         assert re.search(rf"self\.{name}(: .+)? = ", source), name

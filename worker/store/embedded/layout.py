@@ -65,8 +65,14 @@ class Layout:
         a short path in `/tmp` (not in `$TMPDIR`, which differs between processes). The sockets of
         root are always in `/tmp`, because root's server runs as a system user that may have no
         access to the data folder.
+
+        Raises `DataFolderUnusable` if the path begins with `~` and the home folder is not known.
         """
-        folder = Path(data_dir).expanduser().resolve()
+        try:
+            folder = Path(data_dir).expanduser().resolve()
+        except RuntimeError:
+            problem = "the home folder is not known: set HOME, or INTERVIEW_DATA_DIR to a folder"
+            raise DataFolderUnusable(Path(data_dir), problem) from None
         run_dir = folder / "run"
         too_deep = len(os.fsencode(run_dir / _POSTGRES_SOCKET)) > _MAX_SOCKET_PATH
         if too_deep or os.geteuid() == 0:

@@ -65,7 +65,7 @@ def test_an_address_does_not_show_its_token() -> None:
     ("host", "url"),
     [
         ("0.0.0.0", "http://127.0.0.1:8081"),  # noqa: S104  # compared, not bound
-        ("::", "http://127.0.0.1:8081"),
+        ("::", "http://[::1]:8081"),
         ("", "http://127.0.0.1:8081"),
         ("::1", "http://[::1]:8081"),
         ("10.0.0.1", "http://10.0.0.1:8081"),

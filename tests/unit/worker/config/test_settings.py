@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from worker.config.settings import (
     variable_of,
 )
 from worker.config.silence import NUMBERED, Rung
+from worker.env.container import capacity
 from worker.env.group import SettingsInvalid, help_texts
 
 VARIABLES = {variable_of(name): name for name in Settings.model_fields}
@@ -47,7 +47,7 @@ def test_the_defaults_are_the_required_ones() -> None:
     assert (settings.database_pool_size, settings.database_pool_overflow) == (5, 5)
     assert settings.http_host == "127.0.0.1"
     assert settings.embedded is False
-    assert settings.slots == 2 * (os.cpu_count() or 1)
+    assert settings.slots == capacity().slots
 
 
 def test_the_default_budgets_are_those_of_the_lifecycle_table() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,16 @@ from livekit.rtc._proto import stats_pb2
 
 from tests.support.virtual.job_parts import settings_in
 from worker.doctor import host
-from worker.doctor.cgroup import Limits, limits_of_this_process
 from worker.doctor.conflicts import conflicts
 from worker.doctor.context import CheckContext
 from worker.doctor.database import judge_connections, tables
-from worker.doctor.host import BASE_MB, JOB_MB
 from worker.doctor.livekit import judge_clock
 from worker.doctor.media import Way, judge, ways
 from worker.doctor.models import SENTENCE, judge_understood
 from worker.doctor.registry import checks_of
+from worker.doctor.system import check_system
+from worker.env.container import BASE_MB, JOB_MB, Limits
+from worker.env.surroundings import user_name
 
 GB = 1_000_000_000
 
@@ -240,64 +242,41 @@ def test_processors_are_compared_with_the_slots(cpus: float, slots: int, verdict
     assert host.judge_cpus(cpus, slots).verdict == verdict
 
 
-def groups(folder: Path, membership: str, **files: str) -> Limits:
-    """Return the limits of a process in these cgroups; `__` in a file name stands for `/`."""
-    for name, text in files.items():
-        path = folder.joinpath(*name.split("__")[:-1], name.split("__")[-1].replace("_of_", "."))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    (folder / "membership").write_text(membership)
-    return limits_of_this_process(folder, folder / "membership")
-
-
-def test_the_lowest_limit_of_all_parent_cgroups_applies(tmp_path: Path) -> None:
-    limits = groups(
-        tmp_path,
-        "0::/pod/worker\n",
-        pod__memory_of_max="1000\n",
-        pod__memory_of_current="10\n",
-        pod__worker__memory_of_max="max\n",
-        pod__worker__cpu_of_max="50000 100000\n",
-        pod__cpu_of_max="max 100000\n",
-    )
-    assert limits == Limits(memory=1000, used=10, cpus=0.5)
-
-
-def test_a_container_sees_its_own_cgroup_as_the_root(tmp_path: Path) -> None:
-    limits = groups(tmp_path, "0::/\n", memory_of_max="1000\n", memory_of_current="10\n")
-    assert limits == Limits(memory=1000, used=10)
-
-
-def test_cgroup_v1_is_supported(tmp_path: Path) -> None:
-    limits = groups(
-        tmp_path,
-        "4:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n",
-        memory__memory_of_limit_in_bytes="1000\n",
-        memory__memory_of_usage_in_bytes="10\n",
-        **{
-            "cpu,cpuacct__cpu_of_cfs_quota_us": "150000\n",
-            "cpu,cpuacct__cpu_of_cfs_period_us": "100000\n",
-        },
-    )
-    assert limits == Limits(memory=1000, used=10, cpus=1.5)
-
-
-def test_the_unlimited_value_of_cgroup_v1_means_no_limit(tmp_path: Path) -> None:
-    limits = groups(
-        tmp_path, "4:memory:/\n", memory__memory_of_limit_in_bytes="9223372036854771712\n"
-    )
-    assert limits == Limits()
-
-
-def test_a_system_without_cgroups_has_no_limits(tmp_path: Path) -> None:
-    assert limits_of_this_process(tmp_path, tmp_path / "none") == Limits()
-
-
 async def test_an_unwritable_data_folder_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     finding = await host.check_data_dir(CheckContext(settings_in(tmp_path / "file")))
     assert finding.verdict == "wrong"
     assert "INTERVIEW_DATA_DIR" in finding.advice
+
+
+async def test_a_data_folder_in_an_unknown_home_is_wrong_and_is_not_created(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    finding = await host.check_data_dir(CheckContext(settings_in(Path("~no-such-user/data"))))
+    assert finding.verdict == "wrong"
+    assert "is in a home folder that is not known" in finding.found
+    assert "INTERVIEW_DATA_DIR" in finding.advice
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_the_system_check_names_the_user_and_the_temporary_folder(tmp_path: Path) -> None:
+    finding = await check_system(CheckContext(settings_in(tmp_path)))
+    assert finding.verdict == "ok"
+    assert finding.found == f"user {user_name()}; temporary files in {tempfile.gettempdir()}"
+
+
+async def test_a_missing_user_name_that_the_database_needs_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.env.surroundings.user_name", lambda: None)
+    for name in ("PGUSER", "PGSERVICE", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    settings = settings_in(tmp_path, DATABASE_URL="postgresql://db/interviews")
+    finding = await check_system(CheckContext(settings))
+    assert finding.verdict == "wrong"
+    assert finding.found.startswith("DATABASE_URL names no user")
+    assert finding.advice.startswith("write the user into DATABASE_URL")
 
 
 async def test_the_disk_checks_leave_no_files_behind(tmp_path: Path) -> None:

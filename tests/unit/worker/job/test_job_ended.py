@@ -86,9 +86,13 @@ async def test_the_workers_shutdown_signal_ends_the_job(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("event", "outcome"),
-    [(Event.ROOM_LOST, Outcome.FAILED), (Event.ROOM_DELETED, Outcome.CANCELLED)],
+    [
+        (Event.ROOM_LOST, Outcome.FAILED),
+        (Event.ROOM_DELETED, Outcome.CANCELLED),
+        (Event.ROOM_CLOSED, Outcome.ABANDONED),
+    ],
 )
-async def test_a_lost_or_deleted_room_ends_the_job(
+async def test_a_lost_deleted_or_closed_room_ends_the_job(
     tmp_path: Path, event: Event, outcome: Outcome
 ) -> None:
     async def run(_: JobHandle) -> None:

@@ -219,3 +219,12 @@ def test_a_function_is_called_before_each_process_is_made() -> None:
         assert process.name == "job_proc"
         assert calls == ["called"] * number
     assert talking._mp_ctx.get_start_method() in ("forkserver", "spawn")
+
+
+async def test_a_job_gets_the_token_that_the_worker_makes_of_livekits() -> None:
+    talking = TalkingServer()
+    talking._job_token = lambda token: f"{token} with options"
+    assigned = asyncio.get_running_loop().create_future()
+    talking._pending_assignments = {"AJ_1": assigned}
+    talking._handle_assignment(agent.JobAssignment(job=agent.Job(id="AJ_1"), token="a token"))
+    assert (await assigned).token == "a token with options"

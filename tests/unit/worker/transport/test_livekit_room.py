@@ -155,3 +155,23 @@ async def test_the_session_reads_no_text_and_no_byte_stream_itself(
     await here.start_session(cast("AgentSession[Any]", session), cast("Agent", object()))
     assert session.options.get_text_input_options() is None
     assert not session.options.get_audio_input_options().pre_connect_audio
+
+
+@pytest.mark.parametrize(
+    ("reason", "event"),
+    [
+        (rtc.DisconnectReason.ROOM_DELETED, Event.ROOM_DELETED),
+        (rtc.DisconnectReason.PARTICIPANT_REMOVED, Event.ROOM_DELETED),
+        (rtc.DisconnectReason.DUPLICATE_IDENTITY, Event.ROOM_DELETED),
+        (rtc.DisconnectReason.ROOM_CLOSED, Event.ROOM_CLOSED),
+        (rtc.DisconnectReason.SERVER_SHUTDOWN, Event.ROOM_LOST),
+        (rtc.DisconnectReason.UNKNOWN_REASON, Event.ROOM_LOST),
+        (None, Event.ROOM_LOST),
+    ],
+)
+async def test_a_room_that_livekit_closed_is_distinguished_from_a_deleted_and_a_lost_one(
+    room: tuple[LiveKitTransport, Any], reason: Any, event: Event
+) -> None:
+    _, events = room
+    events.emit("disconnected", reason)
+    assert events.posted == [event]

@@ -1,0 +1,36 @@
+"""The options of a room in a job's token, with which the job opens the room after a restart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import jwt
+
+if TYPE_CHECKING:
+    from worker.livekit_api.room_options import RoomOptions
+
+_ALGORITHM: Final = "HS256"
+
+
+def with_room_options(token: str, secret: str, options: RoomOptions) -> str:
+    """Return the token of a job, with the options of a room that the job has to open.
+
+    LiveKit ignores them while the room is open, and keeps them when it renews the token. A token
+    that `secret` has not signed stays as it is. Its options are those of LiveKit's configuration.
+    """
+    try:
+        claims = jwt.decode(
+            token,
+            secret,
+            algorithms=[_ALGORITHM],
+            # LiveKit has made the token just now, by its own clock.
+            options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
+        )
+    except jwt.InvalidTokenError:
+        return token
+    claims["roomConfig"] = {
+        "emptyTimeout": options.empty_timeout_s,
+        "departureTimeout": options.departure_timeout_s,
+        "maxParticipants": options.most_people,
+    }
+    return jwt.encode(claims, secret, algorithm=_ALGORITHM)
