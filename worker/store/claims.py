@@ -103,22 +103,35 @@ async def note_dispatches(
         )
 
 
-async def give_back_dispatch(
-    db: Database, found: OrphanedInterview, *, token: int, budget_s: float = BUDGET_S
-) -> None:
-    """Undo a claim whose dispatch could not be sent, so that another claim is possible at once.
+_GIVE_BACK: Final = """
+UPDATE interviews SET dispatched_at = NULL, tries = greatest(tries - claim_tries::integer, 0)
+FROM unnest($1::text[], $2::text[], $3::text[]) AS claim (claimed_id, claim_token, claim_tries)
+WHERE interviews.interview_id = claimed_id AND token = claim_token::bigint
+    AND dispatch_token = claim_token::bigint AND lease_job IS NULL AND dispatch_id IS NULL
+    AND dispatched_at IS NOT NULL
+"""
 
-    The failed dispatch does not count as a try. If an interviewer joins nevertheless, that
-    interviewer keeps the interview.
+
+async def give_back_dispatches(
+    db: Database,
+    claims: Sequence[tuple[OrphanedInterview, int]],
+    *,
+    budget_s: float = BUDGET_S,
+) -> None:
+    """Undo claims whose dispatches were not sent, so that another claim is possible at once.
+
+    `claims` has each interview with the token that was claimed. A dispatch that was not sent does
+    not count as a try. If an interviewer joins nevertheless, that interviewer keeps the interview.
     """
-    await db.fetch(
-        "give_back_dispatch",
-        "UPDATE interviews SET dispatched_at = NULL, tries = greatest(tries - $3, 0)"
-        " WHERE interview_id = $1 AND token = $2 AND dispatch_token = $2"
-        " AND lease_job IS NULL AND dispatch_id IS NULL AND dispatched_at IS NOT NULL",
-        *(found.interview.interview_id, token, int(found.why not in UNCOUNTED)),
-        budget_s=budget_s,
-    )
+    if claims:
+        await db.fetch(
+            "give_back_dispatch",
+            _GIVE_BACK,
+            [found.interview.interview_id for found, _ in claims],
+            [str(token) for _, token in claims],
+            [str(int(found.why not in UNCOUNTED)) for found, _ in claims],
+            budget_s=budget_s,
+        )
 
 
 #: Within its window the interview waits for its candidate; after the window it is over.
