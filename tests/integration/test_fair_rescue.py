@@ -433,6 +433,29 @@ async def test_a_room_holds_one_open_interview(db: Database) -> None:
     assert not await set_dispatched(db, "one", dispatch_id="D1")
 
 
+async def test_of_two_failed_interviews_of_one_room_one_is_claimed_and_all_others_too(
+    db: Database,
+) -> None:
+    room = (await stored(db)).room
+    plan = load_plan(SAMPLE_PLAN).to_json()
+    for name in ("one", "two"):
+        if name != "one":
+            await create_interview(db, interview_id=name, plan=plan, room=room)
+        token = await take_lease(db, name, job_id=f"AJ_{name}", lease_s=LEASE_S)
+        journal = JobRecords()
+        journal.add("lease", token=token)
+        journal.transition("CLOSED", outcome="failed", reason="JobCrashed")
+        await ship(db, header(f"AJ_{name}", name), journal.records)
+    await create_interview(db, interview_id="three", plan=plan)
+    await breaks_off(db, "three")
+    page = await find_orphaned(db, LIMITS)
+    assert {each.interview.interview_id for each in page} == {"one", "two", "three"}
+    claimed = await claim_dispatches(db, page, LIMITS)
+    assert len(claimed) == 2
+    assert "three" in claimed
+    assert await found(db) == []
+
+
 async def test_nothing_of_an_erased_interview_is_stored_again(db: Database) -> None:
     erase = (
         "INSERT INTO tombstones (kind, id_sha256)"

@@ -58,9 +58,10 @@ async def claim_dispatches(
 ) -> dict[str, int]:
     """Claim the right to redispatch interviews; return the new tokens by interview id.
 
-    An interview is missing in the result if another worker was faster, or if the interview has an
-    interviewer after all.
+    An interview is missing in the result if another worker was faster, if the interview has an
+    interviewer after all, or if it has ended and another interview of its room is claimed as well.
     """
+    found = _one_in_room(found)
     if not found:
         return {}
     rows = await db.fetch(
@@ -73,6 +74,24 @@ async def claim_dispatches(
         budget_s=budget_s,
     )
     return {row["interview_id"]: row["token"] for row in rows}
+
+
+def _one_in_room(found: Sequence[OrphanedInterview]) -> list[OrphanedInterview]:
+    """Leave out ended interviews whose room another interview of `found` has.
+
+    A claim opens an ended interview again, and a room holds one open interview: the statement would
+    fail for all interviews. The next claim finds the room of the others in use.
+    """
+    rooms = {each.interview.room for each in found if each.interview.status != "ended"}
+    chosen = []
+    for each in found:
+        interview = each.interview
+        if interview.status == "ended":
+            if interview.room in rooms:
+                continue
+            rooms.add(interview.room)
+        chosen.append(each)
+    return chosen
 
 
 _NOTE: Final = f"""
