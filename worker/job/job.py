@@ -62,22 +62,7 @@ class Job:
         self.settings = settings
         # Time at which LiveKit offered the job. The framework exposes this time nowhere else.
         self.received_at = ctx._info.received_at or time.time()
-        self.life = Lifecycle(
-            journal=open_journal(settings, ctx.job.id),
-            budgets=settings.budgets,
-            hurried_closing_s=settings.hurried_closing_s,
-            received_at=asyncio.get_running_loop().time() - (time.time() - self.received_at),
-            header={
-                "job_id": ctx.job.id,
-                "room": ctx.job.room.name,
-                "worker_id": ctx.worker_id,
-                "pid": os.getpid(),
-                **owner_fields(),
-                **faults.header(),
-                **app.header(),
-            },
-            ends=ends_of(app),
-        )
+        self.life = _lifecycle(ctx, app, settings, self.received_at)
         watch_disk(self.life)
         self.recorder = JobRecorder(self.life)
         self.keep_turn = self.recorder.turn
@@ -277,3 +262,25 @@ class Job:
                 "reason": transition.reason,
             },
         )
+
+
+def _lifecycle(
+    ctx: JobContext, app: Application, settings: Settings, received_at: float
+) -> Lifecycle:
+    """Return the lifecycle of a job, with its journal. `received_at` is a Unix time in seconds."""
+    return Lifecycle(
+        journal=open_journal(settings, ctx.job.id),
+        budgets=settings.budgets,
+        hurried_closing_s=settings.hurried_closing_s,
+        received_at=asyncio.get_running_loop().time() - (time.time() - received_at),
+        header={
+            "job_id": ctx.job.id,
+            "room": ctx.job.room.name,
+            "worker_id": ctx.worker_id,
+            "pid": os.getpid(),
+            **owner_fields(),
+            **faults.header(),
+            **app.header(),
+        },
+        ends=ends_of(app),
+    )
