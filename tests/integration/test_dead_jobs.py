@@ -307,7 +307,7 @@ async def test_a_full_disk_does_not_keep_the_exit_from_the_database(
 
     path = written(tmp_path / "AJ_1.jsonl")
     with monkeypatch.context() as patched:
-        patched.setattr("states.journal.os.write", full)
+        patched.setattr("states.file_journal.os.write", full)
         book = close_journal(path, exit_code=-9, signal=9)
     assert book.records[-1]["kind"] == "exit"
     await ingest_records(database, "AJ_1", book.records)
@@ -328,7 +328,7 @@ async def test_a_read_only_disk_does_not_keep_the_exit_from_the_database(
         return opened(name, flags, *mode)
 
     with monkeypatch.context() as patched:
-        patched.setattr("states.journal.os.open", read_only)
+        patched.setattr("states.file_journal.os.open", read_only)
         book = close_journal(path, exit_code=-9, signal=9)
     await ingest_records(database, "AJ_1", book.records)
     assert (await records_of(database, "AJ_1"))[-1]["kind"] == "exit"
