@@ -31,8 +31,8 @@ from worker.job.recorder import JobRecorder
 from worker.job.resource_loading import ResourceLoading, pending
 from worker.job.shutdown import shut_down
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
+from worker.journal.job_journal import open_journal, watch_disk, without_disk
 from worker.journal.owner import owner_fields
-from worker.journal.resilient import open_journal, watch_disk, without_disk
 from worker.journal.shipper import JournalShipper, ship_live
 from worker.resources.bootstrap import AgentResources
 from worker.store.database import Database

@@ -24,13 +24,9 @@ from states import (
 from states.journal import read_records
 from tests.support.virtual.job_parts import TinyApplication, rig, run_for_ever, settings_in
 from worker.audio.sinks import QUEUE_S
-from worker.journal import resilient
-from worker.journal.resilient import (
-    SYNC_WITHIN_S,
-    DiskFaultTolerantJournal,
-    JournalSlow,
-    open_journal,
-)
+from worker.journal import job_journal, resilient
+from worker.journal.job_journal import open_journal
+from worker.journal.resilient import SYNC_WITHIN_S, DiskFaultTolerantJournal, JournalSlow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -399,7 +395,7 @@ async def test_closing_does_not_wait_for_a_disk_that_hangs(
 def test_a_disk_that_hangs_when_a_job_starts_gives_a_journal_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resilient, "OPEN_WITHIN_S", 0.05)
+    monkeypatch.setattr(job_journal, "OPEN_WITHIN_S", 0.05)
     with monkeypatch.context() as patch:
         disk = HangingDisk(patch, "open")
         assert type(open_journal(settings_in(tmp_path), "AJ_1")) is MemoryJournal
