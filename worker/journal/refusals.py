@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from states import JournalError
-from worker.store.errors import DatabaseError, DatabaseUnavailable
+from worker.store.errors import DatabaseError, DatabaseOperationFailed
 from worker.store.jobs import Shipped
 from worker.store.migrate import SchemaDiffers
 
@@ -17,6 +17,17 @@ Store: TypeAlias = Callable[[Records], Awaitable[Shipped]]
 
 #: Maximum number of refused records that an error or a log line names.
 NAMED: Final = 20
+#: Number of records that the database must refuse, without one that it accepts, until the cause is
+#: not sought in their content.
+_CONVINCING: Final = 100
+#: SQLSTATEs of a refusal that depends on the content of a record, as prefixes or whole codes. Others,
+#: such as a missing privilege or table (42), concern every record, and people repair their cause.
+_ABOUT_CONTENT: Final = (
+    "22",  # data exception: a number is out of range, or an argument cannot be encoded
+    "23",  # integrity constraint violation
+    "54",  # program limit exceeded: nested too deeply, or too large
+    "P0001",  # an exception that a trigger raises
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +82,14 @@ class RecordsRefused(JournalError):
 
 
 def is_refused(error: Exception) -> bool:
-    """Return whether an attempt to store records would fail again in the same way.
+    """Return whether records were refused because of their content, so that a retry is useless.
 
     Records of which this process cannot make a statement count as refused too.
     """
-    return not isinstance(error, (DatabaseUnavailable, SchemaDiffers))
+    if isinstance(error, DatabaseOperationFailed):
+        state = getattr(error.cause, "sqlstate", None)
+        return str(state or "").startswith(_ABOUT_CONTENT)
+    return not isinstance(error, (DatabaseError, SchemaDiffers))
 
 
 def shown(error: Exception) -> str:
@@ -92,16 +106,16 @@ async def store_all_but_refused(store: Store, records: Records) -> Stored:
 
     If the database refuses the records together, they are stored in halves, those again in halves,
     and so on. One refused record of 500 costs about twenty transactions. Raises the error of the
-    database if the database is unavailable, or if it refuses records whatever their content is.
+    database if the database is unavailable, or if it refuses all records, or the first
+    `_CONVINCING`: then their content is not the cause.
     """
     try:
         return Stored.of(await store(records), records)
     except Exception as error:
         if not is_refused(error):
             raise
-    # If this fails too, for example because a privilege is missing, no record is the cause.
-    await store([])
-    written = 0
+    await store([])  # if the job itself cannot be stored, no record is the cause
+    written = accepted = 0
     refused: list[RefusedRecord] = []
     parts = [records]
     while parts:
@@ -111,12 +125,15 @@ async def store_all_but_refused(store: Store, records: Records) -> Stored:
         except Exception as error:
             if not is_refused(error):
                 raise
-            if len(part) == 1:
-                refused.append(RefusedRecord(record=part[0], problem=shown(error)))
-            else:
+            if len(part) > 1:
                 middle = len(part) // 2
                 parts += [part[middle:], part[:middle]]
+                continue
+            if not accepted and len(refused) + 1 == min(len(records), _CONVINCING):
+                raise
+            refused.append(RefusedRecord(record=part[0], problem=shown(error)))
         else:
             written += stored.written
+            accepted += len(part) - len(stored.refused)
             refused += stored.refused
     return Stored(written=written, refused=tuple(refused))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 REFUSED = DatabaseOperationFailed("ship", asyncpg.DataError("with a word of the candidate"))
+FORBIDDEN = DatabaseOperationFailed("ship", asyncpg.InsufficientPrivilegeError("no"))
 AWAY = DatabaseUnavailable("ship", OSError(), "postgresql://database")
 
 
@@ -90,8 +91,19 @@ async def test_a_database_that_refuses_everything_blames_no_record() -> None:
     assert attempts == [500, 0]
 
 
-@pytest.mark.parametrize("error", [AWAY, SchemaTooNew(2001, 1001)], ids=["away", "too new"])
-async def test_an_unavailable_database_refuses_no_record(error: Exception) -> None:
+@pytest.mark.parametrize("number", [1, 2, 7, 500])
+async def test_a_database_that_refuses_every_record_blames_none(number: int) -> None:
+    """As with a constraint that no record fulfils: a person repairs it, and nothing is put aside."""
+    table = Table(range(number))
+    with pytest.raises(DatabaseOperationFailed):
+        await store_all_but_refused(table.store, records(number))
+    assert table.attempts < 250
+
+
+@pytest.mark.parametrize(
+    "error", [AWAY, SchemaTooNew(2001, 1001), FORBIDDEN], ids=["away", "too new", "forbidden"]
+)
+async def test_a_cause_that_lies_outside_the_records_refuses_none(error: Exception) -> None:
     table = Table([3], error)
     assert not is_refused(error)
     with pytest.raises(type(error)):
