@@ -159,23 +159,23 @@ async def create_and_dispatch(
     try:
         return interview, await send_interviewer(db, settings, interview)
     except LiveKitError as error:
-        kept = await _kept_after(error, db, interview)
-        if kept is None and room is None:
+        unknown = isinstance(error, LiveKitUnreachable)
+        if unknown or not await _removed(db, interview.interview_id):
+            raise InterviewNotCreated(error, kept=interview.interview_id) from error
+        if room is None:
             with contextlib.suppress(LiveKitError):
                 await livekit_client(settings).delete_room(interview.room)
-        raise InterviewNotCreated(error, kept=kept) from error
+        raise InterviewNotCreated(error) from error
     except DatabaseError as error:
         # LiveKit has accepted the dispatch, so the interviewer needs the interview.
         raise InterviewNotCreated(error, kept=interview.interview_id) from error
 
 
-async def _kept_after(error: LiveKitError, db: Database, interview: Interview) -> str | None:
-    """Remove an interview whose dispatch LiveKit refused; return its id if it stays."""
-    if not isinstance(error, LiveKitUnreachable):
-        with contextlib.suppress(DatabaseError):
-            if await remove_untaken_interview(db, interview.interview_id):
-                return None
-    return interview.interview_id
+async def _removed(db: Database, interview_id: str) -> bool:
+    try:
+        return await remove_untaken_interview(db, interview_id)
+    except DatabaseError:
+        return False
 
 
 async def redispatch(db: Database, settings: Settings, interview_id: str) -> tuple[Interview, Sent]:
