@@ -1,4 +1,4 @@
-"""Guards of the lifecycle's table: which edge an event takes, by the conditions of all resources."""
+"""Guards of the lifecycle's table: they choose the edge by the conditions of all resources."""
 
 from __future__ import annotations
 

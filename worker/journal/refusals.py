@@ -20,8 +20,9 @@ NAMED: Final = 20
 #: Number of records that the database must refuse, without one that it accepts, until the cause is
 #: not sought in their content.
 _CONVINCING: Final = 100
-#: SQLSTATEs of a refusal that depends on the content of a record, as prefixes or whole codes. Others,
-#: such as a missing privilege or table (42), concern every record, and people repair their cause.
+#: SQLSTATEs of a refusal that depends on the content of a record, as prefixes or whole codes.
+#: Others, such as a missing privilege or table (42), concern every record, and a person repairs
+#: their cause.
 _ABOUT_CONTENT: Final = (
     "22",  # data exception: a number is out of range, or an argument cannot be encoded
     "23",  # integrity constraint violation

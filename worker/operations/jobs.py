@@ -90,8 +90,8 @@ async def ingest(
     """Store the records of journals in the database, and return the number of new records.
 
     Records that are already in the database stay as they are. `on_error` is called, at once, with
-    the error of each journal that cannot be read or stored completely. Raises DatabaseError if the database
-    fails for another reason than a journal's content.
+    the error of each journal that cannot be read or stored completely. Raises DatabaseError if the
+    database fails for another reason than a journal's content.
     """
     new = 0
     for path in journals:

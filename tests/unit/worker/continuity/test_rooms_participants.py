@@ -1,4 +1,4 @@
-"""The LiveKit rooms of a redispatch: which calls list the participants, and what a failure means."""
+"""The LiveKit rooms of a redispatch: how participants are listed, and what a failure means."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ async def test_a_database_that_refuses_everything_blames_no_record() -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 7, 500])
 async def test_a_database_that_refuses_every_record_blames_none(number: int) -> None:
-    """As with a constraint that no record fulfils: a person repairs it, and nothing is put aside."""
+    """As with a constraint that no record fulfils: a person repairs it, nothing is put aside."""
     table = Table(range(number))
     with pytest.raises(DatabaseOperationFailed):
         await store_all_but_refused(table.store, records(number))
