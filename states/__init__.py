@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from states.conditions import Condition, Conditions, Status
 from states.ends import End, EndUnknown, check_ends, edges_with
+from states.file_journal import FileJournal
 from states.history import History
-from states.journal import FileJournal, Journal, JournalError, MemoryJournal
+from states.journal import Journal, JournalError, MemoryJournal
 from states.machine import Lifecycle
 from states.outcomes import EndReason, Outcome, Reason
 from states.phases import Phase

@@ -10,20 +10,20 @@ has begun since.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from states._dispatch import Dispatcher
+from states._life_records import record_fault, record_start, record_transition
 from states.conditions import Condition, Conditions
 from states.deadline import StateDeadline
-from states.ends import End, EndUnknown, check_ends, ends_as_data
+from states.ends import End, EndUnknown, check_ends
 from states.journal import Journal, MemoryJournal
 from states.outcomes import EndReason, Outcome
 from states.phases import Phase
-from states.table import BUDGETS, CLOCK_EVENTS, HURRIED_CLOSING_S, Edge, Event, State, allowed
+from states.table import BUDGETS, HURRIED_CLOSING_S, Edge, Event, State, allowed
 from states.transition import IllegalTransition, LifecycleStopped, Transition
 
 logger = logging.getLogger(__name__)
@@ -145,11 +145,11 @@ class Lifecycle:
         loop = asyncio.get_running_loop()
         if self._received_at is None:
             self._received_at = loop.time()
-        budgets = {state.value: seconds for state, seconds in self.budgets.items()}
-        ends = {"ends": ends_as_data(self.ends)} if self.ends else {}
-        self.journal.append("job", self.t, **self.header, budgets=budgets, **ends)
+        record_start(
+            self.journal, self.t, header=self.header, budgets=self.budgets, ends=self.ends
+        )
         entry = Transition(source=None, event=None, target=self.state, t=self.t)
-        self._record(entry)
+        record_transition(self.journal, entry)
         self.transitions.append(entry)
         self._deadline.enter(self.state)
         self._owner = asyncio.create_task(self._own(), name="lifecycle-owner")
@@ -275,7 +275,7 @@ class Lifecycle:
         )
         for condition in letter.conditions:
             self.journal.append("condition", self.t, **candidate[condition.resource].as_record())
-        self._record(transition)
+        record_transition(self.journal, transition)
         # The transition takes effect only now, after it was written to the journal.
         self.conditions = candidate
         await self._dispatcher.take(letter.event, candidate)
@@ -291,27 +291,6 @@ class Lifecycle:
         self._deadline.follow(edge)
         self._changed.set()
         self._changed = asyncio.Event()
-
-    def _record(self, transition: Transition) -> None:
-        if transition.event in CLOCK_EVENTS:
-            # A kind of its own: an earlier version ignores an unknown kind, and refuses a record of
-            # the kind `internal` with an unknown event.
-            self.journal.append(
-                "clock", transition.t, state=transition.target.value, event=transition.event
-            )
-            return
-        if transition.internal:
-            self.journal.append(
-                "internal", transition.t, state=transition.target.value, event=transition.event
-            )
-            return
-        self.journal.append(
-            "transition",
-            transition.t,
-            **{"from": transition.source, "event": transition.event, "to": transition.target},
-            outcome=transition.outcome,
-            reason=transition.reason,
-        )
 
     def _budget_spent(self) -> None:
         # An event that arrived earlier in the same instant is processed first. If that event
@@ -330,7 +309,7 @@ class Lifecycle:
                     transition.event,
                     extra={"event": "transition_listener_failed"},
                 )
-                self._record_fault("listener", error)
+                record_fault(self.journal, self.t, "listener", error)
 
     def _answer_with_error(self, letter: _Letter, error: Exception) -> None:
         if letter.reply is not None:
@@ -343,8 +322,4 @@ class Lifecycle:
             error,
             extra={"event": "lifecycle_event_refused"},
         )
-        self._record_fault(f"event {letter.event}", error)
-
-    def _record_fault(self, where: str, error: Exception) -> None:
-        with contextlib.suppress(Exception):  # the journal itself may have failed
-            self.journal.append("fault", self.t, where=where, error=type(error).__name__)
+        record_fault(self.journal, self.t, f"event {letter.event}", error)

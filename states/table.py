@@ -1,4 +1,4 @@
-"""The single definition of the lifecycle: every state, event, budget, guard and edge.
+"""The single definition of the lifecycle: every state, event, budget and edge, with its guard.
 
 The state machine, the diagrams, the tests and docs/reference/lifecycle.md are generated from
 `State` and `EDGES`. Code that asks what a state means reads a column of `State`, such as
@@ -7,11 +7,17 @@ The state machine, the diagrams, the tests and docs/reference/lifecycle.md are g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from states.conditions import Conditions
+from states.guards import (
+    Guard,
+    nothing_missing,
+    only_optional_missing,
+    required_missing,
+    something_missing,
+)
 from states.outcomes import EndReason, Outcome, Reason
 from states.phases import Budget, Clock, Phase
 
@@ -166,29 +172,6 @@ CLOCK_EVENTS: Mapping[Event, Clock] = {
     Event.CLOCK_STOPPED: Clock.STOPPED,
     Event.CLOCK_RESUMED: Clock.RUNNING,
 }
-
-
-Guard = Callable[[Conditions], bool]
-
-
-def nothing_missing(conditions: Conditions) -> bool:
-    """Return True if every resource is ready."""
-    return not conditions.missing
-
-
-def something_missing(conditions: Conditions) -> bool:
-    """Return True if at least one resource is not ready."""
-    return bool(conditions.missing)
-
-
-def only_optional_missing(conditions: Conditions) -> bool:
-    """Return True if at least one resource is missing, and all missing resources are optional."""
-    return bool(conditions.missing) and not conditions.missing_required
-
-
-def required_missing(conditions: Conditions) -> bool:
-    """Return True if a required resource is missing."""
-    return bool(conditions.missing_required)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import pytest
 from states import Outcome
 from tests.compat.captured import readable
 from tests.support.database.lease_times import SCOPE, renew
+from tests.support.database.worker_rows import Peers, other_workers
 from worker.store.claims import claim_dispatches
 from worker.store.interviews import InterviewStatus, list_interviews
 from worker.store.leader_lock import hold_leader_lock
@@ -26,7 +27,6 @@ from worker.store.orphans import (
     Limits,
     find_orphaned,
 )
-from worker.store.workers import Peers, other_workers
 
 if TYPE_CHECKING:
     from worker.store.connection import Connection

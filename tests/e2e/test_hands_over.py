@@ -10,6 +10,7 @@ import pytest
 
 from states import Outcome, Reason
 from states.testing import assert_outcome
+from tests.support.database.worker_rows import Peers, other_workers
 from tests.support.live.coming_back import identity_of, is_over, roles_of, successor
 from tests.support.live.heard import heard_by
 from tests.support.live.one_question import ANSWER, PLAN, SCRIPT, is_running
@@ -22,7 +23,6 @@ from worker.interview.plan.plan import Plan, Question
 from worker.simulation.conversation import hold_conversation
 from worker.speech import local_models
 from worker.store.embedded.client import EmbeddedPostgres
-from worker.store.workers import Peers, other_workers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,7 +14,7 @@ from tests.support.database.database_urls import through
 from worker.aio.backoff import ExponentialBackoff
 from worker.config.settings import Settings
 from worker.journal.recovery import Ingestion, ingest_journal
-from worker.server import journal_backlog, journal_collector, journal_ingestion
+from worker.server import journal_backlog, journal_collector, journal_ingestion, journal_search
 from worker.server.journal_collector import JournalCollector
 from worker.store.database import Database
 from worker.store.jobs import get_job
@@ -297,7 +297,7 @@ async def test_a_refused_journal_is_stored_without_a_restart_once_the_database_a
     direct: Database, empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     soon = ExponentialBackoff(first_s=0.01, longest_s=0.01)
-    monkeypatch.setattr(journal_collector, "_SEARCH", soon)
+    monkeypatch.setattr(journal_search, "_SEARCH", soon)
     monkeypatch.setattr(journal_backlog, "REFUSED", soon)
     monkeypatch.setattr(journal_backlog, "_LEFT_S", 0.0)
     settings = settings_in(tmp_path, empty_database_url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,9 @@ from worker.journal.recovery import (
     close_journal,
     ingest_journal,
     ingest_records,
+    read_journal,
 )
-from worker.store.errors import DatabaseUnavailable
+from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 from worker.store.jobs import JobHeader, get_job, records_of, ship
 
 if TYPE_CHECKING:
@@ -127,6 +129,44 @@ async def test_without_the_database_the_journal_stays_and_its_exit_is_written_on
     assert await ingest_journal(database, path, exit_code=1)
     kinds = [record["kind"] for record in await records_of(database, "AJ_1")]
     assert kinds.count("exit") == 1
+
+
+async def test_a_journal_with_a_refused_record_is_kept_and_all_others_are_stored(
+    tmp_path: Path, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    constraint = "ALTER TABLE turns ADD CHECK (text <> 'refused')"
+    await database.run("break", lambda c: c.execute(constraint))
+    path = written(tmp_path / "AJ_1.jsonl")
+    with path.open("a") as file:
+        for seq, text in enumerate(("one", "refused", "two"), start=3):
+            record = {"v": 1, "seq": seq, "at": "2026-11-02T10:00:00Z", "t": float(seq)}
+            turn = {"kind": "turn", "speaker": "candidate", "text": text}
+            file.write(json.dumps(record | turn) + "\n")
+    assert await ingest_journal(database, path, exit_code=-9, signal=9)
+    assert [record["seq"] for record in await records_of(database, "AJ_1")] == [0, 1, 2, 3, 5, 6]
+    job = await get_job(database, "AJ_1")
+    assert job is not None
+    assert job.reason == "ProcessKilled"
+    kept = tmp_path / DAMAGED / path.name
+    assert b'"refused"' in kept.read_bytes()
+    (line,) = (each for each in caplog.records if each.levelname == "ERROR")
+    assert getattr(line, "event", "") == "journal_records_refused"
+    assert getattr(line, "seqs", []) == [4]
+    # Once the cause is repaired, the kept journal is complete.
+    drop = "ALTER TABLE turns DROP CONSTRAINT turns_text_check"
+    await database.run("mend", lambda c: c.execute(drop))
+    assert await ingest_records(database, "AJ_1", read_journal(kept).records) == 1
+
+
+async def test_a_database_that_refuses_every_journal_keeps_none(
+    tmp_path: Path, database: Database
+) -> None:
+    constraint = "ALTER TABLE jobs ADD CHECK (pid IS NULL)"
+    await database.run("break", lambda c: c.execute(constraint))
+    path = written(tmp_path / "AJ_1.jsonl")
+    with pytest.raises(DatabaseOperationFailed):
+        await ingest_journal(database, path, exit_code=0)
+    assert path.exists()
 
 
 def test_closing_a_journal_twice_writes_one_exit(tmp_path: Path) -> None:
@@ -267,7 +307,7 @@ async def test_a_full_disk_does_not_keep_the_exit_from_the_database(
 
     path = written(tmp_path / "AJ_1.jsonl")
     with monkeypatch.context() as patched:
-        patched.setattr("states.journal.os.write", full)
+        patched.setattr("states.file_journal.os.write", full)
         book = close_journal(path, exit_code=-9, signal=9)
     assert book.records[-1]["kind"] == "exit"
     await ingest_records(database, "AJ_1", book.records)
@@ -288,7 +328,7 @@ async def test_a_read_only_disk_does_not_keep_the_exit_from_the_database(
         return opened(name, flags, *mode)
 
     with monkeypatch.context() as patched:
-        patched.setattr("states.journal.os.open", read_only)
+        patched.setattr("states.file_journal.os.open", read_only)
         book = close_journal(path, exit_code=-9, signal=9)
     await ingest_records(database, "AJ_1", book.records)
     assert (await records_of(database, "AJ_1"))[-1]["kind"] == "exit"

@@ -11,7 +11,12 @@ import pytest
 from tests.support.database.job_records import JobRecords, header
 from tests.support.database.lease_times import LEASE_S, SCOPE, passes, renew
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
-from worker.store.claims import claim_dispatches, end_closed, end_without_candidate
+from worker.store.claims import (
+    claim_dispatches,
+    end_closed,
+    end_without_candidate,
+    give_back_dispatches,
+)
 from worker.store.heartbeat import beat, note_contact
 from worker.store.interview_status import set_dispatched
 from worker.store.interviews import (
@@ -135,6 +140,30 @@ async def test_the_absence_of_a_candidate_is_stored_where_a_new_leader_finds_it(
     claimed = await claim_dispatches(db, [orphan], LIMITS)
     later = replace(orphan, interview=replace(orphan.interview, token=claimed["one"]))
     assert (await record_looks(db, [Look(found=later, absent=True)]))["one"] < 1.0
+
+
+async def test_of_several_claims_those_of_absent_candidates_are_given_back_together(
+    db: Database,
+) -> None:
+    plan = load_plan(SAMPLE_PLAN).to_json()
+    for name in ("two", "three"):
+        await create_interview(db, interview_id=name, plan=plan)
+    for name in ("one", "two", "three"):
+        await breaks_off(db, name)
+    orphans = await find_orphaned(db, LIMITS)
+    claimed = await claim_dispatches(db, orphans, LIMITS)
+    away = [each for each in orphans if each.interview.interview_id != "two"]
+    given = [(each, claimed[each.interview.interview_id]) for each in away]
+    await give_back_dispatches(db, given)
+    await record_looks(db, [Look(found=each, absent=True, claimed=2) for each, _ in given])
+    assert await found(db) == []
+    await passes(db, "orphans", "look_again_at", 10.0)
+    later = await find_orphaned(db, LIMITS)
+    assert {each.interview.interview_id for each in later} == {"one", "three"}
+    assert {(each.why, each.lost_why, each.was_absent) for each in later} == {
+        ("NotSent", "LeaseExpired", True)
+    }
+    assert (await stored(db)).tries == 0
 
 
 async def test_a_thousand_expired_leases_are_claimed_in_a_few_statements(db: Database) -> None:
@@ -404,6 +433,29 @@ async def test_a_room_holds_one_open_interview(db: Database) -> None:
     assert await found(db) == []
     assert await take_lease(db, "one", job_id="AJ_1", lease_s=LEASE_S) is None
     assert not await set_dispatched(db, "one", dispatch_id="D1")
+
+
+async def test_of_two_failed_interviews_of_one_room_one_is_claimed_and_all_others_too(
+    db: Database,
+) -> None:
+    room = (await stored(db)).room
+    plan = load_plan(SAMPLE_PLAN).to_json()
+    for name in ("one", "two"):
+        if name != "one":
+            await create_interview(db, interview_id=name, plan=plan, room=room)
+        token = await take_lease(db, name, job_id=f"AJ_{name}", lease_s=LEASE_S)
+        journal = JobRecords()
+        journal.add("lease", token=token)
+        journal.transition("CLOSED", outcome="failed", reason="JobCrashed")
+        await ship(db, header(f"AJ_{name}", name), journal.records)
+    await create_interview(db, interview_id="three", plan=plan)
+    await breaks_off(db, "three")
+    page = await find_orphaned(db, LIMITS)
+    assert {each.interview.interview_id for each in page} == {"one", "two", "three"}
+    claimed = await claim_dispatches(db, page, LIMITS)
+    assert len(claimed) == 2
+    assert "three" in claimed
+    assert await found(db) == []
 
 
 async def test_nothing_of_an_erased_interview_is_stored_again(db: Database) -> None:

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.database.job_records import JobRecords, header
-from tests.support.database.lease_times import LEASE_S, lapses, lease_holder, passes, renew
+from tests.support.database.lease_times import (
+    LEASE_S,
+    SCOPE,
+    lapses,
+    lease_holder,
+    passes,
+    renew,
+)
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.store.interview_status import obstacles_of, set_dispatched
 from worker.store.interviews import Interview, create_interview, get_interview, turns_of
 from worker.store.jobs import get_job, ship
 from worker.store.leases import Holder, LeaseHeld, LeaseRefused, keep_lease, take_lease
@@ -255,3 +263,80 @@ async def test_an_interview_of_another_room_is_not_taken_and_stays_as_it_is(db: 
     assert await row_of(db) == before
     room = (await interview_in(db)).room
     assert await take_lease(db, "one", job_id="AJ_2", lease_s=LEASE_S, room=room) == 1
+
+
+# --- two interviews in one room -------------------------------------------------------------------
+
+
+async def share_room(db: Database) -> str:
+    """Store `two`, of a LiveKit server, in the room of `one`, which has no server; return the room.
+
+    An interview of an earlier version has no server, so that both may be open.
+    """
+    room = (await interview_in(db)).room
+    plan = load_plan(SAMPLE_PLAN).to_json()
+    await create_interview(db, interview_id="two", plan=plan, room=room, scope=SCOPE)
+    return room
+
+
+async def test_an_interview_does_not_enter_a_server_on_which_another_one_has_its_room(
+    db: Database,
+) -> None:
+    room = await share_room(db)
+    before = await row_of(db)
+
+    async def take_in_scope(job_id: str) -> int | None:
+        return await take_lease(db, "one", job_id=job_id, lease_s=LEASE_S, room=room, scope=SCOPE)
+
+    with pytest.raises(LeaseRefused, match="another open interview of this LiveKit server"):
+        await take_in_scope("AJ_1")
+    assert not await set_dispatched(db, "one", dispatch_id="D1", scope=SCOPE)
+    assert await row_of(db) == before
+    assert await get_job(db, "AJ_1") is None
+    obstacles = await obstacles_of(db, "one", scope=SCOPE)
+    assert obstacles is not None
+    assert obstacles.room_in_use
+    end = "UPDATE interviews SET status = 'ended', outcome = 'completed' WHERE interview_id = 'two'"
+    await db.run("end", lambda c: c.execute(end))
+    obstacles = await obstacles_of(db, "one", scope=SCOPE)
+    assert obstacles is not None
+    assert not obstacles.room_in_use
+    assert await take_in_scope("AJ_2") == 1
+
+
+async def test_the_other_interview_of_the_room_is_taken_as_before(db: Database) -> None:
+    room = await share_room(db)
+    taken = await take_lease(db, "two", job_id="AJ_2", lease_s=LEASE_S, room=room, scope=SCOPE)
+    assert taken == 1
+
+
+async def test_a_restored_interview_stays_ended_while_another_one_has_its_room(
+    db: Database,
+) -> None:
+    room = (await interview_in(db)).room
+    end = "UPDATE interviews SET status = 'ended', outcome = 'failed', reason = 'JobCrashed'"
+    await db.run("end", lambda c: c.execute(end))
+    plan = load_plan(SAMPLE_PLAN).to_json()
+    await create_interview(db, interview_id="two", plan=plan, room=room)
+    for _ in range(2):
+        holder = await keep_lease(db, "one", job_id="AJ_7", token=7, lease_s=LEASE_S)
+        assert holder == Holder(token=0, job_id=None)
+    assert (await interview_in(db)).status == "ended"
+
+
+async def test_late_records_do_not_open_an_interview_whose_room_another_one_has(
+    db: Database,
+) -> None:
+    """A job that never had the lease ships its records after its interview failed."""
+    room = (await interview_in(db)).room
+    end = "UPDATE interviews SET status = 'ended', outcome = 'failed', reason = 'JobCrashed'"
+    await db.run("end", lambda c: c.execute(end))
+    plan = load_plan(SAMPLE_PLAN).to_json()
+    await create_interview(db, interview_id="two", plan=plan, room=room)
+    journal = JobRecords()
+    journal.transition("RUNNING")
+    await ship(db, header("AJ_9", room=room), journal.records)
+    journal.transition("CLOSED", outcome="abandoned", reason="CandidateLeft")
+    await ship(db, header("AJ_9", room=room), journal.records)
+    interview = await interview_in(db)
+    assert (interview.status, interview.reason) == ("ended", "JobCrashed")

@@ -9,17 +9,11 @@ import asyncpg
 import pytest
 
 from tests.support.database.lease_times import passes
+from tests.support.database.worker_rows import Peers, other_workers
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.database import Database
 from worker.store.interviews import create_interview
-from worker.store.workers import (
-    Peers,
-    Reserved,
-    can_be_followed,
-    drop_stale_workers,
-    other_workers,
-    reserve_slots,
-)
+from worker.store.workers import Reserved, can_be_followed, drop_stale_workers, reserve_slots
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

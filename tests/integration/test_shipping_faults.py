@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
@@ -134,12 +135,17 @@ async def test_a_long_table_lock_does_not_pile_up_statements(
     await everything_is_stored(direct, job)
 
 
+async def refuse_turns(database: Database) -> None:
+    """Let the database refuse each turn with the text `refused`."""
+    constraint = "ALTER TABLE turns ADD CHECK (text <> 'refused')"
+    await database.run("break", lambda c: c.execute(constraint))
+
+
 async def test_a_refused_statement_is_reported_and_retried(
-    direct: Database, job: RunningJob
+    direct: Database, job: RunningJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await direct.run(
-        "break", lambda c: c.execute("ALTER TABLE turns ADD CHECK (text <> 'refused')")
-    )
+    monkeypatch.setattr(shipper, "_TRIES", math.inf)
+    await refuse_turns(direct)
     job.says("refused")
     lost = await job.database_is(Status.LOST)
     assert lost.reason == "DatabaseOperationFailed"
@@ -148,6 +154,26 @@ async def test_a_refused_statement_is_reported_and_retried(
     )
     await job.database_is(Status.READY)
     await everything_is_stored(direct, job)
+
+
+async def test_a_record_that_is_refused_for_good_keeps_no_other_from_the_database(
+    direct: Database, job: RunningJob, caplog: pytest.LogCaptureFixture
+) -> None:
+    await refuse_turns(direct)
+    for text in ("one", "refused", "two"):
+        job.says(text)
+
+    def others() -> list[dict[str, Any]]:
+        return [record for record in job.records if record.get("text") != "refused"]
+
+    while await records_of(direct, "AJ_1") != others():
+        pass
+    await job.database_is(Status.READY)
+    (refused,) = (each for each in job.records if each.get("text") == "refused")
+    (line,) = (
+        each for each in caplog.records if getattr(each, "event", "") == "journal_record_refused"
+    )
+    assert getattr(line, "seq", None) == refused["seq"]
 
 
 async def test_records_of_a_long_outage_are_shipped_in_batches(

@@ -20,7 +20,7 @@ from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.claims import (
     claim_dispatches,
     end_without_candidate,
-    give_back_dispatch,
+    give_back_dispatches,
     note_dispatches,
 )
 from worker.store.interview_status import set_dispatched
@@ -219,7 +219,7 @@ async def test_an_unsent_redispatch_keeps_the_reason_for_which_the_interviewer_w
     assert stranded is not None
     token = await claim(db, stranded)
     assert token is not None
-    await give_back_dispatch(db, stranded, token=token)
+    await give_back_dispatches(db, [(stranded, token)])
     assert await lost_whys(db) == [("NotSent", "LeaseExpired")]
 
 
@@ -317,7 +317,7 @@ async def test_a_returned_claim_is_due_at_once_and_does_not_count_as_a_try(
     assert token is not None
     assert await whys(db) == []
     for _ in range(2):
-        await give_back_dispatch(db, stranded, token=token)
+        await give_back_dispatches(db, [(stranded, token)])
     assert await whys(db) == ["NotSent"]
     interview = await get_interview(db, "one")
     assert interview is not None
@@ -327,7 +327,7 @@ async def test_a_returned_claim_is_due_at_once_and_does_not_count_as_a_try(
     assert await claim(db, stranded) == token + 1
     # The job started although the dispatch seemed to have failed.
     await job_runs(db, "AJ_2")
-    await give_back_dispatch(db, stranded, token=token + 1)
+    await give_back_dispatches(db, [(stranded, token + 1)])
     assert await whys(db) == []
 
 

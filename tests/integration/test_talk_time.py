@@ -10,7 +10,7 @@ from tests.support.database.job_records import START, header
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.interviews import create_interview
 from worker.store.jobs import ship
-from worker.store.talk_time import talk_seconds
+from worker.store.talk_time import talk_seconds, talk_seconds_of_all
 
 if TYPE_CHECKING:
     from worker.store.database import Database
@@ -70,6 +70,17 @@ async def test_the_seconds_of_all_jobs_add_up_without_absences(db: Database) -> 
     assert await talk_seconds(db, "one") == pytest.approx(60.0 + 20.0 + 30.0)
     assert await talk_seconds(db, "one", besides="AJ_2") == pytest.approx(80.0)
     assert await talk_seconds(db, "one", besides="AJ_9") == pytest.approx(110.0)
+
+
+async def test_the_seconds_of_several_interviews_are_read_at_once(db: Database) -> None:
+    first, other = StoredJob(db, "AJ_1"), StoredJob(db, "AJ_9", "another")
+    await first.enters(1.0, "RUNNING")
+    await first.enters(61.0, "CLOSING")
+    await other.adds(0.2, "clock", state="READY", earlier_s=500.0)
+    await other.enters(1.0, "RUNNING")
+    await other.says(21.0)
+    used = await talk_seconds_of_all(db, ["one", "another", "unknown"])
+    assert used == pytest.approx({"one": 60.0, "another": 520.0, "unknown": 0.0})
 
 
 async def test_of_a_job_that_died_the_time_up_to_its_last_record_counts(db: Database) -> None:

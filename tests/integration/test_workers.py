@@ -9,19 +9,14 @@ import pytest
 from states import Outcome, Reason
 from tests.support.database.job_records import JobRecords, header
 from tests.support.database.lease_times import LEASE_S, SCOPE, note_worker, passes, renew
+from tests.support.database.worker_rows import Peers, other_workers
 from worker.store.claims import claim_dispatches
 from worker.store.interview_status import set_dispatched, store_end
 from worker.store.interviews import get_interview, turns_of
 from worker.store.jobs import get_job, ship
 from worker.store.leases import take_lease
 from worker.store.orphans import Limits, OrphanedInterview, find_orphaned
-from worker.store.workers import (
-    Peers,
-    can_be_followed,
-    drop_stale_workers,
-    drop_worker,
-    other_workers,
-)
+from worker.store.workers import can_be_followed, drop_stale_workers, drop_worker
 
 if TYPE_CHECKING:
     from worker.store.database import Database

@@ -16,6 +16,7 @@ from worker.aio.tasks import cancel_and_wait
 from worker.continuity import job_lease
 from worker.continuity.watcher import SPARE_S
 from worker.journal import shipper
+from worker.store.jobs import Shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,8 +174,9 @@ def on_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     async def keep_lease(job: Job, *arguments: Any, **options: Any) -> Holder | None:
         return await job.world.leases.keep_lease(job, *arguments, **options)
 
-    async def ship(job: Job, *arguments: Any, **_: Any) -> None:
+    async def ship(job: Job, *arguments: Any, **_: Any) -> Shipped:
         await job.world.leases.ship(job, *arguments)
+        return Shipped(written=0, repeated=0, refused=())
 
     monkeypatch.setattr(job_lease, "take_lease", take_lease)
     monkeypatch.setattr(job_lease, "keep_lease", keep_lease)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from worker.store.claims import (
     claim_dispatches,
     end_without_candidate,
-    give_back_dispatch,
+    give_back_dispatches,
     note_dispatches,
 )
 from worker.store.interviews import turns_of_all
 from worker.store.orphans import Limits, find_orphaned, record_looks
-from worker.store.talk_time import talk_seconds
+from worker.store.talk_time import talk_seconds_of_all
 from worker.store.turns import turn_as_data
 
 if TYPE_CHECKING:
@@ -55,8 +54,11 @@ class OrphanStore(Protocol):
         """Store the token and the id of each dispatch that was sent, by interview id."""
         ...
 
-    async def give_back(self, found: OrphanedInterview, token: int) -> None:
-        """Undo a claim after its dispatch failed, so that the next check can claim again."""
+    async def give_back(self, claims: Sequence[tuple[OrphanedInterview, int]]) -> None:
+        """Undo claims, each with its token, whose dispatches were not sent.
+
+        The next check can claim the interviews again.
+        """
         ...
 
     async def give_up(self, found: Sequence[OrphanedInterview]) -> None:
@@ -99,19 +101,16 @@ class DatabaseOrphanStore:
         return {which: [turn_as_data(turn) for turn in turns] for which, turns in found.items()}
 
     async def spent_s(self, interview_ids: Sequence[str]) -> Mapping[str, float]:
-        """Call `talk_seconds` for each interview."""
-        found = await asyncio.gather(
-            *(talk_seconds(self._database, interview_id) for interview_id in interview_ids)
-        )
-        return dict(zip(interview_ids, found, strict=True))
+        """Call `talk_seconds_of_all`."""
+        return await talk_seconds_of_all(self._database, interview_ids)
 
     async def note(self, sent: Mapping[str, tuple[int, str]]) -> None:
         """Call `note_dispatches`."""
         await note_dispatches(self._database, sent)
 
-    async def give_back(self, found: OrphanedInterview, token: int) -> None:
-        """Call `give_back_dispatch`."""
-        await give_back_dispatch(self._database, found, token=token)
+    async def give_back(self, claims: Sequence[tuple[OrphanedInterview, int]]) -> None:
+        """Call `give_back_dispatches`."""
+        await give_back_dispatches(self._database, claims)
 
     async def give_up(self, found: Sequence[OrphanedInterview]) -> None:
         """Call `end_without_candidate`."""

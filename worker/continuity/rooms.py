@@ -22,15 +22,19 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-#: Number of rooms up to which their participants are listed at once. For more rooms, one request
-#: first tells which rooms exist.
-_FEW: Final = 3
 #: Maximum seconds that a call to LiveKit waits for its turn.
 _TURN_S: Final = 5.0
 
 
 class Rooms(Protocol):
     """LiveKit rooms. Every method raises LiveKitError if LiveKit fails."""
+
+    async def counts(self, rooms: Collection[str]) -> Mapping[str, int]:
+        """Return the number of participants, without agents, of each of these rooms that exists.
+
+        The numbers may be 10 s old.
+        """
+        ...
 
     async def people(self, rooms: Collection[str]) -> Mapping[str, Collection[str]]:
         """Return the identities of each room's participants, including dead ones for about 20 s.
@@ -73,20 +77,19 @@ class LiveKitRooms:
         self._seal = seal
         self._outbox = outbox or LiveKitOutbox()
 
+    async def counts(self, rooms: Collection[str]) -> Mapping[str, int]:
+        """Call `rooms_with_participants`."""
+        names = list(rooms)
+        return await self._check(lambda: self._livekit.rooms_with_participants(names))
+
     async def people(self, rooms: Collection[str]) -> Mapping[str, Collection[str]]:
-        """Call `list_participants` for each room that exists."""
+        """Call `list_participants` for each room."""
         people: dict[str, Collection[str]] = {}
-        exist = rooms
-        if len(rooms) > _FEW:
-            names = list(rooms)
-            # The numbers are up to 10 s old, so only the existence of a room is used.
-            exist = await self._check(lambda: self._livekit.rooms_with_participants(names))
-            people = {room: () for room in rooms if room not in exist}
         listed = await asyncio.gather(
-            *(self._listed(room) for room in exist), return_exceptions=True
+            *(self._listed(room) for room in rooms), return_exceptions=True
         )
         failure: LiveKitError | None = None
-        for room, here in zip(exist, listed, strict=True):
+        for room, here in zip(rooms, listed, strict=True):
             if isinstance(here, LiveKitError):
                 failure = here
             elif isinstance(here, BaseException):

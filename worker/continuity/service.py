@@ -84,27 +84,35 @@ class ContinuityService:
         )
         self._limits = limits_of(settings, self._scope)
         #: Renews the leases of this worker's jobs.
-        self.heartbeat = Heartbeat(
-            database,
-            worker_id=self.worker_id,
-            scope=self._scope,
-            jobs=lambda: self._liveness.living(self._jobs()),
-            seats=seats,
-            lease_s=settings.lease_s,
-            every_s=settings.lease_renew_s,
-            on_renewal=on_renewal,
-        )
-        self._watcher = Watcher(
-            may_lead=lambda: self.heartbeat.may_lead,
-            on_duty=self._on_duty,
-            look=self._look,
-            sweep=self._sweep,
-            every_s=settings.watch_s,
-        )
+        self.heartbeat = self._make_heartbeat(seats, on_renewal)
+        self._watcher = self._make_watcher()
         self._looks = RoomRecheckQueue(self._look_at_room, again_s=settings.lease_s + _BEHIND_S)
         #: The other workers of the database.
         self.presence = WorkerRegistry(database, worker_id=self.worker_id, scope=self._scope)
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _make_heartbeat(
+        self, seats: Callable[[], int | None], on_renewal: Callable[[bool], None]
+    ) -> Heartbeat:
+        return Heartbeat(
+            self._database,
+            worker_id=self.worker_id,
+            scope=self._scope,
+            jobs=lambda: self._liveness.living(self._jobs()),
+            seats=seats,
+            lease_s=self._settings.lease_s,
+            every_s=self._settings.lease_renew_s,
+            on_renewal=on_renewal,
+        )
+
+    def _make_watcher(self) -> Watcher:
+        return Watcher(
+            may_lead=lambda: self.heartbeat.may_lead,
+            on_duty=self._on_duty,
+            look=self._look,
+            sweep=self._sweep,
+            every_s=self._settings.watch_s,
+        )
 
     def start(self) -> None:
         """Start the background tasks. Call this method on the event loop."""

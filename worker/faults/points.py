@@ -94,7 +94,6 @@ OPERATIONS = (
     "migrate",
     "note_contact",
     "note_dispatch",
-    "other_workers",
     "ping",
     "record_looks",
     "renew_leases",
@@ -107,7 +106,7 @@ OPERATIONS = (
 )
 #: Names of earlier versions for operations that are part of another operation now, with the name of
 #: this operation. The old names are still accepted in this version.
-OLD_OPERATIONS = {"note_worker": "renew_leases"}
+OLD_OPERATIONS = {"note_worker": "renew_leases", "other_workers": "reserve_slots"}
 #: Names of the resources of an interview. `worker.interview.resources` declares the resources, but
 #: imports LiveKit, which takes seconds. The settings need the names without LiveKit, for example in
 #: a probe of a container. A test compares the names with those of `worker.interview.resources`.

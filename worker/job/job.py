@@ -31,8 +31,8 @@ from worker.job.recorder import JobRecorder
 from worker.job.resource_loading import ResourceLoading, pending
 from worker.job.shutdown import shut_down
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
+from worker.journal.job_journal import open_journal, watch_disk, without_disk
 from worker.journal.owner import owner_fields
-from worker.journal.resilient import open_journal, watch_disk, without_disk
 from worker.journal.shipper import JournalShipper, ship_live
 from worker.resources.bootstrap import AgentResources
 from worker.store.database import Database
@@ -62,22 +62,7 @@ class Job:
         self.settings = settings
         # Time at which LiveKit offered the job. The framework exposes this time nowhere else.
         self.received_at = ctx._info.received_at or time.time()
-        self.life = Lifecycle(
-            journal=open_journal(settings, ctx.job.id),
-            budgets=settings.budgets,
-            hurried_closing_s=settings.hurried_closing_s,
-            received_at=asyncio.get_running_loop().time() - (time.time() - self.received_at),
-            header={
-                "job_id": ctx.job.id,
-                "room": ctx.job.room.name,
-                "worker_id": ctx.worker_id,
-                "pid": os.getpid(),
-                **owner_fields(),
-                **faults.header(),
-                **app.header(),
-            },
-            ends=ends_of(app),
-        )
+        self.life = _lifecycle(ctx, app, settings, self.received_at)
         watch_disk(self.life)
         self.recorder = JobRecorder(self.life)
         self.keep_turn = self.recorder.turn
@@ -277,3 +262,25 @@ class Job:
                 "reason": transition.reason,
             },
         )
+
+
+def _lifecycle(
+    ctx: JobContext, app: Application, settings: Settings, received_at: float
+) -> Lifecycle:
+    """Return the lifecycle of a job, with its journal. `received_at` is a Unix time in seconds."""
+    return Lifecycle(
+        journal=open_journal(settings, ctx.job.id),
+        budgets=settings.budgets,
+        hurried_closing_s=settings.hurried_closing_s,
+        received_at=asyncio.get_running_loop().time() - (time.time() - received_at),
+        header={
+            "job_id": ctx.job.id,
+            "room": ctx.job.room.name,
+            "worker_id": ctx.worker_id,
+            "pid": os.getpid(),
+            **owner_fields(),
+            **faults.header(),
+            **app.header(),
+        },
+        ends=ends_of(app),
+    )

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from states import FileJournal, JournalError, MemoryJournal
 from states.journal import JournalGone, JournalLocked, JournalTooNew, read_records
 from worker.aio.threads import in_thread_within
+from worker.journal.refusals import RecordsRefused, RefusedRecord, store_all_but_refused
 from worker.journal.shipper import BATCH
 from worker.store.jobs import JobHeader, last_seq, ship
 
@@ -34,8 +35,8 @@ T = TypeVar("T")
 
 #: Subfolder of the journal folder for journals whose records are all in the database.
 SHIPPED: Final = "shipped"
-#: Subfolder of the journal folder for journals that were only partly readable. A damaged journal
-#: stays in this subfolder until an operator removes the journal.
+#: Subfolder of the journal folder for journals that were only partly readable, or of which the
+#: database refused records. Such a journal stays there until an operator removes it.
 DAMAGED: Final = "damaged"
 #: Maximum seconds to wait until a journal is read and closed, or moved. Reading the largest journal
 #: takes some seconds. A disk that needs more time hangs, and a redispatch must not wait for it.
@@ -196,9 +197,10 @@ async def ingest_journal(
     """Ingest the journal of a job whose process has ended, and move the file away.
 
     Raises DatabaseError if the database fails, and SchemaDiffers if this worker cannot use the
-    database's schema. After either error the file stays for a later attempt. Raises JournalError if
-    the disk does not answer, or if an operator must repair or move the file. Raises OSError if the
-    file was ingested but could not be moved.
+    database's schema. After either error the file stays for a later attempt. If the database
+    refuses some of the records for good, all others are stored, and the file is kept in the folder
+    DAMAGED. Raises JournalError if the disk does not answer, or if an operator must repair or move
+    the file. Raises OSError if the file was ingested but could not be moved.
     """
     closing = partial(close_journal, path, exit_code=exit_code, signal=signal)
     try:
@@ -207,8 +209,16 @@ async def ingest_journal(
         return Ingestion.RUNNING
     except JournalGone:
         return Ingestion.GONE
-    await ingest_records(database, path.stem, book.records)
     folder = DAMAGED if book.damaged else SHIPPED
+    try:
+        await ingest_records(database, path.stem, book.records)
+    except RecordsRefused as error:
+        folder = DAMAGED
+        logger.error(
+            "records of a journal are not in the database, so the journal is kept: %s",
+            error,
+            extra={"event": "journal_records_refused", "job_id": path.stem, "seqs": error.seqs},
+        )
     await _on_disk("put-away", partial(_put_away, path, folder))
     return Ingestion.STORED
 
@@ -227,8 +237,9 @@ async def ingest_records(database: Database, job_id: str, records: list[dict[str
 
     The last of `records` is the exit record. If the job's disk was full, the job may have ingested
     records that are not in its journal file. In that case the exit record gets the number after the
-    last ingested record. Raises DatabaseError if the database fails, and SchemaDiffers if this
-    worker cannot use the schema.
+    last ingested record. Raises DatabaseError if the database fails, SchemaDiffers if this worker
+    cannot use the schema, and RecordsRefused if the database refuses some of the records for good.
+    Then all others are stored.
     """
     # The caller takes the job id from the file's name, because the journal of a job that died early
     # has no header record.
@@ -237,10 +248,16 @@ async def ingest_records(database: Database, job_id: str, records: list[dict[str
         there = await last_seq(database, job_id, but="exit")
         if there is not None and there >= records[-1]["seq"]:
             records = [*records[:-1], {**records[-1], "seq": there + 1}]
-    new = 0
+    store = partial(ship, database, header)
+    written = 0
+    refused: list[RefusedRecord] = []
     for start in range(0, max(1, len(records)), BATCH):
-        new += (await ship(database, header, records[start : start + BATCH])).written
-    return new
+        stored = await store_all_but_refused(store, records[start : start + BATCH])
+        written += stored.written
+        refused += stored.refused
+    if refused:
+        raise RecordsRefused(job_id, written=written, refused=refused)
+    return written
 
 
 def _put_away(path: Path, folder: str) -> None:

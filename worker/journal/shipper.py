@@ -12,7 +12,8 @@ import asyncio
 import contextlib
 import logging
 import math
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from states import (
     Condition,
@@ -23,10 +24,10 @@ from states import (
 )
 from worker.aio.backoff import ExponentialBackoff
 from worker.aio.tasks import log_failure
+from worker.journal.refusals import Stored, is_refused, shown, store_all_but_refused
 from worker.store.database import Database
-from worker.store.errors import DatabaseError
 from worker.store.jobs import JobHeader, ship
-from worker.store.migrate import SchemaDiffers, SchemaTooNew
+from worker.store.migrate import SchemaTooNew
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 #: a transition and its conditions.
 _BATCH_S = 0.1
 _RETRY = ExponentialBackoff(first_s=0.5, longest_s=5.0)
+#: Number of attempts with a batch that the database refuses, before its records are tried apart.
+_TRIES: Final = 3
 #: Maximum number of records in one transaction. Even after a long database outage, a transaction
 #: must take no longer than the time budget of one operation (`database.BUDGET_S`).
 BATCH = 500
@@ -80,6 +83,8 @@ class JournalShipper:
         journal.subscribe(self._waiting.put_nowait)
         #: Sequence number of the last record that the database has.
         self._shipped = -1
+        #: Numbers of the records that the database refused.
+        self._refused: set[int] = set()
         #: For each caller that waits for the ingestion of a record: the record's sequence number,
         #: and the future that ends the wait.
         self._awaited: list[tuple[int, asyncio.Future[None]]] = []
@@ -87,9 +92,14 @@ class JournalShipper:
         self._away = False
 
     async def run(self) -> None:
-        """Ingest records until cancelled, or until the schema is too new for this worker."""
+        """Ingest records until cancelled, or until the schema is too new for this worker.
+
+        A record that the database refuses for good is left out after `_TRIES` attempts. It stays in
+        the journal, and the worker tries it again when the job has ended.
+        """
         delays = _RETRY.delays()
         batch: list[dict[str, Any]] = []
+        refusals = 0
         while True:
             if not batch:
                 batch.append(await self._waiting.get())
@@ -97,11 +107,12 @@ class JournalShipper:
             while len(batch) < BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             try:
-                await ship(self._database, self._header, batch)
+                await self._store(batch, apart=refusals >= _TRIES)
             except Exception as error:  # a failed ingestion must not stop the interview
+                refusals += is_refused(error)
                 logger.warning(
                     "journal ingestion failed, so records stay in the journal: %s",
-                    _shown(error),
+                    shown(error),
                     extra={"event": "live_ingestion_failed"},
                 )
                 self._away = True
@@ -115,7 +126,28 @@ class JournalShipper:
                 self._shipped = max(self._shipped, int(batch[-1]["seq"]))
                 self._release(self._shipped)
                 self._report(Status.READY, "Shipping")
-                batch, delays = [], _RETRY.delays()
+                batch, delays, refusals = [], _RETRY.delays(), 0
+
+    async def _store(self, batch: list[dict[str, Any]], *, apart: bool) -> None:
+        """Store a batch; with `apart`, without the records that the database refuses."""
+        store = partial(ship, self._database, self._header)
+        if apart:
+            stored = await store_all_but_refused(store, batch)
+        else:
+            stored = Stored.of(await store(batch), batch)
+        self._refused -= {int(record["seq"]) for record in batch}
+        for each in stored.refused:
+            self._refused.add(int(each.record["seq"]))
+            logger.error(
+                "the database refused a record of a running job, which stays in the journal: %s",
+                each.problem,
+                extra={
+                    "event": "journal_record_refused",
+                    "job_id": self._header.job_id,
+                    "seq": each.seq,
+                    "kind": each.record["kind"],
+                },
+            )
 
     def ship_again(self) -> None:
         """Ingest every record again, because the database has lost some of them."""
@@ -132,10 +164,13 @@ class JournalShipper:
             self._awaited.append((seq, answer))
             self._hurried.set()
             await asyncio.wait({answer}, timeout=within_s)
-        return self._shipped >= seq
+        return self._shipped >= seq and seq not in self._refused
 
     async def all_shipped(self, *, within_s: float) -> bool:
-        """Return True once the database has all records, or False after `within_s` seconds."""
+        """Return True once the database has all records that it does not refuse.
+
+        Return False after `within_s` seconds.
+        """
         last = self._journal.records[-1]
         return await self.acknowledged(int(last["seq"]), within_s=within_s)
 
@@ -160,12 +195,3 @@ class JournalShipper:
             return
         event = Event.RESOURCE_RECOVERED if status is Status.READY else Event.RESOURCE_LOST
         self._life.post(event, Condition(resource="database", status=status, reason=reason))
-
-
-def _shown(error: Exception) -> str:
-    """Return an error's text for a log, or only its type if the error is not our own.
-
-    The text of a foreign error may quote personal data.
-    """
-    ours = (DatabaseError, SchemaDiffers)
-    return str(error) if isinstance(error, ours) else type(error).__name__

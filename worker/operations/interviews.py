@@ -189,7 +189,7 @@ async def redispatch(db: Database, settings: Settings, interview_id: str) -> tup
     """
     livekit = livekit_client(settings)
     interview = await known_interview(db, interview_id)
-    await _check_dispatchable(db, interview)
+    await _check_dispatchable(db, settings, interview)
     prefix = declared_in(settings).identity_prefix
     for identity in await livekit.list_participants(interview.room):
         if identity.startswith(prefix):
@@ -198,12 +198,12 @@ async def redispatch(db: Database, settings: Settings, interview_id: str) -> tup
     return interview, await send_interviewer(db, settings, interview)
 
 
-async def _check_dispatchable(db: Database, interview: Interview) -> None:
+async def _check_dispatchable(db: Database, settings: Settings, interview: Interview) -> None:
     if interview.protocol > PROTOCOL:
         raise InterviewTooNew(interview.interview_id)
     if interview.is_over:
         raise _over(interview)
-    found = await obstacles_of(db, interview.interview_id)
+    found = await obstacles_of(db, interview.interview_id, scope=scope_of(settings))
     if found is not None and found.window_closed:
         raise InterviewWindowClosed(interview.interview_id, interview.closes_at)
     if found is not None and found.room_in_use:

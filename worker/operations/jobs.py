@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from states import History, JournalError
 from worker.journal.recovery import DAMAGED, SHIPPED, ingest_records, read_journal
+from worker.journal.refusals import RecordsRefused
 from worker.operations.errors import JobNotFound
 from worker.store.errors import DatabaseOperationFailed
 from worker.store.jobs import records_of
@@ -89,14 +90,17 @@ async def ingest(
     """Store the records of journals in the database, and return the number of new records.
 
     Records that are already in the database stay as they are. `on_error` is called, at once, with
-    the error of each journal that cannot be read or stored. Raises DatabaseError if the database
-    fails for another reason than a journal's content.
+    the error of each journal that cannot be read or stored completely. Raises DatabaseError if the
+    database fails for another reason than a journal's content.
     """
     new = 0
     for path in journals:
         try:
             contents = await asyncio.to_thread(read_journal, path)
             new += await ingest_records(db, path.stem, contents.records)
+        except RecordsRefused as error:
+            new += error.written
+            on_error(error)
         except (JournalError, DatabaseOperationFailed) as error:
             on_error(error)
     return new

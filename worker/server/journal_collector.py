@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +13,12 @@ from worker.aio.backoff import ExponentialBackoff
 from worker.aio.tasks import log_failure
 from worker.aio.threads import in_thread, in_thread_within
 from worker.config.settings import Settings
-from worker.journal.folder import JournalFile, age_of, journals_in, remove_older
-from worker.journal.owner import OtherHosts
+from worker.journal.folder import age_of, remove_older
 from worker.journal.recovery import SHIPPED
 from worker.resources.database import open_database
 from worker.server.journal_backlog import JournalBacklog
 from worker.server.journal_ingestion import Attempt, attempts
+from worker.server.journal_search import JournalSearch, pause
 from worker.store.database import Database
 from worker.store.errors import DatabaseError
 from worker.store.migrate import MigrationChanged, SchemaDiffers, migrate
@@ -30,14 +28,9 @@ logger = logging.getLogger(__name__)
 #: Maximum seconds that a starting worker waits for the database to answer.
 _START_BUDGET_S = 5.0
 _RETRY = ExponentialBackoff(first_s=1.0, longest_s=30.0)
-#: Seconds between two searches for journals without a reported end: those of jobs that outlived
-#: their main process, and those that were refused.
-_SEARCH = ExponentialBackoff(first_s=30.0, longest_s=30.0)
 _DAY_S = 86_400.0
 #: Maximum seconds to wait until the disk tells whether the journal of an ended job exists.
 _AGE_WITHIN_S = 5.0
-#: Maximum number of journals that one thread lists before the event loop continues.
-_AT_A_TIME = 500
 #: Maximum seconds that a stopping worker waits for the running ingestion to finish. The next worker
 #: on this machine ingests the remaining journals.
 _STOP_BUDGET_S = 5.0
@@ -57,7 +50,6 @@ class JournalCollector:
         self._closing = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._backlog = JournalBacklog()
-        self._others = OtherHosts()
 
     async def open(self) -> None:
         """Migrate the database's schema now, or in the background if the database is unavailable.
@@ -127,7 +119,15 @@ class JournalCollector:
         These are the journals of earlier workers on this machine, and those that could not be
         ingested before. Journals of running jobs are skipped. Call this before the worker has jobs.
         """
-        self._spawn(self._ship_leftovers(), "ship-leftovers")
+        if (database := self._database) is None:
+            return
+        search = JournalSearch(
+            self._settings.journal_dir,
+            self._backlog,
+            ingest=partial(self._ship, database),
+            closing=self._closing,
+        )
+        self._spawn(search.run(), "ship-leftovers")
 
     def remove_old_journals(self) -> None:
         """Remove ingested journals past their retention time: now, and once a day from now on."""
@@ -150,12 +150,6 @@ class JournalCollector:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(log_failure)
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait for `seconds`, or until the collector closes."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._closing.wait()
 
     async def _prepare(self, database: Database) -> None:
         # A ping shows within seconds whether a database answers. A migration may take minutes.
@@ -202,59 +196,7 @@ class JournalCollector:
                         "old journals removed",
                         extra={"event": "old_journals_removed", "journals": removed},
                     )
-            await self._pause(_DAY_S)
-
-    # --- journals without a reported end ----------------------------------------------------------
-
-    async def _ship_leftovers(self) -> None:
-        if self._database is None:
-            return
-        at_start = True
-        for delay_s in _SEARCH.delays():
-            try:
-                await self._search(self._database, at_start=at_start)
-            except Exception:  # the next search may succeed
-                logger.exception(
-                    "searching for journals of ended jobs failed",
-                    extra={"event": "journal_search_failed"},
-                )
-            at_start = False
-            await self._pause(delay_s)
-            if self._closing.is_set():
-                return
-
-    async def _search(self, database: Database, *, at_start: bool) -> None:
-        """Ingest all journals in the folder that are due."""
-        before, listed = self._backlog.known(), set[str]()
-        journals = journals_in(self._settings.journal_dir)
-        # The journals are listed in parts, because the folder may hold half a million.
-        while found := await in_thread("leftovers", partial(_some, journals)):
-            listed.update(each.job_id for each in found)
-            due = [each for each in found if self._backlog.is_due(each, at_start=at_start)]
-            for each in due:
-                self._backlog.wait(each.job_id, each.age_s)
-            for each in due:
-                if self._closing.is_set():
-                    return
-                await self._ship_leftover(database, each.job_id)
-        self._backlog.moved_away(before - listed)
-        self._others.forget_all_but(listed)
-
-    async def _ship_leftover(self, database: Database, job_id: str) -> None:
-        exit_code = self._backlog.exit_code(job_id)
-        path = self._path(job_id)
-        self._backlog.hold(job_id)
-        try:
-            if await in_thread("journal-owner", partial(self._others.may_write, path)):
-                self._backlog.running(job_id, exit_code)
-            else:
-                await self._ship(database, job_id, exit_code)
-        except Exception:  # the other journals are waiting
-            logger.exception(
-                "ingesting a journal of an earlier worker failed",
-                extra={"event": "leftover_ingestion_failed"},
-            )
-            self._backlog.refused(job_id, exit_code)
+            await pause(self._closing, _DAY_S)
 
     # --- the journal of a job of this worker ------------------------------------------------------
 
@@ -333,8 +275,3 @@ class JournalCollector:
 
     def _path(self, job_id: str) -> Path:
         return self._settings.journal_dir / f"{job_id}.jsonl"
-
-
-def _some(journals: Iterator[JournalFile]) -> list[JournalFile]:
-    """Return the next journals of a listing, at most `_AT_A_TIME`. Blocks on the disk."""
-    return list(itertools.islice(journals, _AT_A_TIME))

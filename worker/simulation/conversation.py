@@ -57,28 +57,12 @@ async def hold_conversation(
     interviewer does not leave within 60 s after the closing message.
     """
     voice = voice or LocalVoice()
+    listener = _Listener(candidate, interviewer)
     exchanges: list[Exchange] = []
-    asked_before = 0
-    spoke_until_s: float | None = None
-    # Time before which sound is ignored; None for the end of the candidate's last answer.
-    since_s: float | None = None
-    while True:
-        heard_from_s = await _next_word(candidate, since_s, first=not exchanges)
-        if heard_from_s is None:
-            return exchanges
-        paused_s = await candidate.wait_until_interviewer_paused(
-            quiet_s=_PAUSE_S, since_s=since_s, timeout_s=_LONGEST_UTTERANCE_S
-        )
-        captions = _captions(candidate, interviewer)
-        heard = " ".join(caption.text for caption in captions[asked_before:]).strip()
-        asked_before = len(captions)
-        if not heard:
-            # The sound was a recorded clip such as "one moment, please". A clip has no caption and
-            # needs no answer.
-            since_s = paused_s
-            continue
-        since_s = None
-        waited_s = heard_from_s - (spoke_until_s or 0.0)
+    spoke_until_s = 0.0
+    while (utterance := await listener.next_utterance(first=not exchanges)) is not None:
+        heard, heard_from_s = utterance
+        waited_s = heard_from_s - spoke_until_s
         asks = script.is_question(heard)
         answer = script.answer_for(heard) if asks else ""
         if asks:
@@ -88,7 +72,41 @@ async def hold_conversation(
         on_exchange(exchanges[-1])
         if not asks:
             await candidate.wait_until_alone(timeout_s=_LONGEST_UTTERANCE_S)
-            return exchanges
+            break
+    return exchanges
+
+
+class _Listener:
+    """Hears the utterances of an interviewer, one after the other."""
+
+    def __init__(self, candidate: SimulatedCandidate, interviewer: str | None) -> None:
+        self._candidate = candidate
+        self._interviewer = interviewer
+        #: Number of captions that belong to earlier utterances.
+        self._heard_before = 0
+
+    async def next_utterance(self, *, first: bool) -> tuple[str, float] | None:
+        """Wait until the interviewer pauses; return the words, and when they began, in seconds.
+
+        Return None if the interviewer left or stayed silent. If `first`, silence raises
+        CandidateTimeout instead. A recorded clip such as "one moment, please" has no caption and
+        needs no answer, so it is passed over.
+        """
+        # Time before which sound is ignored; None for the end of the candidate's last answer.
+        since_s: float | None = None
+        while True:
+            heard_from_s = await _next_word(self._candidate, since_s, first=first)
+            if heard_from_s is None:
+                return None
+            paused_s = await self._candidate.wait_until_interviewer_paused(
+                quiet_s=_PAUSE_S, since_s=since_s, timeout_s=_LONGEST_UTTERANCE_S
+            )
+            captions = _captions(self._candidate, self._interviewer)
+            heard = " ".join(caption.text for caption in captions[self._heard_before :]).strip()
+            self._heard_before = len(captions)
+            if heard:
+                return heard, heard_from_s
+            since_s = paused_s
 
 
 def _captions(candidate: SimulatedCandidate, interviewer: str | None) -> tuple[Caption, ...]:

@@ -58,9 +58,10 @@ async def claim_dispatches(
 ) -> dict[str, int]:
     """Claim the right to redispatch interviews; return the new tokens by interview id.
 
-    An interview is missing in the result if another worker was faster, or if the interview has an
-    interviewer after all.
+    An interview is missing in the result if another worker was faster, if the interview has an
+    interviewer after all, or if it has ended and another interview of its room is claimed as well.
     """
+    found = _one_in_room(found)
     if not found:
         return {}
     rows = await db.fetch(
@@ -73,6 +74,24 @@ async def claim_dispatches(
         budget_s=budget_s,
     )
     return {row["interview_id"]: row["token"] for row in rows}
+
+
+def _one_in_room(found: Sequence[OrphanedInterview]) -> list[OrphanedInterview]:
+    """Leave out ended interviews whose room another interview of `found` has.
+
+    A claim opens an ended interview again, and a room holds one open interview: the statement would
+    fail for all interviews. The next claim finds the room of the others in use.
+    """
+    rooms = {each.interview.room for each in found if each.interview.status != "ended"}
+    chosen = []
+    for each in found:
+        interview = each.interview
+        if interview.status == "ended":
+            if interview.room in rooms:
+                continue
+            rooms.add(interview.room)
+        chosen.append(each)
+    return chosen
 
 
 _NOTE: Final = f"""
@@ -103,22 +122,35 @@ async def note_dispatches(
         )
 
 
-async def give_back_dispatch(
-    db: Database, found: OrphanedInterview, *, token: int, budget_s: float = BUDGET_S
-) -> None:
-    """Undo a claim whose dispatch could not be sent, so that another claim is possible at once.
+_GIVE_BACK: Final = """
+UPDATE interviews SET dispatched_at = NULL, tries = greatest(tries - claim_tries::integer, 0)
+FROM unnest($1::text[], $2::text[], $3::text[]) AS claim (claimed_id, claim_token, claim_tries)
+WHERE interviews.interview_id = claimed_id AND token = claim_token::bigint
+    AND dispatch_token = claim_token::bigint AND lease_job IS NULL AND dispatch_id IS NULL
+    AND dispatched_at IS NOT NULL
+"""
 
-    The failed dispatch does not count as a try. If an interviewer joins nevertheless, that
-    interviewer keeps the interview.
+
+async def give_back_dispatches(
+    db: Database,
+    claims: Sequence[tuple[OrphanedInterview, int]],
+    *,
+    budget_s: float = BUDGET_S,
+) -> None:
+    """Undo claims whose dispatches were not sent, so that another claim is possible at once.
+
+    `claims` has each interview with the token that was claimed. A dispatch that was not sent does
+    not count as a try. If an interviewer joins nevertheless, that interviewer keeps the interview.
     """
-    await db.fetch(
-        "give_back_dispatch",
-        "UPDATE interviews SET dispatched_at = NULL, tries = greatest(tries - $3, 0)"
-        " WHERE interview_id = $1 AND token = $2 AND dispatch_token = $2"
-        " AND lease_job IS NULL AND dispatch_id IS NULL AND dispatched_at IS NOT NULL",
-        *(found.interview.interview_id, token, int(found.why not in UNCOUNTED)),
-        budget_s=budget_s,
-    )
+    if claims:
+        await db.fetch(
+            "give_back_dispatch",
+            _GIVE_BACK,
+            [found.interview.interview_id for found, _ in claims],
+            [str(token) for _, token in claims],
+            [str(int(found.why not in UNCOUNTED)) for found, _ in claims],
+            budget_s=budget_s,
+        )
 
 
 #: Within its window the interview waits for its candidate; after the window it is over.

@@ -82,6 +82,10 @@ class DatabaseOperationFailed(DatabaseError):
     def __init__(self, operation: str, cause: BaseException) -> None:
         super().__init__(operation, cause, f"refused: {kind_of(cause)}")
 
+    def violates(self, constraint: str) -> bool:
+        """Return whether the constraint or the unique index of this name refused the operation."""
+        return getattr(self.cause, "constraint_name", None) == constraint
+
 
 class ConnectionLost(Exception):
     """Raised when a database connection was closed before or during an operation."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 from states import EndReason, Outcome, Phase, Reason
 from states.table import phase_of
 from worker.store.database import BUDGET_S
+from worker.store.errors import DatabaseOperationFailed
 from worker.store.interviews import SELECT_INTERVIEWS, interview_of
-from worker.store.leases import NOW, ROOM_FREE, release_ended
+from worker.store.leases import NOW, ONE_IN_ROOM, ROOM_FREE, release_ended
 from worker.store.scope import PROTOCOL
 
 if TYPE_CHECKING:
@@ -39,18 +40,31 @@ class Obstacles:
     room_in_use: bool
 
 
+#: SQL condition that another open interview has the room, on the LiveKit server $2 or, if that is
+#: null, on the server of the interview. An interview gets the server $2 with its next dispatch.
+_ROOM_IN_USE: Final = """
+(NOT interviews.shares_room AND EXISTS (
+    SELECT FROM interviews AS other
+    WHERE other.room = interviews.room AND other.interview_id <> interviews.interview_id
+        AND coalesce(other.livekit_url, '') = coalesce($2::text, interviews.livekit_url, '')
+        AND other.status <> 'ended' AND NOT other.shares_room))
+"""
+
+
 async def obstacles_of(
-    db: Database, interview_id: str, *, budget_s: float = BUDGET_S
+    db: Database, interview_id: str, *, scope: Scope | None = None, budget_s: float = BUDGET_S
 ) -> Obstacles | None:
     """Return what speaks against a dispatch, by the database's clock; None for an unknown id.
 
-    Raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
+    With `scope`, the dispatch makes it an interview of the workers of that scope. Raises
+    `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
     """
     rows = await db.fetch(
         "obstacles_of",
         f"SELECT status IN ('created', 'waiting') AND closes_at <= {NOW} AS window_closed,"
-        f" NOT {ROOM_FREE} AS room_in_use FROM interviews WHERE interview_id = $1",
-        interview_id,
+        f" NOT {ROOM_FREE} OR {_ROOM_IN_USE} AS room_in_use FROM interviews"
+        " WHERE interview_id = $1",
+        *(interview_id, scope.livekit if scope is not None else None),
         budget_s=budget_s,
     )
     if not rows:
@@ -68,9 +82,9 @@ async def set_dispatched(
 ) -> bool:
     """Store a dispatch of the interview; return False if the interview is over or does not exist.
 
-    An interview whose room another open interview has is over. With `scope`, the interview belongs
-    to the workers of that scope from now on. Raises `DatabaseUnavailable` or
-    `DatabaseOperationFailed` if the database operation fails.
+    An interview whose room another open interview of the same LiveKit server has is over. With
+    `scope`, the interview belongs to the workers of that scope, and to its LiveKit server, from now
+    on. Raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
     """
     agent_name, livekit = (scope.agent_name, scope.livekit) if scope is not None else (None, None)
 
@@ -88,7 +102,12 @@ async def set_dispatched(
         )
         return status == "UPDATE 1"
 
-    return await db.run("set_dispatched", note, budget_s=budget_s)
+    try:
+        return await db.run("set_dispatched", note, budget_s=budget_s)
+    except DatabaseOperationFailed as error:
+        if not error.violates(ONE_IN_ROOM):
+            raise
+        return False
 
 
 async def store_end(
@@ -138,7 +157,8 @@ async def settle(connection: Connection, interview_id: str) -> None:
     interview over, do not count. A handover does not end the interview. An interview that is over
     stays over, even if a job that does not know of the end still runs. The lease of a job that has
     ended is released. A job without a candidate does not end the interview before its window
-    closes: the interview waits for the candidate. A job in another room than the interview's does
+    closes: the interview waits for the candidate. An interview that has ended is not opened again
+    while another open interview has its room. A job in another room than the interview's does
     not count, and an interview with a newer protocol stays as it is.
     """
     # The row lock serialises jobs that end at the same time, so that the second job sees the writes
@@ -170,17 +190,18 @@ async def settle(connection: Connection, interview_id: str) -> None:
     elif phase_of(last["state"]) is Phase.SESSION and not interview.is_over:
         await connection.execute(
             "UPDATE interviews SET status = 'running', outcome = NULL, reason = NULL,"
-            " updated_at = now() WHERE interview_id = $1 AND status <> 'running'",
+            " updated_at = now() WHERE interview_id = $1 AND status <> 'running'"
+            f" AND {ROOM_FREE}",
             interview_id,
         )
 
 
-_WITHOUT_CANDIDATE: Final = """
+_WITHOUT_CANDIDATE: Final = f"""
 UPDATE interviews SET updated_at = now(), reason = $3,
     status = CASE WHEN closes_at > now() THEN 'waiting' ELSE 'ended' END,
     outcome = CASE WHEN closes_at > now() THEN NULL ELSE $2::text END
 WHERE interview_id = $1 AND (status IN ('created', 'dispatched', 'running')
-    OR status = 'ended' AND (outcome, reason) IS DISTINCT FROM ($2::text, $3))
+    OR status = 'ended' AND (outcome, reason) IS DISTINCT FROM ($2::text, $3) AND {ROOM_FREE})
 """
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from states import Outcome, Reason
 from worker.store.database import BUDGET_S
+from worker.store.errors import DatabaseOperationFailed
 from worker.store.scope import PROTOCOL
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ EXPIRED: Final = (
     " WHERE held.interview_id = interviews.interview_id AND held.token = interviews.token"
     f" AND {LAPSED})"
 )
+#: Unique index with which PostgreSQL refuses a second open interview of a room and LiveKit server.
+ONE_IN_ROOM: Final = "interviews_one_in_room"
 #: SQL condition that a row of `interviews` may be opened: no other open interview has its room.
 ROOM_FREE: Final = (
     "(interviews.status <> 'ended' OR interviews.shares_room OR NOT EXISTS ("
@@ -80,8 +83,8 @@ class LeaseHeld(Exception):
 class LeaseRefused(Exception):
     """Raised when a job must not hold an interview, whoever else holds it.
 
-    Either the interview has another room than the job, or a later version created the interview.
-    The interview's row stays as it is.
+    The interview has another room than the job, a later version created it, or it would belong to a
+    LiveKit server on which another open interview has its room. The interview's row stays as it is.
     """
 
 
@@ -149,20 +152,16 @@ async def take_lease(
     Each job that takes the lease gets a higher token. A job that already holds the lease keeps its
     token. `room` is the job's room; None to take the lease from any room. With `scope`, the
     interview belongs to the workers of that scope from now on. Return None if the interview is over
-    or does not exist. Raises LeaseRefused if the interview has another room or a newer protocol,
-    LeaseHeld if another job's lease is live, and DatabaseUnavailable or DatabaseOperationFailed if
-    the database operation fails.
+    or does not exist. Raises LeaseRefused if the interview has another room or a newer protocol, or
+    if another open interview of that scope's LiveKit server has the room. Raises LeaseHeld if
+    another job's lease is live, and DatabaseUnavailable or DatabaseOperationFailed if the database
+    operation fails.
     """
     agent_name, livekit = (scope.agent_name, scope.livekit) if scope is not None else (None, None)
+    parameters = (interview_id, job_id, lease_s, agent_name, livekit, room)
     row: Row | None = None
     for _ in range(_ATTEMPTS):
-        found = await db.fetch(
-            "take_lease",
-            _TAKE,
-            *(interview_id, job_id, lease_s, agent_name, livekit, room),
-            budget_s=budget_s,
-        )
-        row = found[0] if found else None
+        row = await _take_once(db, parameters, budget_s=budget_s)
         if row is not None and (problem := problem_of(row["protocol"], row["room"], room)):
             raise LeaseRefused(problem)
         if row is None or (row["taken"] is None and not row["is_open"]):
@@ -172,6 +171,23 @@ async def take_lease(
         if row["lease_job"] not in (None, job_id):
             break
     raise LeaseHeld(int(row["token"]) if row is not None else 0)
+
+
+async def _take_once(
+    db: Database, parameters: tuple[object, ...], *, budget_s: float
+) -> Row | None:
+    """Try to take a lease once; return the result, or None if the interview does not exist.
+
+    An interview without a LiveKit server, from an earlier version, may share its room with an open
+    interview of the job's server. It cannot become an interview of that server.
+    """
+    try:
+        found = await db.fetch("take_lease", _TAKE, *parameters, budget_s=budget_s)
+    except DatabaseOperationFailed as error:
+        if not error.violates(ONE_IN_ROOM):
+            raise
+        raise LeaseRefused("another open interview of this LiveKit server has the room") from error
+    return found[0] if found else None
 
 
 def problem_of(protocol: int, room: str, job_room: str | None) -> str | None:
@@ -191,7 +207,7 @@ _KEEP: Final = f"""
 WITH restored AS (
     UPDATE interviews SET token = $3, lease_job = $2, status = 'running', outcome = NULL,
         reason = NULL
-    WHERE interview_id = $1 AND token < $3 RETURNING interview_id
+    WHERE interview_id = $1 AND token < $3 AND {ROOM_FREE} RETURNING interview_id
 ), held_again AS (
     INSERT INTO leases (interview_id, token, job_id, lease_s, expires)
     SELECT interview_id, $3::bigint, $2::text, $4::float8,
@@ -222,9 +238,9 @@ async def keep_lease(
     The job's worker normally renews the lease. If this job still holds the lease with `token` and
     the last renewal is too old, the worker is stalled, and this function renews the lease. If the
     token in the database is lower than `token`, the database was restored from a backup. In that
-    case the function stores this job's lease and token again, and returns the holder that the
-    backup contained. Raises DatabaseUnavailable or DatabaseOperationFailed if the database
-    operation fails.
+    case the function returns the holder that the backup contained, and stores this job's lease and
+    token again, unless another open interview has the room by now. Raises DatabaseUnavailable or
+    DatabaseOperationFailed if the database operation fails.
     """
     found = await db.fetch(
         "keep_lease", _KEEP, *(interview_id, job_id, token, lease_s), budget_s=budget_s

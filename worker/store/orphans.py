@@ -48,7 +48,7 @@ NOT_TAKEN: Final = "NotTaken"
 #: the redispatch has no delay.
 HANDED_OVER: Final = Reason.HANDOVER_REQUESTED
 #: Reason of a redispatch: a worker claimed the last dispatch in the database, but could not send
-#: the dispatch to LiveKit. See `claims.give_back_dispatch`.
+#: the dispatch to LiveKit. See `claims.give_back_dispatches`.
 NOT_SENT: Final = "NotSent"
 #: Reason of a redispatch: the candidate had not come or had left, and is in the room now.
 CANDIDATE_CAME: Final = "CandidateCame"
@@ -120,6 +120,13 @@ class Look:
     found: OrphanedInterview
     #: True if the candidate is not in the room.
     absent: bool
+    #: Fencing token of a claim that was given back after the check; None if there was no claim.
+    claimed: int | None = None
+
+    @property
+    def token(self) -> int:
+        """The interview's fencing token after the check."""
+        return self.found.interview.token if self.claimed is None else self.claimed
 
 
 #: SQL expression for `Interview.tries`, the number of counted redispatches; 0 if the last dispatch
@@ -317,7 +324,7 @@ async def record_looks(
         "record_looks",
         _RECORD,
         [look.found.interview.interview_id for look in looks],
-        [str(look.found.interview.token) for look in looks],
+        [str(look.token) for look in looks],
         [str(look.absent) for look in looks],
         [
             str(_LATER_AGAIN_S if look.found.lost_why in _LESS_URGENT else _URGENT_AGAIN_S)

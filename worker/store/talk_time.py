@@ -11,26 +11,38 @@ from states.counted_time import counted_s
 from worker.store.database import BUDGET_S
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from worker.store.connection import Row
     from worker.store.database import Database
 
 logger = logging.getLogger(__name__)
 
-#: Query for the records from which `counted_s` computes the seconds of each job of the interview $1
-#: except the job $2: the transitions, the records of the clock, and the last other record before
-#: the job closed. Faults, and the record that the worker adds, show no work of the job.
+#: Query for the records from which `counted_s` computes the seconds of each job of the interviews
+#: $1 except the job $2: the transitions, the records of the clock, and the last other record before
+#: the job closed. Faults, and the record that the worker adds, show no work of the job. `OFFSET 0`
+#: makes PostgreSQL read the records of each job by their key: it cannot know how many jobs there
+#: are, and for many it might read the records of all jobs.
 _RECORDS: Final = """
-WITH held AS (
-    SELECT job_id FROM jobs WHERE interview_id = $1 AND job_id IS DISTINCT FROM $2
-), closing AS (
-    SELECT job_id, min(seq) AS seq FROM held JOIN job_records USING (job_id)
-    WHERE kind = 'transition' AND record->>'to' = 'CLOSING' GROUP BY job_id
+WITH held AS MATERIALIZED (
+    SELECT interview_id, job_id FROM jobs
+    WHERE interview_id = ANY($1::text[]) AND job_id IS DISTINCT FROM $2::text
+), marks AS MATERIALIZED (
+    SELECT held.interview_id, held.job_id, mark.seq, mark.t, mark.kind,
+        mark.record->>'event' AS event, mark.record->>'to' AS target,
+        mark.record->>'earlier_s' AS earlier_s
+    FROM held CROSS JOIN LATERAL (
+        SELECT seq, t, kind, record FROM job_records
+        WHERE job_records.job_id = held.job_id AND kind IN ('transition', 'clock') OFFSET 0
+    ) AS mark
+), closing AS MATERIALIZED (
+    SELECT job_id, min(seq) AS seq FROM marks
+    WHERE kind = 'transition' AND target = 'CLOSING' GROUP BY job_id
 )
-SELECT job_id, seq, t, kind, record->>'event' AS event, record->>'to' AS target,
-    record->>'earlier_s' AS earlier_s
-FROM held JOIN job_records USING (job_id) WHERE kind IN ('transition', 'clock')
+SELECT interview_id, job_id, seq, t, kind, event, target, earlier_s FROM marks
 UNION ALL
-SELECT held.job_id, last_sign.seq, last_sign.t, last_sign.kind, NULL, NULL, NULL
+SELECT held.interview_id, held.job_id, last_sign.seq, last_sign.t, last_sign.kind,
+    NULL, NULL, NULL
 FROM held LEFT JOIN closing USING (job_id) CROSS JOIN LATERAL (
     SELECT seq, t, kind FROM job_records
     WHERE job_records.job_id = held.job_id
@@ -52,14 +64,28 @@ async def talk_seconds(
     if their records are not stored yet, what it knew counts instead. Raises DatabaseError if the
     database fails.
     """
-    rows = await db.run(
-        "talk_seconds",
-        lambda connection: connection.fetch(_RECORDS, interview_id, besides),
-        budget_s=budget_s,
-    )
-    records: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    used = await talk_seconds_of_all(db, [interview_id], besides=besides, budget_s=budget_s)
+    return used[interview_id]
+
+
+async def talk_seconds_of_all(
+    db: Database,
+    interview_ids: Sequence[str],
+    *,
+    besides: str | None = None,
+    budget_s: float = BUDGET_S,
+) -> dict[str, float]:
+    """Return what `talk_seconds` returns for each interview, by interview id, in one statement."""
+    rows = await db.fetch("talk_seconds", _RECORDS, list(interview_ids), besides, budget_s=budget_s)
+    records: defaultdict[str, defaultdict[str, list[dict[str, Any]]]]
+    records = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        records[row["job_id"]].append(_record_of(row))
+        records[row["interview_id"]][row["job_id"]].append(_record_of(row))
+    return {each: _used_s(records.get(each, {})) for each in interview_ids}
+
+
+def _used_s(records: Mapping[str, list[dict[str, Any]]]) -> float:
+    """Return the seconds that the jobs of one interview have used, from the records of each job."""
     own_s = {job_id: _counted(job_id, of_job) for job_id, of_job in records.items()}
     known_s = (
         own_s[job_id] + max(record["earlier_s"] for record in of_job)

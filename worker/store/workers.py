@@ -35,16 +35,6 @@ _AVAILABLE: Final = f"CASE WHEN takes_jobs THEN greatest(0, free_slots - {_RESER
 
 
 @dataclass(frozen=True, kw_only=True)
-class Peers:
-    """The peers of one worker: all other live workers with the same agent name."""
-
-    #: Number of peers, including those that take no jobs at the moment.
-    workers: int
-    #: Total free slots of the peers that take jobs, without the reserved slots.
-    seats: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Reserved:
     """The slots that a worker has reserved at its peers."""
 
@@ -101,29 +91,6 @@ async def drop_stale_workers(db: Database, *, budget_s: float = BUDGET_S) -> int
     Return the number of deleted rows. One worker, the leader, calls this function now and then.
     """
     return len(await db.fetch("drop_stale_workers", _DROP_STALE, budget_s=budget_s))
-
-
-async def other_workers(
-    db: Database,
-    agent_name: str,
-    *,
-    besides: str,
-    fresh_s: float,
-    budget_s: float = BUDGET_S,
-) -> Peers:
-    """Count the workers of `agent_name` other than `besides`, and the free slots of these workers.
-
-    A worker counts if its heartbeat is at most `fresh_s` seconds old. The slots may be taken by
-    another worker a moment later: `reserve_slots` promises slots.
-    """
-    count = (
-        f"SELECT count(*) AS workers, coalesce(sum({_AVAILABLE}), 0) AS seats FROM workers"
-        f" WHERE agent_name = $1 AND worker_id <> $2 AND {_seen('$3')}"
-    )
-    (found,) = await db.fetch(
-        "other_workers", count, agent_name, besides, fresh_s, budget_s=budget_s
-    )
-    return Peers(workers=found["workers"], seats=int(found["seats"]))
 
 
 #: Reserve slots of the peers. Parameters: agent name, own worker id, maximum age of a heartbeat,

@@ -6,18 +6,20 @@ the key as `event` and the sentence as `message`. An agent of your own may use k
 docs/reference/log-events.md lists all keys of the worker.
 
 A job process sends its log records unformatted to the main process. The main process formats all
-log records here. The module `redaction` decides which content must be removed.
+log records here. The module `redaction` decides which content must be removed, and `log_lines`
+writes each line at once.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 
 from worker.config.settings import Settings
+from worker.telemetry.log_lines import JsonLine, line_handler, longest_line
 from worker.telemetry.redaction import QuotingDebug, Redaction, exception_text
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def redact_job_logs() -> None:
         _redact(handler)
 
 
-def configure_logs(settings: Settings, *, stream: Any = None) -> None:
+def configure_logs(settings: Settings, *, stream: TextIO | None = None) -> None:
     """Set up the root logger of the main process."""
     stream = stream or sys.stderr
     steps = _steps()
@@ -49,7 +51,7 @@ def configure_logs(settings: Settings, *, stream: Any = None) -> None:
         processors=[*steps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
-    handler = logging.StreamHandler(stream)
+    handler = line_handler(stream)
     _redact(handler)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -57,7 +59,7 @@ def configure_logs(settings: Settings, *, stream: Any = None) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.ExceptionRenderer(_exception_text),
-                *_renderer(settings, on_terminal=stream.isatty()),
+                *_renderer(settings, stream),
             ],
         )
     )
@@ -107,10 +109,11 @@ def _without_key(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any]:
     return line
 
 
-def _renderer(settings: Settings, *, on_terminal: bool) -> list[Any]:
+def _renderer(settings: Settings, stream: TextIO) -> list[Any]:
     """Return the processors that write a line: as JSON, or for people on a console."""
+    on_terminal = stream.isatty()
     if settings.log_format == "json" or (settings.log_format == "auto" and not on_terminal):
-        return [structlog.processors.JSONRenderer()]
+        return [JsonLine(longest_line(stream))]
     # The default exception formatter would print the local variables of every frame.
     console = structlog.dev.ConsoleRenderer(
         colors=on_terminal,

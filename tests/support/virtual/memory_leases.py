@@ -132,7 +132,7 @@ class MemoryLeases:
     async def record(self, looks: Sequence[Look]) -> dict[str, float]:
         self._ask()
         for look in looks:
-            token = look.found.interview.token
+            token = look.token
             if not look.absent:
                 self.absent_since = None
             elif self.absent_since is None or self.absent_since[0] != token:
@@ -140,9 +140,9 @@ class MemoryLeases:
         since = self.absent_since
         return {"iv-1": self.now - since[1]} if looks and since is not None else {}
 
-    async def give_back(self, found: OrphanedInterview, token: int) -> None:
+    async def give_back(self, claims: Sequence[tuple[OrphanedInterview, int]]) -> None:
         self._ask()
-        if self.token == token and self.job is None:
+        if (self.token, self.job) in [(token, None) for _, token in claims]:
             self.dispatched_at = self.now - JOIN_S
 
     async def give_up(self, found: Sequence[OrphanedInterview]) -> None:
@@ -180,7 +180,12 @@ class MemoryRooms:
         if what in self.broken:
             raise LiveKitUnreachable("ws://livekit", reason="timed out", budget_s=1)
 
-    async def people(self, rooms: Collection[str]) -> dict[str, set[str]]:
+    async def counts(self, rooms: Collection[str]) -> dict[str, int]:
+        self._try("counts")
+        agents = sum(each.startswith("interviewer-") for each in self.here)
+        return dict.fromkeys(rooms, len(self.here) - agents)
+
+    async def people(self, rooms: Collection[str]) -> Mapping[str, Collection[str]]:
         self._try("people")
         return dict.fromkeys(rooms, self.here)
 

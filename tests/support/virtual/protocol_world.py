@@ -165,9 +165,9 @@ class _Ledger:
         await self._process.turn()
         return await self._leases.record(looks)
 
-    async def give_back(self, found: OrphanedInterview, token: int) -> None:
+    async def give_back(self, claims: Sequence[tuple[OrphanedInterview, int]]) -> None:
         await self._process.turn()
-        await self._leases.give_back(found, token)
+        await self._leases.give_back(claims)
 
     async def give_up(self, found: Sequence[OrphanedInterview]) -> None:
         raise AssertionError("the candidate is in the room")
@@ -195,6 +195,10 @@ class _Rooms:
         await self._process.turn()
         if self._world.livekit_away:
             raise LiveKitUnreachable("ws://livekit", reason="timed out", budget_s=1)
+
+    async def counts(self, rooms: Collection[str]) -> Mapping[str, int]:
+        await self._ask()
+        return dict.fromkeys(rooms, 1)
 
     async def people(self, rooms: Collection[str]) -> Mapping[str, Collection[str]]:
         await self._ask()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
 
@@ -19,12 +19,18 @@ from tests.support.virtual.memory_leases import (
     MemoryLeases,
     MemoryRooms,
 )
-from worker.continuity import redispatch
+from worker.continuity import candidate_check, redispatch
 from worker.continuity.redispatch import Redispatcher
 from worker.continuity.watcher import SPARE_S, Watcher
 from worker.store.errors import DatabaseUnavailable
 from worker.store.leases import LeaseHeld
-from worker.store.orphans import Look, OrphanedInterview
+from worker.store.orphans import (
+    LEASE_EXPIRED,
+    NOT_SENT,
+    NOT_TAKEN,
+    Look,
+    OrphanedInterview,
+)
 
 GRACE_S = 30.0
 
@@ -44,7 +50,7 @@ def stranded() -> MemoryLeases:
 @pytest.fixture
 def passes(stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch) -> Passes:
     """Return a function that advances the clock of the database and of the rescuer."""
-    monkeypatch.setattr(redispatch, "time", SimpleNamespace(monotonic=lambda: stranded.now))
+    monkeypatch.setattr(candidate_check, "time", SimpleNamespace(monotonic=lambda: stranded.now))
 
     def passes(seconds: float) -> None:
         stranded.now = stranded.seen = stranded.now + seconds
@@ -53,41 +59,48 @@ def passes(stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch) -> Passes:
 
 
 class ManyLeases:
-    """An `OrphanStore` with several interviews, each of which is found until it is claimed."""
+    """An `OrphanStore` with several interviews, each of which is found while it is not claimed."""
 
-    def __init__(self, number: int, *, at_a_time: int = 100) -> None:
+    def __init__(self, number: int, *, at_a_time: int = 100, why: str = LEASE_EXPIRED) -> None:
         self.at_a_time = at_a_time
-        self.names = [f"iv-{each}" for each in range(number)]
+        self.whys = {f"iv-{each}": why for each in range(number)}
+        self.tokens = dict.fromkeys(self.whys, 1)
+        self.left = list(self.whys)
         self.claimed: list[str] = []
         self.given_back: list[str] = []
         self.all_given_back = asyncio.Event()
+        self.looks: list[Look] = []
+        self.sent: list[str] = []
 
     async def orphaned(self, **_: object) -> list[OrphanedInterview]:
-        left = [name for name in self.names if name not in self.claimed]
-        interview = {
-            "candidate_identity": CANDIDATE,
-            "dispatch_id": None,
-            "reason": None,
-            "token": 1,
-        }
-        return [
-            OrphanedInterview(
-                interview=cast(
-                    Any, SimpleNamespace(interview_id=name, room=f"room-{name}", **interview)
-                ),
-                why="LeaseExpired",
-                lost_why="LeaseExpired",
-                last_job=None,
-            )
-            for name in left[: self.at_a_time]
-        ]
+        return [self._orphan(name) for name in self.left[: self.at_a_time]]
+
+    def _orphan(self, name: str) -> OrphanedInterview:
+        interview = SimpleNamespace(
+            interview_id=name,
+            room=f"room-{name}",
+            candidate_identity=CANDIDATE,
+            dispatch_id=None,
+            reason=None,
+            token=self.tokens[name],
+        )
+        return OrphanedInterview(
+            interview=cast(Any, interview),
+            why=self.whys[name],
+            lost_why=LEASE_EXPIRED,
+            last_job="AJ_old",
+        )
 
     async def claim(self, found: Sequence[OrphanedInterview]) -> dict[str, int]:
         names = [each.interview.interview_id for each in found]
         self.claimed += names
-        return dict.fromkeys(names, 2)
+        self.left = [name for name in self.left if name not in names]
+        for name in names:
+            self.tokens[name] += 1
+        return {name: self.tokens[name] for name in names}
 
     async def record(self, looks: Sequence[Look]) -> dict[str, float]:
+        self.looks += looks
         return {}
 
     async def turns(self, interview_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
@@ -97,15 +110,20 @@ class ManyLeases:
         return {}
 
     async def note(self, sent: Mapping[str, tuple[int, str]]) -> None:
-        """Ignore the dispatches."""
+        self.sent += sent
 
-    async def give_back(self, found: OrphanedInterview, token: int) -> None:
-        self.given_back.append(found.interview.interview_id)
+    async def give_back(self, claims: Sequence[tuple[OrphanedInterview, int]]) -> None:
+        for found, token in claims:
+            name = found.interview.interview_id
+            assert token == self.tokens[name]
+            self.whys[name] = NOT_SENT
+            self.left.append(name)
+            self.given_back.append(name)
         if len(self.given_back) == len(self.claimed):
             self.all_given_back.set()
 
     async def give_up(self, found: Sequence[OrphanedInterview]) -> None:
-        raise AssertionError("every candidate is in its room")
+        raise AssertionError("no candidate is absent for long")
 
 
 class HangingRooms(MemoryRooms):
@@ -312,6 +330,9 @@ async def test_of_several_simultaneous_checks_exactly_one_redispatches(
     assert sum(sent) == 1
 
 
+# --- many interviews at once ----------------------------------------------------------------------
+
+
 async def test_the_next_page_is_claimed_while_the_dispatches_of_a_page_are_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -325,6 +346,22 @@ async def test_the_next_page_is_claimed_while_the_dispatches_of_a_page_are_sent(
     assert await looking == 3
 
 
+async def test_no_further_page_is_claimed_while_the_dispatches_of_three_pages_are_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise a claim would wait so long that another worker takes its dispatch for lost."""
+    monkeypatch.setattr(redispatch, "AT_A_TIME", 1)
+    ledger, rooms = ManyLeases(5, at_a_time=1), HangingRooms()
+    looking = asyncio.create_task(rescue_in(rooms).look(ledger))
+    async with asyncio.timeout(5):
+        await rooms.all_sending(3)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert ledger.claimed == ["iv-0", "iv-1", "iv-2"]
+        rooms.answer.set()
+        assert await looking == 5
+
+
 async def test_a_cancelled_check_gives_back_what_it_has_claimed() -> None:
     ledger, rooms = ManyLeases(2), HangingRooms()
     looking = asyncio.create_task(rescue_in(rooms).look(ledger))
@@ -333,6 +370,91 @@ async def test_a_cancelled_check_gives_back_what_it_has_claimed() -> None:
         await end(looking)
         await ledger.all_given_back.wait()
     assert ledger.given_back == ["iv-0", "iv-1"]
+
+
+class StaleRooms(MemoryRooms):
+    """Rooms whose numbers of participants still count a candidate who has left."""
+
+    async def counts(self, rooms: Collection[str]) -> dict[str, int]:
+        return dict.fromkeys(rooms, 1)
+
+
+async def test_many_expired_leases_are_claimed_before_the_participants_are_listed() -> None:
+    ledger, rooms = ManyLeases(5), MemoryRooms()
+    rooms.broken = {"people"}
+    assert await rescue_in(rooms).look(ledger) == 0
+    assert ledger.claimed == ledger.given_back == list(ledger.whys)
+    assert [(look.absent, look.token) for look in ledger.looks] == [(False, 2)] * 5
+    # Afterwards they are claimed only if the candidates are known to be there.
+    assert await rescue_in(rooms).look(ledger) == 0
+    assert len(ledger.claimed) == 5
+
+
+async def test_many_expired_leases_are_followed_and_dead_interviewers_removed() -> None:
+    ledger, rooms = ManyLeases(5), MemoryRooms()
+    rooms.here.add("interviewer-AJ_old")
+    assert await rescue_in(rooms).look(ledger) == 5
+    assert ledger.sent == list(ledger.whys)
+    assert rooms.did.count("remove interviewer-AJ_old") == 5
+    assert rooms.did.count("send after AJ_old: LeaseExpired") == 5
+    assert (ledger.given_back, ledger.looks) == ([], [])
+
+
+@pytest.mark.row("B4")
+async def test_a_claim_is_given_back_without_a_dispatch_if_the_candidate_is_absent() -> None:
+    ledger, rooms = ManyLeases(5), StaleRooms()
+    rooms.here = set()
+    rescuer = rescue_in(rooms)
+    assert await rescuer.look(ledger) == 0
+    assert ledger.given_back == list(ledger.whys)
+    assert [(look.absent, look.token) for look in ledger.looks] == [(True, 2)] * 5
+    assert await rescuer.look(ledger) == 0
+    assert len(ledger.claimed) == 5
+    rooms.here = {CANDIDATE}
+    assert await rescuer.look(ledger) == 5
+
+
+async def test_a_claim_is_given_back_while_an_unknown_interviewer_may_take_the_lease(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 100.0
+    monkeypatch.setattr(candidate_check, "time", SimpleNamespace(monotonic=lambda: now_s))
+    ledger, rooms = ManyLeases(5), MemoryRooms()
+    rooms.here = {CANDIDATE, "interviewer-AJ_began_without_database"}
+    rescuer = rescue_in(rooms)
+    assert await rescuer.look(ledger) == 0
+    assert ledger.given_back == list(ledger.whys)
+    now_s += 4.9
+    assert await rescuer.look(ledger) == 0
+    now_s += 0.2
+    assert await rescuer.look(ledger) == 5
+
+
+async def test_of_many_other_interviews_the_participants_are_listed_before_a_claim() -> None:
+    ledger, rooms = ManyLeases(5, why=NOT_TAKEN), StaleRooms()
+    rooms.here = set()
+    assert await rescue_in(rooms).look(ledger) == 0
+    assert ledger.claimed == []
+    assert [(look.absent, look.token) for look in ledger.looks] == [(True, 1)] * 5
+
+
+async def test_the_participants_of_rooms_that_do_not_exist_are_not_listed() -> None:
+    class NoRooms(MemoryRooms):
+        async def counts(self, rooms: Collection[str]) -> dict[str, int]:
+            return {}
+
+    ledger, rooms = ManyLeases(5), NoRooms()
+    rooms.broken = {"people"}
+    assert await rescue_in(rooms).look(ledger) == 0
+    assert ledger.claimed == []
+    assert [look.absent for look in ledger.looks] == [True] * 5
+
+
+async def test_nothing_is_claimed_while_livekit_cannot_count_the_participants() -> None:
+    ledger, rooms = ManyLeases(5), MemoryRooms()
+    rooms.broken = {"counts"}
+    assert await rescue_in(rooms).look(ledger) == 0
+    assert (ledger.claimed, ledger.looks) == ([], [])
 
 
 # --- the leader -----------------------------------------------------------------------------------

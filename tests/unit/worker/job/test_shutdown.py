@@ -194,7 +194,7 @@ async def test_a_disk_that_fills_up_while_running_does_not_stop_the_job(
         raise OSError(28, "No space left on device")
 
     async def run(job: JobHandle) -> None:
-        monkeypatch.setattr("states.journal.os.write", no_space)
+        monkeypatch.setattr("states.file_journal.os.write", no_space)
         await job.keep_turn(speaker="candidate", text="Hello.", question_id="q1")
         await job.life.fire(Event.INTERVIEW_COMPLETED)
 

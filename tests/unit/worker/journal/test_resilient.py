@@ -24,13 +24,9 @@ from states import (
 from states.journal import read_records
 from tests.support.virtual.job_parts import TinyApplication, rig, run_for_ever, settings_in
 from worker.audio.sinks import QUEUE_S
-from worker.journal import resilient
-from worker.journal.resilient import (
-    SYNC_WITHIN_S,
-    DiskFaultTolerantJournal,
-    JournalSlow,
-    open_journal,
-)
+from worker.journal import job_journal, resilient
+from worker.journal.job_journal import open_journal
+from worker.journal.resilient import SYNC_WITHIN_S, DiskFaultTolerantJournal, JournalSlow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +41,7 @@ def refuse(disk: pytest.MonkeyPatch, number: int) -> None:
     def write(_: int, __: bytes) -> int:
         raise OSError(number, os.strerror(number))
 
-    disk.setattr("states.journal.os.write", write)
+    disk.setattr("states.file_journal.os.write", write)
 
 
 def fill(disk: pytest.MonkeyPatch) -> None:
@@ -117,7 +113,7 @@ def test_a_line_torn_by_a_full_disk_does_not_damage_other_lines(
     journal = DiskFaultTolerantJournal(tmp_path / "j.jsonl")
     journal.append("step", 0.0)
     with monkeypatch.context() as disk:
-        disk.setattr("states.journal.os.write", lambda fd, data: write(fd, data[:7]))
+        disk.setattr("states.file_journal.os.write", lambda fd, data: write(fd, data[:7]))
         journal.append("step", 1.0)
         assert numbers(journal) == [0]
     journal.append("step", 2.0)
@@ -292,7 +288,7 @@ def test_on_a_disk_without_locks_the_journal_is_in_memory(
     def flock(_: int, __: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr("states.journal.fcntl.flock", flock)
+    monkeypatch.setattr("states.file_journal.fcntl.flock", flock)
     assert type(open_journal(settings_in(tmp_path), "AJ_1")) is MemoryJournal
     assert list((tmp_path / "journals").iterdir()) == []
 
@@ -312,7 +308,7 @@ class HangingDisk:
                 self._answers.wait()
             return original(*arguments, **options)
 
-        monkeypatch.setattr(f"states.journal.os.{call}", hang)
+        monkeypatch.setattr(f"states.file_journal.os.{call}", hang)
 
     def answer(self) -> None:
         self._answers.set()
@@ -399,7 +395,7 @@ async def test_closing_does_not_wait_for_a_disk_that_hangs(
 def test_a_disk_that_hangs_when_a_job_starts_gives_a_journal_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resilient, "OPEN_WITHIN_S", 0.05)
+    monkeypatch.setattr(job_journal, "OPEN_WITHIN_S", 0.05)
     with monkeypatch.context() as patch:
         disk = HangingDisk(patch, "open")
         assert type(open_journal(settings_in(tmp_path), "AJ_1")) is MemoryJournal

@@ -18,7 +18,7 @@ from worker.aio.backoff import ExponentialBackoff
 from worker.journal.folder import journals_in
 from worker.journal.owner import owner_fields
 from worker.journal.recovery import SHIPPED, Ingestion, _put_away, close_journal
-from worker.server import journal_backlog, journal_collector, journal_ingestion
+from worker.server import journal_backlog, journal_ingestion, journal_search
 from worker.server.journal_collector import JournalCollector
 from worker.store.errors import DatabaseOperationFailed
 
@@ -78,7 +78,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     store = Store()
     monkeypatch.setattr(journal_ingestion, "ingest_journal", store.ingest)
     monkeypatch.setattr(journal_ingestion, "_RETRY", SOON)
-    monkeypatch.setattr(journal_collector, "_SEARCH", SOON)
+    monkeypatch.setattr(journal_search, "_SEARCH", SOON)
     return store
 
 
@@ -223,7 +223,7 @@ async def test_a_search_that_fails_is_logged_and_repeated(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return journals_in(folder)
 
-    monkeypatch.setattr(journal_collector, "journals_in", unreadable_once)
+    monkeypatch.setattr(journal_search, "journals_in", unreadable_once)
     journal_of(settings, "AJ_1", age_s=3600)
     books.ship_leftovers()
     assert await store.stored.get() == ("AJ_1", None)

@@ -1,0 +1,82 @@
+"""Whether the candidate of an orphaned interview is in the room and waits for an interviewer."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from states import Reason
+from worker.store.orphans import CANDIDATE_CAME, HANDED_OVER, NOT_SENT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from worker.store.orphans import OrphanedInterview
+
+#: Maximum number of unknown interviewers to remember.
+_REMEMBERED: Final = 10_000
+#: Maximum seconds to wait for an interviewer in the room that the database does not know. Such a
+#: job takes the interview's lease within a second, if it is alive and reaches the database.
+_UNKNOWN_S: Final = 5.0
+
+
+class CandidateCheck:
+    """Tells from the participants of a room whether its candidate waits for an interviewer.
+
+    Args:
+        identity: Returns the identity of a job's agent.
+    """
+
+    def __init__(self, identity: Callable[[str], str]) -> None:
+        self._identity = identity
+        #: Time at which an unknown interviewer was first seen in the room of an orphaned interview,
+        #: by the interview's id and token.
+        self._unknown_since: dict[tuple[str, int], float] = {}
+
+    def leftover(self, found: OrphanedInterview, here: Collection[str]) -> str | None:
+        """Return the identity of the last interviewer if it is still in the room, else None."""
+        last = self._last(found)
+        return last if last in here else None
+
+    def waits(
+        self, found: OrphanedInterview, here: Collection[str], *, token: int | None = None
+    ) -> bool:
+        """Return whether a candidate is in the room and waits for an interviewer.
+
+        `here` is the identities of the room's participants. `token` is the fencing token of a claim
+        of this interview; None if the interview was not claimed.
+        """
+        interview = found.interview
+        if interview.candidate_identity not in here:
+            return False
+        if interview.reason == Reason.CANDIDATE_SILENT and found.why == CANDIDATE_CAME:
+            # The candidate may have left the client open. So the candidate must leave it first.
+            return found.was_absent
+        which = interview.interview_id, interview.token if token is None else token
+        return not self._is_held_by_unknown(found, here, which)
+
+    def _last(self, found: OrphanedInterview) -> str | None:
+        return self._identity(found.last_job) if found.last_job is not None else None
+
+    def _is_held_by_unknown(
+        self, found: OrphanedInterview, here: Collection[str], which: tuple[str, int]
+    ) -> bool:
+        """Return whether an interviewer is in the room that the database does not know yet.
+
+        Such a job began while the database was away. LiveKit lists a dead interviewer for about
+        20 s, so the wait for an unknown interviewer is limited.
+        """
+        last, prefix = self._last(found), self._identity("")
+        unknown = any(each.startswith(prefix) and each != last for each in here)
+        # The claim of a dispatch that was not sent followed a look at the room, which has waited
+        # for an unknown interviewer, unless that claim was given back because of one.
+        expected = found.why == HANDED_OVER or (
+            found.why == NOT_SENT and which not in self._unknown_since
+        )
+        if not unknown or expected:
+            self._unknown_since.pop(which, None)
+            return False
+        if len(self._unknown_since) > _REMEMBERED:
+            self._unknown_since.clear()
+        now = time.monotonic()
+        return now - self._unknown_since.setdefault(which, now) < _UNKNOWN_S

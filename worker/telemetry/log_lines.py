@@ -1,0 +1,150 @@
+"""Write each log line at once, so that no other process writes into the middle of it.
+
+The main process, the forkserver and other programs may write to the same stream. A buffered stream
+of Python writes a line of more than 8 KiB in parts. One call to the operating system is enough for
+a file, where the kernel locks the file for each call. To a pipe or a socket, at most `ATOMIC` bytes
+are written without another process's bytes in between. Therefore a JSON line to a pipe or a socket
+is shortened to that length, and its field `cut_fields` names what was shortened.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+#: Number of bytes that Linux writes to a pipe without other bytes in between (PIPE_BUF, see
+#: pipe(7)). A write of this size to a stream socket, such as that of systemd's journal, is one
+#: buffer of the kernel.
+ATOMIC: Final = 4096
+#: Fields that are not shortened unless nothing else is left.
+_NAMES: Final = ("event", "level", "logger", "timestamp")
+#: Fields of which the end says most: the last line of a traceback is the error.
+_ENDS_COUNT: Final = ("exception", "stack")
+#: Mark at the place where a field was cut.
+_CUT: Final = "..."
+#: Maximum number of fields that are shortened. If a line is too long then, only `_NAMES` are left.
+_MOST_CUT: Final = 10
+#: Longest part of each of `_NAMES` in such a line.
+_LAST_RESORT: Final = 200
+
+_JSON: Final = structlog.processors.JSONRenderer()
+
+
+def line_handler(stream: TextIO) -> logging.Handler:
+    """Return a handler that writes each line with one call if the stream has a descriptor."""
+    descriptor = _descriptor(stream)
+    if descriptor is None:
+        return logging.StreamHandler(stream)
+    return LineHandler(descriptor, encoding=stream.encoding or "utf-8")
+
+
+def longest_line(stream: TextIO) -> int | None:
+    """Return how many bytes a line to the stream may have, with its end; None if any number."""
+    descriptor = _descriptor(stream)
+    if descriptor is None:
+        return None
+    try:
+        mode = os.fstat(descriptor).st_mode
+    except OSError:
+        return None
+    return ATOMIC if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (AttributeError, OSError, ValueError):  # a stream in memory, or a closed one
+        return None
+
+
+class LineHandler(logging.Handler):
+    """Writes each log line to a descriptor with one call.
+
+    Args:
+        descriptor: Where the lines are written. The handler does not close it.
+        encoding: Encoding of the lines. What it cannot express is written as an escape.
+    """
+
+    def __init__(self, descriptor: int, *, encoding: str = "utf-8") -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._encoding = encoding
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line. A failure is reported as `logging` does (`logging.raiseExceptions`)."""
+        try:
+            line = f"{self.format(record)}\n".encode(self._encoding, "backslashreplace")
+            rest = memoryview(line)
+            while rest:  # a file on a full disk takes a part, and then raises the error
+                rest = rest[os.write(self._descriptor, rest) :]
+        except RecursionError:
+            raise
+        except Exception:
+            self.handleError(record)
+
+
+class JsonLine:
+    """Renders a log line as JSON of limited length. It is a processor of structlog.
+
+    Args:
+        longest: Maximum number of bytes, with the end of the line; None if any number.
+    """
+
+    def __init__(self, longest: int | None) -> None:
+        self._longest = longest
+
+    def __call__(self, _: Any, __: str, line: MutableMapping[str, Any]) -> str:
+        """Return the line as JSON; shorten its longest fields if it is too long."""
+        text = _json(line)
+        if self._longest is None or len(text) < self._longest:
+            return text
+        return _shortened(line, self._longest - 1)
+
+
+def _json(line: Mapping[str, Any]) -> str:
+    # The JSON is ASCII, so its characters are its bytes.
+    return str(_JSON(None, "", dict(line)))
+
+
+def _shortened(line: Mapping[str, Any], longest: int) -> str:
+    """Return a line as JSON of at most `longest` characters, with its longest fields shortened."""
+    short = {name: value for name, value in line.items() if name != "cut_fields"}
+    cut: list[str] = []
+    while len(text := _json({**short, "cut_fields": cut})) > longest:
+        left = [name for name in short if name not in (*_NAMES, *cut)]
+        if not left or len(cut) == _MOST_CUT:
+            names = {name: str(short[name])[:_LAST_RESORT] for name in _NAMES if name in short}
+            return _json({**names, "cut_fields": ["all others"]})
+        name = max(left, key=lambda each: len(_json({each: short[each]})))
+        cut.append(name)
+        without = _json({**short, name: "", "cut_fields": cut})
+        short[name] = _part(str(short[name]), longest - len(without), end=name in _ENDS_COUNT)
+    return text
+
+
+def _part(text: str, most: int, *, end: bool) -> str:
+    """Return the longest beginning of a text, or its end, that is JSON of `most` characters.
+
+    The quotation marks do not count. The result is empty if there is no room for the mark `_CUT`.
+    """
+
+    def part(length: int) -> str:
+        if end:
+            return _CUT + text[len(text) - length :]
+        return text[:length] + _CUT
+
+    fits, too_long = -1, len(text) + 1
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if len(_json({"": part(middle)})) - len(_json({"": ""})) <= most:
+            fits = middle
+        else:
+            too_long = middle
+    return part(fits) if fits >= 0 else ""
