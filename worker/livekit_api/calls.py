@@ -87,6 +87,7 @@ class LiveKitCalls(ABC):
         empty_timeout_s: int = 300,
         departure_timeout_s: int = 120,
         metadata: str = "",
+        most_people: int = 0,
     ) -> str:
         """Create a room, or keep the existing room of that name; return its session id ("RM_…").
 
@@ -96,12 +97,14 @@ class LiveKitCalls(ABC):
                 interviewer does not keep a room open. By default LiveKit would close the room after
                 20 s, even with the interviewer in the room.
             metadata: Text that every participant can read, so it must contain nothing personal.
+            most_people: Maximum number of participants, without agents and recorders; 0: no limit.
         """
         request = api.CreateRoomRequest(
             name=name,
             empty_timeout=empty_timeout_s,
             departure_timeout=departure_timeout_s,
             metadata=metadata,
+            max_participants=most_people,
         )
         room = await self._call("create_room", lambda server: server.room.create_room(request))
         return room.sid
