@@ -228,7 +228,12 @@ async def only_interview(db: Database) -> Interview:
 async def test_a_creation_with_the_same_id_gives_the_same_answer_and_no_second_interview(
     database: Database, livekit: LiveKit
 ) -> None:
-    given: dict[str, Any] = {"interview_id": "talk-17", "identity": "ada@example.org", "room": "lobby", **WINDOW}
+    given: dict[str, Any] = {
+        "interview_id": "talk-17",
+        "identity": "ada@example.org",
+        "room": "lobby",
+        **WINDOW,
+    }
     first = await create(**given)
     assert await create(**given) == first
     assert (first["interview_id"], first["candidate_identity"]) == ("talk-17", "ada@example.org")

@@ -35,10 +35,11 @@ from worker.cli.requirements import has_livekit, has_valid_database_url, load_se
 from worker.cli.tables import print_list, without_controls
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import MAX_METADATA_BYTES
-from worker.interview.plan.plan import SAMPLE_PLAN, Plan, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.operations import creation
 from worker.operations import interviews as operations
 from worker.operations.creation import NewInterview
+from worker.operations.languages import plan_of
 from worker.operations.transcript import as_markdown
 from worker.store.interviews import (
     Interview,
@@ -170,10 +171,9 @@ async def _create(
     closes: str | None = None,
     send: bool,
 ) -> dict[str, Any]:
-    plans: list[Plan] = []
     windows: list[tuple[datetime | None, datetime | None]] = []
     settings = load_settings(
-        lambda _: plans.append(load_plan(plan_path)),
+        lambda _: load_plan(plan_path),
         lambda _: check_names(
             ("--candidate", candidate), ("--identity", identity), ("--room", room)
         ),
@@ -182,9 +182,13 @@ async def _create(
         has_livekit,
         has_valid_database_url,
     )
+    # With invalid settings, the chains are not known.
+    plan, language_warnings = plan_of(plan_path, settings)
+    for warning in language_warnings:
+        report(f"{plan_path}: {warning}")
     opens_at, closes_at = windows[0]
     wanted = NewInterview(
-        plan=plans[0].to_json(),
+        plan=plan.to_json(),
         candidate_name=candidate,
         interview_id=interview_id,
         candidate_identity=identity,
