@@ -60,7 +60,8 @@ async def test_a_provider_is_asked_to_keep_nothing() -> None:
 async def test_a_provider_that_refuses_it_serves_the_same_request_without_it(
     status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    chain, order = a_chain(), []
+    chain = a_chain()
+    order: list[tuple[str, bool]] = []
     with caplog.at_level(logging.INFO):
         for name, engine in chain.candidates():
             order.append((name, engine.asks))
@@ -77,7 +78,8 @@ async def test_a_provider_that_refuses_it_serves_the_same_request_without_it(
 
 
 async def test_a_refused_key_is_asked_once_more_and_then_not_again() -> None:
-    chain, order = a_chain(), []
+    chain = a_chain()
+    order: list[tuple[str, bool]] = []
     faults: list[tuple[str, str]] = []
     chain.on_fault = lambda name, reason: faults.append((name, reason))
     for name, engine in chain.candidates():
