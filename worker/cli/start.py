@@ -87,7 +87,7 @@ def _report_opt_outs(settings: Settings) -> None:
             name,
             variable_of(kind),
             opt_out.asks if opt_out is not None else "",
-            extra={"event": "provider_opt_out_refused"},
+            extra={"event": "provider_used_without_opt_out"},
         )
 
 

@@ -239,21 +239,21 @@ async def candidate_token(db: Database, settings: Settings, interview_id: str) -
     livekit = livekit_client(settings)
     interview = await known_interview(db, interview_id)
     await check_open(db, interview)
+    now = datetime.now(UTC)
     return {
         "url": livekit.url,
         "token": livekit.candidate_token(
             room=interview.room,
             identity=interview.candidate_identity,
             name=interview.candidate_name or "",
-            not_before=interview.opens_at or interview.created_at,
-            expires=_token_expires(interview),
+            not_before=interview.opens_at or min(interview.created_at, now),
+            expires=_token_expires(interview, now),
         ),
     }
 
 
-def _token_expires(interview: Interview) -> datetime:
-    """Return when a token for the candidate expires that is made now."""
-    now = datetime.now(UTC)
+def _token_expires(interview: Interview, now: datetime) -> datetime:
+    """Return when a token for the candidate expires that is made at `now`."""
     if interview.closes_at is None:
         return now + timedelta(hours=_WITHOUT_WINDOW_H)
     if interview.status in (InterviewStatus.CREATED, InterviewStatus.WAITING):

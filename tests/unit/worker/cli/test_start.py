@@ -94,5 +94,5 @@ def test_a_start_names_a_provider_that_is_known_to_refuse_the_opt_out(
     OptOutRecords("tts", provider_breaker(settings.data_dir)).tell("elevenlabs", refused=True)
     _report_opt_outs(settings)
     (line,) = [each for each in caplog.records if each.levelname == "WARNING"]
-    assert getattr(line, "event", "") == "provider_opt_out_refused"
+    assert getattr(line, "event", "") == "provider_used_without_opt_out"
     assert "elevenlabs of INTERVIEW_TTS refuses when it is asked to keep no texts" in line.message
