@@ -148,6 +148,8 @@ class Event(StrEnum):
     CANDIDATE_SILENT = "candidate_silent"
     #: No recovery step could deliver the interviewer's turn, neither as audio nor as text.
     TURN_STUCK = "turn_stuck"
+    #: Somebody cancelled the work of the job, such as an interview. No other job continues it.
+    CANCEL_REQUESTED = "cancel_requested"
     SHUTDOWN_REQUESTED = "shutdown_requested"
     #: The worker's main process died or gave the job up, and no other worker took the job over.
     WORKER_LOST = "worker_lost"
@@ -231,6 +233,7 @@ _S, _E, _O, _R = State, Event, Outcome, Reason
 
 #: Events that end the job from every state before CLOSING.
 _ENDS_FROM_ANYWHERE = (
+    (_E.CANCEL_REQUESTED, _O.CANCELLED, _R.CANCEL_REQUESTED),
     (_E.SHUTDOWN_REQUESTED, _O.CANCELLED, _R.SHUTDOWN_REQUESTED),
     (_E.WORKER_LOST, _O.FAILED, _R.WORKER_LOST),
     (_E.ROOM_LOST, _O.FAILED, _R.ROOM_LOST),

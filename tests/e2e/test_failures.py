@@ -209,6 +209,27 @@ async def test_a_worker_that_shuts_down_apologises_and_leaves_nothing(
     await worker.nothing_left()
 
 
+@pytest.mark.rotates
+async def test_a_cancelled_interview_ends_with_a_goodbye_and_for_good(
+    worker: RunningWorker,
+) -> None:
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        told_s = candidate.now_s
+        await worker.command_json("interviews", "cancel", interview.interview_id)
+        await candidate.wait_until_alone(timeout_s=PATIENCE_S)
+        assert says_goodbye(await heard_by(candidate, since_s=told_s))
+    job = await worker.ended_job(interview.room)
+    assert_path(job, *ALL_THE_WAY)
+    assert_outcome(job, Outcome.CANCELLED, Reason.CANCEL_REQUESTED)
+    shown = await worker.command_json("interviews", "show", interview.interview_id)
+    end = shown["status"], shown["outcome"], shown["reason"]
+    assert end == ("ended", "cancelled", "CancelRequested")
+    assert shown["jobs"] == [job.header["job_id"]]
+
+
 # --- optional resources ---------------------------------------------------------------------------
 
 #: Shadows the real plugin and fails like a broken installation.

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -85,6 +86,41 @@ async def test_an_expired_token_is_refused(client: LiveKitClient, room: str) -> 
     token = client.candidate_token(room=room, identity="late", ttl_s=-3600)
     with pytest.raises(rtc.ConnectError):
         await Candidate(client.url, token).join()
+
+
+async def test_a_token_is_refused_before_its_window_and_may_be_valid_for_long(
+    client: LiveKitClient, room: str
+) -> None:
+    now = datetime.now(UTC)
+    early = client.candidate_token(
+        room=room,
+        identity="early",
+        not_before=now + timedelta(hours=1),
+        expires=now + timedelta(hours=2),
+    )
+    with pytest.raises(rtc.ConnectError):
+        await Candidate(client.url, early).join()
+    invited = client.candidate_token(
+        room=room,
+        identity="invited",
+        not_before=now - timedelta(days=30),
+        expires=now + timedelta(days=365),
+    )
+    async with Candidate(client.url, invited):
+        assert await client.list_participants(room) == ["invited"]
+
+
+async def test_a_room_has_places_for_a_limited_number_of_people(
+    client: LiveKitClient, room: str
+) -> None:
+    await client.create_room(room, most_people=1)
+    first, second = (
+        client.candidate_token(room=room, identity=identity) for identity in ("first", "second")
+    )
+    async with Candidate(client.url, first):
+        with pytest.raises(rtc.ConnectError):
+            await Candidate(client.url, second).join()
+        assert await client.list_participants(room) == ["first"]
 
 
 async def test_http_urls_work_like_websocket_urls(

@@ -76,6 +76,7 @@ class DeepgramStandIn(StandIn):
     `hear` turns speech (16 kHz mono, floats in [-1, 1)) into text; by default with the local
     model. It runs in the server's own thread, one piece at a time. The texts should have
     capitals and punctuation; the server removes them for clients that do not ask for them.
+    Without `opt_out`, every request with `mip_opt_out=true` is refused.
     """
 
     provider = "Deepgram"
@@ -94,12 +95,14 @@ class DeepgramStandIn(StandIn):
         hear: Callable[[Floats], str] = local_models.transcribe,
         key: str = "deepgram-stand-in-key",
         idle_timeout_s: float = IDLE_TIMEOUT_S,
+        opt_out: bool = True,
     ) -> None:
         super().__init__(key=key)
         #: Seconds of audio that clients have sent in streams that have ended.
         self.audio_s = 0.0
         self._hear = hear
         self._idle_timeout_s = idle_timeout_s
+        self._opt_out = opt_out
         self._ears: EngineThread | None = None
 
     async def _listen(self, stack: AsyncExitStack) -> None:
@@ -133,6 +136,8 @@ class DeepgramStandIn(StandIn):
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         if not self._knows(request):
             return self.refuse(request, 401)
+        if _flag(request.query, "mip_opt_out") and not self._opt_out:
+            return self.refuse(request, 403)
         try:
             options = _options(request.query)
         except _BadRequest as error:

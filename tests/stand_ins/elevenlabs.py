@@ -71,7 +71,9 @@ class ElevenLabsStandIn(StandIn):
 
     `speak` turns text into speech (24 kHz mono, floats in [-1, 1)); by default with the local
     voice. It runs in the server's own thread, one text at a time. `voices` maps the ids of the
-    known voices to their names.
+    known voices to their names. Without `zero_retention`, every request with `enable_logging=false`
+    is refused, as for an account that is none of an enterprise. The service does not document how
+    it answers then.
     """
 
     provider = "ElevenLabs"
@@ -86,11 +88,13 @@ class ElevenLabsStandIn(StandIn):
         speak: Callable[[str], Floats] = local_models.synthesize,
         voices: Mapping[str, str] = VOICES,
         key: str = "elevenlabs-stand-in-key",
+        zero_retention: bool = True,
     ) -> None:
         super().__init__(key=key)
         #: Characters synthesised since the start; the service bills these.
         self.characters = 0
         self.voices = dict(voices)
+        self._zero_retention = zero_retention
         self._speak_text = speak
         self._voice: EngineThread | None = None
 
@@ -125,6 +129,10 @@ class ElevenLabsStandIn(StandIn):
     def _knows(self, request: web.Request) -> bool:
         return request.headers.get("xi-api-key") == self.key
 
+    @staticmethod
+    def _keeps_nothing(request: web.Request) -> bool:
+        return request.query.get("enable_logging") == "false"
+
     async def _voices(self, request: web.Request) -> web.Response:
         voices = [
             {"voice_id": voice_id, "name": name, "category": "premade"}
@@ -154,6 +162,8 @@ class ElevenLabsStandIn(StandIn):
             return self.refuse(request, 401, injector.fault.code)
         if not self._knows(request):
             return self.refuse(request, 401)
+        if self._keeps_nothing(request) and not self._zero_retention:
+            return self.refuse(request, 403)
         if request.match_info["voice_id"] not in self.voices:
             return self.refuse(request, 404)
         if request.query.get("output_format") != OUTPUT_FORMAT:
@@ -199,6 +209,9 @@ class ElevenLabsStandIn(StandIn):
             return Rejection(code=injector.fault.code, message=injector.fault.reason)
         if not self._knows(request):
             return Rejection(code="invalid_api_key", message="Invalid API key")
+        if self._keeps_nothing(request) and not self._zero_retention:
+            message = "Zero retention mode is not available for this subscription."
+            return Rejection(code="subscription_required", message=message)
         if voice_id not in self.voices:
             message = f"A voice with voice_id {voice_id} does not exist."
             return Rejection(code="voice_id_does_not_exist", message=message)

@@ -85,7 +85,8 @@ class OpenAIStandIn(StandIn):
     """OpenAI's API on loopback; it also represents other servers with the same protocol.
 
     `reply` receives the messages of a request and returns the answer: a text, which is streamed
-    word by word, or the parts to stream. It is called on the event loop.
+    word by word, or the parts to stream. It is called on the event loop. Requests with one of the
+    `unknown_parameters` are refused, as some servers refuse what they do not know.
     """
 
     provider = "OpenAI"
@@ -104,10 +105,12 @@ class OpenAIStandIn(StandIn):
         reply: Reply = lambda _: DEFAULT_REPLY,
         models: Collection[str] = MODELS,
         key: str = "openai-stand-in-key",
+        unknown_parameters: Collection[str] = (),
     ) -> None:
         super().__init__(key=key)
         self._reply = reply
         self._models = tuple(models)
+        self._unknown_parameters = frozenset(unknown_parameters)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """Return the completions, and the list of models, which serves to check a key."""
@@ -146,6 +149,8 @@ class OpenAIStandIn(StandIn):
             return self.refuse(request, 401)
         if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
             return self.refuse(request, 400, "missing_required_parameter")
+        if self._unknown_parameters & set(body):
+            return self.refuse(request, 400, "unknown_parameter")
         if body.get("model") not in self._models:
             return self.refuse(request, 404)
 

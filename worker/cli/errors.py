@@ -68,6 +68,7 @@ CODES: Final[Mapping[str, ExitCode]] = {
     "worker.operations.errors.InterviewNotFound": ExitCode.NOT_FOUND,
     "worker.operations.errors.JobNotFound": ExitCode.NOT_FOUND,
     "worker.operations.errors.InterviewerPresent": ExitCode.TAKEN,
+    "worker.operations.errors.IdentityReserved": ExitCode.USAGE,
     "worker.operations.errors.OperationFailed": ExitCode.FAILED,
 }
 #: Import paths of the error classes that wrap another error. The exit code is that of the wrapped

@@ -17,7 +17,7 @@ PANELS: Final[Mapping[str, Mapping[str, str]]] = {
         "demo": "Hold a complete voice interview in a real LiveKit room, without keys or settings.",
     },
     "Hold interviews": {
-        "interviews": "Create, dispatch, list, show and export interviews.",
+        "interviews": "Create, dispatch, cancel, list, show and export interviews.",
         "plan": "Check the plans of interviews.",
         "jobs": "List jobs, show one, or store journals again.",
     },
@@ -68,9 +68,13 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "interviews create": (
         "interview-worker interviews create --candidate Ada --plan plan.yaml",
         'interview-worker interviews create --candidate "Ada Lovelace" --dispatch',
-        "interview-worker interviews create --candidate Ada --until 2026-03-01T18:00Z",
+        "interview-worker interviews create --id talk-17 --candidate Ada --dispatch",
     ),
     "interviews dispatch": ("interview-worker interviews dispatch 6d466b99999a",),
+    "interviews cancel": (
+        "interview-worker interviews cancel 6d466b99999a",
+        "interview-worker interviews cancel 6d466b99999a --json",
+    ),
     "interviews list": (
         "interview-worker interviews list --status waiting",
         "interview-worker interviews list --candidate ada --since 7d",

@@ -1,4 +1,4 @@
-"""`interview-worker interviews`: create, dispatch, list, show and export interviews."""
+"""`interview-worker interviews`: create, dispatch, cancel, list, show and export interviews."""
 
 from __future__ import annotations
 
@@ -36,10 +36,18 @@ from worker.cli.requirements import has_livekit, has_valid_database_url, load_se
 from worker.cli.tables import print_list, without_controls
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import MAX_METADATA_BYTES
-from worker.interview.plan.plan import SAMPLE_PLAN, Plan, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.operations import creation
 from worker.operations import interviews as operations
+from worker.operations.creation import NewInterview
+from worker.operations.languages import plan_of
 from worker.operations.transcript import as_markdown
-from worker.store.interviews import Interview, InterviewStatus, list_interviews
+from worker.store.interviews import (
+    Interview,
+    InterviewStatus,
+    check_interview_id,
+    list_interviews,
+)
 
 T = TypeVar("T")
 
@@ -47,7 +55,7 @@ T = TypeVar("T")
 _SHORT_SECRET = 32
 app = typer.Typer(
     no_args_is_help=True,
-    help="Create, dispatch, list, show and export interviews. Interviews are stored in the "
+    help="Create, dispatch, cancel, list, show and export interviews. Interviews are stored in the "
     "database of DATABASE_URL or, if it is not set, in the embedded database in "
     "INTERVIEW_DATA_DIR. A worker uses the embedded database only with INTERVIEW_EMBEDDED=1.",
 )
@@ -79,6 +87,18 @@ def create(
     plan: Annotated[
         Path, typer.Option(help="The plan (YAML); default: the sample.", show_default=False)
     ] = SAMPLE_PLAN,
+    interview_id: Annotated[
+        str | None,
+        typer.Option(
+            "--id",
+            metavar="ID",
+            help="The interview's id; the same command with the same id may be repeated.",
+        ),
+    ] = None,
+    identity: Annotated[
+        str | None,
+        typer.Option(help="The candidate's identity in the room; default: candidate-ID."),
+    ] = None,
     room: Annotated[str | None, typer.Option(help="The room's name.")] = None,
     opens: Annotated[
         str | None,
@@ -107,8 +127,22 @@ def create(
     Within the interview's window, a worker sends the next one when the candidate comes. If LiveKit
     refuses, no interview is created. If it does not answer a dispatch, the interview stays, and is
     named.
+
+    With --id the command may be repeated: an interview that it created before with the same plan,
+    room, candidate and window is printed again, and gets an interviewer only if it never had one.
+    With other values the command fails.
     """
-    interview = _run(_create(candidate, plan, room, opens=opens, closes=closes, send=dispatch))
+    work = _create(
+        candidate,
+        plan,
+        room,
+        interview_id=interview_id,
+        identity=identity,
+        opens=opens,
+        closes=closes,
+        send=dispatch,
+    )
+    interview = _run(work)
     try:
         _print_created(interview, dispatched=dispatch, as_json=as_json)
     except OSError as error:  # a full disk, or a reader that has gone
@@ -132,38 +166,55 @@ async def _create(
     plan_path: Path,
     room: str | None,
     *,
+    interview_id: str | None = None,
+    identity: str | None = None,
     opens: str | None = None,
     closes: str | None = None,
     send: bool,
 ) -> dict[str, Any]:
-    plans: list[Plan] = []
     windows: list[tuple[datetime | None, datetime | None]] = []
     settings = load_settings(
-        lambda _: plans.append(load_plan(plan_path)),
-        lambda _: check_names(("--candidate", candidate), ("--room", room)),
+        lambda _: load_plan(plan_path),
+        lambda _: check_names(
+            ("--candidate", candidate), ("--identity", identity), ("--room", room)
+        ),
+        lambda _: _check_id(interview_id),
         lambda _: windows.append(window(opens, closes, now=datetime.now(UTC))),
         has_livekit,
         has_valid_database_url,
     )
-    given: dict[str, Any] = {
-        "plan": plans[0].to_json(),
-        "candidate_name": candidate,
-        "room": room,
-        "opens_at": windows[0][0],
-        "closes_at": windows[0][1],
-    }
+    # With invalid settings, the chains are not known.
+    plan, language_warnings = plan_of(plan_path, settings)
+    for warning in language_warnings:
+        report(f"{plan_path}: {warning}")
+    opens_at, closes_at = windows[0]
+    wanted = NewInterview(
+        plan=plan.to_json(),
+        candidate_name=candidate,
+        interview_id=interview_id,
+        candidate_identity=identity,
+        room=room,
+        opens_at=opens_at,
+        closes_at=closes_at,
+    )
     with _named_if_interrupted() as stored:
         async with database(settings) as db:
             if send:
-                interview, sent = await operations.create_and_dispatch(
-                    db, settings, **given, on_stored=stored.append
+                interview, sent = await creation.create_and_dispatch(
+                    db, settings, wanted, on_stored=stored.append
                 )
-                _warn_of(sent)
-                _warn_of_wait(settings)
+                if sent is not None:
+                    _warn_of(sent)
+                    _warn_of_wait(settings)
             else:
-                interview = await operations.create(db, settings, **given)
+                interview = await creation.create(db, settings, wanted)
                 stored.append(interview)
             return await operations.created_as_data(db, interview)
+
+
+def _check_id(interview_id: str | None) -> None:
+    if interview_id is not None:
+        check_interview_id(interview_id)
 
 
 @contextmanager
@@ -207,6 +258,26 @@ async def _dispatch(interview_id: str) -> dict[str, Any]:
         "room": interview.room,
         "dispatch_id": sent.dispatch_id,
     }
+
+
+@app.command("cancel", epilog=examples("interviews cancel"))
+def cancel(interview: InterviewId, as_json: Json = False) -> None:
+    """Cancel an interview: it is over, and no interviewer continues it.
+
+    An interviewer in its room finishes the sentence, says goodbye and leaves, within a few seconds
+    if its job reaches the database. The interview ends as cancelled, with the reason
+    CancelRequested. The command may be repeated. It refuses an interview that ended in another way.
+    """
+    cancelled = run(_cancel(interview))
+    if as_json:
+        print_json(cancelled)
+        return
+    typer.echo(f"interview {cancelled['interview_id']} is cancelled")
+
+
+async def _cancel(interview_id: str) -> dict[str, Any]:
+    async with database(load_settings(has_valid_database_url)) as db:
+        return await operations.cancel(db, interview_id)
 
 
 def _warn_of(sent: operations.Sent) -> None:
@@ -306,7 +377,12 @@ async def _show(interview_id: str) -> dict[str, Any]:
 
 @app.command("token", epilog=examples("interviews token"))
 def token(interview: InterviewId, as_json: Json = False) -> None:
-    """Print the token with which the candidate's client joins; --json adds the server's URL."""
+    """Print the token with which the candidate's client joins; --json adds the server's URL.
+
+    The token is valid within the window of the interview, for its room and its candidate. For an
+    interview that goes on beyond its window, the token is valid for ten minutes. The command
+    refuses an interview that is over, or whose window closed while it waited for its candidate.
+    """
     pair = _run(_token(interview))
     if as_json:
         print_json(pair)

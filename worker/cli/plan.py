@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,20 +24,46 @@ def check(
 ) -> None:
     """Check plan files, and print every problem with its file and line.
 
-    Neither LiveKit nor a database nor a setting is needed. The exit code is 0 if all plans are
-    valid, and 2 otherwise.
+    Neither LiveKit nor a database nor a setting is needed. A plan is refused if the providers of
+    the settings cannot hear or speak its language; without settings, these are the local ones,
+    which are for English. The exit code is 0 if all plans are valid, and 2 otherwise.
     """
-    checked = [check_plan(path) for path in files]
+    checked = _with_languages([check_plan(path) for path in files])
     if as_json:
         print_json([_as_data(each) for each in checked])
     else:
         for each in checked:
-            if each.plan is not None:
+            if each.plan is not None and not each.problems:
                 typer.echo(_valid(each.path, each.plan.title, len(each.plan.questions)))
-        if lines := [line for each in checked for line in each.lines]:
+        if lines := [line for each in checked for line in (*each.warning_lines, *each.lines)]:
             report("\n".join(lines))
     if any(each.problems for each in checked):
         raise typer.Exit(int(ExitCode.USAGE))
+
+
+def _with_languages(checked: list[CheckedPlan]) -> list[CheckedPlan]:
+    """Return the plans, each with what the providers of the settings do with its language."""
+    # Imported here, because most of the time of this command would be these imports.
+    from worker.config.settings import Settings
+    from worker.env.group import SettingsInvalid
+    from worker.operations.languages import check_language, language_problems
+
+    try:
+        settings = Settings.load()
+    except SettingsInvalid:
+        report("the languages of plans are not checked, because settings are invalid")
+        return checked
+    found = []
+    for each in checked:
+        if each.plan is not None:
+            language = check_language(each.plan.language, settings)
+            each = replace(
+                each,
+                problems=language_problems(language, each.language_line),
+                warnings=language.warnings,
+            )
+        found.append(each)
+    return found
 
 
 def _valid(path: str, title: str, questions: int) -> str:
@@ -53,4 +80,5 @@ def _as_data(checked: CheckedPlan) -> dict[str, object]:
         "problems": [
             {"line": problem.line, "message": problem.message} for problem in checked.problems
         ],
+        "warnings": list(checked.warnings),
     }

@@ -9,11 +9,12 @@ import os
 from worker.cli.common import CommandError, ExitCode, run
 from worker.cli.databases import database_url
 from worker.cli.requirements import has_database, has_livekit, load_settings
-from worker.config.settings import Settings, dotenv_variables
+from worker.config.settings import Settings, dotenv_variables, variable_of
 from worker.config.unknown import unknown_variables
 from worker.env.container import capacity
 from worker.env.surroundings import ensure_home, ensure_temp_folder, unknown_home
 from worker.job.application import load_application
+from worker.providers.registry import VENDORS
 from worker.server.port_probe import bind_once
 from worker.server.readiness import write_probe
 from worker.server.user import missing_user_name
@@ -66,6 +67,7 @@ async def serve(settings: Settings) -> None:
     from worker.server.watchdog import ProcessWatchdog
     from worker.server.worker import Worker
 
+    _report_opt_outs(settings)
     try:
         with ProcessWatchdog() as last_resort:
             await Worker(settings, on_stop=last_resort.end_after).run()
@@ -73,6 +75,25 @@ async def serve(settings: Settings) -> None:
         raise CommandError(str(error), ExitCode.TAKEN) from error
     except HostUnusable as error:
         raise CommandError(str(error), ExitCode.USAGE) from error
+
+
+def _report_opt_outs(settings: Settings) -> None:
+    """Warn of providers that are used although they refuse the request to keep nothing.
+
+    Only what the jobs of the last day have found out is known here: finding out costs a request.
+    """
+    # This import takes a second, as in `serve`.
+    from worker.resources.chains import refused_opt_outs
+
+    for kind, name in refused_opt_outs(settings):
+        opt_out = VENDORS[name].opt_out
+        logger.warning(
+            "%s of %s refuses when it is asked %s, and is used without that",
+            name,
+            variable_of(kind),
+            opt_out.asks if opt_out is not None else "",
+            extra={"event": "provider_used_without_opt_out"},
+        )
 
 
 def _begin_logs(settings: Settings) -> None:

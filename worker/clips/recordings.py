@@ -48,8 +48,8 @@ class ClipName(TextEnum):
     ALREADY_OVER = "already_over", "This interview is already over. Thank you, and goodbye."
     #: Played if the candidate has been silent for a long time.
     STILL_THERE = "still_there", "Are you still there?"
-    #: Played if the interview ends without the plan's closing, because of the time limit or because
-    #: the candidate is silent.
+    #: Played if the interview ends without the plan's closing, because of the time limit, because
+    #: the candidate is silent, or because somebody cancelled the interview.
     GOODBYE = "goodbye", "Thank you, and goodbye."
 
 

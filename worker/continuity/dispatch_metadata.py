@@ -83,7 +83,18 @@ def _with_plan(interview: Interview, **more: Any) -> str:
 
 
 def _named(interview: Interview) -> dict[str, Any]:
-    return {"interview_id": interview.interview_id, "protocol": interview.protocol}
+    named: dict[str, Any] = {
+        "interview_id": interview.interview_id,
+        "protocol": interview.protocol,
+    }
+    if interview.candidate_identity == _identity_of(interview.interview_id):
+        return named
+    # Without the database, the job could not tell the candidate from other participants.
+    return named | {"candidate_identity": interview.candidate_identity}
+
+
+def _identity_of(interview_id: str) -> str:
+    return f"candidate-{interview_id}"
 
 
 def _sealed(metadata: str, seal: Seal) -> str | None:
@@ -146,6 +157,12 @@ def _protocol_of(data: Mapping[str, Any]) -> int:
     """Return the protocol of a dispatch; 1 if it has none, as in version 0.1.0."""
     protocol = data.get("protocol")
     return protocol if isinstance(protocol, int) and not isinstance(protocol, bool) else 1
+
+
+def read_candidate(metadata: str, interview_id: str) -> str:
+    """Return the identity of the interview's candidate."""
+    identity = json.loads(metadata).get("candidate_identity")
+    return identity if isinstance(identity, str) and identity else _identity_of(interview_id)
 
 
 def read_turns(metadata: str) -> list[Any]:

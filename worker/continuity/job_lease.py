@@ -1,4 +1,4 @@
-"""Job side of the lease: take it before speaking, and end silently if another job holds it."""
+"""Job side of the lease: take it before speaking, and end once the job no longer holds it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,18 @@ from worker.aio.backoff import jittered
 from worker.aio.tasks import cancel_and_wait
 from worker.resources.resource import LoadFailed
 from worker.store.errors import DatabaseError
-from worker.store.leases import LeaseHeld, LeaseRefused, keep_lease, take_lease
+from worker.store.leases import (
+    InterviewCancelled,
+    LeaseHeld,
+    LeaseRefused,
+    keep_lease,
+    take_lease,
+)
 
 if TYPE_CHECKING:
     from worker.job.handle import JobHandle
     from worker.store.database import Database
+    from worker.store.leases import Holder
     from worker.store.scope import Scope
 
 logger = logging.getLogger(__name__)
@@ -81,14 +88,16 @@ class JobLease:
     async def take(self, database: Database) -> bool:
         """Take the lease, and set `token`. Return False if the database fails.
 
-        The token stays None if the interview is over or not in the database. Raises LoadFailed with
-        the event LEASE_LOST if another job holds the lease, and with the event METADATA_INVALID if
-        the job must not hold the interview.
+        The token stays None if the interview is over or not in the database, which the loader of the
+        interview reports. Raises LoadFailed with the event LEASE_LOST if another job holds the
+        lease, and with the event METADATA_INVALID if the job must not hold the interview.
         """
         try:
             await self._take(database)
         except LeaseHeld as error:
             raise LoadFailed("LeaseHeld", str(error), event=Event.LEASE_LOST) from error
+        except InterviewCancelled:
+            return True
         except LeaseRefused as error:
             problem = str(error)
             raise LoadFailed("MetadataInvalid", problem, event=Event.METADATA_INVALID) from error
@@ -105,7 +114,10 @@ class JobLease:
     async def guarded(
         self, job: JobHandle, database: Callable[[], Database | None]
     ) -> AsyncIterator[None]:
-        """While the block runs, end the job as soon as another job holds the lease."""
+        """While the block runs, end the job once another job holds the lease.
+
+        End the job with a goodbye once the interview was cancelled with a command.
+        """
         self._write_down(job)
         guards = [
             asyncio.create_task(self._ask_database(job, database), name="lease-database"),
@@ -145,9 +157,15 @@ class JobLease:
                     self._write_down(job)
                     if self.token is not None:
                         await self._announce(job)
-                elif await self._is_lost(job, there, self.token):
-                    self._yield_to_other(job, "Database")
+                elif (other := await self._other_holder(job, there, self.token)) is not None:
+                    if other.cancelled:
+                        job.life.post(Event.CANCEL_REQUESTED)
+                    else:
+                        self._yield_to_other(job, "Database")
                     return
+            except InterviewCancelled:
+                job.life.post(Event.CANCEL_REQUESTED)
+                return
             except (LeaseHeld, LeaseRefused):
                 self._yield_to_other(job, "Database")
                 return
@@ -156,7 +174,8 @@ class JobLease:
             except Exception as error:
                 job.recorder.fault("lease", error)
 
-    async def _is_lost(self, job: JobHandle, database: Database, token: int) -> bool:
+    async def _other_holder(self, job: JobHandle, database: Database, token: int) -> Holder | None:
+        """Return who has the interview now if its token has risen; None if it is still this job."""
         holder = await keep_lease(
             database,
             self._interview_id,
@@ -171,7 +190,7 @@ class JobLease:
             self._forget(job, "DatabaseRestored")
         else:
             self._forgotten = ""
-        return holder is not None and holder.token > token
+        return holder if holder is not None and holder.token > token else None
 
     def _forget(self, job: JobHandle, how: str) -> None:
         """Report that the database lost data, unless the last check reported the same cause.

@@ -21,8 +21,9 @@ from worker.config.providers import KEY_FIELDS
 from worker.config.settings import variable_of
 from worker.doctor.finding import Finding, fine, warning, wrong
 from worker.fallback.failure import REQUEST_REFUSED, Failure, failure_of
+from worker.fallback.opt_outs import REFUSALS
 from worker.providers.registry import VENDORS
-from worker.resources.chains import make, probe_of
+from worker.resources.chains import make, probe_of, without_opt_out
 
 if TYPE_CHECKING:
     from worker.config.settings import Settings
@@ -63,11 +64,20 @@ async def _ask(settings: Settings, kind: str, name: str) -> Finding:
     except Exception as error:  # any type; `failure_of` classifies it as in the fallback chains
         return _sorted(failure_of(error), name, key_is_good=False)
     began = loop.time()
+    plain = without_opt_out(settings, name)
+    refused = False
     try:
-        async with http_context.open():
-            delivered = await _USES[kind](settings, name)
+        delivered = await _used(settings, kind, name)
     except Exception as error:  # a plugin may raise any type
-        return _sorted(failure_of(error), name, key_is_good=True)
+        failure = failure_of(error)
+        if plain is None or failure.reason not in REFUSALS:
+            return _sorted(failure, name, key_is_good=True)
+        # The account may refuse the request to keep nothing, or the key, or an option.
+        refused = True
+        try:
+            delivered = await _used(plain, kind, name)
+        except Exception:  # as above; the first failure is the one that a job would see
+            return _sorted(failure, name, key_is_good=True)
     took = round((loop.time() - began) * 1000)
     if not delivered:
         return wrong(
@@ -77,7 +87,33 @@ async def _ask(settings: Settings, kind: str, name: str) -> Finding:
         )
     chosen = ", ".join(str(getattr(settings, field)) for field in VENDORS[name].choices)
     options = f" ({chosen})" if chosen else ""
-    return fine(f"{name} works, answered in {took} ms{options}", answer_ms=took)
+    works = f"{name} works, answered in {took} ms{options}"
+    return _privacy_of(name, settings, works, refused=refused, took=took)
+
+
+async def _used(settings: Settings, kind: str, name: str) -> bool:
+    """Use a provider once; return whether it delivered anything. Raises any error of the plugin."""
+    async with http_context.open():
+        return await _USES[kind](settings, name)
+
+
+def _privacy_of(name: str, settings: Settings, works: str, *, refused: bool, took: int) -> Finding:
+    """Return the finding for a provider that works: whether it was asked not to keep anything."""
+    opt_out = VENDORS[name].opt_out
+    if opt_out is None:
+        return fine(works, answer_ms=took)
+    variable = variable_of(opt_out.field)
+    if refused:
+        return warning(
+            f"{works}, but refuses when it is asked {opt_out.asks}; it is used without that",
+            f"ask {name} for an account that allows it, or set {variable}=0 to hide this",
+            answer_ms=took,
+            opt_out="refused",
+        )
+    if not getattr(settings, opt_out.field):
+        not_asked = f"{works}; not asked {opt_out.asks}, because {variable} is 0"
+        return fine(not_asked, answer_ms=took, opt_out="off")
+    return fine(f"{works}; asked {opt_out.asks}", answer_ms=took, opt_out="asked")
 
 
 async def _listen(settings: Settings, name: str) -> bool:

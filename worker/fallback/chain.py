@@ -13,6 +13,8 @@ from states import Condition, Status
 from worker.fallback.failure import Failure
 from worker.fallback.member import E, Member
 from worker.fallback.member_state import MemberState
+from worker.fallback.opt_out_state import OptOutState
+from worker.fallback.opt_outs import OptOuts
 from worker.fallback.probe import PROBE_BUDGET_S, Probe
 from worker.fallback.shared_breaker import SharedBreaker
 from worker.fallback.sharing import Sharing
@@ -40,6 +42,10 @@ class ProviderChain(Generic[E]):
     probe cools down for the time of its back-off. With a `breaker`, all jobs of a worker share the
     state of the members that have a probe.
 
+    `without_opt_out` has a factory for each member whose instances ask the provider to keep nothing
+    of what it gets. The factory creates an instance that does not ask for that. A member that
+    refuses its first request is asked again at once with such an instance.
+
     The chain calls `on_change` with the resource's condition when a different member starts to
     serve and when no member can serve. The chain calls `on_fault` with a member's name and the
     reason of each new failure.
@@ -52,6 +58,7 @@ class ProviderChain(Generic[E]):
         *,
         probes: Mapping[str, Probe] | None = None,
         breaker: SharedBreaker | None = None,
+        without_opt_out: Mapping[str, Callable[[], E]] | None = None,
     ) -> None:
         if not members:
             raise ValueError(f"the {resource} chain needs at least one provider")
@@ -61,9 +68,18 @@ class ProviderChain(Generic[E]):
         #: Functions that are called when a member may serve again. Each STT stream adds a function.
         self.on_recovered: set[Callable[[], None]] = set()
         self._members = [
-            Member(name=name, make=make, probe=(probes or {}).get(name)) for name, make in members
+            Member(
+                name=name,
+                make=make,
+                probe=(probes or {}).get(name),
+                make_without=(without_opt_out or {}).get(name),
+            )
+            for name, make in members
         ]
         self._sharing = Sharing(resource, breaker)
+        self._opt_outs = OptOuts(resource, breaker)
+        for member in self._members:
+            self._opt_outs.begin(member)
         self._serving: Member[E] | None = None
         self._lost = False
         self._closed = False
@@ -96,17 +112,27 @@ class ProviderChain(Generic[E]):
         self._look()
         tried = [m for m in self._members if m.is_tried and (resting or not m.is_cooling)]
         for member in sorted(tried, key=lambda m: m.cools_until if m.is_cooling else 0.0):
-            if member.engine is None:
-                try:
-                    member.engine = member.make()
-                except Exception as error:  # a plugin's constructor may raise any error
-                    self.failed(member.name, error)
-                    member.not_created()
-                    continue
-                if member.created():
-                    self._recovered(member)
-                self._end_loss(member)
-            yield member.name, member.engine
+            if (engine := self._engine_of(member)) is None:
+                continue
+            known = member.opt_out
+            yield member.name, engine
+            dropped = member.opt_out is OptOutState.DROPPED and known is OptOutState.ASKED
+            if dropped and (engine := self._engine_of(member)) is not None:
+                yield member.name, engine
+
+    def _engine_of(self, member: Member[E]) -> E | None:
+        """Return the plugin instance of a member, created if needed; None if that fails."""
+        if member.engine is None:
+            try:
+                member.engine = member.new_engine()
+            except Exception as error:  # a plugin's constructor may raise any error
+                self.failed(member.name, error)
+                member.not_created()
+                return None
+            if member.created():
+                self._recovered(member)
+            self._end_loss(member)
+        return member.engine
 
     def _end_loss(self, member: Member[E]) -> None:
         """If the resource was lost and `member` can serve again, report the recovery."""
@@ -124,20 +150,34 @@ class ProviderChain(Generic[E]):
         before = self._members[: self.names.index(name)]
         return any(m.is_tried and not m.is_cooling for m in before)
 
-    def failed(self, name: str, error: BaseException, *, served_by: str | None = None) -> None:
+    def failed(
+        self,
+        name: str,
+        error: BaseException,
+        *,
+        served_by: str | None = None,
+        engine: E | None = None,
+    ) -> bool:
         """Record a failure: disable the member permanently, or start its cooldown.
 
+        Return True if nothing was recorded, because the member may work without the opt-out.
         If `served_by` names the member that has just served instead, do not report the resource as
-        lost.
+        lost. `engine` is the plugin instance that failed; None for the current one.
         """
         member = self._named(name)
         failure = member.judge(error)
+        if self._opt_outs.explains(failure, member, engine):
+            return True
+        self._record(member, failure, served_by)
+        return False
+
+    def _record(self, member: Member[E], failure: Failure, served_by: str | None = None) -> None:
         before, was_cooling = member.failure, member.is_cooling
         member.failed(failure)
         logger.warning(
             "%s provider %s failed: %s%s",
             self.resource,
-            name,
+            member.name,
             failure.reason,
             ", not asked again" if failure.for_good else "",
             extra={"event": "provider_failed"},
@@ -149,7 +189,7 @@ class ProviderChain(Generic[E]):
             seconds = member.backoff.after_failure(now, was_resting=was_cooling)
             self._cool_down(member, max(seconds, failure.retry_after_s or 0.0))
         if before is None or before.reason != failure.reason:
-            self.fault(name, failure.reason)
+            self.fault(member.name, failure.reason)
         if served_by is None:
             self._judge()
 
@@ -162,6 +202,7 @@ class ProviderChain(Generic[E]):
         """Record that a member has delivered a result."""
         member = self._named(name)
         member.served_at = asyncio.get_running_loop().time()
+        self._opt_outs.served(member)
         if member.failure is not None:
             member.served()
             self._recovered(member)
@@ -176,6 +217,10 @@ class ProviderChain(Generic[E]):
                 extra={"event": "provider_now_serving"},
             )
             self._say(self.condition())
+
+    def delivered(self, name: str) -> None:
+        """Record that a member has delivered what nobody waited for. It does not serve thereby."""
+        self._opt_outs.served(self._named(name))
 
     def condition(self) -> Condition:
         """Return the resource's condition, as far as this job knows it."""
@@ -248,7 +293,7 @@ class ProviderChain(Generic[E]):
     def _probe_failed(self, member: Member[E], error: Exception) -> None:
         failure = member.judge(error)
         if failure.for_good:
-            self.failed(member.name, error)
+            self._record(member, failure)
         elif member.probe_failed(failure):  # else the member has served since
             seconds = max(member.backoff.after_probe(), failure.retry_after_s or 0.0)
             self._cool_down(member, seconds)

@@ -67,7 +67,7 @@ class _ChainStream(llm.LLMStream):
             try:
                 await self._ask(name, engine)
             except Exception as error:  # any error; another provider may work
-                self._chain.failed(name, error)
+                self._chain.failed(name, error, engine=engine)
                 if self._event_ch.output_sent:
                     raise APIConnectionError("the reply broke off") from None
             else:

@@ -19,6 +19,8 @@ from worker.fallback.member_state import (
     MemberEvent,
     MemberState,
 )
+from worker.fallback.opt_out_state import TRANSITIONS as OPT_OUT_TRANSITIONS
+from worker.fallback.opt_out_state import OptOutEvent, OptOutState
 from worker.fallback.probe import Probe
 from worker.fallback.shared_breaker import BreakerRecord
 
@@ -48,6 +50,11 @@ class Member(Generic[E]):
     make: Callable[[], E]
     #: Health probe after a cooldown; None if the member is tried again without a probe.
     probe: Probe | None = None
+    #: Creates an instance that does not ask the provider not to keep what it gets; None if `make`
+    #: does not ask for that either.
+    make_without: Callable[[], E] | None = None
+    #: What is known about this request; valid only if there is `make_without`.
+    opt_out: OptOutState = OptOutState.ASKED
     engine: E | None = None
     state: MemberState = MemberState.HEALTHY
     #: The last failure. None in the state HEALTHY. Also None in the state CREATION_DUE if the
@@ -162,6 +169,29 @@ class Member(Generic[E]):
         if not self.is_cooling:
             self.stop_timer()
         return True
+
+    # --- the opt-out ------------------------------------------------------------------------------
+
+    def opt_out_event(self, event: OptOutEvent) -> OptOutState | None:
+        """Handle an event of the opt-out; return the new state, or None if nothing changed.
+
+        If the opt-out is dropped, the plugin instance is abandoned, and the next one is made
+        without it.
+        """
+        if self.make_without is None:
+            return None
+        target = OPT_OUT_TRANSITIONS.get((self.opt_out, event))
+        if target is None:
+            return None
+        self.opt_out = target
+        if target is OptOutState.DROPPED:
+            self.abandon_engine()
+        return target
+
+    def new_engine(self) -> E:
+        """Create a plugin instance, without the opt-out if the provider has refused it."""
+        dropped = self.opt_out in (OptOutState.DROPPED, OptOutState.REFUSED)
+        return self.make_without() if dropped and self.make_without is not None else self.make()
 
     # --- the cooldown and the plugin instance -----------------------------------------------------
 

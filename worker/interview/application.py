@@ -17,6 +17,7 @@ from worker.clips.recordings import ClipName, load_clip, missing_clips, preload_
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import (
     MetadataInvalid,
+    read_candidate,
     read_follows,
     read_metadata,
     read_spent_s,
@@ -53,6 +54,7 @@ _LAST_WORDS: Mapping[str, ClipName] = {
     Reason.INTERVIEW_ALREADY_OVER: ClipName.ALREADY_OVER,
     Reason.TIME_LIMIT_REACHED: ClipName.GOODBYE,
     Reason.CANDIDATE_SILENT: ClipName.GOODBYE,
+    Reason.CANCEL_REQUESTED: ClipName.GOODBYE,
     Reason.SHUTDOWN_REQUESTED: ClipName.CANNOT_GO_ON,
     Reason.HANDOVER_REQUESTED: ClipName.ONE_MOMENT,
     Reason.WORKER_LOST: ClipName.CANNOT_GO_ON,
@@ -119,6 +121,7 @@ class InterviewApplication(Application):
             self._orchestrator = OrchestratorLLM(
                 interview_id,
                 room=dispatch.room,
+                candidate_identity=read_candidate(dispatch.metadata, interview_id),
                 snapshot=snapshot,
                 turns=from_json(read_turns(dispatch.metadata)),
             )

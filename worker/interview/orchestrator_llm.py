@@ -82,6 +82,7 @@ class OrchestratorLLM(llm.LLM[Never]):
     """The source of the interviewer's words in one interview.
 
     `room` is the room of the job, which must be the interview's room; None if any room is right.
+    `candidate_identity` is the identity in the dispatch; the one in the database replaces it.
     `snapshot` is the plan in the dispatch, and `turns` are the turns before the dispatch. With
     `snapshot` and `turns`, the worker can hold or continue the interview while the database is
     unavailable. `on_refused` is called with a reason each time that a language model's words are
@@ -94,12 +95,13 @@ class OrchestratorLLM(llm.LLM[Never]):
         interview_id: str,
         *,
         room: str | None = None,
+        candidate_identity: str | None = None,
         snapshot: Mapping[str, Any] | None = None,
         turns: Sequence[CommittedTurn] = (),
     ) -> None:
         super().__init__()
         self.interview_id = interview_id
-        self.candidate_identity = f"candidate-{interview_id}"
+        self.candidate_identity = candidate_identity or f"candidate-{interview_id}"
         self.on_refused: Callable[[str], None] | None = None
         self._room = room
         self._snapshot = snapshot

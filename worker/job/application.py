@@ -142,8 +142,8 @@ class HandoverHooks(Protocol):
     async def finish_sentence(self, *, at_once: bool) -> None:
         """Start no new speech, and return once the session may be closed.
 
-        The step runs in a handover, and when the time limit of RUNNING is reached. With `at_once`,
-        do not wait until the current speaker has finished.
+        The step runs in a handover, when the time limit of RUNNING is reached, and after a
+        cancellation. With `at_once`, do not wait until the current speaker has finished.
         """
         ...
 

@@ -78,10 +78,11 @@ class _Closing:
     def finishes_sentence(self) -> HandoverHooks | None:
         """The handover steps if the current speaker may finish the sentence, else None.
 
-        So it is in a handover, and when the time limit is reached: nothing urges the job to end.
+        So it is in a handover, when the time limit is reached, and after a cancellation: nothing
+        urges the job to end.
         """
-        limited = self._job.life.reason is Reason.TIME_LIMIT_REACHED
-        return self.succession if limited else self.successor
+        unhurried = self._job.life.reason in (Reason.TIME_LIMIT_REACHED, Reason.CANCEL_REQUESTED)
+        return self.succession if unhurried else self.successor
 
     async def step(
         self,

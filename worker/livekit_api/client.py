@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import jwt
 from livekit import api
 
 from worker.aio.backoff import ExponentialBackoff
@@ -44,6 +45,8 @@ class LiveKitClient(LiveKitCalls):
         name: str = "",
         ttl_s: float = 4 * 3600,
         options: RoomOptions | None = None,
+        not_before: datetime.datetime | None = None,
+        expires: datetime.datetime | None = None,
     ) -> str:
         """Return a signed token with which a candidate may join one room, speak, write and listen.
 
@@ -52,9 +55,13 @@ class LiveKitClient(LiveKitCalls):
 
         Args:
             name: The candidate's name, which the other participants see.
-            ttl_s: Seconds for which the candidate may join or rejoin.
+            ttl_s: Seconds from now for which the candidate may join or rejoin, unless `expires` is
+                given.
             options: Options with which the candidate opens the room if it is not open. None: those
                 of the server's configuration.
+            not_before: Time from which the candidate may join, with a time zone; default: now.
+            expires: Time until which the candidate may join or rejoin, with a time zone. LiveKit
+                has no limit for it (livekit-server 1.13.5).
 
         Raises:
             ValueError: The key, the secret, the room or the identity is empty.
@@ -70,10 +77,19 @@ class LiveKitClient(LiveKitCalls):
             can_subscribe=True,
             can_update_own_metadata=False,
         )
-        token = api.AccessToken(self.key, self.secret).with_identity(identity).with_name(name)
+        now = datetime.datetime.now(datetime.UTC)
+        until = expires or now + datetime.timedelta(seconds=ttl_s)
+        token = api.AccessToken(self.key, self.secret).with_name(name).with_grants(grants)
         if options is not None:
             token = token.with_room_config(options.configuration())
-        return token.with_ttl(datetime.timedelta(seconds=ttl_s)).with_grants(grants).to_jwt()
+        # `AccessToken.to_jwt` cannot sign a token that becomes valid later.
+        claims = token.claims.asdict() | {
+            "sub": identity,
+            "iss": self.key,
+            "nbf": int((not_before or now).timestamp()),
+            "exp": int(until.timestamp()),
+        }
+        return jwt.encode(claims, self.secret, algorithm="HS256")
 
     async def check(self, *, budget_s: float) -> None:
         """Check that the server answers and accepts the key, before a worker starts.

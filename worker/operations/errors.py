@@ -6,6 +6,7 @@ Each message is one line and tells the user what to do.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import ClassVar
 
 
 class OperationFailed(Exception):
@@ -36,16 +37,25 @@ class InterviewNotFound(OperationFailed):
 
 
 class InterviewOver(OperationFailed):
-    """Raised if an interviewer is requested for an interview that has ended."""
+    """Raised if an interviewer or a token is requested for an interview that has ended."""
+
+    #: What the user can do, as the end of the message.
+    advice: ClassVar[str] = "create another"
 
     def __init__(self, interview_id: str, outcome: str | None, reason: str | None) -> None:
         self.interview_id, self.outcome, self.reason = interview_id, outcome, reason
         end = f" ({outcome}, {reason})" if outcome else ""
-        super().__init__(f"interview {interview_id} is over{end}: create another")
+        super().__init__(f"interview {interview_id} is over{end}: {self.advice}")
+
+
+class NothingToCancel(InterviewOver):
+    """Raised if an interview that ended in another way is cancelled."""
+
+    advice: ClassVar[str] = "there is nothing to cancel"
 
 
 class InterviewWindowClosed(OperationFailed):
-    """Raised if an interviewer is requested after the window of an interview has closed."""
+    """Raised if an interviewer or a token is requested after the window of an interview closed."""
 
     def __init__(self, interview_id: str, closed_at: datetime | None) -> None:
         self.interview_id, self.closed_at = interview_id, closed_at
@@ -54,7 +64,7 @@ class InterviewWindowClosed(OperationFailed):
 
 
 class InterviewTooNew(OperationFailed):
-    """Raised if an interviewer is requested for an interview that a later version created."""
+    """Raised if something is requested for an interview that a later version created."""
 
     def __init__(self, interview_id: str) -> None:
         self.interview_id = interview_id
@@ -104,6 +114,16 @@ class InterviewerPresent(OperationFailed):
         self.identity, self.room = identity, room
         super().__init__(
             f"{identity} is in room {room}; if its process died, it leaves within half a minute"
+        )
+
+
+class IdentityReserved(OperationFailed):
+    """Raised if a candidate would get an identity that is reserved for interviewers."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        super().__init__(
+            f"the identity of a candidate must not begin with {prefix!r}: interviewers do"
         )
 
 

@@ -1,11 +1,10 @@
-"""Operations that create interviews, dispatch interviewers, and read interviews."""
+"""Operations that dispatch interviewers, and read and cancel interviews."""
 
 from __future__ import annotations
 
-import contextlib
-import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from worker.continuity.dispatch_metadata import compose
 from worker.continuity.metadata_cipher import WorkerKeys
@@ -13,25 +12,22 @@ from worker.continuity.room_options import room_options
 from worker.continuity.scope import scope_of
 from worker.job.application import declared_in
 from worker.livekit_api.client import LiveKitClient
-from worker.livekit_api.errors import LiveKitError, LiveKitUnreachable
 from worker.operations.errors import (
     InterviewerPresent,
-    InterviewNotCreated,
     InterviewNotFound,
     InterviewNotRead,
     InterviewOver,
     InterviewTooNew,
     InterviewWindowClosed,
     LiveKitNotConfigured,
+    NothingToCancel,
 )
 from worker.store.errors import DatabaseError
-from worker.store.interview_status import obstacles_of, set_dispatched
+from worker.store.interview_status import cancel_interview, obstacles_of, set_dispatched
 from worker.store.interviews import (
     InterviewStatus,
     RoomInUse,
-    create_interview,
     get_interview,
-    remove_untaken_interview,
     turns_of,
     typed_turns,
 )
@@ -39,9 +35,6 @@ from worker.store.jobs import list_jobs
 from worker.store.scope import PROTOCOL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
-
     from worker.config.settings import Settings
     from worker.livekit_api.room_options import RoomOptions
     from worker.store.database import Database
@@ -52,6 +45,11 @@ _TURN_FIELDS = (
     *("job_id", "seq", "at", "speaker", "text"),
     *("interim", "heard", "interrupted", "question_id"),
 )
+#: Seconds for which a token is valid that is made for an interview that goes on beyond its window.
+_BEYOND_WINDOW_S: Final = 600.0
+#: Hours for which the token of an interview without an end of its window is valid. Only a row of
+#: another version lacks the end.
+_WITHOUT_WINDOW_H: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,101 +80,6 @@ def livekit_client(settings: Settings) -> LiveKitClient:
     return client
 
 
-async def create(
-    db: Database,
-    settings: Settings,
-    *,
-    plan: Mapping[str, Any],
-    candidate_name: str,
-    room: str | None = None,
-    opens_at: datetime | None = None,
-    closes_at: datetime | None = None,
-) -> Interview:
-    """Create the room of a new interview, then store the interview.
-
-    `opens_at` and `closes_at` are the window of the interview (see `create_interview`). If the room
-    cannot be created, nothing is stored. If the interview cannot be stored, an empty room is left,
-    which LiveKit closes after the window of the interview.
-
-    Raises LiveKitNotConfigured if a LiveKit setting is missing, InterviewNotCreated if the room
-    cannot be created, RoomInUse if another open interview has the room, and InterviewExists if
-    another interview has the same id.
-    """
-    livekit = livekit_client(settings)
-    interview_id = secrets.token_hex(6)
-    room = room or f"interview-{interview_id}"
-    try:
-        options = room_options(settings, opens_at=opens_at, closes_at=closes_at)
-        await _create_room(livekit, room, options)
-    except LiveKitError as error:
-        raise InterviewNotCreated(error) from error
-    return await create_interview(
-        db,
-        interview_id=interview_id,
-        plan=plan,
-        room=room,
-        candidate_name=candidate_name,
-        opens_at=opens_at,
-        closes_at=closes_at,
-        scope=scope_of(settings),
-    )
-
-
-async def create_and_dispatch(
-    db: Database,
-    settings: Settings,
-    *,
-    plan: Mapping[str, Any],
-    candidate_name: str,
-    room: str | None = None,
-    opens_at: datetime | None = None,
-    closes_at: datetime | None = None,
-    on_stored: Callable[[Interview], object] | None = None,
-) -> tuple[Interview, Sent]:
-    """Create an interview as `create` does, and dispatch an interviewer.
-
-    `on_stored` is called with the interview before the dispatch.
-
-    If LiveKit refuses the dispatch, the interview is removed again, and so is its room if `room` is
-    None. The interview stays if LiveKit does not answer, because LiveKit may have accepted the
-    dispatch, and the interviewer needs the interview. If this process dies before the dispatch, the
-    interview and its room stay.
-
-    Raises the errors of `create`, and InterviewNotCreated if the dispatch fails or is not stored.
-    """
-    interview = await create(
-        db,
-        settings,
-        plan=plan,
-        candidate_name=candidate_name,
-        room=room,
-        opens_at=opens_at,
-        closes_at=closes_at,
-    )
-    if on_stored is not None:
-        on_stored(interview)
-    try:
-        return interview, await send_interviewer(db, settings, interview)
-    except LiveKitError as error:
-        unknown = isinstance(error, LiveKitUnreachable)
-        if unknown or not await _removed(db, interview.interview_id):
-            raise InterviewNotCreated(error, kept=interview.interview_id) from error
-        if room is None:
-            with contextlib.suppress(LiveKitError):
-                await livekit_client(settings).delete_room(interview.room)
-        raise InterviewNotCreated(error) from error
-    except DatabaseError as error:
-        # LiveKit has accepted the dispatch, so the interviewer needs the interview.
-        raise InterviewNotCreated(error, kept=interview.interview_id) from error
-
-
-async def _removed(db: Database, interview_id: str) -> bool:
-    try:
-        return await remove_untaken_interview(db, interview_id)
-    except DatabaseError:
-        return False
-
-
 async def redispatch(db: Database, settings: Settings, interview_id: str) -> tuple[Interview, Sent]:
     """Dispatch an interviewer that continues the interview.
 
@@ -189,7 +92,7 @@ async def redispatch(db: Database, settings: Settings, interview_id: str) -> tup
     """
     livekit = livekit_client(settings)
     interview = await known_interview(db, interview_id)
-    await _check_dispatchable(db, settings, interview)
+    await check_open(db, settings, interview)
     prefix = declared_in(settings).identity_prefix
     for identity in await livekit.list_participants(interview.room):
         if identity.startswith(prefix):
@@ -198,7 +101,13 @@ async def redispatch(db: Database, settings: Settings, interview_id: str) -> tup
     return interview, await send_interviewer(db, settings, interview)
 
 
-async def _check_dispatchable(db: Database, settings: Settings, interview: Interview) -> None:
+async def check_open(db: Database, settings: Settings, interview: Interview) -> None:
+    """Check that the interview can still be held by the workers of these settings.
+
+    Raises InterviewTooNew if a later version created the interview, InterviewOver if it has ended,
+    InterviewWindowClosed if its window closed while it had no interviewer, and RoomInUse if another
+    open interview has its room.
+    """
     if interview.protocol > PROTOCOL:
         raise InterviewTooNew(interview.interview_id)
     if interview.is_over:
@@ -218,10 +127,15 @@ async def open_room(settings: Settings, interview: Interview) -> None:
     Raises LiveKitError if the request fails.
     """
     options = room_options(settings, closes_at=interview.closes_at)
-    await _create_room(livekit_client(settings), interview.room, options)
+    await create_room(livekit_client(settings), interview.room, options)
 
 
-async def _create_room(livekit: LiveKitClient, room: str, options: RoomOptions) -> None:
+async def create_room(livekit: LiveKitClient, room: str, options: RoomOptions) -> None:
+    """Create a room for one interview.
+
+    A room that exists already stays as it is, unless it has other options and nobody is in it.
+    Raises LiveKitError if the request fails.
+    """
     await livekit.create_room(
         room,
         empty_timeout_s=options.empty_timeout_s,
@@ -315,13 +229,18 @@ def title_of(interview: Interview) -> str | None:
 async def candidate_token(db: Database, settings: Settings, interview_id: str) -> dict[str, str]:
     """Return the `url` and the `token` with which the candidate's client joins the room.
 
-    A room that is closed is opened by the candidate with the options of `room_options`.
+    The token is valid in the window of the interview. If the interview goes on beyond its window,
+    the token is valid for `_BEYOND_WINDOW_S`, so that a candidate who left can come back. A room
+    that is closed is opened by the candidate with the options of `room_options`.
 
-    Raises InterviewNotFound if the database does not have the interview, and LiveKitNotConfigured
-    if a LiveKit setting is missing.
+    Raises InterviewNotFound if the database does not have the interview, LiveKitNotConfigured if a
+    LiveKit setting is missing, and the errors of `check_open` if the interview cannot be held any
+    more.
     """
     livekit = livekit_client(settings)
     interview = await known_interview(db, interview_id)
+    await check_open(db, settings, interview)
+    now = datetime.now(UTC)
     return {
         "url": livekit.url,
         "token": livekit.candidate_token(
@@ -329,8 +248,38 @@ async def candidate_token(db: Database, settings: Settings, interview_id: str) -
             identity=interview.candidate_identity,
             name=interview.candidate_name or "",
             options=room_options(settings, closes_at=interview.closes_at),
+            not_before=interview.opens_at or min(interview.created_at, now),
+            expires=_token_expires(interview, now),
         ),
     }
+
+
+def _token_expires(interview: Interview, now: datetime) -> datetime:
+    """Return when a token for the candidate expires that is made at `now`."""
+    if interview.closes_at is None:
+        return now + timedelta(hours=_WITHOUT_WINDOW_H)
+    if interview.status in (InterviewStatus.CREATED, InterviewStatus.WAITING):
+        return interview.closes_at
+    return max(interview.closes_at, now + timedelta(seconds=_BEYOND_WINDOW_S))
+
+
+async def cancel(db: Database, interview_id: str) -> dict[str, Any]:
+    """Cancel an interview, and return it as `interview_as_data` does.
+
+    An interviewer that is in the room says goodbye and leaves, once its job has noticed the
+    cancellation in the database. An interview that was cancelled before stays as it is.
+
+    Raises InterviewNotFound if the id is unknown, InterviewTooNew if a later version created the
+    interview, and NothingToCancel if the interview ended in another way.
+    """
+    interview = await cancel_interview(db, interview_id)
+    if interview is None:
+        raise InterviewNotFound(interview_id)
+    if interview.is_over and not interview.is_cancelled:
+        raise NothingToCancel(interview_id, interview.outcome, interview.reason)
+    if not interview.is_over and interview.protocol > PROTOCOL:
+        raise InterviewTooNew(interview_id)
+    return await interview_as_data(db, interview_id)
 
 
 def _over(interview: Interview) -> InterviewOver:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from worker.interview.plan.plan import Plan, PlanError, load_plan
+from worker.interview.plan.plan import Plan, PlanError, read_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,11 +15,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedPlan:
-    """A plan file with its problems, in the order of their lines. With problems, `plan` is None."""
+    """A plan file with its problems, in the order of their lines.
+
+    `plan` is None if the file has a mistake. A plan whose language is a problem is kept.
+    """
 
     path: str
     plan: Plan | None
     problems: tuple[PlanProblem, ...] = ()
+    #: Line of the plan's language, if the plan is valid; None if it is not known.
+    language_line: int | None = None
+    #: What the author should know. Each is one sentence without a full stop.
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def warning_lines(self) -> list[str]:
+        """Return each warning as one line, `path:line: warning`."""
+        place = "" if self.language_line is None else f":{self.language_line}"
+        return [f"{self.path}{place}: {warning}" for warning in self.warnings]
 
     @property
     def lines(self) -> list[str]:
@@ -30,6 +43,7 @@ class CheckedPlan:
 def check_plan(path: Path) -> CheckedPlan:
     """Read and check a plan file. A file that cannot be read is one problem."""
     try:
-        return CheckedPlan(path=str(path), plan=load_plan(path))
+        file = read_plan(path)
     except PlanError as error:
         return CheckedPlan(path=str(path), plan=None, problems=error.problems)
+    return CheckedPlan(path=str(path), plan=file.plan, language_line=file.language_line)

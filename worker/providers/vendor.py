@@ -15,6 +15,16 @@ CHAINS: Final = ("stt", "tts", "llm")
 
 
 @dataclass(frozen=True, kw_only=True)
+class OptOut:
+    """A request to a vendor not to keep, and not to train models on, what it gets."""
+
+    #: Name of the field of the settings that asks for it: a boolean, True by default.
+    field: str
+    #: What the vendor is asked, as the end of a sentence that begins with "is asked".
+    asks: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Vendor:
     """One vendor. `key`, `url` and `choices` are names of fields of `settings`."""
 
@@ -36,6 +46,12 @@ class Vendor:
     #: Returns the properties of the voice that are part of the key of the TTS cache; None if the
     #: vendor does not offer text to speech.
     voice: Callable[[Any], Voice] | None = None
+    #: Returns the languages that the vendor hears or speaks with these settings, in the form of
+    #: `languages.language_of`; None if they are not known. A vendor without this function hears and
+    #: speaks any language, as far as is known.
+    languages: Callable[[Any], frozenset[str] | None] | None = None
+    #: The request to the vendor not to keep what it gets; None if there is no such request.
+    opt_out: OptOut | None = None
     #: Returns the delay in seconds from the end of a phrase to its transcript; None if no setting
     #: delays the transcript.
     transcript_s: Callable[[Any], float] | None = None

@@ -15,6 +15,7 @@ from livekit.agents import llm, stt, tts, vad
 from worker.config.providers import ProviderSettings
 from worker.config.settings import Settings
 from worker.fallback.chain import ProviderChain
+from worker.fallback.opt_outs import OptOutRecords
 from worker.fallback.probe import Probe
 from worker.fallback.shared_breaker import provider_breaker
 from worker.providers.plugin import plugin_of
@@ -51,12 +52,44 @@ def _chain(
     kind: str, settings: Settings, names: tuple[str, ...], *given: Any
 ) -> ProviderChain[Any]:
     probes = {name: probe_of(settings, name) for name in names}
+    without = {name: without_opt_out(settings, name) for name in names}
     return ProviderChain(
         kind,
         [(name, partial(make, kind, name, settings, *given)) for name in names],
+        without_opt_out={
+            name: partial(make, kind, name, plain, *given)
+            for name, plain in without.items()
+            if plain is not None
+        },
         probes={name: probe for name, probe in probes.items() if probe is not None},
         breaker=provider_breaker(settings.data_dir),
     )
+
+
+def without_opt_out(settings: Settings, name: str) -> Settings | None:
+    """Return settings with which a provider is not asked to keep nothing of what it gets.
+
+    Return None if it is not asked with `settings` either.
+    """
+    opt_out = VENDORS[name].opt_out
+    if opt_out is None or not getattr(settings, opt_out.field):
+        return None
+    return settings.model_copy(update={opt_out.field: False})
+
+
+def refused_opt_outs(settings: Settings) -> list[tuple[str, str]]:
+    """Return the chain and the name of each provider that is known to refuse the opt-out.
+
+    The jobs of this worker have found that out, within the last day.
+    """
+    breaker = provider_breaker(settings.data_dir)
+    return [
+        (kind, name)
+        for kind in CHAINS
+        for name in settings.usable(kind)
+        if without_opt_out(settings, name) is not None
+        and OptOutRecords(kind, breaker).is_refused(name)
+    ]
 
 
 def probe_of(settings: ProviderSettings, name: str) -> Probe | None:

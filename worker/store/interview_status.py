@@ -1,4 +1,4 @@
-"""Update the status of an interview (dispatched, running, ended) from its dispatches and jobs."""
+"""Update the status of an interview: dispatched, running, ended, cancelled."""
 
 from __future__ import annotations
 
@@ -110,6 +110,35 @@ async def set_dispatched(
         return False
 
 
+async def cancel_interview(
+    db: Database, interview_id: str, *, budget_s: float = BUDGET_S
+) -> Interview | None:
+    """Cancel an interview that is not over. Return it as it was before; None if it does not exist.
+
+    The interview ends as cancelled / CancelRequested, and its token rises. So no earlier job can
+    continue it, no redispatch that was claimed before takes effect, and a running job notices the
+    end at its next check of its lease. An interview that is over, or that has a newer protocol
+    than this version, stays as it is.
+
+    Raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
+    """
+
+    async def cancel(connection: Connection) -> Interview | None:
+        interview = await _locked(connection, interview_id)
+        if interview is None or interview.is_over or interview.protocol > PROTOCOL:
+            return interview
+        await connection.execute(
+            "UPDATE interviews SET token = token + 1, status = 'ended', outcome = $2, reason = $3,"
+            " lease_job = NULL, lost_why = NULL, updated_at = now() WHERE interview_id = $1",
+            *(interview_id, Outcome.CANCELLED, Reason.CANCEL_REQUESTED),
+        )
+        await connection.execute("DELETE FROM leases WHERE interview_id = $1", interview_id)
+        await connection.execute("DELETE FROM orphans WHERE interview_id = $1", interview_id)
+        return interview
+
+    return await db.run("cancel_interview", cancel, budget_s=budget_s)
+
+
 async def store_end(
     db: Database,
     interview_id: str,
@@ -158,8 +187,8 @@ async def settle(connection: Connection, interview_id: str) -> None:
     stays over, even if a job that does not know of the end still runs. The lease of a job that has
     ended is released. A job without a candidate does not end the interview before its window
     closes: the interview waits for the candidate. An interview that has ended is not opened again
-    while another open interview has its room. A job in another room than the interview's does
-    not count, and an interview with a newer protocol stays as it is.
+    while another open interview has its room. A job in another room than the interview's does not
+    count. An interview that was cancelled, or that has a newer protocol, stays as it is.
     """
     # The row lock serialises jobs that end at the same time, so that the second job sees the writes
     # of the first job.
@@ -167,6 +196,8 @@ async def settle(connection: Connection, interview_id: str) -> None:
     if interview is None or interview.protocol > PROTOCOL:
         return
     await release_ended(connection, interview_id)
+    if interview.is_cancelled:
+        return
     last = await _last_job(connection, interview)
     if last is None:
         return

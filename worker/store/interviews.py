@@ -19,7 +19,7 @@ from worker.store.scope import PROTOCOL
 from worker.store.turns import TURNS, Turn, turn_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from worker.store.connection import Connection, Row
@@ -73,13 +73,15 @@ class InterviewIdInvalid(ValueError):
 
 
 class InterviewExists(Exception):
-    """Raised when an interview with the same id exists, but has another plan, room or candidate."""
+    """Raised when the id is that of an interview with another plan, room, candidate or window.
 
-    def __init__(self, interview_id: str) -> None:
-        self.interview_id = interview_id
-        super().__init__(
-            f"interview {interview_id} already exists with another plan, room or candidate"
-        )
+    `differs` names what differs, such as "plan"; empty if that is not known.
+    """
+
+    def __init__(self, interview_id: str, differs: Sequence[str] = ()) -> None:
+        self.interview_id, self.differs = interview_id, tuple(differs)
+        what = " and another ".join(differs) or "plan, room, candidate or window"
+        super().__init__(f"interview {interview_id} already exists with another {what}")
 
 
 class InterviewErased(InterviewExists):
@@ -156,6 +158,36 @@ class Interview:
         went_away = (self.outcome, self.reason) == (Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
         return self.outcome != Outcome.FAILED and not went_away
 
+    @property
+    def is_cancelled(self) -> bool:
+        """True if the interview was cancelled with a command. No job may change its end."""
+        end = self.outcome, self.reason
+        over = self.status is InterviewStatus.ENDED
+        return over and end == (Outcome.CANCELLED, Reason.CANCEL_REQUESTED)
+
+    def differs_from(
+        self,
+        *,
+        plan: Mapping[str, Any],
+        room: str | None,
+        candidate_identity: str | None,
+        candidate_name: str | None,
+        opens_at: datetime | None = None,
+        closes_at: datetime | None = None,
+    ) -> tuple[str, ...]:
+        """Return what differs from the arguments of a creation; empty for the same creation.
+
+        A room, an identity or a time that is None was not asked for, and does not differ.
+        """
+        same = {
+            "plan": self.plan == dict(plan),
+            "room": room in (None, self.room),
+            "identity of the candidate": candidate_identity in (None, self.candidate_identity),
+            "name of the candidate": candidate_name == self.candidate_name,
+            "window": opens_at in (None, self.opens_at) and closes_at in (None, self.closes_at),
+        }
+        return tuple(name for name, is_same in same.items() if not is_same)
+
 
 #: Columns of `interviews` that an `Interview` has. The other two are columns of `leases`.
 INTERVIEW_FIELDS: Final = ", ".join(
@@ -219,7 +251,7 @@ async def create_interview(
     exists already, the function returns that interview. Raises `InterviewIdInvalid` if the id is
     not valid, `RoomInUse` if another open interview has the room, `InterviewErased` if the
     interview was erased, and `InterviewExists` if an interview with the same id has another plan,
-    room or candidate.
+    room, candidate or window.
     """
     check_interview_id(interview_id)
     room = room or f"interview-{interview_id}"
@@ -239,9 +271,16 @@ async def create_interview(
                 raise InterviewErased(interview_id)
             raise RoomInUse(interview_id, room)
         found = interview_of(row)
-        kept = (found.room, found.candidate_identity, found.candidate_name, found.plan)
-        if kept != (room, identity, candidate_name, snapshot):
-            raise InterviewExists(interview_id)
+        differs = found.differs_from(
+            plan=snapshot,
+            room=room,
+            candidate_identity=identity,
+            candidate_name=candidate_name,
+            opens_at=opens_at,
+            closes_at=closes_at,
+        )
+        if differs:
+            raise InterviewExists(interview_id, differs)
         return found
 
     return await db.run("create_interview", insert, budget_s=budget_s)

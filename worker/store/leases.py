@@ -88,6 +88,10 @@ class LeaseRefused(Exception):
     """
 
 
+class InterviewCancelled(LeaseRefused):
+    """Raised when the interview was cancelled with a command. No job may hold it any more."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Holder:
     """Current fencing token of an interview, and the job that holds the interview's lease."""
@@ -95,7 +99,15 @@ class Holder:
     token: int
     #: Id of the job that holds the lease; None while no job holds the lease.
     job_id: str | None
+    #: True if the interview was cancelled with a command.
+    cancelled: bool = False
 
+
+#: SQL expression: whether a row of `interviews` was cancelled, as `Interview.is_cancelled`.
+CANCELLED: Final = (
+    "coalesce(interviews.status = 'ended' AND (interviews.outcome, interviews.reason) ="
+    f" ('{Outcome.CANCELLED}', '{Reason.CANCEL_REQUESTED}'), false)"
+)
 
 #: One statement, so that it costs two round trips and holds no row lock over a round trip. The
 #: interview's row is locked before the job's row, as everywhere else. The token in the job's row
@@ -132,7 +144,7 @@ WITH taken AS (
         token = greatest(jobs.token, excluded.token)
 )
 SELECT (SELECT token FROM taken) AS taken, token, lease_job, ({NOT_OVER}) AS is_open,
-    protocol, room
+    protocol, room, {CANCELLED} AS cancelled
 FROM interviews WHERE interview_id = $1
 """
 
@@ -153,9 +165,9 @@ async def take_lease(
     token. `room` is the job's room; None to take the lease from any room. With `scope`, the
     interview belongs to the workers of that scope from now on. Return None if the interview is over
     or does not exist. Raises LeaseRefused if the interview has another room or a newer protocol, or
-    if another open interview of that scope's LiveKit server has the room. Raises LeaseHeld if
-    another job's lease is live, and DatabaseUnavailable or DatabaseOperationFailed if the database
-    operation fails.
+    if another open interview of that scope's LiveKit server has the room. Raises InterviewCancelled
+    if the interview was cancelled, LeaseHeld if another job's lease is live, and
+    DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
     agent_name, livekit = (scope.agent_name, scope.livekit) if scope is not None else (None, None)
     parameters = (interview_id, job_id, lease_s, agent_name, livekit, room)
@@ -164,6 +176,8 @@ async def take_lease(
         row = await _take_once(db, parameters, budget_s=budget_s)
         if row is not None and (problem := problem_of(row["protocol"], row["room"], room)):
             raise LeaseRefused(problem)
+        if row is not None and row["cancelled"]:
+            raise InterviewCancelled("the interview was cancelled")
         if row is None or (row["taken"] is None and not row["is_open"]):
             return None
         if row["taken"] is not None:
@@ -220,7 +234,7 @@ WITH restored AS (
         AND expires < {NOW} + make_interval(secs => $4::float8 * {_ENOUGH})
         AND NOT EXISTS (SELECT FROM restored)
 )
-SELECT token, lease_job FROM interviews WHERE interview_id = $1
+SELECT token, lease_job, {CANCELLED} AS cancelled FROM interviews WHERE interview_id = $1
 """
 
 
@@ -247,7 +261,8 @@ async def keep_lease(
     )
     if not found:
         return None
-    return Holder(token=found[0]["token"], job_id=found[0]["lease_job"])
+    row = found[0]
+    return Holder(token=row["token"], job_id=row["lease_job"], cancelled=row["cancelled"])
 
 
 _RELEASE: Final = """

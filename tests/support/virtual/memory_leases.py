@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from worker.livekit_api.errors import LiveKitUnreachable
 from worker.store.errors import DatabaseUnavailable
-from worker.store.leases import Holder, LeaseHeld
+from worker.store.leases import Holder, InterviewCancelled, LeaseHeld
 from worker.store.orphans import LEASE_EXPIRED, NOT_TAKEN, Look, OrphanedInterview
 from worker.store.scope import Scope
 
@@ -36,6 +36,8 @@ class MemoryLeases:
     calm_until: float = 0.0
     running: bool = False
     over: bool = False
+    #: The interview was cancelled with a command.
+    cancelled: bool = False
     #: Why the interview lost its last interviewer, from a redispatch until a job takes it.
     lost_why: str | None = None
     #: The job that held the lease last.
@@ -60,6 +62,8 @@ class MemoryLeases:
 
     async def take_lease(self, database: object, which: str, *, job_id: str, **_: object) -> int:
         self._ask()
+        if self.cancelled:
+            raise InterviewCancelled("the interview was cancelled")
         if self.job not in (None, job_id) and not self.expired:
             raise LeaseHeld(self.token)
         self.token += self.job != job_id
@@ -80,7 +84,7 @@ class MemoryLeases:
             return known
         if (self.job, self.token) == (job_id, token) and self.expires < self.now + LEASE_S / 2:
             self.expires = self.now + LEASE_S
-        return Holder(token=self.token, job_id=self.job)
+        return Holder(token=self.token, job_id=self.job, cancelled=self.cancelled)
 
     def renew(self, jobs: Collection[str]) -> None:
         self._ask()

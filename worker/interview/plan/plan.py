@@ -1,14 +1,15 @@
 """The interview plan: its questions, their order, and their time limits.
 
 A plan is written as a YAML file (`load_plan`) and travels with a dispatch as plain JSON
-(`Plan.to_json`, `Plan.from_json`). The same rules check the YAML and the JSON. All mistakes are
+(`Plan.to_json`, `Plan.from_json`). The same rules check the YAML and the JSON, except that only a
+file is refused for markup: a plan that an earlier version stored stays valid. All mistakes are
 reported together. If the plan is a file, a mistake in the text has a line number.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from worker.interview.plan.markup import markup_in
 from worker.interview.plan.validation import (
     REPEATED_ID,
     WRONG_VALUE,
@@ -139,6 +141,16 @@ class Plan(_Checked):
         return _checked(Document(value=data), source)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlanFile:
+    """A checked plan file."""
+
+    path: str
+    plan: Plan
+    #: Line of the plan's language; of the plan itself if the language is not given.
+    language_line: int | None
+
+
 _PLAN = TypeAdapter(Plan)
 #: Error type of a field whose default pydantic cannot compute, because another field is invalid.
 _FOLLOWS_FROM_OTHERS = "default_factory_not_called"
@@ -147,17 +159,25 @@ _ORDER = {key: number for number, key in enumerate((*Plan.keys(), *Question.keys
 
 
 def load_plan(path: str | Path) -> Plan:
+    """Return the plan in a file. Raises `PlanError` as `read_plan` does."""
+    return read_plan(path).plan
+
+
+def read_plan(path: str | Path) -> PlanFile:
     """Read and check a plan file.
 
-    Raises `PlanError` if the file cannot be read, is not UTF-8, is not YAML, or breaks a rule for
-    plans. The error has the line of every problem whose line is known.
+    Raises `PlanError` if the file cannot be read, is not UTF-8, is not YAML, breaks a rule for
+    plans, or has markup in a text that is spoken. The error has the line of every problem whose
+    line is known.
     """
     try:
         document = read_yaml(_text_of(Path(path)))
     except YamlMistake as mistake:
         problem = PlanProblem(line=mistake.line, message=mistake.problem)
         raise PlanError(str(path), (problem,)) from None
-    return _checked(document, str(path))
+    plan = _checked(document, str(path), _markup_problems(document))
+    line = document.lines.get(("language",), document.lines.get(()))
+    return PlanFile(path=str(path), plan=plan, language_line=line)
 
 
 def _text_of(path: Path) -> str:
@@ -184,9 +204,14 @@ def _text_of(path: Path) -> str:
         raise YamlMistake(line, "is not UTF-8 text") from None
 
 
-def _checked(document: Document, source: str) -> Plan:
-    """Return the plan in a document. Raises `PlanError` with every problem, in line order."""
-    problems = [
+def _checked(document: Document, source: str, more: Iterable[PlanProblem] = ()) -> Plan:
+    """Return the plan in a document.
+
+    Raises `PlanError` with every problem, in line order. `more` are problems that were found
+    before.
+    """
+    problems = list(more)
+    problems += [
         PlanProblem(line=line, message=f"{spoken(where)} is given twice")
         for where, line in document.repeated
     ]
@@ -201,6 +226,32 @@ def _checked(document: Document, source: str) -> Plan:
         if not problems:
             return plan
     raise PlanError(source, tuple(sorted(problems, key=lambda problem: problem.line or 0)))
+
+
+def _markup_problems(document: Document) -> Iterator[PlanProblem]:
+    """Yield the markup in the texts of a plan file that are spoken, each with its line."""
+    for where, text in _spoken_texts(document.value):
+        for markup in markup_in(text):
+            line = document.line_of(where, markup.found)
+            yield PlanProblem(line=line, message=f"{spoken(where)} {markup.message}")
+
+
+def _spoken_texts(plan: object) -> Iterator[tuple[Where, str]]:
+    """Yield the spoken texts of a plan that is not checked yet, with their paths."""
+    if not isinstance(plan, Mapping):
+        return
+    found: list[tuple[Where, object]] = [((key,), plan.get(key)) for key in ("opening", "closing")]
+    questions = plan.get("questions")
+    for n, each in enumerate(questions if isinstance(questions, list) else ()):
+        if not isinstance(each, Mapping):
+            continue
+        found.append((("questions", n, "text"), each.get("text")))
+        follow_ups = each.get("follow_ups")
+        texts = follow_ups if isinstance(follow_ups, list) else ()
+        found += [(("questions", n, "follow_ups", m), text) for m, text in enumerate(texts)]
+    for where, text in found:
+        if isinstance(text, str):
+            yield where, text
 
 
 def _position(error: ErrorDetails) -> list[int]:

@@ -49,8 +49,26 @@ class Document:
 
     value: object = None
     lines: dict[Where, int] = field(default_factory=dict)
+    #: First and last line of each scalar. The last line may be the one after the scalar.
+    spans: dict[Where, tuple[int, int]] = field(default_factory=dict)
+    #: The lines of the text; empty for data that is no file.
+    text: tuple[str, ...] = ()
     #: Keys that occur twice in one mapping, as (path, line of the second occurrence).
     repeated: list[tuple[Where, int]] = field(default_factory=list)
+
+    def line_of(self, where: Where, fragment: str) -> int | None:
+        """Return the line of a fragment of the scalar at `where`; its key's line if not found.
+
+        If the fragment is not found as it is, its first word is searched, because the text may have
+        a line break after it. A fragment that the text writes with escapes is not found.
+        """
+        first, last = self.spans.get(where, (1, 0))
+        lines = range(first, min(last, len(self.text)) + 1)
+        for part in (*fragment.strip().split("\n")[:1], *fragment.split()[:1]):
+            found = next((n for n in lines if part and part in self.text[n - 1]), None)
+            if found is not None:
+                return found
+        return self.lines.get(where)
 
 
 def read_yaml(text: str) -> Document:
@@ -76,7 +94,7 @@ def read_yaml(text: str) -> Document:
     except AssertionError:  # how ruamel refuses %YAML 1.0 and %YAML 1.3
         line = text.count("\n", 0, max(0, text.find("%YAML"))) + 1
         raise YamlMistake(line, "%YAML names a version other than 1.1 and 1.2") from None
-    document = Document()
+    document = Document(text=tuple(text.split("\n")))
     if root is not None:
         document.lines[()] = _line(root)
         document.value = _value_of(root, (), document)
@@ -125,6 +143,7 @@ def _value_of(node: Any, where: Where, document: Document) -> object:
     if isinstance(node, SequenceNode):
         document.lines |= {(*where, index): _line(each) for index, each in enumerate(node.value)}
         return [_value_of(each, (*where, n), document) for n, each in enumerate(node.value)]
+    document.spans[where] = (_line(node), int(node.end_mark.line) + 1)
     return node.value if node.style else _plain(node.value)
 
 

@@ -24,6 +24,7 @@ def _stt(settings: DeepgramSettings, _: vad.VAD | None) -> stt.STT[Any]:
         model=settings.deepgram_model,
         language=settings.deepgram_language,
         endpointing_ms=settings.deepgram_endpointing_ms,
+        mip_opt_out=settings.deepgram_opt_out,
     )
 
 

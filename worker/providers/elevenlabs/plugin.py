@@ -26,6 +26,7 @@ def _tts(settings: ElevenLabsSettings) -> tts.TTS[Any]:
         voice_id=settings.elevenlabs_voice,
         model=settings.elevenlabs_model,
         language=settings.elevenlabs_language or NOT_GIVEN,
+        enable_logging=not settings.elevenlabs_opt_out,
         encoding=f"pcm_{SAMPLE_RATE}",  # type: ignore[arg-type]  # one of its literals
     )
 

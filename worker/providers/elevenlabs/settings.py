@@ -5,8 +5,23 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 
 from worker.env.group import SettingsGroup
-from worker.providers.vendor import Vendor
+from worker.providers.languages import ENGLISH, language_of, languages
+from worker.providers.vendor import OptOut, Vendor
 from worker.speech.tts.voice import Voice
+
+#: The languages of a model (elevenlabs.io/docs/overview/models).
+_MULTILINGUAL_V2 = languages(
+    "en ja zh de hi fr ko pt it es id nl tr fil pl sv bg ro ar cs el fi hr ms sk da ta uk ru"
+)
+_V2_5 = _MULTILINGUAL_V2 | languages("hu no vi")
+_LANGUAGES = {
+    "eleven_monolingual_v1": ENGLISH,
+    "eleven_turbo_v2": ENGLISH,
+    "eleven_flash_v2": ENGLISH,
+    "eleven_multilingual_v2": _MULTILINGUAL_V2,
+    "eleven_turbo_v2_5": _V2_5,
+    "eleven_flash_v2_5": _V2_5,
+}
 
 
 class ElevenLabsSettings(SettingsGroup):
@@ -25,6 +40,8 @@ class ElevenLabsSettings(SettingsGroup):
     """ElevenLabs model."""
     elevenlabs_language: str = ""
     """Language of the ElevenLabs voice; if empty, detected from the text."""
+    elevenlabs_opt_out: bool = True
+    """Ask ElevenLabs to keep no texts and no audio (enable_logging=false); enterprise accounts."""
 
 
 def _voice(settings: ElevenLabsSettings) -> Voice:
@@ -38,6 +55,12 @@ def _voice(settings: ElevenLabsSettings) -> Voice:
     )
 
 
+def _languages(settings: ElevenLabsSettings) -> frozenset[str] | None:
+    if settings.elevenlabs_language:
+        return frozenset({language_of(settings.elevenlabs_language)})
+    return _LANGUAGES.get(settings.elevenlabs_model)
+
+
 VENDOR = Vendor(
     name="elevenlabs",
     chains=("tts",),
@@ -47,4 +70,9 @@ VENDOR = Vendor(
     schemes=("http", "https", "ws", "wss"),
     choices=("elevenlabs_voice", "elevenlabs_model"),
     voice=_voice,
+    languages=_languages,
+    opt_out=OptOut(
+        field="elevenlabs_opt_out",
+        asks="to keep no texts and no audio (enable_logging=false)",
+    ),
 )

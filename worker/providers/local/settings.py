@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 
+from worker.providers.languages import ENGLISH
 from worker.providers.vendor import Vendor
 from worker.speech.tts.voice import Voice
 
@@ -26,4 +27,9 @@ def _version_of(distribution: str) -> str:
         return "none"
 
 
-VENDOR = Vendor(name="local", chains=("stt", "tts"), voice=_voice)
+VENDOR = Vendor(
+    name="local",
+    chains=("stt", "tts"),
+    voice=_voice,
+    languages=lambda _: ENGLISH,
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from livekit.agents import llm
+from livekit.agents import NOT_GIVEN, llm
 from livekit.plugins import openai
 
 from worker.fallback.probe import http_probe
@@ -24,6 +24,9 @@ def _llm(settings: OpenAISettings) -> llm.LLM[Any]:
         base_url=settings.openai_base_url,
         model=settings.openai_model,
         max_completion_tokens=_MOST_TOKENS,
+        # The plugin (1.8.9) takes `store` and does not send it. Servers that do not know the
+        # parameter may refuse it, so it is sent only if it is asked for.
+        extra_body={"store": False} if settings.openai_opt_out else NOT_GIVEN,
     )
 
 

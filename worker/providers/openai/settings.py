@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 
 from worker.env.group import SettingsGroup
-from worker.providers.vendor import Vendor
+from worker.providers.vendor import OptOut, Vendor
 
 
 class OpenAISettings(SettingsGroup):
@@ -19,6 +19,8 @@ class OpenAISettings(SettingsGroup):
     """URL of OpenAI or a compatible server."""
     openai_model: str = Field(default="gpt-4.1-mini", min_length=1)
     """Name of the language model."""
+    openai_opt_out: bool = True
+    """Ask OpenAI not to store the conversation (store=false)."""
 
 
 VENDOR = Vendor(
@@ -29,4 +31,8 @@ VENDOR = Vendor(
     url="openai_base_url",
     choices=("openai_model",),
     quoting=("openai",),
+    opt_out=OptOut(
+        field="openai_opt_out",
+        asks="not to store the conversation (store=false)",
+    ),
 )

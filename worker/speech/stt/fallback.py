@@ -71,7 +71,7 @@ class ChainSTT(stt.STT[Never]):
             try:
                 event = await engine.recognize(buffer, language=language, conn_options=CONNECT)
             except Exception as error:
-                self.chain.failed(name, error)
+                self.chain.failed(name, error, engine=engine)
             else:
                 self.chain.served(name)
                 return event

@@ -164,7 +164,7 @@ class ChainStream(stt.RecognizeStream):
                 )
                 self._chain.fault(name, failure.reason)
                 return _Outcome.BROKE_OFF
-            self._chain.failed(name, error)
+            self._chain.failed(name, error, engine=engine)
             return _Outcome.BROKE
         else:
             if outcome is _Outcome.DEAF:

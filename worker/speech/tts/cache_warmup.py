@@ -194,13 +194,14 @@ class _Filling:
                 pcm = np.concatenate([part async for part in audio])
         except Exception as error:  # a plugin may raise anything
             self._engine.let_go(voice, error)
-            await self._failed(name, error)
+            await self._failed(name, voice, error)
             return None
         self._failures[name] = 0
+        self._engine.chain.delivered(name)
         self._pause_s = max(_LEAST_PAUSE_S, now() - began)
         return pcm
 
-    async def _failed(self, name: str, error: Exception) -> None:
+    async def _failed(self, name: str, voice: tts.TTS[Any], error: Exception) -> None:
         """Count a failure of a provider, and pause before the next request.
 
         A permanent failure is reported to the chain, so that no utterance has to wait for that
@@ -217,7 +218,8 @@ class _Filling:
             extra={"event": "tts_cache_warmup_request_failed"},
         )
         if failure.for_good:
-            self._engine.chain.failed(name, error)
+            if self._engine.chain.failed(name, error, engine=voice):
+                self._failures[name] = failures - 1  # the provider is asked in another way
         elif failures < _MOST_FAILURES:
             await asyncio.sleep(max(_FAILURE_PAUSE_S * failures, failure.retry_after_s or 0.0))
 

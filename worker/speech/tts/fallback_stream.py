@@ -197,7 +197,7 @@ class ChainStream(tts.SynthesizeStream):
                         parts.append(part)
                         await self._push(part, emitter)
             except Exception as error:  # a plugin may raise any error; speech must continue
-                self._chain.failed(name, error)
+                self._chain.failed(name, error, engine=engine)
                 self._source.let_go(engine, error)
                 rest = attempt.rest()
                 if not has_words(rest):

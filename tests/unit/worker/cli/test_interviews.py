@@ -18,7 +18,10 @@ from worker.cli.app import app
 from worker.cli.common import ExitCode
 from worker.interview.plan.plan import SAMPLE_PLAN
 from worker.livekit_api.client import LiveKitClient
+from worker.operations import creation
 from worker.operations import interviews as operations
+from worker.operations.creation import NewInterview
+from worker.operations.errors import NothingToCancel
 from worker.store.errors import DatabaseUnavailable
 from worker.store.interviews import InterviewErased, InterviewExists, InterviewStatus, RoomInUse
 
@@ -67,11 +70,11 @@ def typed(*arguments: str) -> Any:
 def test_an_interview_without_an_interviewer_is_printed_with_both_next_steps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def create(*_: object, **given: Any) -> Any:
-        assert given["candidate_name"] == "Ada"
+    async def create(_: object, __: object, wanted: NewInterview) -> Any:
+        assert wanted.candidate_name == "Ada"
         return INTERVIEW
 
-    monkeypatch.setattr(operations, "create", create)
+    monkeypatch.setattr(creation, "create", create)
     done = typed("create", "--candidate", "Ada")
     assert (done.exit_code, done.stderr) == (ExitCode.OK, "")
     assert done.stdout.splitlines() == [
@@ -87,7 +90,7 @@ def test_a_dispatch_at_creation_warns_of_the_time_that_the_interviewer_waits(
     async def create_and_dispatch(*_: object, **__: object) -> Any:
         return INTERVIEW, operations.Sent(dispatch_id="AD_1", carries_plan=True)
 
-    monkeypatch.setattr(operations, "create_and_dispatch", create_and_dispatch)
+    monkeypatch.setattr(creation, "create_and_dispatch", create_and_dispatch)
     monkeypatch.setenv("INTERVIEW_CANDIDATE_JOIN_S", "120")
     done = typed("create", "--candidate", "Ada", "--dispatch")
     assert done.exit_code == ExitCode.OK
@@ -101,11 +104,11 @@ def test_a_dispatch_at_creation_warns_of_the_time_that_the_interviewer_waits(
 def test_the_window_of_an_interview_reaches_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     windows: list[tuple[object, object]] = []
 
-    async def create(*_: object, opens_at: object, closes_at: object, **__: object) -> Any:
-        windows.append((opens_at, closes_at))
+    async def create(_: object, __: object, wanted: NewInterview) -> Any:
+        windows.append((wanted.opens_at, wanted.closes_at))
         return INTERVIEW
 
-    monkeypatch.setattr(operations, "create", create)
+    monkeypatch.setattr(creation, "create", create)
     done = typed(
         *("create", "--candidate", "Ada"),
         *("--from", "2999-03-01T09:30+02:00", "--until", "2999-03-01T18:00Z"),
@@ -114,6 +117,42 @@ def test_the_window_of_an_interview_reaches_the_database(monkeypatch: pytest.Mon
     assert typed("create", "--candidate", "Ada").exit_code == ExitCode.OK
     opens, closes = datetime(2999, 3, 1, 7, 30, tzinfo=UTC), datetime(2999, 3, 1, 18, tzinfo=UTC)
     assert windows == [(opens, closes), (None, None)]
+
+
+def test_the_id_and_the_identity_of_the_caller_reach_the_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[object, object]] = []
+
+    async def create(_: object, __: object, wanted: NewInterview) -> Any:
+        asked.append((wanted.interview_id, wanted.candidate_identity))
+        return INTERVIEW
+
+    monkeypatch.setattr(creation, "create", create)
+    done = typed("create", "--candidate", "Ada", "--id", "talk-17", "--identity", "ada@example.org")
+    assert done.exit_code == ExitCode.OK, done.stderr
+    assert typed("create", "--candidate", "Ada").exit_code == ExitCode.OK
+    assert asked == [("talk-17", "ada@example.org"), (None, None)]
+
+
+def test_an_impossible_id_and_identity_are_reported_before_anything_is_created() -> None:
+    done = typed("create", "--candidate", "Ada", "--id", "a b", "--identity", " ")
+    assert done.exit_code == ExitCode.USAGE
+    identity, interview_id = done.stderr.splitlines()
+    assert "--identity must be" in identity
+    assert "the interview id 'a b' must be" in interview_id
+
+
+def test_a_repeated_creation_that_sends_nobody_warns_of_no_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def create_and_dispatch(*_: object, **__: object) -> Any:
+        return INTERVIEW, None
+
+    monkeypatch.setattr(creation, "create_and_dispatch", create_and_dispatch)
+    done = typed("create", "--candidate", "Ada", "--id", "one", "--dispatch")
+    assert (done.exit_code, done.stderr) == (ExitCode.OK, "")
+    assert done.stdout.splitlines()[0] == "interview one in room interview-one"
 
 
 def test_an_impossible_window_is_reported_beside_other_problems_before_anything_is_created() -> (
@@ -135,7 +174,7 @@ def test_a_room_or_an_id_that_is_in_use_is_one_line(
     async def create(*_: object, **__: object) -> Any:
         raise error
 
-    monkeypatch.setattr(operations, "create", create)
+    monkeypatch.setattr(creation, "create", create)
     done = typed("create", "--candidate", "Ada", "--room", "lobby")
     assert done.exit_code == ExitCode.TAKEN
     assert done.stderr.splitlines() == [f"interview-worker: {error}"]
@@ -154,7 +193,7 @@ def test_an_interview_that_cannot_be_printed_is_named_on_standard_error(
         lines.append(text)
 
     lines: list[str] = []
-    monkeypatch.setattr(operations, "create", create)
+    monkeypatch.setattr(creation, "create", create)
     monkeypatch.setattr("typer.echo", full)
     done = typed("create", "--candidate", "Ada", *form)
     assert done.exit_code == ExitCode.FAILED
@@ -170,7 +209,7 @@ def test_an_interview_that_cannot_be_read_back_is_named(monkeypatch: pytest.Monk
     async def unavailable(*_: object) -> Any:
         raise DatabaseUnavailable("get_interview", OSError(), "postgresql://db")
 
-    monkeypatch.setattr(operations, "create", create)
+    monkeypatch.setattr(creation, "create", create)
     monkeypatch.setattr(operations, "interview_as_data", unavailable)
     done = typed("create", "--candidate", "Ada")
     assert done.exit_code == ExitCode.UNAVAILABLE
@@ -185,7 +224,7 @@ async def test_an_interrupt_after_an_interview_was_stored_names_it(
         on_stored(INTERVIEW)
         raise asyncio.CancelledError  # Ctrl-C, as the tasks of asyncio.run see it
 
-    monkeypatch.setattr(operations, "create_and_dispatch", create_and_dispatch)
+    monkeypatch.setattr(creation, "create_and_dispatch", create_and_dispatch)
     with pytest.raises(asyncio.CancelledError):
         await interviews._create("Ada", SAMPLE_PLAN, None, send=True)
     (line,) = capsys.readouterr().err.splitlines()
@@ -194,6 +233,36 @@ async def test_an_interrupt_after_an_interview_was_stored_names_it(
 
 def test_the_help_shows_no_path_inside_the_package() -> None:
     assert "sample_plan.yaml" not in typed("create", "--help").stdout
+
+
+# --- cancel ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_cancelled_interview_is_printed(
+    form: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cancel(_: object, interview_id: str) -> dict[str, Any]:
+        return {"interview_id": interview_id, "outcome": "cancelled"}
+
+    monkeypatch.setattr(operations, "cancel", cancel)
+    done = typed("cancel", "one", *form)
+    assert (done.exit_code, done.stderr) == (ExitCode.OK, "")
+    if form:
+        assert json.loads(done.stdout) == {"interview_id": "one", "outcome": "cancelled"}
+    else:
+        assert done.stdout == "interview one is cancelled\n"
+
+
+def test_an_interview_that_is_over_cannot_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def cancel(*_: object) -> dict[str, Any]:
+        raise NothingToCancel("one", "completed", "InterviewCompleted")
+
+    monkeypatch.setattr(operations, "cancel", cancel)
+    done = typed("cancel", "one")
+    assert done.exit_code == ExitCode.FAILED
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("one is over (completed, InterviewCompleted): there is nothing to cancel")
 
 
 # --- list -----------------------------------------------------------------------------------------

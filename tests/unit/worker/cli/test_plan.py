@@ -92,3 +92,59 @@ def test_checking_a_plan_imports_neither_livekit_nor_the_database() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def german(folder: Path) -> Path:
+    plan = folder / "de.yaml"
+    text = SAMPLE_PLAN.read_text(encoding="utf-8")
+    plan.write_text(text.replace("language: en\n", "language: de\n"), encoding="utf-8")
+    return plan
+
+
+def test_a_language_that_the_providers_do_not_hear_or_speak_is_refused_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = german(tmp_path)
+    line = plan.read_text(encoding="utf-8").splitlines().index("language: de") + 1
+    done = CliRunner().invoke(app, ["plan", "check", str(plan)])
+    assert done.exit_code == ExitCode.USAGE
+    assert done.stdout == ""
+    heard, spoken = done.stderr.splitlines()
+    assert heard.startswith(f"interview-worker: {plan}:{line}: language de cannot be heard by")
+    assert spoken.startswith(f"interview-worker: {plan}:{line}: language de cannot be spoken by")
+
+
+def test_a_language_of_the_configured_providers_is_valid_with_its_warnings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "INTERVIEW_STT": "deepgram",
+        "INTERVIEW_TTS": "elevenlabs",
+        "INTERVIEW_DEEPGRAM_LANGUAGE": "de",
+        "DEEPGRAM_API_KEY": "key",
+        "ELEVEN_API_KEY": "key",
+    }.items():
+        monkeypatch.setenv(name, value)
+    plan = german(tmp_path)
+    done = CliRunner().invoke(app, ["plan", "check", str(plan)])
+    assert done.exit_code == ExitCode.OK, done.stderr
+    assert done.stdout.startswith(f"{plan}: valid: ")
+    (line,) = done.stderr.splitlines()
+    assert "the recorded sentences of the interviewer are English" in line
+    as_json = CliRunner().invoke(app, ["plan", "check", "--json", str(plan)])
+    (checked,) = json.loads(as_json.stdout)
+    assert checked["valid"]
+    assert len(checked["warnings"]) == 1
+
+
+def test_with_invalid_settings_the_rest_of_a_plan_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INTERVIEW_SLOTS", "many")
+    done = CliRunner().invoke(app, ["plan", "check", str(SAMPLE_PLAN)])
+    assert done.exit_code == ExitCode.OK, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "the languages of plans are not checked" in line

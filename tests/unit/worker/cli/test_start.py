@@ -10,8 +10,10 @@ import pytest
 from tests.support.environment import OURS
 from tests.support.virtual.job_parts import settings_in
 from worker.cli.common import CommandError, ExitCode
-from worker.cli.start import _check_data_dir, _pin_settings
+from worker.cli.start import _check_data_dir, _pin_settings, _report_opt_outs
 from worker.config.settings import Settings
+from worker.fallback.opt_outs import OptOutRecords
+from worker.fallback.shared_breaker import provider_breaker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,3 +83,16 @@ def test_a_value_that_the_environment_cannot_hold_is_skipped(
     _pin_settings()
     assert "INTERVIEW_AGENT_NAME" not in environment
     assert environment["INTERVIEW_SLOTS"] == "3"
+
+
+def test_a_start_names_a_provider_that_is_known_to_refuse_the_opt_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = settings_in(
+        tmp_path, INTERVIEW_TTS="elevenlabs,local", ELEVEN_API_KEY="key", OPENAI_API_KEY="key"
+    )
+    OptOutRecords("tts", provider_breaker(settings.data_dir)).tell("elevenlabs", refused=True)
+    _report_opt_outs(settings)
+    (line,) = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert getattr(line, "event", "") == "provider_used_without_opt_out"
+    assert "elevenlabs of INTERVIEW_TTS refuses when it is asked to keep no texts" in line.message

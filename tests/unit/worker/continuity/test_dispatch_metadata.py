@@ -18,6 +18,7 @@ from worker.continuity.dispatch_metadata import (
     dispatch_metadata,
     has_newer_protocol,
     metadata_after,
+    read_candidate,
     read_follows,
     read_metadata,
     read_spent_s,
@@ -38,9 +39,19 @@ if TYPE_CHECKING:
     from worker.store.interviews import Interview
 
 
-def interview_of(plan: dict[str, Any]) -> Interview:
-    fields = {"interview_id": "iv-1", "room": "room-1", "protocol": 1, "plan": plan}
-    return cast("Interview", SimpleNamespace(**fields))
+def interview_of(
+    plan: dict[str, Any], candidate_identity: str = "candidate-iv-1"
+) -> Interview:
+    return cast(
+        "Interview",
+        SimpleNamespace(
+            interview_id="iv-1",
+            room="room-1",
+            candidate_identity=candidate_identity,
+            protocol=1,
+            plan=plan,
+        ),
+    )
 
 
 def longest(bytes_over: int) -> Interview:
@@ -67,6 +78,20 @@ def test_metadata_size_is_counted_in_utf_8_bytes() -> None:
     assert "plan" in json.loads(metadata)
     metadata = dispatch_metadata(interview_of({"title": "\u00e4" * (MAX_METADATA_BYTES // 2)}))
     assert "plan" not in json.loads(metadata)
+
+
+@pytest.mark.parametrize("identity", ["candidate-iv-1", "ada@example.org"])
+def test_a_dispatch_tells_who_the_candidate_is_without_the_database(identity: str) -> None:
+    interview = interview_of({"title": "A talk"}, identity)
+    for metadata in (dispatch_metadata(interview), without_plan(interview)):
+        assert read_candidate(metadata, "iv-1") == identity
+        assert ("candidate_identity" in json.loads(metadata)) == (identity != "candidate-iv-1")
+
+
+@pytest.mark.parametrize("identity", [None, "", 5, ["ada"]])
+def test_a_dispatch_without_a_readable_identity_has_the_usual_candidate(identity: object) -> None:
+    metadata = json.dumps({"interview_id": "iv-1", "candidate_identity": identity})
+    assert read_candidate(metadata, "iv-1") == "candidate-iv-1"
 
 
 def turn(speaker: Literal["candidate", "interviewer"], text: str, **fields: Any) -> Turn:

@@ -107,6 +107,33 @@ async def test_a_higher_token_in_the_database_mutes_and_ends_the_job(
     assert_outcome(running.path, Outcome.SUPERSEDED, Reason.LEASE_LOST)
 
 
+@pytest.mark.parametrize("has_lease", [True, False])
+async def test_a_cancelled_interview_ends_its_job_with_a_goodbye(
+    leases: MemoryLeases, tmp_path: Path, *, has_lease: bool
+) -> None:
+    own = lease_of_job()
+    if has_lease:
+        await own.take(DATABASE)
+    else:
+        leases.away = True
+    async with held(tmp_path, own) as running:
+        leases.away, leases.cancelled = False, True
+        leases.token += 1
+        leases.job = None
+        assert await ended(running) <= LOOK_S
+        assert not running.transport.line.silent
+    assert_outcome(running.path, Outcome.CANCELLED, Reason.CANCEL_REQUESTED)
+
+
+async def test_a_job_that_begins_after_the_cancellation_gets_no_lease(
+    leases: MemoryLeases,
+) -> None:
+    leases.cancelled = True
+    own = lease_of_job()
+    assert await own.take(DATABASE)
+    assert own.token is None
+
+
 async def test_a_job_with_a_stalled_worker_renews_its_own_lease(
     leases: MemoryLeases, tmp_path: Path
 ) -> None:

@@ -161,6 +161,7 @@ async def test_a_missing_clip_is_journaled_and_does_not_prevent_the_session(
         (Reason.INTERVIEW_COMPLETED, None),
         (Reason.CANDIDATE_LEFT, None),
         (Reason.CANDIDATE_SILENT, ClipName.GOODBYE),
+        (Reason.CANCEL_REQUESTED, ClipName.GOODBYE),
         (Reason.INTERVIEW_ALREADY_OVER, ClipName.ALREADY_OVER),
         (Reason.ORCHESTRATOR_FAILED, ClipName.CANNOT_GO_ON),
         (Reason.SHUTDOWN_REQUESTED, ClipName.CANNOT_GO_ON),

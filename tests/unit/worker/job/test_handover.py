@@ -256,6 +256,25 @@ async def test_at_the_time_limit_the_sentence_is_finished_before_the_goodbye(
     assert (played, held.transport.line.played) == ([[]], [ClipName.GOODBYE])
 
 
+async def test_after_a_cancellation_the_sentence_is_finished_before_the_goodbye(
+    tmp_path: Path,
+) -> None:
+    async def run(job: JobHandle) -> None:
+        job.life.post(Event.CANCEL_REQUESTED)
+        await run_for_ever(job)
+
+    passing = Passing()
+    app = ContinuedApplication(
+        on_run=run, words_at_the_end=ClipName.GOODBYE, succession=passing
+    )
+    held = rig(tmp_path, app)
+    assert await held.live() is Outcome.CANCELLED
+    assert_outcome(held.path, Outcome.CANCELLED, Reason.CANCEL_REQUESTED)
+    assert passing.at_once is False
+    assert passing.did == ["finish_sentence", "ship", "release_lease"]
+    assert held.transport.line.played == [ClipName.GOODBYE]
+
+
 @pytest.mark.parametrize("how", [for_ever, deaf, broken])
 async def test_a_sentence_without_end_does_not_prevent_the_goodbye_at_the_time_limit(
     tmp_path: Path, how: Callable[[], Awaitable[None]]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
+import jwt
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -170,6 +172,40 @@ def test_a_candidate_token_allows_one_room_with_audio_text_and_listening() -> No
         can_subscribe=True,
         can_update_own_metadata=False,
     )
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(
+        token, SECRET, algorithms=["HS256"], options={"verify_nbf": False, "verify_exp": False}
+    )
+    return claims
+
+
+def test_a_candidate_token_has_no_other_rights() -> None:
+    token = LiveKitClient(URL, KEY, SECRET).candidate_token(room="a-room", identity="candidate-1")
+    claims = claims_of(token)
+    assert claims["video"] == {
+        "roomJoin": True,
+        "room": "a-room",
+        "canPublish": True,
+        "canPublishSources": ["microphone"],
+        "canPublishData": True,
+        "canSubscribe": True,
+        "canUpdateOwnMetadata": False,
+    }
+    assert set(claims) == {"sub", "iss", "nbf", "exp", "video"}
+
+
+def test_a_candidate_token_is_valid_for_four_hours_unless_a_window_is_given() -> None:
+    client = LiveKitClient(URL, KEY, SECRET)
+    claims = claims_of(client.candidate_token(room="a-room", identity="candidate-1"))
+    assert claims["exp"] - claims["nbf"] == 4 * 3600
+    opens, closes = datetime(2999, 3, 1, 9, tzinfo=UTC), datetime(2999, 3, 8, 9, tzinfo=UTC)
+    token = client.candidate_token(
+        room="a-room", identity="candidate-1", not_before=opens, expires=closes
+    )
+    claims = claims_of(token)
+    assert (claims["nbf"], claims["exp"]) == (opens.timestamp(), closes.timestamp())
 
 
 @pytest.mark.parametrize("empty", ["key", "secret", "room", "identity"])

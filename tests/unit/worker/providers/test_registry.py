@@ -26,7 +26,10 @@ def test_a_vendor_has_the_name_of_its_package(vendor: Vendor) -> None:
 @EVERY
 def test_the_fields_that_a_vendor_names_are_settings_of_its_own(vendor: Vendor) -> None:
     own = vendor.settings.model_fields if vendor.settings is not None else {}
-    named = {field for field in (vendor.key, vendor.url, *vendor.choices) if field is not None}
+    fields = [vendor.key, vendor.url, *vendor.choices]
+    if vendor.opt_out is not None:
+        fields.append(vendor.opt_out.field)
+    named = {field for field in fields if field is not None}
     assert named <= set(own)
     assert set(own) <= set(ProviderSettings.model_fields)
 

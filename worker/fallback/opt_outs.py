@@ -1,0 +1,102 @@
+"""The requests of one chain to its providers not to keep what they get.
+
+Some accounts and servers refuse every request with this opt-out. The provider is then used without
+it, because an interview matters more; the refusal is logged, and remembered for the other jobs.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from worker.fallback.failure import REQUEST_REFUSED, Failure
+from worker.fallback.member import Member
+from worker.fallback.opt_out_state import OptOutEvent, OptOutState
+from worker.fallback.shared_breaker import BreakerRecord, SharedBreaker
+
+logger = logging.getLogger(__name__)
+
+#: Reasons of a failure that may mean that the account or the server refuses the opt-out.
+REFUSALS: Final = frozenset({"KeyRefused", REQUEST_REFUSED})
+#: Reasons of the records in the files of the worker.
+_REFUSED: Final = "OptOutRefused"
+_ACCEPTED: Final = "OptOutAccepted"
+#: Seconds for which a refusal is remembered. Then a job asks again, because the account may have
+#: changed. That costs one refused request.
+_REMEMBERED_S: Final = 86_400.0
+
+
+class OptOutRecords:
+    """What the jobs of a worker found out about the opt-outs of one chain, in files.
+
+    Without a breaker, nothing is read or written.
+    """
+
+    def __init__(self, resource: str, breaker: SharedBreaker | None) -> None:
+        self._resource = f"opt_out.{resource}"
+        self._breaker = breaker
+
+    def is_refused(self, member: str) -> bool:
+        """Return whether the provider has refused the opt-out, at most `_REMEMBERED_S` ago."""
+        if self._breaker is None:
+            return False
+        record = self._breaker.read(self._resource, member)
+        if record is None or record.reason != _REFUSED:
+            return False
+        return 0 <= self._breaker.clock() - record.since < _REMEMBERED_S
+
+    def tell(self, member: str, *, refused: bool) -> None:
+        """Publish that the provider refused or accepted the opt-out."""
+        if self._breaker is not None:
+            reason = _REFUSED if refused else _ACCEPTED
+            record = BreakerRecord(reason=reason, since=self._breaker.clock())
+            self._breaker.write(self._resource, member, record)
+
+
+class OptOuts:
+    """Decides which members of one chain are asked with the opt-out."""
+
+    def __init__(self, resource: str, breaker: SharedBreaker | None) -> None:
+        self._resource = resource
+        self._records = OptOutRecords(resource, breaker)
+
+    def begin(self, member: Member[Any]) -> None:
+        """Do without the opt-out from the start if another job has found it refused."""
+        if member.make_without is not None and self._records.is_refused(member.name):
+            member.opt_out_event(OptOutEvent.REFUSED_ELSEWHERE)
+
+    def explains(self, failure: Failure, member: Member[Any], engine: object) -> bool:
+        """Return whether a failure may come from the opt-out, so that another request may succeed.
+
+        The first refusal of a member drops the opt-out. A refusal of a request that was under way
+        with an earlier plugin instance, `engine`, changes nothing.
+        """
+        if failure.reason not in REFUSALS:
+            return False
+        if member.opt_out is OptOutState.DROPPED and engine not in (None, member.engine):
+            return True
+        if member.opt_out_event(OptOutEvent.REQUEST_REFUSED) is None:
+            return False
+        logger.info(
+            "%s provider %s refused the first request; it is asked again without the request to "
+            "keep nothing",
+            self._resource,
+            member.name,
+            extra={"event": "provider_opt_out_dropped"},
+        )
+        return True
+
+    def served(self, member: Member[Any]) -> None:
+        """Record that a member has delivered a result, with or without the opt-out."""
+        state = member.opt_out_event(OptOutEvent.SERVED)
+        if state is None:
+            return
+        if state is OptOutState.REFUSED:
+            logger.warning(
+                "%s provider %s refuses the request to keep nothing of what it gets, and is used "
+                "without it",
+                self._resource,
+                member.name,
+                extra={"event": "provider_opt_out_refused"},
+            )
+        self._records.tell(member.name, refused=state is OptOutState.REFUSED)

@@ -1,0 +1,96 @@
+"""Whether the configured providers hear and speak the language of a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from worker.interview.plan.plan import PlanError, read_plan
+from worker.interview.plan.validation import PlanProblem
+from worker.providers.languages import ENGLISH, language_of
+from worker.providers.registry import VENDORS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from worker.config.settings import Settings
+    from worker.interview.plan.plan import Plan
+
+#: What a chain does with a language: as a past participle, as the verb of one provider, and what it
+#: means if a provider cannot do it.
+_DOES: Final = {
+    "stt": ("heard", "hear", "the answers are not understood"),
+    "tts": ("spoken", "speak", "the questions are not understood"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageCheck:
+    """What the providers of the settings do with one language."""
+
+    #: Why no interview can be held in the language; empty if one can, as far as is known.
+    problems: tuple[str, ...]
+    #: What the user should know. Each is one sentence without a full stop.
+    warnings: tuple[str, ...]
+
+
+def check_language(tag: str, settings: Settings) -> LanguageCheck:
+    """Return whether the providers of the settings hear and speak a language.
+
+    A chain serves the language if one of its providers does, or may do. Providers without their key
+    do not count.
+    """
+    language = language_of(tag)
+    problems: list[str] = []
+    warnings: list[str] = []
+    for chain, (done, does, otherwise) in _DOES.items():
+        served = {name: _languages(name, settings) for name in settings.usable(chain)}
+        variable = f"INTERVIEW_{chain.upper()}"
+        unable = [name for name, known in served.items() if known and language not in known]
+        if len(unable) == len(served):
+            what = "; ".join(f"{name}: {_listed(served[name])}" for name in unable)
+            problems.append(
+                f"language {tag} cannot be {done} by {variable} ({what}): choose providers and "
+                "their settings for it"
+            )
+            continue
+        warnings += [
+            f"{name} of {variable} does not {does} {tag}: {otherwise} if it takes over"
+            for name in unable
+        ]
+        warnings += [
+            f"it is not known whether {name} of {variable} can {does} {tag}"
+            for name, known in served.items()
+            if known is None
+        ]
+    if not problems and language not in ENGLISH:
+        warnings.append(f"the recorded sentences of the interviewer are English, also in {tag}")
+    return LanguageCheck(problems=tuple(problems), warnings=tuple(warnings))
+
+
+def plan_of(path: Path, settings: Settings) -> tuple[Plan, tuple[str, ...]]:
+    """Return the plan in a file, and warnings about its language.
+
+    Raises PlanError if the plan is invalid, or if the providers of the settings cannot hear or
+    speak its language.
+    """
+    file = read_plan(path)
+    checked = check_language(file.plan.language, settings)
+    if checked.problems:
+        raise PlanError(str(path), language_problems(checked, file.language_line))
+    return file.plan, checked.warnings
+
+
+def language_problems(checked: LanguageCheck, line: int | None) -> tuple[PlanProblem, ...]:
+    """Return the problems of a check as problems of a plan, at the line of its language."""
+    return tuple(PlanProblem(line=line, message=message) for message in checked.problems)
+
+
+def _languages(name: str, settings: Settings) -> frozenset[str] | None:
+    """Return the languages that a provider serves; None if they are not known."""
+    vendor = VENDORS[name]
+    return vendor.languages(settings) if vendor.languages is not None else None
+
+
+def _listed(languages: frozenset[str] | None) -> str:
+    return ", ".join(sorted(languages or ()))

@@ -1,0 +1,28 @@
+"""Languages of the providers, as the first part of a language tag: `en` of `en-GB`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: The languages of the models inside the worker.
+ENGLISH: Final = frozenset({"en"})
+#: Other codes of a language, as providers and plans use both.
+_SAME: Final = {
+    "cmn": "zh",
+    "nb": "no",
+    "nn": "no",
+    "tl": "fil",
+    "iw": "he",
+    "in": "id",
+}
+
+
+def language_of(tag: str) -> str:
+    """Return the language of a language tag, in the code that the tables of the providers use."""
+    code = tag.strip().replace("_", "-").split("-")[0].lower()
+    return _SAME.get(code, code)
+
+
+def languages(codes: str) -> frozenset[str]:
+    """Return the languages of a list of codes that are separated by spaces."""
+    return frozenset(language_of(code) for code in codes.split())
