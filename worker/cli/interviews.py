@@ -305,7 +305,10 @@ async def _show(interview_id: str) -> dict[str, Any]:
 
 @app.command("token", epilog=examples("interviews token"))
 def token(interview: InterviewId, as_json: Json = False) -> None:
-    """Print the token with which the candidate's client joins; --json adds the server's URL."""
+    """Print the token with which the candidate's client joins; --json adds the server's URL.
+
+    The URL is INTERVIEW_LIVEKIT_PUBLIC_URL or, if it is not set, LIVEKIT_URL.
+    """
     pair = _run(_token(interview))
     if as_json:
         print_json(pair)

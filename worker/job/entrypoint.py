@@ -19,6 +19,8 @@ from states import Outcome, check_ends
 from worker import faults
 from worker.config.settings import Settings
 from worker.env.group import SettingsInvalid
+from worker.env.proxies import hide_from_sdk
+from worker.env.secret_files import forget_values_beside_files
 from worker.job.application import (
     Application,
     ApplicationInvalid,
@@ -77,6 +79,7 @@ def set_up(_: JobProcess) -> None:
     for word in (SHUTDOWN_SIGNAL, HANDOVER_SIGNAL):
         signal.signal(word, signal.SIG_IGN)
     redact_job_logs()
+    forget_values_beside_files(Settings)
     try:
         settings = Settings.load()
         faults.arm(settings.faults_to_set())
@@ -129,6 +132,7 @@ async def entrypoint(ctx: JobContext) -> None:
 
 async def _live(ctx: JobContext) -> Outcome:
     settings = Settings.load()
+    hide_from_sdk(settings.livekit_url)
     dispatch = Dispatch(job_id=ctx.job.id, room=ctx.job.room.name, metadata=ctx.job.metadata)
     app = _make_application(dispatch, settings)
     ctx.log_context_fields = {

@@ -309,13 +309,15 @@ def title_of(interview: Interview) -> str | None:
 async def candidate_token(db: Database, settings: Settings, interview_id: str) -> dict[str, str]:
     """Return the `url` and the `token` with which the candidate's client joins the room.
 
+    The `url` is that of INTERVIEW_LIVEKIT_PUBLIC_URL, if it is set.
+
     Raises InterviewNotFound if the database does not have the interview, and LiveKitNotConfigured
     if a LiveKit setting is missing.
     """
     livekit = livekit_client(settings)
     interview = await known_interview(db, interview_id)
     return {
-        "url": livekit.url,
+        "url": settings.candidates_livekit_url,
         "token": livekit.candidate_token(
             room=interview.room,
             identity=interview.candidate_identity,

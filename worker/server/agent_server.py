@@ -14,6 +14,7 @@ from typing import Any, Final
 from livekit.agents import AgentServer
 from livekit.agents.ipc.proc_pool import ProcPool
 from livekit.agents.utils.aio import ChanClosed
+from livekit.agents.utils.http_server import HttpServer
 from livekit.protocol import agent
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,13 @@ class Registration(StrEnum):
     CONNECTING = auto()
     #: LiveKit has accepted the registration at least once.
     REGISTERED = auto()
+
+
+class _UnboundHttpServer(HttpServer):
+    """Stands for the framework's HTTP server, which has no limits, and never listens."""
+
+    async def start(self) -> None:
+        """Do nothing."""
 
 
 class JobServer(AgentServer):
@@ -64,7 +72,13 @@ class JobServer(AgentServer):
     def _on_registered(self, *_: object) -> None:
         self._registration = Registration.REGISTERED
 
+    def use_key(self, api_key: str, api_secret: str) -> None:
+        """Sign the next connection to LiveKit with this key. A connection that is open stays."""
+        self._api_key, self._api_secret = api_key, api_secret
+
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_http_server" and value is not None:
+            value = _UnboundHttpServer("nowhere", 0)
         super().__setattr__(name, value)
         if name == "_proc_pool":
             self._on_pool(value)
