@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from worker.config.settings import Settings
-from worker.doctor import conflicts, database, host, livekit, media, models, providers
+from worker.doctor import conflicts, database, host, livekit, media, models, network, providers
 from worker.doctor.runner import Check
 
 _DISK_LATE: Final = "the disk of INTERVIEW_DATA_DIR does not answer: check its mount"
@@ -19,6 +19,17 @@ CHECKS: Final = (
         name="settings",
         what="settings that contradict each other",
         run=conflicts.check_settings,
+    ),
+    Check(
+        name="settings.file",
+        what="the file of settings that INTERVIEW_ENV_FILE names",
+        run=network.check_env_file,
+    ),
+    Check(name="settings.secrets", what="secrets from files", run=network.check_secrets),
+    Check(
+        name="network.proxy",
+        what="what goes through a proxy of the environment",
+        run=network.check_proxy,
     ),
     Check(
         name="livekit.url",
@@ -44,6 +55,12 @@ CHECKS: Final = (
         run=livekit.check_registration,
         late="let the proxy in front of the server pass WebSockets to /agent",
         needs=("livekit.key",),
+    ),
+    Check(
+        name="livekit.public_url",
+        what="the address for candidates",
+        run=network.check_public_url,
+        late=_NETWORK_LATE,
     ),
     Check(
         name="livekit.media",
@@ -116,6 +133,11 @@ CHECKS: Final = (
     ),
     Check(name="machine.cpus", what="processors compared with the slots", run=host.check_cpus),
     Check(name="machine.port", what="the port of the HTTP server", run=host.check_port),
+    Check(
+        name="machine.probe_port",
+        what="the port of the probes, and the token",
+        run=network.check_probes,
+    ),
 )
 
 _LOCAL: Final = {

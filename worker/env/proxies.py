@@ -8,6 +8,7 @@ URL of the proxy is given to aiohttp.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from typing import Final
@@ -30,10 +31,11 @@ def any_proxy() -> bool:
 def proxy_for(url: str) -> str | None:
     """Return the URL of the proxy for `url` (http, https, ws, wss); None for a direct connection.
 
-    The proxy's URL may contain credentials. A proxy of another scheme, such as socks5, is not used.
+    This machine is always reached directly. The proxy's URL may contain credentials. A proxy of
+    another scheme, such as socks5, is not used.
     """
     parts = urlsplit(url)
-    if not parts.hostname or proxy_bypass(parts.hostname):
+    if not parts.hostname or _is_here(parts.hostname) or proxy_bypass(parts.hostname):
         return None
     proxy = getproxies().get(_WEB_SCHEMES.get(parts.scheme, parts.scheme)) or ""
     if proxy and "://" not in proxy:
@@ -41,8 +43,18 @@ def proxy_for(url: str) -> str | None:
     return proxy if urlsplit(proxy).scheme in _PROXY_SCHEMES else None
 
 
+def _is_here(host: str) -> bool:
+    """Return whether a host is this machine's loopback interface."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def hide_from_sdk(livekit_url: str) -> None:
-    """Keep LiveKit's SDK from using a proxy in this process, if NO_PROXY names LiveKit's host.
+    """Keep LiveKit's SDK from using a proxy in this process, if LiveKit is reached directly.
 
     The SDK reads the environment of the process, and does not know NO_PROXY. So the variables are
     removed there, and stay in `os.environ`, which all Python code reads.

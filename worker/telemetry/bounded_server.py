@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from aiohttp import web
 
+logger = logging.getLogger(__name__)
+
+#: What aiohttp logs of a request that it cannot read quotes the request, which anybody may send.
+#: The errors of handlers are logged here instead.
+_SILENT = logging.getLogger(f"{__name__}.aiohttp")
+_SILENT.setLevel(logging.CRITICAL)
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 #: Maximum seconds that the server waits for pending responses while it closes.
 _CLOSE_S: Final = 1.0
+#: Maximum number of connections that the system holds until the server accepts them.
+_BACKLOG: Final = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +46,8 @@ class HttpLimits:
     line_bytes: int = 8190
     #: Maximum number of headers.
     headers: int = 50
-    #: Maximum number of open connections. Further ones are closed at once.
+    #: Number of open connections beyond which new ones are closed at once. Of connections that come
+    #: in the same instant, up to `_BACKLOG` more are accepted.
     connections: int = 100
 
 
@@ -72,6 +83,7 @@ class BoundedServer:
         self._runner = web.AppRunner(
             app,
             access_log=None,
+            logger=_SILENT,
             shutdown_timeout=_CLOSE_S,
             # aiohttp closes a connection after this time unless a whole head has arrived.
             keepalive_timeout=limits.head_s,
@@ -85,7 +97,9 @@ class BoundedServer:
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         try:
-            self._listening = await loop.create_server(self._accept, host, port)
+            self._listening = await loop.create_server(
+                self._accept, host, port, backlog=_BACKLOG
+            )
         except OSError:
             await self.aclose()
             raise
@@ -122,6 +136,15 @@ class BoundedServer:
                 request.transport.abort()
         except ConnectionError:
             pass  # the client has gone; aiohttp notices it when it ends the response
+        except web.HTTPException:
+            raise
+        except Exception as error:
+            logger.error(
+                "a handler of the HTTP server raised an error",
+                exc_info=error,
+                extra={"event": "http_handler_failed"},
+            )
+            answer = web.Response(status=500)
         return answer
 
 
