@@ -116,11 +116,13 @@ def forget_values_beside_files(group: type[BaseSettings]) -> None:
     """Remove from the environment the value of each secret that has a file.
 
     livekit-agents writes its URL, key and secret into the environment of the worker, where the job
-    processes would find them beside the variable of the file.
+    processes would find them beside the variable of the file. A file that only the file of settings
+    names does not count: `start` has copied that file into the environment.
     """
-    variables = secret_variables(group)
-    for field in secret_files(group):
-        os.environ.pop(variables[field], None)
+    given = {name.upper() for name, value in os.environ.items() if value.strip()}
+    for variable in secret_variables(group).values():
+        if variable + SUFFIX in given:
+            os.environ.pop(variable, None)
 
 
 class SecretFileSource(PydanticBaseSettingsSource):
