@@ -417,3 +417,33 @@ async def test_a_process_suspended_in_a_transaction_loses_its_locks(
         token = await other.run("read", lambda c: c.fetchval("SELECT token FROM leases"))
     assert len(tries) == 2
     assert token == 12
+
+
+async def test_new_connections_use_the_url_that_was_rotated(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    """The user stands for the password, which the server of these tests does not ask for."""
+    path = tmp_path / "url"
+    path.write_text(empty_database_url)
+    admin = await asyncpg.connect(empty_database_url)
+    db = await Database.open(empty_database_url, PoolLimits(), path.read_text)
+    both = asyncio.Barrier(2)
+
+    async def user(connection: Connection) -> str:
+        await both.wait()
+        return str(await connection.fetchval("SELECT current_user"))
+
+    try:
+        await admin.execute("DROP ROLE IF EXISTS rotated")
+        await admin.execute("CREATE ROLE rotated LOGIN")
+        await db.ping()  # opens the first connection
+        path.write_text(empty_database_url.replace("//postgres@", "//rotated@", 1))
+        users = await asyncio.gather(db.run("one", user), db.run("other", user))
+        assert sorted(users) == ["postgres", "rotated"]
+        single = await db.open_connection(timeout_s=5.0)
+        assert await single.fetchval("SELECT current_user") == "rotated"
+        await single.close()
+    finally:
+        await db.aclose(budget_s=0.5)
+        await admin.execute("DROP ROLE IF EXISTS rotated")
+        await admin.close()

@@ -6,6 +6,7 @@ Importing the modules of all commands would delay every container probe by a sec
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -107,13 +108,39 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
+#: Commands that print nothing about the file of settings: a worker logs it, and a probe runs often.
+_QUIET: Final = ("start", "health")
+
+
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
             "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
         ),
     ] = False,
+    env_file: Annotated[
+        str | None,
+        typer.Option(
+            "--env-file",
+            metavar="FILE",
+            help="File with further settings, such as .env; same as INTERVIEW_ENV_FILE.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Take the options that stand before the command."""
+    from worker.cli.errors import report
+    from worker.env.env_file import USUAL, VARIABLE, chosen_file, is_passed_over
+
+    if env_file is not None:
+        # The processes of jobs read their settings from the environment.
+        os.environ[VARIABLE] = os.path.abspath(os.path.expanduser(env_file))
+    if context.invoked_subcommand in _QUIET:
+        return
+    if (path := chosen_file()) is not None:
+        report(f"settings are also read from {path}")
+    elif is_passed_over():
+        report(f"the file {USUAL} in this folder is not read: to read it, use --env-file {USUAL}")

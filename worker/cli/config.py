@@ -24,7 +24,8 @@ def config(
 ) -> None:
     """Print every setting with its value and origin; secrets are masked.
 
-    The origin is the environment, the file `.env` of the working folder, or the default.
+    The origin is the environment, the file that INTERVIEW_ENV_FILE names, the file of a secret
+    (DATABASE_URL_FILE), or the default.
     """
     with one_line_errors():
         report_unknown_variables()

@@ -46,7 +46,10 @@ def health(
     ] = Probe.READY,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Probe the worker at INTERVIEW_HTTP_HOST and INTERVIEW_HTTP_PORT; exit 0 if ok, 5 if not."""
+    """Probe the worker at INTERVIEW_HTTP_HOST and INTERVIEW_HTTP_PORT; exit 0 if ok, 5 if not.
+
+    If INTERVIEW_HTTP_PROBE_PORT is set, the server of the probes is asked, which needs no token.
+    """
     with one_line_errors():
         server = _server()
         well, answer = ask(server, _PATHS[probe])
@@ -61,9 +64,9 @@ def health(
 def _server() -> HttpAddress:
     if (plain := plain_address()) is not None:
         return plain
-    from worker.config.http import HttpSettings, address_of  # imports pydantic, which takes 0.3 s
+    from worker.config.http import HttpSettings, probe_address_of  # pydantic takes 0.3 s
 
-    return address_of(HttpSettings.load())
+    return probe_address_of(HttpSettings.load())
 
 
 def ask(server: HttpAddress, path: str) -> tuple[bool, dict[str, Any]]:
@@ -170,7 +173,7 @@ def _line(url: str, probe: Probe, well: bool, answer: dict[str, Any]) -> str:
     """Return the answer in words. Raises CommandError if its fields are not those of a worker."""
     try:
         return _words(probe, well, answer)
-    except (TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         raise CommandError(
             f"{url} is not an interview-worker (its answer has other fields)"
         ) from None
@@ -181,11 +184,14 @@ def _words(probe: Probe, well: bool, answer: dict[str, Any]) -> str:
         stuck = answer.get("unresponsive_jobs", [])
         return "alive" + (f"; unresponsive jobs: {', '.join(stuck)}" if stuck else "")
     if answer.get("draining"):
-        return f"{draining(answer)}: no new interviews, {answer.get('slots_used', '?')} left"
+        left = f", {answer['slots_used']} left" if "slots_used" in answer else ""
+        return f"{draining(answer)}: no new interviews{left}"
     if waiting := answer.get("waiting_on"):
         return f"not {probe}: waiting on {', '.join(waiting)}"
     without = answer.get("without")
-    used = f"{answer.get('slots_used', '?')} of {answer.get('slots', '?')} slots in use"
-    return (f"{probe}: {used}" if well else f"not {probe}") + (
+    slots = ""
+    if "slots" in answer:  # the server of the probes alone does not tell the slots
+        slots = f": {answer['slots_used']} of {answer['slots']} slots in use"
+    return (f"{probe}{slots}" if well else f"not {probe}") + (
         f", without {', '.join(without)}" if without else ""
     )

@@ -382,6 +382,7 @@ def token(interview: InterviewId, as_json: Json = False) -> None:
     The token is valid within the window of the interview, for its room and its candidate. For an
     interview that goes on beyond its window, the token is valid for ten minutes. The command
     refuses an interview that is over, or whose window closed while it waited for its candidate.
+    The URL is INTERVIEW_LIVEKIT_PUBLIC_URL or, if it is not set, LIVEKIT_URL.
     """
     pair = _run(_token(interview))
     if as_json:

@@ -13,6 +13,7 @@ from worker.config.settings import Settings, dotenv_variables, variable_of
 from worker.config.unknown import unknown_variables
 from worker.env.container import capacity
 from worker.env.surroundings import ensure_home, ensure_temp_folder, unknown_home
+from worker.env.env_file import chosen_file, is_passed_over
 from worker.job.application import load_application
 from worker.providers.registry import VENDORS
 from worker.server.port_probe import bind_once
@@ -51,8 +52,9 @@ async def _start() -> None:
     _limit_threads()
     load_application(settings.application)
     async with database_url(settings, embedded=settings.embedded) as url:
-        # The job processes read their settings from the environment.
-        os.environ["DATABASE_URL"] = url
+        if not settings.database_url.get_secret_value():
+            # The job processes read their settings from the environment.
+            os.environ["DATABASE_URL"] = url
         await serve(Settings.load())
 
 
@@ -99,6 +101,18 @@ def _report_opt_outs(settings: Settings) -> None:
 def _begin_logs(settings: Settings) -> None:
     """Configure the logs, and warn of settings that have no effect."""
     configure_logs(settings)
+    if (path := chosen_file()) is not None:
+        logger.info(
+            "settings are also read from the file that INTERVIEW_ENV_FILE names: %s",
+            path,
+            extra={"event": "env_file_read"},
+        )
+    elif is_passed_over():
+        logger.warning(
+            "the file .env of the working folder is not read, because INTERVIEW_ENV_FILE does not "
+            "name it",
+            extra={"event": "env_file_not_read"},
+        )
     for variable in unknown_variables():
         logger.warning(
             "a variable is not a setting and has no effect: %s (%s)",
@@ -152,33 +166,33 @@ def _limit_threads() -> None:
 
 
 def _check_port(settings: Settings) -> None:
-    """Check that the HTTP server can bind its address; the server reports the same errors."""
-    from worker.server.observability import PortTaken, unusable
+    """Check that the HTTP servers can bind their addresses; they report the same errors."""
+    from worker.server.observability import PortTaken, listening_addresses, unusable
 
-    host, port = settings.http_host, settings.http_port
-    try:
-        bind_once(host, port)
-    except OSError as error:
-        problem = unusable(host, port, error)
-        code = ExitCode.TAKEN if isinstance(problem, PortTaken) else ExitCode.USAGE
-        raise CommandError(str(problem), code) from error
+    for address in listening_addresses(settings):
+        try:
+            bind_once(address.host, address.port)
+        except OSError as error:
+            problem = unusable(address.host, address.port, error, prefix=address.prefix)
+            code = ExitCode.TAKEN if isinstance(problem, PortTaken) else ExitCode.USAGE
+            raise CommandError(str(problem), code) from error
 
 
 def _pin_settings() -> None:
-    """Copy the variables of `.env` into the environment, except variables that are already set.
+    """Copy the variables of the file of settings into the environment, except those that are set.
 
     The case of a name does not matter: pydantic-settings ignores it, and of two variables that
     differ in case alone it uses the one that was set last.
 
     Variables without a value, and those that no environment can hold, are skipped: `load_settings`
     reports such a setting. Job processes read the settings when they start. Because of this copy, a
-    later change of `.env` does not give a job other settings than the worker has.
+    later change of the file does not give a job other settings than the worker has.
     """
     given = {name.upper() for name in os.environ}
     for name, value in dotenv_variables().items():
         if value is None or name.upper() in given or "\0" in name + value or "=" in name:
             continue
         # An environment whose encoding is not UTF-8 cannot hold every character. The job processes
-        # read such a variable from `.env`.
+        # read such a variable from the file.
         with contextlib.suppress(UnicodeEncodeError):
             os.environ[name] = value

@@ -1,9 +1,10 @@
-"""Settings of the worker's HTTP server: its address and its token."""
+"""Settings of the worker's HTTP servers: their addresses, and the token."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from typing import Final
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -14,12 +15,16 @@ from worker.env.group import SettingsGroup
 #: interface after %. A part that is empty or longer than 63 characters cannot be looked up.
 _PART = r"[A-Za-z0-9_:%-]{1,63}"
 _HOST = re.compile(rf"({_PART}(\.{_PART})*\.?)?")
+#: Minimum number of characters of the token. 16 random ones of base64 have 96 bits, which nobody
+#: guesses over a network.
+SHORTEST_TOKEN: Final = 16
 
 
 class HttpSettings(SettingsGroup):
     """Settings of the HTTP server for probes, metrics and jobs.
 
-    The server needs a token unless it binds to a loopback address.
+    The server needs a token unless it binds to a loopback address. A second server, which answers
+    the probes alone, needs none.
     """
 
     http_host: str = DEFAULT_HOST
@@ -27,9 +32,30 @@ class HttpSettings(SettingsGroup):
     http_port: int = Field(default=DEFAULT_PORT, ge=0, le=65_535)
     """Port of the HTTP server; 0: any free port."""
     http_token: SecretStr = SecretStr("")
-    """Bearer token for the HTTP server; needed unless INTERVIEW_HTTP_HOST is a loopback address."""
+    """Bearer token for the HTTP server, of 16 or more characters; needed unless INTERVIEW_HTTP_HOST
+    is a loopback address."""
+    http_probe_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Port of a second HTTP server, which answers the probes alone and needs no token; 0: any free
+    port; empty: there is none."""
+    http_probe_host: str = ""
+    """Address that the server of the probes binds to; empty: INTERVIEW_HTTP_HOST."""
 
-    @field_validator("http_host")
+    @field_validator("http_probe_port", mode="before")
+    @classmethod
+    def _none_if_empty(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("http_token")
+    @classmethod
+    def _is_long(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < SHORTEST_TOKEN:
+            raise ValueError(
+                f"has fewer than {SHORTEST_TOKEN} characters, so that others may guess it: "
+                "set a longer one, such as the output of `openssl rand -hex 16`"
+            )
+        return value
+
+    @field_validator("http_host", "http_probe_host")
     @classmethod
     def _is_host(cls, value: str) -> str:
         if not _HOST.fullmatch(value):
@@ -42,6 +68,12 @@ class HttpSettings(SettingsGroup):
             raise ValueError(
                 f"INTERVIEW_HTTP_HOST is {self.http_host}, which other machines can reach: set "
                 "INTERVIEW_HTTP_TOKEN to a bearer token, or INTERVIEW_HTTP_HOST to 127.0.0.1"
+            )
+        probes = (self.http_probe_host or self.http_host, self.http_probe_port)
+        if self.http_probe_port and probes == (self.http_host, self.http_port):
+            raise ValueError(
+                f"INTERVIEW_HTTP_PORT and INTERVIEW_HTTP_PROBE_PORT are both {self.http_port}: "
+                "give the probes another port"
             )
         return self
 
@@ -63,3 +95,14 @@ def address_of(settings: HttpSettings) -> HttpAddress:
         port=settings.http_port,
         token=settings.http_token.get_secret_value(),
     )
+
+
+def probe_address_of(settings: HttpSettings) -> HttpAddress:
+    """Return the address at which the worker answers its probes.
+
+    That is the server of the probes, if its port is known, and the HTTP server otherwise.
+    """
+    if not settings.http_probe_port:
+        return address_of(settings)
+    host = settings.http_probe_host or settings.http_host
+    return HttpAddress(host=host, port=settings.http_probe_port)

@@ -1,4 +1,4 @@
-"""The address of the worker's HTTP server, read from the environment without pydantic.
+"""The address of the worker's probes, read from the environment without pydantic.
 
 A container runs `health` every few seconds, and the import of pydantic-settings takes most of that
 command's time.
@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from worker.env.env_file import VARIABLE as ENV_FILE
+
 #: Defaults of the settings in `worker.config.http`.
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8081
@@ -19,7 +21,10 @@ DEFAULT_PORT: Final = 8081
 _HOST: Final = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 _MAX_PORT: Final = 65_535
-_TOKEN: Final = re.compile(r"[!-~]*")
+_TOKEN: Final = re.compile(r"([!-~]{16,})?")
+#: Variables with the prefix INTERVIEW_HTTP_ that this module reads. Every other one, such as that
+#: of a token's file or of the probes' own port, is left to `HttpSettings`.
+_READ: Final = {"INTERVIEW_HTTP_HOST", "INTERVIEW_HTTP_PORT", "INTERVIEW_HTTP_TOKEN"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +49,12 @@ class HttpAddress:
 def plain_address() -> HttpAddress | None:
     """Return the address that the environment sets; None if `HttpSettings` has to read it.
 
-    That is so if there is a `.env`, if a name is not in upper case, if a value needs a check, and
-    if other machines can reach the host and there is no token.
+    That is so if a file of settings is read, if a variable is not in `_READ`, such as a name in
+    lower case, if a value needs a check, and if other machines can reach the host and there is no
+    token.
     """
     names = {name for name in os.environ if name.upper().startswith("INTERVIEW_HTTP_")}
-    if any(name != name.upper() for name in names) or os.path.exists(".env"):
+    if names - _READ or any(name.upper() == ENV_FILE for name in os.environ):
         return None
     host = os.environ.get("INTERVIEW_HTTP_HOST", DEFAULT_HOST)
     port = os.environ.get("INTERVIEW_HTTP_PORT", str(DEFAULT_PORT))

@@ -59,7 +59,7 @@ class ListedSetting:
 
     variable: str
     value: str
-    #: Source of the value: "environment", ".env" or "default".
+    #: Source of the value, as `origin_of` returns it.
     origin: str
     description: str
     group: str

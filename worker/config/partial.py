@@ -11,7 +11,7 @@ from worker.env.group import SettingsInvalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_HTTP: Final = ("http_host", "http_port", "http_token")
+_HTTP: Final = ("http_host", "http_port", "http_token", "http_probe_host", "http_probe_port")
 #: Fields that are read from the environment, because `worker.cli.requirements` checks them.
 _CHECKED: Final = (
     "livekit_url",

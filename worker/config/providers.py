@@ -134,6 +134,7 @@ class ProviderSettings(_Fields):
     @field_validator(*_URL_FIELDS)
     @classmethod
     def _is_url(cls, value: str, info: Any) -> str:
+        value = value.strip()
         if not _is_valid(value, _URL_FIELDS[info.field_name].schemes):
             example = cls.model_fields[info.field_name].default
             raise ValueError(f"is no URL; give one like {example}")

@@ -1,6 +1,7 @@
 """All settings of the worker: unit, default, environment variable, and a line of help.
 
-`worker.env.group` reads the settings from the environment and from the file `.env`.
+`worker.env.group` reads the settings from the environment, from the file that INTERVIEW_ENV_FILE
+names, and secrets from files of their own.
 """
 
 from __future__ import annotations
@@ -9,11 +10,10 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import platformdirs
-from dotenv import dotenv_values
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from states import BUDGETS, State
 from states.table import HURRIED_CLOSING_S
@@ -22,8 +22,11 @@ from worker.config.http import HttpSettings
 from worker.config.providers import ProviderSettings
 from worker.config.silence import SilenceSettings
 from worker.env.container import capacity
+from worker.env.env_file import chosen_file, file_variables
 from worker.env.group import SettingsGroup, check_text
+from worker.env.secret_files import FROM_FILE, SUFFIX, is_secret, secret_files
 from worker.faults.grammar import Fault, FaultInvalid, parse
+from worker.livekit_api.errors import LiveKitUrlInvalid, check_url
 
 #: The credentials of a URL (before an `@`), and its query.
 _URL_SECRETS = re.compile(r"(?<=://)[^/?#\s]+(?=@)|(?<=\?)[^#\s]+")
@@ -37,6 +40,9 @@ def _user_data_dir() -> Path:
         return Path(platformdirs.user_data_dir("interview-worker"))
     except RuntimeError:
         return Path("~/.local/share/interview-worker")
+
+#: Text without surrounding white space, such as the line break at the end of a file.
+Trimmed = Annotated[str, StringConstraints(strip_whitespace=True)]
 
 
 def _budget(state: State) -> Any:
@@ -52,9 +58,16 @@ def _budget(state: State) -> Any:
 class WorkerSettings(SettingsGroup):
     """Settings of the worker, its servers and its limits."""
 
-    livekit_url: str = Field(default="", validation_alias="LIVEKIT_URL")
+    env_file: str = ""
+    """File with further settings, a line NAME=value each, such as .env; empty: none is read. The
+    environment wins over it. The option --env-file sets it."""
+    livekit_url: Trimmed = Field(default="", validation_alias="LIVEKIT_URL")
     """URL of the LiveKit server (ws:// or wss://)."""
-    livekit_api_key: str = Field(default="", validation_alias="LIVEKIT_API_KEY")
+    livekit_public_url: Trimmed = ""
+    """URL at which candidates reach the LiveKit server; empty: LIVEKIT_URL."""
+    livekit_api_key: Annotated[str, FROM_FILE] = Field(
+        default="", validation_alias="LIVEKIT_API_KEY"
+    )
     """LiveKit API key."""
     livekit_api_secret: SecretStr = Field(
         default=SecretStr(""), validation_alias="LIVEKIT_API_SECRET"
@@ -127,6 +140,16 @@ class WorkerSettings(SettingsGroup):
     allow_faults: bool = False
     """Allow INTERVIEW_FAULTS to be set."""
 
+    @field_validator("livekit_public_url")
+    @classmethod
+    def _is_public_url(cls, value: str) -> str:
+        try:
+            if value:
+                check_url(value)
+        except LiveKitUrlInvalid:
+            raise ValueError("is no LiveKit URL; give one like wss://livekit.example") from None
+        return value
+
 
 class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettings, WorkerSettings):
     """All settings of the worker. `load` reads the settings and reports which are invalid.
@@ -148,7 +171,7 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
     @field_validator("data_dir")
     @classmethod
     def _at_home(cls, value: Path) -> Path:
-        """Expand `~`, which no shell does in a `.env` file."""
+        """Expand `~`, which no shell does in a file of settings."""
         # Unlike `Path.expanduser`, this raises no error for an unknown user.
         return Path(os.path.expanduser(value))
 
@@ -181,6 +204,11 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
         }
 
     @property
+    def candidates_livekit_url(self) -> str:
+        """The URL of the LiveKit server for candidates; empty if no URL is set."""
+        return self.livekit_public_url or self.livekit_url
+
+    @property
     def journal_dir(self) -> Path:
         """The folder of the journals that are not ingested yet."""
         return self.data_dir / "journals"
@@ -192,22 +220,26 @@ def variable_of(field: str) -> str:
 
 
 def origin_of(field: str, dotenv: Mapping[str, str | None]) -> str:
-    """Return the source of a setting's value: "environment", ".env" or "default"."""
+    """Return the source of a setting's value.
+
+    That is "environment", "default", the name of the file of settings, such as ".env", or the
+    variable that names the file of a secret, such as "DATABASE_URL_FILE".
+    """
     variable = variable_of(field)
+    if is_secret(Settings.model_fields[field]) and field in secret_files(Settings):
+        return variable + SUFFIX
     # pydantic-settings accepts a name in lower case as well.
     if variable in map(str.upper, os.environ):
         return "environment"
     # A name without "=" in `.env` sets nothing.
     given = (name.upper() for name, value in dotenv.items() if value is not None)
-    return ".env" if variable in given else "default"
+    path = chosen_file()
+    return path.name if path is not None and variable in given else "default"
 
 
 def dotenv_variables() -> Mapping[str, str | None]:
-    """Return the variables of `.env`, or none if it is not UTF-8; `Settings.load` reports that."""
-    try:
-        return dotenv_values(".env")
-    except UnicodeDecodeError:
-        return {}
+    """Return the variables of the file that INTERVIEW_ENV_FILE names (`file_variables`)."""
+    return file_variables()
 
 
 def shown(value: object) -> str:
@@ -217,6 +249,8 @@ def shown(value: object) -> str:
     """
     if isinstance(value, SecretStr):
         return "********" if value.get_secret_value() else ""
+    if value is None:
+        return ""
     if isinstance(value, tuple):
         return ",".join(f"{part:g}" if isinstance(part, float) else part for part in value)
     return _URL_SECRETS.sub("********", str(value)) if "://" in str(value) else str(value)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from worker.config.settings import Settings, dotenv_variables
+from worker.env.secret_files import SUFFIX, secret_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ _ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://\S+")
 
 @dataclass(frozen=True, kw_only=True)
 class UnknownVariable:
-    """A variable of the environment or of `.env` that has no effect, without its value."""
+    """A variable of the environment or of the file of settings that has no effect."""
 
     name: str
     #: The setting whose variable has the most similar name; None if no name is similar.
@@ -47,7 +48,8 @@ def unknown_variables() -> list[UnknownVariable]:
 
     Variables that describe a service to a container are left out.
     """
-    variables = (str(field.validation_alias) for field in Settings.model_fields.values())
+    variables = [str(field.validation_alias) for field in Settings.model_fields.values()]
+    variables += [variable + SUFFIX for variable in secret_variables(Settings).values()]
     known = [name.removeprefix(_PREFIX) for name in variables if name.startswith(_PREFIX)]
     return [
         UnknownVariable(

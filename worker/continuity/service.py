@@ -122,6 +122,10 @@ class ContinuityService:
             asyncio.create_task(self._looks.run(), name="look-at-rooms"),
         ]
 
+    def use_key(self, key: str, secret: str) -> None:
+        """Sign every later call to LiveKit with this key."""
+        self._livekit.use_key(key, secret)
+
     async def aclose(self) -> None:
         """Stop the tasks, and drop the leader lock so that another worker can take the lock.
 

@@ -20,6 +20,8 @@ from states import History, render
 from worker.config.settings import Settings
 from worker.demo.script import CandidateScript
 from worker.demo.worker_process import running_worker
+from worker.env.proxies import hide_from_sdk
+from worker.env.secret_files import SUFFIX
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.interview.resources import interview_meanings
 from worker.livekit_api.client import LiveKitClient
@@ -111,8 +113,11 @@ def _settings(livekit: LiveKitClient, database_url: str, data_dir: Path) -> Sett
 
 
 def _environment(settings: Settings) -> dict[str, str]:
+    given = ("LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "DATABASE_URL")
     return {
         **os.environ,
+        # The values below replace files of the user.
+        **{variable + SUFFIX: "" for variable in given},
         "LIVEKIT_URL": settings.livekit_url,
         "LIVEKIT_API_KEY": settings.livekit_api_key,
         "LIVEKIT_API_SECRET": settings.livekit_api_secret.get_secret_value(),
@@ -131,6 +136,7 @@ async def _in_room(
 ) -> AsyncIterator[Candidate]:
     """Start a worker, dispatch an interviewer to a room, and yield the candidate in the room."""
     livekit = LiveKitClient.of(settings)
+    hide_from_sdk(livekit.url)
     async with running_worker(_environment(settings), log):
         await livekit.create_room(interview.room)
         await send_interviewer(db, settings, interview)

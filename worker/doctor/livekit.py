@@ -18,6 +18,7 @@ from livekit import api
 from livekit.protocol import agent, models
 
 from worker.doctor.finding import Finding, fine, warning, wrong
+from worker.env.proxies import proxy_for
 from worker.livekit_api.errors import (
     LiveKitError,
     LiveKitKeyRefused,
@@ -56,6 +57,8 @@ async def check_livekit_url(visit: CheckContext) -> Finding:
     except LiveKitUrlInvalid as error:
         shown, _, advice = str(error).partition("; ")
         return wrong(shown, advice)
+    if proxy_for(url) is not None:
+        return await _check_through_proxy(url)
     parts = urlsplit(url)
     host, encrypted = parts.hostname or "", parts.scheme in _ENCRYPTED
     port = parts.port or (443 if encrypted else 80)
@@ -78,6 +81,31 @@ async def check_livekit_url(visit: CheckContext) -> Finding:
             return warning(f"{found}; its certificate expires in {days} days", "renew it", **facts)
         found += f", certificate valid for {days} days"
     return fine(found, **facts)
+
+
+async def _check_through_proxy(url: str) -> Finding:
+    """Check that a server answers HTTP through the proxy of the environment."""
+    shown, loop = shown_url(url), asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        async with (
+            aiohttp.ClientSession(proxy=proxy_for(url)) as http,
+            http.get(_http(url), allow_redirects=False),
+        ):
+            took = _ms(loop.time() - began)
+    except aiohttp.ClientHttpProxyError as error:
+        return wrong(
+            f"{shown}: the proxy refuses the connection (HTTP {error.status})",
+            "let the proxy pass CONNECT to this host and port, or name the host in NO_PROXY",
+        )
+    except aiohttp.ClientProxyConnectionError:
+        return wrong(f"{shown}: the proxy cannot be reached", "check HTTPS_PROXY and HTTP_PROXY")
+    except (aiohttp.ClientError, OSError) as error:
+        return wrong(
+            f"{shown}: no answer through the proxy ({type(error).__name__})",
+            "check LIVEKIT_URL and the log of the proxy, or name the host in NO_PROXY",
+        )
+    return fine(f"{shown} answers through a proxy in {took} ms", connect_ms=took, proxied=True)
 
 
 def _not_connected(shown: str, error: OSError) -> Finding:
@@ -122,7 +150,7 @@ async def check_clock(visit: CheckContext) -> Finding:
     """Compare the clock of this machine with the Date header of the server."""
     url = _http(visit.settings.livekit_url)
     try:
-        async with aiohttp.ClientSession() as http:
+        async with aiohttp.ClientSession(proxy=proxy_for(url)) as http:
             before = time.time()
             async with http.get(url, allow_redirects=False) as answer:
                 after = time.time()
@@ -195,7 +223,7 @@ async def check_registration(visit: CheckContext) -> Finding:
     )
     try:
         async with (
-            aiohttp.ClientSession() as http,
+            aiohttp.ClientSession(proxy=proxy_for(client.url)) as http,
             http.ws_connect(
                 _http(client.url) + "/agent", headers={"Authorization": f"Bearer {token}"}
             ) as line,

@@ -13,6 +13,7 @@ from livekit.rtc._proto import stats_pb2
 
 from worker.doctor.finding import Finding, fine, warning, wrong
 from worker.doctor.livekit import unused_name
+from worker.env.proxies import hide_from_sdk
 from worker.livekit_api.errors import LiveKitError
 from worker.simulation.audio_analysis import SAMPLE_RATE
 from worker.simulation.room_candidate import Candidate, CandidateTimeout
@@ -59,6 +60,7 @@ class Way:
 async def check_media(visit: CheckContext) -> Finding:
     """Join a test room with two participants, and send a sound from one to the other."""
     room = f"doctor-{unused_name()}"
+    hide_from_sdk(visit.settings.livekit_url)
     # Register the cleanup first, because a call that is cancelled may have created the room.
     visit.afterwards(lambda: _remove(visit.livekit, room))
     try:

@@ -13,6 +13,7 @@ from worker.doctor import (
     livekit,
     media,
     models,
+    network,
     providers,
     rights,
     system,
@@ -29,6 +30,17 @@ CHECKS: Final = (
         name="settings",
         what="settings that contradict each other",
         run=conflicts.check_settings,
+    ),
+    Check(
+        name="settings.file",
+        what="the file of settings that INTERVIEW_ENV_FILE names",
+        run=network.check_env_file,
+    ),
+    Check(name="settings.secrets", what="secrets from files", run=network.check_secrets),
+    Check(
+        name="network.proxy",
+        what="what goes through a proxy of the environment",
+        run=network.check_proxy,
     ),
     Check(
         name="livekit.url",
@@ -60,6 +72,12 @@ CHECKS: Final = (
         run=livekit.check_registration,
         late="let the proxy in front of the server pass WebSockets to /agent",
         needs=("livekit.key",),
+    ),
+    Check(
+        name="livekit.public_url",
+        what="the address for candidates",
+        run=network.check_public_url,
+        late=_NETWORK_LATE,
     ),
     Check(
         name="livekit.media",
@@ -133,6 +151,11 @@ CHECKS: Final = (
     ),
     Check(name="machine.cpus", what="processors compared with the slots", run=host.check_cpus),
     Check(name="machine.port", what="the port of the HTTP server", run=host.check_port),
+    Check(
+        name="machine.probe_port",
+        what="the port of the probes, and the token",
+        run=network.check_probes,
+    ),
 )
 
 _LOCAL: Final = {

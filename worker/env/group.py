@@ -7,10 +7,22 @@ import inspect
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import AliasGenerator, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasGenerator, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
+from worker.env.env_file import EnvFileInvalid, chosen_file, existing_file
 from worker.env.messages import sentence_of
+from worker.env.secret_files import (
+    SecretFileSource,
+    UnusableSecret,
+    is_secret,
+    without_white_space,
+)
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -49,8 +61,9 @@ class SettingsGroup(BaseSettings):
     The variable's name is INTERVIEW_ and the field's name in upper case, unless the field has a
     `validation_alias`, which is the variable's name. The docstring below a field is the help text
     of the setting (`help_texts`). A computed help text is the field's `description` instead. The
-    values come from the environment and from the file `.env` of the working folder. If a variable
-    is in both the environment and `.env`, the value from the environment is used.
+    values come from the environment, and from the file that INTERVIEW_ENV_FILE names. If a variable
+    is in both, the value from the environment is used. A secret may also come from a file of its
+    own (`secret_files`), and loses surrounding white space.
     """
 
     model_config = SettingsConfigDict(
@@ -58,28 +71,61 @@ class SettingsGroup(BaseSettings):
         # Build pydantic's validator of a group on first use. A process never uses most groups: it
         # reads one group, or `Settings`, which inherits the fields of all groups.
         defer_build=True,
-        env_file=".env",
         env_file_encoding="utf-8",
         extra="ignore",
         frozen=True,
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_usable(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse a secret whose file cannot be used, and strip every other secret."""
+        if isinstance(value, UnusableSecret):
+            raise ValueError(value.why)
+        field = cls.model_fields.get(info.field_name or "")
+        if isinstance(value, str) and field is not None and is_secret(field):
+            return without_white_space(value)
+        return value
+
+    # pydantic calls the validator that is declared last first.
     _is_text = field_validator("*", mode="before")(check_text)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources, the one that wins first: `load`'s arguments, files, variables."""
+        given = [
+            source.env_vars
+            for source in (env_settings, dotenv_settings)
+            if isinstance(source, EnvSettingsSource)
+        ]
+        files = SecretFileSource(settings_cls, *given)
+        return init_settings, files, env_settings, dotenv_settings
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Read the settings. Raises SettingsInvalid if a setting is invalid.
 
-        `overrides` maps names of environment variables to values.
+        `overrides` maps names of environment variables to values. Raises OSError if the file that
+        INTERVIEW_ENV_FILE names cannot be read.
         """
         try:
-            return cls(**overrides)
+            return cls(**{"_env_file": existing_file()} | overrides)
+        except EnvFileInvalid as error:
+            raise SettingsInvalid((str(error),)) from None
         except ValidationError as error:
             found = error.errors()
             variables = frozenset(str(each["loc"][0]) for each in found if each["loc"])
             raise SettingsInvalid(tuple(map(_problem, found)), variables) from None
         except UnicodeDecodeError as error:
-            raise SettingsInvalid((f".env is not UTF-8 text (byte {error.start + 1})",)) from None
+            problem = f"{chosen_file()} is not UTF-8 text (byte {error.start + 1})"
+            raise SettingsInvalid((problem,)) from None
 
 
 def help_texts(settings: type[BaseSettings]) -> dict[str, str]:

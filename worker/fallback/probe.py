@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 
+from worker.env.proxies import proxy_for
 from worker.fallback.failure import ProbeFailed, retry_after
 
 #: A function that probes once. The function returns if the provider is available, and raises an
@@ -40,7 +41,7 @@ def http_probe(url: str, headers: Mapping[str, str], *, no_permission: str | Non
     async def probe() -> None:
         timeout = aiohttp.ClientTimeout(total=PROBE_BUDGET_S)
         async with (
-            aiohttp.ClientSession(timeout=timeout) as http,
+            aiohttp.ClientSession(timeout=timeout, proxy=proxy_for(url)) as http,
             http.get(url, headers=headers, allow_redirects=False) as answer,
         ):
             if await _is_refused(answer, no_permission):

@@ -20,6 +20,8 @@ from states import Outcome, check_ends
 from worker import faults
 from worker.config.settings import Settings
 from worker.env.group import SettingsInvalid
+from worker.env.proxies import hide_from_sdk
+from worker.env.secret_files import forget_values_beside_files
 from worker.job.application import (
     Application,
     ApplicationInvalid,
@@ -81,6 +83,7 @@ def set_up(_: JobProcess) -> None:
         signal.signal(word, signal.SIG_IGN)
     redact_job_logs()
     logging.getLogger("livekit.agents").addFilter(_is_reported)
+    forget_values_beside_files(Settings)
     try:
         settings = Settings.load()
         faults.arm(settings.faults_to_set())
@@ -143,6 +146,7 @@ async def entrypoint(ctx: JobContext) -> None:
 async def _live(ctx: JobContext) -> Outcome:
     settings = Settings.load()
     access = _access_of(ctx, settings)
+    hide_from_sdk(settings.livekit_url)
     dispatch = Dispatch(
         job_id=ctx.job.id, room=ctx.job.room.name, metadata=ctx.job.metadata, access=access
     )

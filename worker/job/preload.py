@@ -16,6 +16,7 @@ from worker import faults
 from worker.audio.clip import ClipMissing
 from worker.config.settings import Settings
 from worker.env.group import SettingsInvalid
+from worker.env.secret_files import forget_values_beside_files
 from worker.job.apology import load_apology
 from worker.job.application import ApplicationInvalid, declared_in
 from worker.job.entrypoint import ignore_signals
@@ -34,6 +35,7 @@ def preload() -> None:
     A failure is only logged, because each job reports its own failure to load.
     """
     ignore_signals()
+    forget_values_beside_files(Settings)
     try:
         settings = Settings.load()
     except SettingsInvalid:

@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import aiohttp
 import jwt
 from livekit import api
 
 from worker.aio.backoff import ExponentialBackoff
+from worker.env.proxies import proxy_for
 from worker.livekit_api.calls import LiveKitCalls
 from worker.livekit_api.errors import LiveKitUnreachable, RoomToolError
 from worker.livekit_api.failures import TIMED_OUT
@@ -34,8 +36,9 @@ class LiveKitClient(LiveKitCalls):
 
     @asynccontextmanager
     async def _server(self) -> AsyncIterator[api.LiveKitAPI]:
-        async with api.LiveKitAPI(self.url, self.key, self.secret) as server:
-            yield server
+        # LiveKit's own session would not use a proxy.
+        async with aiohttp.ClientSession(proxy=proxy_for(self.url)) as session:
+            yield api.LiveKitAPI(self.url, self.key, self.secret, session=session)
 
     def candidate_token(
         self,

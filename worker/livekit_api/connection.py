@@ -12,6 +12,7 @@ from typing import Final, Self
 import aiohttp
 from livekit import api
 
+from worker.env.proxies import proxy_for
 from worker.livekit_api.calls import CALL_TIMEOUT_S, LiveKitCalls
 from worker.livekit_api.errors import LiveKitUnreachable
 
@@ -31,7 +32,7 @@ RENEWED_S: Final = 300.0
 class _KeptSession:
     """An aiohttp session, the number of calls that use it, and whether new calls may."""
 
-    def __init__(self) -> None:
+    def __init__(self, proxy: str | None) -> None:
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=MOST_CONNECTIONS, keepalive_timeout=IDLE_S, ttl_dns_cache=ADDRESS_S
@@ -39,6 +40,7 @@ class _KeptSession:
             timeout=aiohttp.ClientTimeout(total=CALL_TIMEOUT_S),
             # LiveKit needs no cookies. That of a load balancer would bind all calls to one node.
             cookie_jar=aiohttp.DummyCookieJar(),
+            proxy=proxy,
         )
         self.calls = 0
         self.retired = False
@@ -61,15 +63,20 @@ class _Sessions:
     def __init__(self) -> None:
         self.places = asyncio.Semaphore(MOST_CONNECTIONS)
         self.closed = False
+        #: The key and the secret of the next call, if they have replaced those of the connection.
+        self.access: tuple[str, str] | None = None
         self._current: _KeptSession | None = None
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        """Yield the session for one call, and retire the session if the call's connection broke."""
+    async def session(self, url: str) -> AsyncIterator[aiohttp.ClientSession]:
+        """Yield the session for one call, and retire the session if the call's connection broke.
+
+        `url` is the URL of the server, through whose proxy a new session connects.
+        """
         if self._current is not None and self._current.is_old:
             await self._retire(self._current)
         # While an old session was closed, another call may have opened a new one.
-        kept = self._current = self._current or _KeptSession()
+        kept = self._current = self._current or _KeptSession(proxy_for(url))
         kept.calls += 1
         try:
             yield kept.session
@@ -124,6 +131,10 @@ class LiveKitConnection(LiveKitCalls):
     ) -> None:
         await self.aclose()
 
+    def use_key(self, key: str, secret: str) -> None:
+        """Sign every call that begins later with this key."""
+        self._sessions.access = (key, secret)
+
     async def aclose(self) -> None:
         """Close the idle connections; the others close when the calls that use them end.
 
@@ -137,5 +148,6 @@ class LiveKitConnection(LiveKitCalls):
             if self._sessions.closed:
                 reason = "the worker has closed its connections"
                 raise LiveKitUnreachable(self.url, reason=reason, budget_s=0.0)
-            async with self._sessions.session() as session:
-                yield api.LiveKitAPI(self.url, self.key, self.secret, session=session)
+            key, secret = self._sessions.access or (self.key, self.secret)
+            async with self._sessions.session(self.url) as session:
+                yield api.LiveKitAPI(self.url, key, secret, session=session)

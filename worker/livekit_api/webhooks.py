@@ -8,12 +8,17 @@ redispatches orphaned interviews) finds the same rooms at its next check.
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import hashlib
+import hmac
 import logging
 import time
 from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
+from google.protobuf import json_format
 from livekit import api
 
 logger = logging.getLogger(__name__)
@@ -28,6 +33,15 @@ REFUSED: Final = "refused"
 
 #: Minimum seconds between two log lines about refused requests.
 _QUIET_S: Final = 60.0
+#: Maximum size of a body in bytes. LiveKit sends a room and a participant, a few kB in all: the
+#: rooms and participants of interviews have no metadata.
+MOST_BYTES: Final = 1 << 20
+#: Seconds in which a body must arrive. LiveKit sends it with the head.
+BODY_S: Final = 5.0
+
+
+class SignatureInvalid(Exception):
+    """Raised when a body is not the one that was signed."""
 
 
 class Webhooks:
@@ -40,6 +54,7 @@ class Webhooks:
             room cannot be checked now.
         on_event: Called with the metric label of each request: one of `LOOKED_AT`, `OTHER` or
             `REFUSED`.
+        body_s: Seconds in which the body of a request must arrive.
     """
 
     def __init__(
@@ -49,18 +64,24 @@ class Webhooks:
         *,
         on_room: Callable[[str], bool],
         on_event: Callable[[str], None],
+        body_s: float = BODY_S,
     ) -> None:
-        self._receiver = api.WebhookReceiver(api.TokenVerifier(api_key, api_secret))
+        self._verifier = api.TokenVerifier(api_key, api_secret)
+        self._body_s = body_s
         self._on_room = on_room
         self._on_event = on_event
         self._quiet_until = 0.0
+
+    def use_key(self, api_key: str, api_secret: str) -> None:
+        """Accept only webhooks that are signed with this key from now on."""
+        self._verifier = api.TokenVerifier(api_key, api_secret)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a webhook before any room check, because LiveKit repeats unanswered webhooks.
 
         Raises HTTPUnauthorized if the request is not signed with the key or cannot be read,
-        HTTPRequestEntityTooLarge if the request is too large, and HTTPServiceUnavailable if the
-        room cannot be checked now.
+        HTTPRequestEntityTooLarge if the request is too large, HTTPRequestTimeout if its body does
+        not arrive in time, and HTTPServiceUnavailable if the room cannot be checked now.
         """
         try:
             event = await self._received(request)
@@ -78,10 +99,28 @@ class Webhooks:
         return web.Response()
 
     async def _received(self, request: web.Request) -> api.WebhookEvent:
+        """Return the event of a request. The signature is checked before the body is read."""
         signature = request.headers.get("Authorization")
         if not signature:
             raise web.HTTPUnauthorized(reason="not an event signed with LIVEKIT_API_KEY")
-        return self._receiver.receive((await request.read()).decode(errors="replace"), signature)
+        signed = base64.b64decode(self._verifier.verify(signature).sha256)
+        body = await self._body(request)
+        if not hmac.compare_digest(signed, hashlib.sha256(body).digest()):
+            raise SignatureInvalid
+        event: api.WebhookEvent = json_format.Parse(
+            body, api.WebhookEvent(), ignore_unknown_fields=True
+        )
+        return event
+
+    async def _body(self, request: web.Request) -> bytes:
+        if (length := request.content_length or 0) > MOST_BYTES:
+            raise web.HTTPRequestEntityTooLarge(MOST_BYTES, length)
+        try:
+            async with asyncio.timeout(self._body_s):
+                # A body without a length is read up to the limit of the server.
+                return await request.read()
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(reason="the body did not arrive in time") from None
 
     def _refuse(self, why: str) -> None:
         """Count a refused request. Any client can cause refusals, so the log is rate-limited."""

@@ -231,7 +231,8 @@ async def candidate_token(db: Database, settings: Settings, interview_id: str) -
 
     The token is valid in the window of the interview. If the interview goes on beyond its window,
     the token is valid for `_BEYOND_WINDOW_S`, so that a candidate who left can come back. A room
-    that is closed is opened by the candidate with the options of `room_options`.
+    that is closed is opened by the candidate with the options of `room_options`. The `url` is that
+    of INTERVIEW_LIVEKIT_PUBLIC_URL, if it is set.
 
     Raises InterviewNotFound if the database does not have the interview, LiveKitNotConfigured if a
     LiveKit setting is missing, and the errors of `check_open` if the interview cannot be held any
@@ -242,7 +243,7 @@ async def candidate_token(db: Database, settings: Settings, interview_id: str) -
     await check_open(db, settings, interview)
     now = datetime.now(UTC)
     return {
-        "url": livekit.url,
+        "url": settings.candidates_livekit_url,
         "token": livekit.candidate_token(
             room=interview.room,
             identity=interview.candidate_identity,

@@ -3,17 +3,46 @@
 from __future__ import annotations
 
 from worker.config.settings import Settings
+from worker.env.secret_files import (
+    SecretUnreadable,
+    read_secret,
+    secret_files,
+    without_white_space,
+)
 from worker.journal.shipper import stop_shipping
 from worker.resources.bootstrap import AgentResources
 from worker.resources.resource import Attacher, Consequence, LoadFailed, Resource
 from worker.store.database import Database, PoolLimits
 from worker.store.errors import DatabaseError
 from worker.store.migrate import SchemaDiffers, SchemaTooNew, check_schema
-from worker.store.url import DatabaseUrlInvalid
+from worker.store.url import DatabaseUrlInvalid, check_url
 
 #: Maximum seconds for the first query, retries after transient errors included. The time is short,
 #: because the candidate waits in silence.
 _CHECK_S = 2.0
+
+
+class UrlFile:
+    """Reads the URL of the database from a file again; a call returns the last valid URL.
+
+    Args:
+        path: The file that DATABASE_URL_FILE names.
+        url: The URL that was read at the start of the process.
+    """
+
+    def __init__(self, path: str, url: str) -> None:
+        self._path = path
+        self._url = url
+
+    def __call__(self) -> str:
+        """Return the URL. Blocks while it reads the file."""
+        try:
+            url = without_white_space(read_secret(self._path))
+            check_url(url)
+        except (SecretUnreadable, ValueError):  # DatabaseUrlInvalid is a ValueError
+            return self._url
+        self._url = url
+        return url
 
 
 async def open_database(settings: Settings) -> Database:
@@ -30,7 +59,9 @@ async def open_database(settings: Settings) -> Database:
         statement_timeout_s=settings.database_statement_timeout_s,
         verify_after_idle_s=settings.database_verify_after_idle_s,
     )
-    return await Database.open(settings.database_url.get_secret_value(), limits)
+    url = settings.database_url.get_secret_value()
+    path = secret_files(Settings).get("database_url")
+    return await Database.open(url, limits, UrlFile(path, url) if path else None)
 
 
 async def _close(database: Database) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from livekit.agents import AgentServer
 from livekit.agents.ipc.proc_pool import ProcPool
 from livekit.agents.utils.aio import ChanClosed
+from livekit.agents.utils.http_server import HttpServer
 from livekit.protocol import agent
 
 if TYPE_CHECKING:
@@ -56,6 +57,13 @@ class _WatchedContext:
         return process
 
 
+class _UnboundHttpServer(HttpServer):
+    """Stands for the framework's HTTP server, which has no limits, and never listens."""
+
+    async def start(self) -> None:
+        """Do nothing."""
+
+
 class JobServer(AgentServer):
     """`AgentServer` that registers only once it can run a job, and reports availability at once.
 
@@ -95,7 +103,13 @@ class JobServer(AgentServer):
         assignment.token = self._job_token(assignment.token)
         super()._handle_assignment(assignment)
 
+    def use_key(self, api_key: str, api_secret: str) -> None:
+        """Sign the next connection to LiveKit with this key. A connection that is open stays."""
+        self._api_key, self._api_secret = api_key, api_secret
+
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_http_server" and value is not None:
+            value = _UnboundHttpServer("nowhere", 0)
         super().__setattr__(name, value)
         if name == "_proc_pool":
             self._on_pool(value)

@@ -1,4 +1,4 @@
-"""The worker's HTTP server, and the worker status that the server reports."""
+"""The worker's HTTP servers, and the worker status that they report."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import importlib.metadata
 import shutil
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from worker.aio.threads import in_thread
 from worker.livekit_api.webhooks import PATH as WEBHOOKS_PATH
 from worker.livekit_api.webhooks import Webhooks
 from worker.telemetry import catalog
-from worker.telemetry.http import TelemetryServer
+from worker.telemetry.http import ProbeServer, TelemetryServer
 from worker.telemetry.job_observer import Observer
 from worker.telemetry.lease_renewals import LeaseRenewals
 from worker.telemetry.worker_status import NAMES, Cause, WorkerStatus
@@ -24,6 +25,7 @@ from worker.telemetry.worker_status import NAMES, Cause, WorkerStatus
 if TYPE_CHECKING:
     from livekit.agents.ipc.proc_pool import ProcPool
 
+    from worker.config.http import HttpSettings
     from worker.config.settings import Settings
     from worker.server.journal_collector import JournalCollector
     from worker.server.readiness import Readiness
@@ -37,29 +39,54 @@ _NO_PROCESS: Final = (
 )
 
 
-class PortTaken(Exception):
-    """Raised when the worker's HTTP port is in use."""
+#: Beginning of the variables of the address of the HTTP server, and of the server of the probes.
+_MAIN, _PROBES = "INTERVIEW_HTTP", "INTERVIEW_HTTP_PROBE"
 
-    def __init__(self, host: str, port: int) -> None:
+
+class PortTaken(Exception):
+    """Raised when a port of the worker's HTTP servers is in use."""
+
+    def __init__(self, host: str, port: int, *, prefix: str = _MAIN) -> None:
         self.host = host
         self.port = port
         super().__init__(
-            f"{host}:{port} is in use; set INTERVIEW_HTTP_PORT to a free port (0 takes any)"
+            f"{host}:{port} is in use; set {prefix}_PORT to a free port (0 takes any)"
         )
 
 
 class HostUnusable(Exception):
-    """Raised when the address of the worker's HTTP server cannot be bound."""
+    """Raised when an address of the worker's HTTP servers cannot be bound."""
 
-    def __init__(self, host: str, why: str) -> None:
-        super().__init__(f"cannot bind INTERVIEW_HTTP_HOST={host}: {why}")
+    def __init__(self, host: str, why: str, *, prefix: str = _MAIN) -> None:
+        super().__init__(f"cannot bind {prefix}_HOST={host}: {why}")
 
 
-def unusable(host: str, port: int, error: OSError) -> PortTaken | HostUnusable:
+@dataclass(frozen=True, kw_only=True)
+class ListeningAddress:
+    """An address on which a worker listens; its variables are `prefix`_HOST and `prefix`_PORT."""
+
+    prefix: str
+    host: str
+    port: int
+
+
+def listening_addresses(settings: HttpSettings) -> list[ListeningAddress]:
+    """Return the address of the HTTP server, and that of the server of the probes, if it is set."""
+    host = settings.http_host
+    addresses = [ListeningAddress(prefix=_MAIN, host=host, port=settings.http_port)]
+    if (port := settings.http_probe_port) is not None:
+        host = settings.http_probe_host or host
+        addresses.append(ListeningAddress(prefix=_PROBES, host=host, port=port))
+    return addresses
+
+
+def unusable(
+    host: str, port: int, error: OSError, *, prefix: str = _MAIN
+) -> PortTaken | HostUnusable:
     """Return the error for an address that could not be bound because of `error`."""
     if error.errno == errno.EADDRINUSE:
-        return PortTaken(host, port)
-    return HostUnusable(host, error.strerror or type(error).__name__)
+        return PortTaken(host, port, prefix=prefix)
+    return HostUnusable(host, error.strerror or type(error).__name__, prefix=prefix)
 
 
 class Observability:
@@ -115,36 +142,45 @@ class Observability:
         on_failed = partial(self.observer.metrics.count, catalog.RENEWAL_FAILURES)
         #: Outcomes of the lease renewals. The continuity service records each renewal here.
         self.renewals = LeaseRenewals(settings.lease_s, on_failed=on_failed)
-        self._server = self._make_server(on_room)
-        self._journals = settings.journal_dir
-        self._disk_free: float | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def _make_server(self, on_room: Callable[[str], bool]) -> TelemetryServer:
-        settings = self._settings
-        webhooks = Webhooks(
+        self._webhooks = Webhooks(
             settings.livekit_api_key,
             settings.livekit_api_secret.get_secret_value(),
             on_room=on_room,
             on_event=partial(self.observer.metrics.count, catalog.WEBHOOKS),
         )
-        return TelemetryServer(
+        self._server = TelemetryServer(
             self.observer,
             self.status,
             token=settings.http_token.get_secret_value(),
-            posts={WEBHOOKS_PATH: webhooks.handle},
+            posts={WEBHOOKS_PATH: self._webhooks.handle},
+        )
+        self._probes = ProbeServer(self.observer, self.status)
+        self._journals = settings.journal_dir
+        self._disk_free: float | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def use_secrets(self, settings: Settings) -> None:
+        """Use the token and the LiveKit key of `settings` from the next request on."""
+        self._server.use_token(settings.http_token.get_secret_value())
+        self._webhooks.use_key(
+            settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
         )
 
     async def start(self) -> None:
-        """Start the HTTP server, and begin to follow the journals.
+        """Start the HTTP servers, and begin to follow the journals.
 
-        Raises PortTaken if the port is in use, and HostUnusable if the address cannot be bound.
+        Raises PortTaken if a port is in use, and HostUnusable if an address cannot be bound. No
+        server runs then.
         """
-        host, port = self._settings.http_host, self._settings.http_port
-        try:
-            await self._server.start(host, port)
-        except OSError as error:
-            raise unusable(host, port, error) from error
+        servers: tuple[TelemetryServer | ProbeServer, ...] = (self._server, self._probes)
+        for server, address in zip(servers, listening_addresses(self._settings), strict=False):
+            try:
+                await server.start(address.host, address.port)
+            except OSError as error:
+                await self._server.aclose()
+                raise unusable(
+                    address.host, address.port, error, prefix=address.prefix
+                ) from error
         self._tasks = [
             asyncio.create_task(self.observer.run(), name="follow-journals"),
             asyncio.create_task(self._watch_disk(), name="watch-disk"),
@@ -153,8 +189,9 @@ class Observability:
             task.add_done_callback(log_failure)
 
     async def aclose(self) -> None:
-        """Stop the HTTP server and the background tasks."""
+        """Stop the HTTP servers and the background tasks."""
         await cancel_and_wait(*self._tasks)
+        await self._probes.aclose()
         await self._server.aclose()
 
     def watch(self, pool: ProcPool) -> None:

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from worker import faults
 from worker.aio.tasks import cancel_and_wait, log_failure
+from worker.config.rotation import SecretRotation
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
 from worker.continuity.room_options import options_of_return
 from worker.continuity.service import ContinuityService
 from worker.env.surroundings import loopback_host
+from worker.env.proxies import proxy_for
+from worker.env.secret_files import forget_values_beside_files
 from worker.fallback.shared_breaker import provider_breaker
 from worker.job import entrypoint
 from worker.job.application import declared_in
@@ -43,8 +46,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Port of the framework's own HTTP server, which cannot be turned off and is not used. 0: any.
-_FRAMEWORKS_PORT = 0
 #: Maximum seconds for the last steps of a shutdown: a job process says goodbye and ends (15), the
 #: worker ingests the remaining journals (5), closes the database (5) and informs the other workers
 #: (2), plus a margin.
@@ -135,8 +136,7 @@ class Worker:
             ws_url=settings.livekit_url,
             api_key=settings.livekit_api_key,
             api_secret=settings.livekit_api_secret.get_secret_value(),
-            host=loopback_host(),
-            port=_FRAMEWORKS_PORT,
+            http_proxy=proxy_for(settings.livekit_url),
             num_idle_processes=settings.idle_processes,
             shutdown_process_timeout=settings.cleanup_s,
             drain_timeout=settings.drain_s,
@@ -159,6 +159,8 @@ class Worker:
         return with_room_options(token, secret, options_of_return(self._settings))
 
     def _on_pool(self, pool: ProcPool) -> None:
+        # The framework has written its secret into the environment, which a process inherits.
+        pool.on("process_created", lambda _: forget_values_beside_files(Settings))
         self._set_ups.watch(pool)
         self._rights.watch(pool)
         self.observation.watch(pool)
@@ -226,8 +228,14 @@ class Worker:
             await self._books.aclose()
             return
         self.observation.opening_books = False
-        watching = asyncio.create_task(self.readiness.watch(), name="readiness")
-        watching.add_done_callback(log_failure)
+        watching = [
+            asyncio.create_task(self.readiness.watch(), name="readiness"),
+            asyncio.create_task(
+                SecretRotation(self._settings, self._use_secrets).run(), name="read-secrets-again"
+            ),
+        ]
+        for task in watching:
+            task.add_done_callback(log_failure)
         self._continuity.start()
         serving = asyncio.create_task(self.server.run(), name="agent-server")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
@@ -240,9 +248,20 @@ class Worker:
             await self._stop(serving)
         finally:
             stopping.cancel()
-            await cancel_and_wait(watching)
+            await cancel_and_wait(*watching)
             await self._continuity.aclose()
             await self._books.aclose()
+
+    def _use_secrets(self, settings: Settings) -> None:
+        """Use the secrets of `settings` for new connections and new requests.
+
+        The pools of the database read DATABASE_URL again themselves. A job has the keys of the
+        providers that were valid when it began.
+        """
+        key, secret = settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
+        self.server.use_key(key, secret)
+        self._continuity.use_key(key, secret)
+        self.observation.use_secrets(settings)
 
     def _arm_faults(self) -> None:
         chosen = self._settings.faults_to_set()

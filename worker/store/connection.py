@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 
+from worker.aio.threads import in_thread
 from worker.store.url import wanted_server
 
 T = TypeVar("T")
@@ -49,6 +50,9 @@ class Connection(Protocol):
 
     async def fetchval(self, query: str, *args: object) -> Any: ...
 
+
+#: Returns the URL for the next connection. It may block while it reads a file.
+UrlSource: TypeAlias = Callable[[], str]
 
 #: An operation for `Database.run`. The operation may run more than once, so it must be idempotent.
 Operation: TypeAlias = Callable[[Connection], Awaitable[T]]
@@ -139,15 +143,33 @@ async def _know_arrays(connection: StampedConnection) -> None:
     )
 
 
+def _connect_anew(url_again: UrlSource) -> Callable[..., Awaitable[Any]]:
+    """Return what a pool calls instead of `asyncpg.connect`: it asks for the URL each time."""
+
+    async def connect(_: str, **options: Any) -> Any:
+        url = await in_thread("read-database-url", url_again)
+        return await asyncpg.connect(url, **options | {"target_session_attrs": wanted_server(url)})
+
+    return connect
+
+
 async def open_pool(
-    url: str, *, size: int, idle_s: float, connect_timeout_s: float, statement_timeout_s: float
+    url: str,
+    *,
+    size: int,
+    idle_s: float,
+    connect_timeout_s: float,
+    statement_timeout_s: float,
+    url_again: UrlSource | None = None,
 ) -> Any:
     """Create an asyncpg pool of at most `size` connections. No connection is opened yet.
 
     A connection that was idle for `idle_s` seconds is closed; with 0, idle connections stay open.
+    With `url_again`, each new connection uses the URL that it returns.
     """
     return await asyncpg.create_pool(
         url,
+        connect=_connect_anew(url_again) if url_again is not None else None,
         min_size=0,
         max_size=size,
         max_inactive_connection_lifetime=idle_s,

@@ -11,6 +11,7 @@ import asyncpg
 
 from worker import faults
 from worker.aio.backoff import ExponentialBackoff
+from worker.aio.threads import in_thread
 from worker.store.connection import APPLICATION, connect
 from worker.store.errors import (
     ConnectionLost,
@@ -26,7 +27,7 @@ from worker.store.url import check_url, mask_url
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from worker.store.connection import Operation, Row
+    from worker.store.connection import Operation, Row, UrlSource
 
 __all__ = ["BUDGET_S", "Database", "PoolLimits", "PoolUse"]
 
@@ -51,20 +52,27 @@ class Database:
     PgBouncer in transaction mode.
     """
 
-    def __init__(self, connections: Connections, url: str) -> None:
+    def __init__(
+        self, connections: Connections, url: str, url_again: UrlSource | None = None
+    ) -> None:
         self._connections = connections
         self._url = url
+        self._url_again = url_again
         #: The URL with its password masked.
         self.url = mask_url(url)
 
     @classmethod
-    async def open(cls, url: str, limits: PoolLimits | None = None) -> Database:
+    async def open(
+        cls, url: str, limits: PoolLimits | None = None, url_again: UrlSource | None = None
+    ) -> Database:
         """Create the pool. The first operation opens the first connection.
 
-        Raises `DatabaseUrlInvalid` if the URL is not a PostgreSQL URL.
+        With `url_again`, each new connection uses the URL that it returns: the password in the URL
+        may be rotated. Raises `DatabaseUrlInvalid` if `url` is not a PostgreSQL URL.
         """
         check_url(url)
-        return cls(await Connections.open(url, limits or PoolLimits()), url)
+        connections = await Connections.open(url, limits or PoolLimits(), url_again)
+        return cls(connections, url, url_again)
 
     async def fetch(
         self, name: str, query: str, *args: object, budget_s: float = BUDGET_S
@@ -154,7 +162,9 @@ class Database:
 
         The caller closes it. Raises one of `errors.CONNECTION_FAILURES`.
         """
-        return await connect(self._url, timeout_s=timeout_s, application=APPLICATION)
+        again = self._url_again
+        url = self._url if again is None else await in_thread("read-database-url", again)
+        return await connect(url, timeout_s=timeout_s, application=APPLICATION)
 
     async def ping(self, *, budget_s: float = BUDGET_S) -> None:
         """Raise `DatabaseUnavailable` unless the database answers within `budget_s` seconds."""

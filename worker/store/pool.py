@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
-from worker.store.connection import open_pool, refusing_wrong_configuration
+from worker.store.connection import UrlSource, open_pool, refusing_wrong_configuration
 from worker.store.errors import ConnectionLost, ends_connection
 from worker.store.pool_limits import PoolLimits, PoolUse
 
@@ -93,8 +93,10 @@ class Connections:
         self._giving_back: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def open(cls, url: str, limits: PoolLimits) -> Connections:
-        """Create the pools. No connection is opened yet."""
+    async def open(
+        cls, url: str, limits: PoolLimits, url_again: UrlSource | None = None
+    ) -> Connections:
+        """Create the pools. No connection is opened yet. For `url_again` see `open_pool`."""
         lasting = min(limits.lasting, limits.size)
         sizes = [  # 0: idle connections stay open
             (lasting, 0.0),
@@ -109,6 +111,7 @@ class Connections:
                     idle_s=idle_s,
                     connect_timeout_s=limits.connect_timeout_s,
                     statement_timeout_s=limits.statement_timeout_s,
+                    url_again=url_again,
                 ),
                 size,
             )

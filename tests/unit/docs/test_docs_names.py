@@ -11,6 +11,7 @@ from states import Event, Reason
 from tests.support.documents.markdown import documents
 from tests.support.paths import REPOSITORY
 from worker.config.settings import Settings, variable_of
+from worker.env.secret_files import SUFFIX, secret_variables
 from worker.faults import points
 from worker.telemetry.catalog import FIGURES
 
@@ -43,7 +44,8 @@ def is_known(name: str, known: frozenset[str]) -> bool:
 def variables() -> frozenset[str]:
     """Return the variables of the settings, and the constants of the code that begin alike."""
     constants = (*Event.__members__, *Reason.__members__, *vars(points))
-    return frozenset((*map(variable_of, Settings.model_fields), *constants))
+    files = (variable + SUFFIX for variable in secret_variables(Settings).values())
+    return frozenset((*map(variable_of, Settings.model_fields), *files, *constants))
 
 
 @cache

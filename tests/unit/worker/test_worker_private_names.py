@@ -75,7 +75,10 @@ def test_private_names_are_used_in_the_files_that_the_page_lists_and_nowhere_els
 
 def test_the_agent_server_has_what_its_subclass_uses() -> None:
     server, source = AgentServer(), inspect.getsource(AgentServer)
-    for name in ("_lock", "_draining", "_connecting", "_connection_failed"):
+    for name in (
+        *("_lock", "_draining", "_connecting", "_connection_failed"),
+        *("_api_key", "_api_secret"),
+    ):
         assert hasattr(server, name), name
     for name in (
         "_connection_task",
@@ -92,6 +95,12 @@ def test_the_agent_server_has_what_its_subclass_uses() -> None:
     # `JobServer` replaces the token of a job before the framework gives it to a process.
     assert "self._handle_assignment(server_msg.assignment)" in source
     assert "token=job_assign.token" in source
+    # Read for each connection, so that a rotated key is used by the next one.
+    connecting = inspect.getsource(AgentServer._connection_task)
+    assert "api.AccessToken(self._api_key, self._api_secret)" in connecting
+    # `JobServer.__setattr__` replaces the HTTP server before it is started.
+    assert "self._http_server = http_server.HttpServer(" in source
+    assert "await self._http_server.start()" in source
     # Made once the server runs. `JobServer.__setattr__` waits for the first.
     for name in ("_proc_pool", "_job_lifecycle_tasks"):
         assert re.search(rf"self\.{name}(: .+)? = ", source), name

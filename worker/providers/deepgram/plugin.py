@@ -8,6 +8,7 @@ from livekit.agents import stt
 from livekit.plugins import deepgram
 
 from worker.fallback.probe import http_probe
+from worker.providers.http_session import session_for
 from worker.providers.plugin import Plugin, with_path
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def _stt(settings: DeepgramSettings, _: vad.VAD | None) -> stt.STT[Any]:
         language=settings.deepgram_language,
         endpointing_ms=settings.deepgram_endpointing_ms,
         mip_opt_out=settings.deepgram_opt_out,
+        http_session=session_for(settings.deepgram_base_url),
     )
 
 

@@ -8,6 +8,7 @@ from livekit.agents import NOT_GIVEN, tts
 from livekit.plugins import elevenlabs
 
 from worker.fallback.probe import http_probe
+from worker.providers.http_session import session_for
 from worker.providers.plugin import Plugin, with_path
 from worker.speech.tts.cache_files import SAMPLE_RATE
 
@@ -28,6 +29,7 @@ def _tts(settings: ElevenLabsSettings) -> tts.TTS[Any]:
         language=settings.elevenlabs_language or NOT_GIVEN,
         enable_logging=not settings.elevenlabs_opt_out,
         encoding=f"pcm_{SAMPLE_RATE}",  # type: ignore[arg-type]  # one of its literals
+        http_session=session_for(settings.elevenlabs_base_url),
     )
 
 

@@ -55,10 +55,12 @@ def test_only_changed_settings_are_listed_with_their_origin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".env").write_text("INTERVIEW_AGENT_NAME=ada\nINTERVIEW_DRAIN_S=3600\n")
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", ".env")
     monkeypatch.setenv("INTERVIEW_SLOTS", "3")
     rows = json.loads(config("--changed", "--json").stdout)
     assert {row["variable"]: (row["value"], row["origin"]) for row in rows} == {
         "INTERVIEW_AGENT_NAME": ("ada", ".env"),
+        "INTERVIEW_ENV_FILE": (".env", "environment"),
         "INTERVIEW_SLOTS": ("3", "environment"),
     }
     text = config("--changed").stdout
@@ -92,10 +94,59 @@ def test_a_misspelt_variable_is_named_and_its_value_is_not(
     json.loads(done.stdout)
 
 
-def test_an_env_file_that_cannot_be_read_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(_: str) -> None:
+def test_an_env_file_that_cannot_be_read_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: object, **_options: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), ".env")
 
-    monkeypatch.setattr("worker.config.settings.dotenv_values", refused)
+    (tmp_path / ".env").touch()
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", ".env")
+    monkeypatch.setattr("dotenv.dotenv_values", refused)
     done = CliRunner().invoke(app, ["config"])
-    assert (done.exit_code, done.stderr) == (1, "interview-worker: .env: Permission denied\n")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[1:] == ["interview-worker: .env: Permission denied"]
+
+
+@pytest.fixture
+def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the path of `.env` in the working folder; --env-file changes no other test."""
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", "")
+    (tmp_path / ".env").write_text("INTERVIEW_AGENT_NAME=ada\n")
+    return tmp_path / ".env"
+
+
+def test_the_option_names_a_file_of_settings_and_one_line_says_so(env_file: Path) -> None:
+    done = CliRunner().invoke(app, ["--env-file", ".env", "config", "--changed", "--json"])
+    assert done.stderr == f"interview-worker: settings are also read from {env_file}\n"
+    values = {row["variable"]: row["value"] for row in json.loads(done.stdout)}
+    assert values == {"INTERVIEW_AGENT_NAME": "ada", "INTERVIEW_ENV_FILE": str(env_file)}
+
+
+def test_a_file_in_the_folder_that_is_not_named_is_passed_over_and_one_line_says_so(
+    env_file: Path,
+) -> None:
+    done = config("--changed", "--json")
+    assert json.loads(done.stdout) == []
+    assert done.stderr == (
+        "interview-worker: the file .env in this folder is not read: "
+        "to read it, use --env-file .env\n"
+    )
+
+
+def test_a_named_file_that_does_not_exist_is_one_line() -> None:
+    done = CliRunner().invoke(app, ["config"], env={"INTERVIEW_ENV_FILE": "missing.env"})
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == (
+        "interview-worker: INTERVIEW_ENV_FILE: missing.env does not exist"
+    )
+
+
+def test_a_secret_from_a_file_is_masked_and_has_its_variable_as_origin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "url").write_text("postgresql://ada:hunter2@db/interviews\n")
+    monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
+    done = config("--changed")
+    assert "hunter2" not in done.output
+    assert "********  (DATABASE_URL_FILE)" in done.stdout

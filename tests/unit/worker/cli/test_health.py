@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.worker.telemetry.test_http import health, served
+from tests.unit.worker.telemetry.test_http import TOKEN, health, served
 from worker.cli.common import ExitCode
 
 if TYPE_CHECKING:
@@ -89,15 +89,16 @@ async def test_an_answer_that_is_too_large_is_not_read_to_its_end(
 async def test_the_request_goes_to_no_proxy_of_the_environment(tmp_path: Path) -> None:
     """A proxy would answer for the worker, and would be given the token."""
     proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy"), "http://127.0.0.1:1")
-    async with served(tmp_path, token="s3cret") as here:
-        code, text = await health(here.port, INTERVIEW_HTTP_TOKEN="s3cret", **proxies)
+    async with served(tmp_path, token=TOKEN) as here:
+        code, text = await health(here.port, INTERVIEW_HTTP_TOKEN=TOKEN, **proxies)
     assert (code, text) == (ExitCode.OK, "ready: 1 of 4 slots in use\n")
 
 
 async def test_a_token_may_have_any_characters(tmp_path: Path) -> None:
-    async with served(tmp_path, token="schlüssel€") as here:
-        assert (await health(here.port, INTERVIEW_HTTP_TOKEN="schlüssel€"))[0] == ExitCode.OK
-        assert (await health(here.port, INTERVIEW_HTTP_TOKEN="schlüssel"))[0] == ExitCode.USAGE
+    odd = "ein langer schlüssel€"
+    async with served(tmp_path, token=odd) as here:
+        assert (await health(here.port, INTERVIEW_HTTP_TOKEN=odd))[0] == ExitCode.OK
+        assert (await health(here.port, INTERVIEW_HTTP_TOKEN=odd[:-1]))[0] == ExitCode.USAGE
 
 
 async def test_an_invalid_setting_of_another_part_does_not_fail_the_probe(tmp_path: Path) -> None:

@@ -173,6 +173,7 @@ def test_start_reports_an_env_file_that_is_not_text(
     content: bytes, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.cli.start.configure_logs", lambda _settings: None)
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", ".env")
     (tmp_path / ".env").write_bytes(content)
     done = CliRunner().invoke(app, ["start"])
     assert done.exit_code == ExitCode.USAGE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,13 @@ import pytest
 from tests.support.environment import OURS
 from tests.support.virtual.job_parts import settings_in
 from worker.cli.common import CommandError, ExitCode
-from worker.cli.start import _check_data_dir, _pin_settings, _report_opt_outs
+from worker.cli.start import (
+    _begin_logs,
+    _check_data_dir,
+    _check_port,
+    _pin_settings,
+    _report_opt_outs,
+)
 from worker.config.settings import Settings
 from worker.fallback.opt_outs import OptOutRecords
 from worker.fallback.shared_breaker import provider_breaker
@@ -46,10 +53,11 @@ class Ascii(dict[str, str]):
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ascii:
-    """Replace the environment by one without settings, and work in an empty folder."""
+    """Replace the environment by one that names the file of an empty working folder alone."""
     given = Ascii({name: value for name, value in os.environ.items() if not name.startswith(OURS)})
     monkeypatch.setattr(os, "environ", given)
     monkeypatch.chdir(tmp_path)
+    given["INTERVIEW_ENV_FILE"] = ".env"
     return given
 
 
@@ -96,3 +104,42 @@ def test_a_start_names_a_provider_that_is_known_to_refuse_the_opt_out(
     (line,) = [each for each in caplog.records if each.levelname == "WARNING"]
     assert getattr(line, "event", "") == "provider_used_without_opt_out"
     assert "elevenlabs of INTERVIEW_TTS refuses when it is asked to keep no texts" in line.message
+
+
+def test_a_taken_port_of_the_probes_is_refused_with_its_setting(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        settings = settings_in(tmp_path, INTERVIEW_HTTP_PORT="0", INTERVIEW_HTTP_PROBE_PORT=port)
+        with pytest.raises(CommandError, match="set INTERVIEW_HTTP_PROBE_PORT") as refused:
+            _check_port(settings)
+    assert refused.value.code is ExitCode.TAKEN
+
+
+@pytest.mark.parametrize(
+    ("named", "event"), [(".env", "env_file_read"), ("", "env_file_not_read")]
+)
+def test_the_log_says_once_whether_the_file_of_settings_is_read(
+    named: str,
+    event: str,
+    environment: Ascii,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / ".env").touch()
+    environment["INTERVIEW_ENV_FILE"] = named
+    monkeypatch.setattr("worker.cli.start.configure_logs", lambda _settings: None)
+    with caplog.at_level("INFO"):
+        _begin_logs(Settings.load())
+    events = [vars(each).get("event") for each in caplog.records]
+    assert [each for each in events if each in ("env_file_read", "env_file_not_read")] == [event]
+
+
+def test_a_secret_from_a_file_stays_in_its_file(environment: Ascii, tmp_path: Path) -> None:
+    """The processes of jobs read it there, also after it has been rotated."""
+    (tmp_path / "url").write_text("postgresql://me@first/db\n")
+    (tmp_path / ".env").write_text(f"DATABASE_URL_FILE={tmp_path / 'url'}\n")
+    _pin_settings()
+    assert "DATABASE_URL" not in environment
+    (tmp_path / "url").write_text("postgresql://me@second/db\n")
+    assert Settings.load().database_url.get_secret_value() == "postgresql://me@second/db"

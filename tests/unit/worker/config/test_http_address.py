@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from worker.config.http import HttpSettings, address_of
+from worker.config.http import HttpSettings, address_of, probe_address_of
 from worker.config.http_address import HttpAddress, plain_address
 from worker.env.group import SettingsInvalid
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 HOSTS = (None, "", "127.0.0.1", "localhost", "10.0.0.1", "worker-1.example", "::1", "a..b", "a b")
 PORTS = (None, "", "0", "1", "8081", "65535", "65536", "-1", "08081", "1e3", "many", " 80")
-TOKENS = (None, "", "secret", "with a space", "é", "a\udcff")
+TOKENS = (
+    *(None, "", "short", "of-sixteen-chars", "with spaces in it", "é" * 16),
+    *("a\udcff", " of-sixteen-chars\n", "of-sixteen\nchars"),
+)
 
 
 def read() -> HttpAddress | None:
@@ -51,10 +54,44 @@ def test_a_name_in_lower_case_is_left_to_the_settings(monkeypatch: pytest.Monkey
     assert plain_address() is None
 
 
-def test_a_file_of_settings_is_left_to_the_settings(tmp_path: Path) -> None:
+def test_a_file_of_settings_is_left_to_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", ".env")
     (tmp_path / ".env").write_text("INTERVIEW_HTTP_PORT=9000\n")
     assert plain_address() is None
     assert read() == HttpAddress(host="127.0.0.1", port=9000)
+
+
+def test_an_unnamed_file_of_settings_is_not_looked_at(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("INTERVIEW_HTTP_PORT=9000\n")
+    assert plain_address() == HttpAddress(host="127.0.0.1", port=8081) == read()
+
+
+def test_a_token_in_a_file_is_left_to_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("of-sixteen-chars\n")
+    monkeypatch.setenv("INTERVIEW_HTTP_TOKEN_FILE", str(tmp_path / "token"))
+    assert plain_address() is None
+    assert read() == HttpAddress(host="127.0.0.1", port=8081, token="of-sixteen-chars")
+
+
+def test_probes_with_a_port_of_their_own_are_left_to_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("INTERVIEW_HTTP_PROBE_PORT", "8082")
+    monkeypatch.setenv("INTERVIEW_HTTP_TOKEN", "of-sixteen-chars")
+    assert plain_address() is None
+    assert probe_address_of(HttpSettings.load()) == HttpAddress(host="127.0.0.1", port=8082)
+
+
+@pytest.mark.parametrize("port", ["", "0"])
+def test_without_a_known_port_of_the_probes_the_http_server_is_asked(
+    port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERVIEW_HTTP_PROBE_PORT", port)
+    assert probe_address_of(HttpSettings.load()) == HttpAddress(host="127.0.0.1", port=8081)
 
 
 def test_an_address_does_not_show_its_token() -> None:

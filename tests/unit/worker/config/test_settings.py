@@ -21,6 +21,8 @@ from worker.env.container import capacity
 from worker.env.group import SettingsInvalid, help_texts
 
 VARIABLES = {variable_of(name): name for name in Settings.model_fields}
+#: A token of the HTTP server with the least length.
+TOKEN = "of-sixteen-chars"
 
 
 def problem_of(variable: str, value: object) -> str:
@@ -93,6 +95,7 @@ def test_an_env_file_that_is_not_utf_8_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", ".env")
     (tmp_path / ".env").write_bytes(b"INTERVIEW_SLOTS=3\xff\n")
     with pytest.raises(SettingsInvalid, match=r"^\.env is not UTF-8 text \(byte 18\)$"):
         Settings.load()
@@ -102,7 +105,7 @@ def test_an_env_file_that_is_not_utf_8_is_refused(
     "host", ["127.0.0.1", "::1", "fe80::1%eth0", "worker-1.example.com", "a.b.", "a" * 63, ""]
 )
 def test_an_address_or_a_host_name_is_accepted_as_http_host(host: str) -> None:
-    assert Settings.load(INTERVIEW_HTTP_HOST=host, INTERVIEW_HTTP_TOKEN="x").http_host == host
+    assert Settings.load(INTERVIEW_HTTP_HOST=host, INTERVIEW_HTTP_TOKEN=TOKEN).http_host == host
 
 
 @pytest.mark.parametrize(
@@ -307,10 +310,17 @@ def test_an_unknown_provider_is_named_with_the_known_ones(variable: str) -> None
 # --- sources ------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file of settings, which INTERVIEW_ENV_FILE names."""
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", ".env")
+    return tmp_path / ".env"
+
+
 def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    env_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / ".env").write_text("INTERVIEW_SLOTS=3\nINTERVIEW_AGENT_NAME=ada\nSTRANGER=1\n")
+    env_file.write_text("INTERVIEW_SLOTS=3\nINTERVIEW_AGENT_NAME=ada\nSTRANGER=1\n")
     monkeypatch.setenv("INTERVIEW_SLOTS", "4")
     settings = Settings.load()
     assert (settings.slots, settings.agent_name, settings.idle_processes) == (4, "ada", 2)
@@ -319,19 +329,19 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
     assert origin_of("idle_processes", dotenv_variables()) == "default"
 
 
-def test_a_name_without_a_value_in_the_file_leaves_the_default(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("INTERVIEW_SLOTS\n")
+def test_a_name_without_a_value_in_the_file_leaves_the_default(env_file: Path) -> None:
+    env_file.write_text("INTERVIEW_SLOTS\n")
     assert Settings.load().slots == Settings.model_fields["slots"].default
     assert origin_of("slots", dotenv_variables()) == "default"
 
 
-def test_a_chain_can_be_set_in_the_file(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("INTERVIEW_STT=local\n")
+def test_a_chain_can_be_set_in_the_file(env_file: Path) -> None:
+    env_file.write_text("INTERVIEW_STT=local\n")
     assert Settings.load().stt == ("local",)
 
 
-def test_a_wrong_value_in_the_file_is_named_by_its_variable(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("INTERVIEW_SLOTS=many\n")
+def test_a_wrong_value_in_the_file_is_named_by_its_variable(env_file: Path) -> None:
+    env_file.write_text("INTERVIEW_SLOTS=many\n")
     with pytest.raises(SettingsInvalid, match="INTERVIEW_SLOTS: "):
         Settings.load()
 
@@ -349,6 +359,101 @@ def test_a_key_of_dispatch_metadata_that_cannot_be_used_is_refused_without_quoti
 def test_a_key_of_dispatch_metadata_may_be_empty_or_long(key: str) -> None:
     settings = Settings.load(INTERVIEW_METADATA_KEY=key)
     assert settings.metadata_key.get_secret_value() == key
+
+
+def test_a_file_that_is_not_named_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("INTERVIEW_SLOTS=3\n")
+    assert Settings.load().slots == Settings.model_fields["slots"].default
+    assert origin_of("slots", dotenv_variables()) == "default"
+
+
+@pytest.mark.parametrize(
+    ("named", "problem"),
+    [("missing.env", "does not exist"), (".", "is not a file")],
+)
+def test_a_named_file_that_is_none_is_an_error(
+    named: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", named)
+    with pytest.raises(SettingsInvalid, match=f"INTERVIEW_ENV_FILE: {named} {problem}"):
+        Settings.load()
+
+
+def test_a_secret_of_a_file_has_the_variable_of_the_file_as_origin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text("from-a-file\n")
+    monkeypatch.setenv("LIVEKIT_API_SECRET_FILE", str(tmp_path / "secret"))
+    assert Settings.load().livekit_api_secret.get_secret_value() == "from-a-file"
+    assert origin_of("livekit_api_secret", dotenv_variables()) == "LIVEKIT_API_SECRET_FILE"
+
+
+# --- HTTP servers and addresses -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", ["x", "a" * 15, f"  {'a' * 15}\n"])
+def test_a_token_of_fewer_than_16_characters_is_refused_without_being_quoted(token: str) -> None:
+    problem = problem_of("INTERVIEW_HTTP_TOKEN", token)
+    assert "fewer than 16 characters" in problem
+    assert token.strip() not in problem or token == "x"
+
+
+def test_a_token_of_16_characters_is_accepted_and_no_token_too() -> None:
+    assert value_of("INTERVIEW_HTTP_TOKEN", TOKEN).get_secret_value() == TOKEN
+    assert value_of("INTERVIEW_HTTP_TOKEN", "").get_secret_value() == ""
+
+
+@pytest.mark.parametrize(("value", "port"), [("", None), ("0", 0), ("8082", 8082)])
+def test_the_probes_have_a_port_of_their_own_if_one_is_set(value: str, port: int | None) -> None:
+    assert value_of("INTERVIEW_HTTP_PROBE_PORT", value) == port
+
+
+@pytest.mark.parametrize("value", ["-1", "65536", "many"])
+def test_what_is_no_port_is_refused_as_port_of_the_probes(value: str) -> None:
+    assert problem_of("INTERVIEW_HTTP_PROBE_PORT", value)
+
+
+def test_the_probes_need_another_port_than_the_http_server() -> None:
+    with pytest.raises(SettingsInvalid, match="give the probes another port"):
+        Settings.load(INTERVIEW_HTTP_PORT="8081", INTERVIEW_HTTP_PROBE_PORT="8081")
+    Settings.load(
+        INTERVIEW_HTTP_PORT="8081",
+        INTERVIEW_HTTP_PROBE_PORT="8081",
+        INTERVIEW_HTTP_PROBE_HOST="10.0.0.1",
+    )
+
+
+def test_probes_that_other_machines_can_reach_need_no_token() -> None:
+    settings = Settings.load(INTERVIEW_HTTP_PROBE_PORT="8082", INTERVIEW_HTTP_PROBE_HOST="::")
+    assert settings.http_host == "127.0.0.1"
+
+
+def test_candidates_get_the_public_url_or_else_that_of_the_worker() -> None:
+    inside, outside = "ws://livekit:7880", "wss://livekit.example"
+    assert Settings.load(LIVEKIT_URL=inside).candidates_livekit_url == inside
+    settings = Settings.load(LIVEKIT_URL=inside, INTERVIEW_LIVEKIT_PUBLIC_URL=f" {outside}\n")
+    assert (settings.livekit_url, settings.candidates_livekit_url) == (inside, outside)
+
+
+@pytest.mark.parametrize("url", ["livekit.example", "ftp://livekit", "wss://user:hunter2@livekit"])
+def test_a_public_url_that_is_none_of_livekit_is_refused_without_being_quoted(url: str) -> None:
+    problem = problem_of("INTERVIEW_LIVEKIT_PUBLIC_URL", url)
+    assert "is no LiveKit URL" in problem
+    assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "value"),
+    [
+        ("LIVEKIT_URL", " wss://livekit.example\n", "wss://livekit.example"),
+        ("LIVEKIT_API_KEY", "key\n", "key"),
+        ("OPENAI_BASE_URL", "https://openai.example/v1/\n", "https://openai.example/v1"),
+    ],
+)
+def test_white_space_around_an_address_or_a_key_is_removed(
+    variable: str, given: str, value: str
+) -> None:
+    assert value_of(variable, given) == value
 
 
 # --- display ------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ def test_no_setting_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.setenv(variable_of(name), "x")
     monkeypatch.setenv("interview_slots", "3")
+    monkeypatch.setenv("INTERVIEW_HTTP_TOKEN_FILE", "/run/secrets/token")
     assert found() == {}
 
 
@@ -29,6 +30,7 @@ def test_a_misspelt_variable_is_found_with_the_nearest_setting(
 ) -> None:
     monkeypatch.setenv("INTERVIEW_SLOT", "3")
     monkeypatch.setenv("INTERVIEW_HTP_PORT", "8081")
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", ".env")
     (tmp_path / ".env").write_text("INTERVIEW_AGENTNAME=ada\nINTERVIEW_QQQ=1\nOTHER=1\n")
     assert found() == {
         "INTERVIEW_SLOT": "INTERVIEW_SLOTS",

@@ -296,6 +296,9 @@ async def test_a_free_port_is_ok(tmp_path: Path) -> None:
 
 async def test_an_address_of_another_machine_is_wrong(tmp_path: Path) -> None:
     settings = settings_in(
-        tmp_path, INTERVIEW_HTTP_HOST="192.0.2.1", INTERVIEW_HTTP_TOKEN="t", INTERVIEW_HTTP_PORT=1
+        tmp_path,
+        INTERVIEW_HTTP_HOST="192.0.2.1",
+        INTERVIEW_HTTP_TOKEN="t" * 16,
+        INTERVIEW_HTTP_PORT=1,
     )
     assert "INTERVIEW_HTTP_HOST" in (await host.check_port(CheckContext(settings))).advice

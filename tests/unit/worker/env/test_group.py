@@ -68,10 +68,21 @@ def test_a_group_alone_reads_the_environment_and_the_env_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", ".env")
     (tmp_path / ".env").write_text("INTERVIEW_GRACE_S=4\nINTERVIEW_CHAIN=file\nINTERVIEW_SLOTS=x\n")
     monkeypatch.setenv("INTERVIEW_CHAIN", "environment")
     group = FirstSettings.load()
     assert (group.grace_s, group.chain) == (4.0, "environment")
+
+
+def test_a_file_that_is_not_named_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command may run in a folder that somebody else has filled."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("INTERVIEW_ENV_FILE", raising=False)
+    (tmp_path / ".env").write_text("INTERVIEW_CHAIN=theirs\n")
+    assert FirstSettings.load().chain == "local"
 
 
 def test_an_invalid_setting_of_a_group_is_named_by_its_variable() -> None:

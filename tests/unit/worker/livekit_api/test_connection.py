@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from livekit import api
 
 from worker.livekit_api import connection as module
 from worker.livekit_api.client import LiveKitClient
@@ -23,6 +24,8 @@ from worker.livekit_api.errors import LiveKitKeyRefused, LiveKitUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from worker.livekit_api.calls import LiveKitCalls
 
 KEY = "a-key"
 SECRET = "a-secret-of-at-least-thirty-two-characters"
@@ -277,3 +280,56 @@ async def test_a_connection_can_be_closed_twice_and_before_its_first_call() -> N
 def test_the_text_of_a_connection_shows_no_secret() -> None:
     connection = LiveKitConnection("ws://user:hunter2@host:7880", KEY, SECRET)
     assert repr(connection) == f"LiveKitConnection('ws://host:7880', '{KEY}', '***')"
+
+
+# --- another key, and a proxy ---------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def recording() -> AsyncIterator[tuple[str, list[web.Request]]]:
+    """Yield the URL of an HTTP server, and the requests that it gets and answers."""
+    requests: list[web.Request] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        requests.append(request)
+        return web.Response(content_type="application/protobuf")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/")), requests
+
+
+async def test_after_a_rotation_each_call_is_signed_with_the_new_key() -> None:
+    secret = "a-new-secret-of-at-least-thirty-two-characters"
+    async with recording() as (url, requests), LiveKitConnection(url, KEY, SECRET) as connection:
+        await connection.list_participants("a-room")
+        connection.use_key("new-key", secret)
+        await connection.list_participants("a-room")
+    first, second = (each.headers["Authorization"].partition(" ")[2] for each in requests)
+    api.TokenVerifier(KEY, SECRET).verify(first)
+    api.TokenVerifier("new-key", secret).verify(second)
+
+
+@pytest.mark.parametrize("kind", [LiveKitClient, LiveKitConnection])
+async def test_calls_go_through_the_proxy_of_the_environment(
+    kind: type[LiveKitCalls], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with recording() as (proxy, requests):
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv("no_proxy", "other.invalid")
+        calls = kind("ws://livekit.invalid:7880", KEY, SECRET)
+        assert await calls.list_participants("a-room") == []
+        if isinstance(calls, LiveKitConnection):
+            await calls.aclose()
+    assert [each.host for each in requests] == ["livekit.invalid:7880"]
+
+
+async def test_a_server_on_this_machine_is_called_directly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with recording() as (proxy, through), recording() as (url, direct):
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.delenv("no_proxy", raising=False)
+        await LiveKitClient(url, KEY, SECRET).list_participants("a-room")
+        assert (len(through), len(direct)) == (0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import io
@@ -13,7 +14,7 @@ import aiohttp
 import pytest
 from livekit import api
 
-from worker.livekit_api.webhooks import LOOKED_AT, PATH, Webhooks
+from worker.livekit_api.webhooks import LOOKED_AT, MOST_BYTES, PATH, Webhooks
 from worker.telemetry.http import TelemetryServer
 from worker.telemetry.job_observer import Observer
 from worker.telemetry.worker_status import WorkerStatus
@@ -39,12 +40,14 @@ class Received:
         self.rooms: list[str] = []
         self.events: list[str] = []
         self.can_look = True
-        webhooks = Webhooks(KEY, SECRET, on_room=self.told, on_event=self.events.append)
+        self.webhooks = Webhooks(
+            KEY, SECRET, on_room=self.told, on_event=self.events.append, body_s=0.2
+        )
         self.server = TelemetryServer(
             Observer(folder, version="1"),
             WorkerStatus,
-            token="of-the-probes",
-            posts={PATH: webhooks.handle},
+            token="of-the-other-pages",
+            posts={PATH: self.webhooks.handle},
         )
         self.url = ""
 
@@ -123,7 +126,7 @@ async def test_a_webhook_without_a_valid_signature_is_refused(tmp_path: Path) ->
         None,
         "",
         "no token",
-        "Bearer of-the-probes",
+        "Bearer of-the-other-pages",
         signed(body, secret="another-secret-of-more-than-thirty-two-chars"),
         signed(body, key="another"),
         signed(json.dumps(LEFT | {"room": {"name": "room-2"}})),
@@ -156,3 +159,64 @@ async def test_the_probes_still_require_their_token(tmp_path: Path) -> None:
         session.get(here.url + "/metrics") as answer,
     ):
         assert answer.status == 401
+
+
+# --- what is sent on a socket ---------------------------------------------------------------------
+
+
+async def answered(here: Received, authorization: str, length: int, body: bytes = b"") -> bytes:
+    """Send the head of a webhook, and a part of its body; return the status line of the answer."""
+    port = int(here.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(
+            f"POST {PATH} HTTP/1.1\r\nHost: a\r\nAuthorization: {authorization}\r\n"
+            f"Content-Length: {length}\r\n\r\n".encode()
+        )
+        writer.write(body)
+        async with asyncio.timeout(5):
+            return await reader.readline()
+    finally:
+        writer.transport.abort()
+
+
+async def test_a_wrong_signature_is_refused_before_the_body_has_come(tmp_path: Path) -> None:
+    """Otherwise anybody could make the worker read bodies."""
+    wrong = signed("{}", secret="another-secret-of-more-than-thirty-two-chars")
+    async with receiving(tmp_path) as here:
+        assert b" 401 " in await answered(here, wrong, 1000)
+        assert here.events == ["refused"]
+
+
+async def test_a_length_beyond_the_limit_is_refused_before_the_body_has_come(
+    tmp_path: Path,
+) -> None:
+    async with receiving(tmp_path) as here:
+        assert b" 413 " in await answered(here, signed("{}"), MOST_BYTES + 1)
+        assert here.events == ["refused"]
+
+
+async def test_a_signed_body_that_does_not_come_in_time_is_refused(tmp_path: Path) -> None:
+    body = json.dumps(LEFT)
+    async with receiving(tmp_path) as here:
+        half = body.encode()[:10]
+        assert b" 408 " in await answered(here, signed(body), len(body), half)
+        assert (here.rooms, here.events) == ([], ["refused"])
+
+
+async def test_a_body_with_other_bytes_than_the_signed_ones_is_refused(tmp_path: Path) -> None:
+    """A body that is no UTF-8 was compared after its bytes had been replaced."""
+    body = json.dumps(LEFT | {"id": "\N{REPLACEMENT CHARACTER}"}, ensure_ascii=False)
+    other = body.encode().replace("\N{REPLACEMENT CHARACTER}".encode(), b"\xff")
+    async with receiving(tmp_path) as here:
+        assert b" 401 " in await answered(here, signed(body), len(other), other)
+        assert (here.rooms, here.events) == ([], ["refused"])
+
+
+async def test_after_a_rotation_only_the_new_key_is_accepted(tmp_path: Path) -> None:
+    key, secret = "new-key", "a-new-secret-of-more-than-thirty-two-chars"
+    body = json.dumps(LEFT)
+    async with receiving(tmp_path) as here:
+        here.webhooks.use_key(key, secret)
+        assert await here.post(body, signed(body)) == 401
+        assert await here.post(body, signed(body, key=key, secret=secret)) == 200

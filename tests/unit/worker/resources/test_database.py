@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.virtual.job_parts import settings_in
-from worker.resources.database import open_database
+from worker.resources.database import UrlFile, open_database
+from worker.store.database import Database
 from worker.store.pool import PoolLimits
 
 if TYPE_CHECKING:
@@ -52,3 +53,45 @@ async def test_the_pool_has_the_limits_of_the_settings(
         assert db._connections._limits == limits
     finally:
         await db.aclose()
+
+
+def test_the_url_of_a_file_is_read_for_each_connection(tmp_path: Path) -> None:
+    path = tmp_path / "url"
+    path.write_text("postgresql://me:first@db/interviews\n")
+    url = UrlFile(str(path), "postgresql://me:first@db/interviews")
+    assert url() == "postgresql://me:first@db/interviews"
+    path.write_text("postgresql://me:second@db/interviews\n")
+    assert url() == "postgresql://me:second@db/interviews"
+
+
+@pytest.mark.parametrize("content", ["", "no URL", "postgresql://me:a@b@db/x", "a\nb"])
+def test_the_last_valid_url_is_used_while_the_file_has_none(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "url"
+    path.write_text("postgresql://me:second@db/interviews\n")
+    url = UrlFile(str(path), "postgresql://me:first@db/interviews")
+    assert url() == "postgresql://me:second@db/interviews"
+    path.write_text(content)
+    assert url() == "postgresql://me:second@db/interviews"
+    path.unlink()
+    assert url() == "postgresql://me:second@db/interviews"
+
+
+@pytest.mark.parametrize("from_file", [True, False])
+async def test_only_a_url_from_a_file_is_read_again(
+    from_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+
+    async def opened(_url: str, _limits: PoolLimits, url_again: object) -> None:
+        given.append(url_again)
+
+    (tmp_path / "url").write_text("postgresql://db/interviews\n")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("DATABASE_URL_FILE", raising=False)
+    if from_file:
+        monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
+    else:
+        monkeypatch.setenv("DATABASE_URL", "postgresql://db/interviews")
+    monkeypatch.setattr(Database, "open", opened)
+    await open_database(settings_in(tmp_path))
+    assert [isinstance(each, UrlFile) for each in given] == [from_file]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from livekit.agents import AgentServer
+from livekit.agents.utils.http_server import HttpServer
 from livekit.protocol import agent
 
 from tests.support.virtual.async_steps import end
@@ -228,3 +229,19 @@ async def test_a_job_gets_the_token_that_the_worker_makes_of_livekits() -> None:
     talking._pending_assignments = {"AJ_1": assigned}
     talking._handle_assignment(agent.JobAssignment(job=agent.Job(id="AJ_1"), token="a token"))
     assert (await assigned).token == "a token with options"
+
+
+def test_the_next_connection_to_livekit_is_signed_with_the_new_key() -> None:
+    talking = TalkingServer()
+    talking.use_key("new-key", "new-secret")
+    assert (talking._api_key, talking._api_secret) == ("new-key", "new-secret")
+
+
+async def test_the_frameworks_http_server_never_listens() -> None:
+    """It has no limits, and its pages need no token."""
+    talking = TalkingServer()
+    talking._http_server = HttpServer("127.0.0.1", 0)
+    assert talking._http_server is not None
+    await talking._http_server.start()
+    assert talking._http_server.port == 0
+    await talking._http_server.aclose()

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+import aiohttp
+import pytest
 from livekit.agents.utils import EventEmitter
 
 from tests.support.virtual.job_parts import settings_in
-from worker.server.observability import Observability
+from worker.server.observability import Observability, PortTaken, listening_addresses
 from worker.server.readiness import Readiness
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 class Starting:
@@ -107,3 +108,65 @@ def test_a_process_that_is_being_prepared_does_not_count_as_warm(tmp_path: Path)
     for process in (warm, busy):
         pool.emit("process_ready", process)
     assert worker.observation.status().warm_processes == 1
+
+
+# --- the servers --------------------------------------------------------------------------------
+
+
+def observed(folder: Path, **variables: str) -> Observability:
+    settings = settings_in(folder, **{"INTERVIEW_HTTP_PORT": "0"} | variables)
+    settings.journal_dir.mkdir(parents=True)
+    return Observability(
+        settings,
+        Readiness(settings.journal_dir),
+        cast(Any, SimpleNamespace(is_away=False, waiting=(0, 0.0), pool=None)),
+        connected=lambda: True,
+        busy=lambda: 0,
+        load=lambda: 0.0,
+    )
+
+
+def test_the_probes_listen_at_the_host_of_the_http_server_unless_they_have_their_own(
+    tmp_path: Path,
+) -> None:
+    def addresses(**variables: str) -> list[tuple[str, str, int]]:
+        found = listening_addresses(settings_in(tmp_path, **variables))
+        return [(each.prefix, each.host, each.port) for each in found]
+
+    main = ("INTERVIEW_HTTP", "127.0.0.1", 8081)
+    assert addresses() == [main]
+    assert addresses(INTERVIEW_HTTP_PROBE_PORT="8082") == [
+        main,
+        ("INTERVIEW_HTTP_PROBE", "127.0.0.1", 8082),
+    ]
+    assert addresses(INTERVIEW_HTTP_PROBE_PORT="0", INTERVIEW_HTTP_PROBE_HOST="::1") == [
+        main,
+        ("INTERVIEW_HTTP_PROBE", "::1", 0),
+    ]
+
+
+async def test_the_probes_are_served_on_their_own_port(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    observation = observed(tmp_path, INTERVIEW_HTTP_PROBE_PORT="0", INTERVIEW_HTTP_TOKEN="t" * 16)
+    with caplog.at_level("INFO"):
+        await observation.start()
+    try:
+        ports = {vars(each).get("event"): vars(each).get("port") for each in caplog.records}
+        async with aiohttp.ClientSession() as session:
+            url = f"http://127.0.0.1:{ports['probe_server_started']}/readyz"
+            async with session.get(url) as answer:
+                assert answer.status == 200
+            url = f"http://127.0.0.1:{ports['http_server_started']}/readyz"
+            async with session.get(url) as answer:
+                assert answer.status == 401
+    finally:
+        await observation.aclose()
+
+
+async def test_a_taken_port_of_the_probes_is_named_and_no_server_stays(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        observation = observed(tmp_path, INTERVIEW_HTTP_PROBE_PORT=str(port))
+        with pytest.raises(PortTaken, match=f"{port} is in use; set INTERVIEW_HTTP_PROBE_PORT"):
+            await observation.start()

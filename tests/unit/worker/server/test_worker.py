@@ -68,3 +68,28 @@ async def test_an_error_of_a_report_to_livekit_is_logged(
     await asyncio.wait(tuple(worker._telling))
     await asyncio.sleep(0)
     assert "a background task ended with an error: tell-status" in caplog.text
+
+
+async def test_a_rotated_key_is_used_by_everything_that_signs_or_checks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(settings_in(tmp_path, LIVEKIT_URL="ws://127.0.0.1:1"))
+    told: list[tuple[str, str]] = []
+    webhooks = worker.observation._webhooks
+    for user in (worker.server, worker._continuity, webhooks):
+        monkeypatch.setattr(user, "use_key", lambda key, secret: told.append((key, secret)))
+    worker._use_secrets(
+        settings_in(tmp_path, LIVEKIT_API_KEY="new-key", LIVEKIT_API_SECRET="new-secret")
+    )
+    assert told == [("new-key", "new-secret")] * 3
+
+
+async def test_the_worker_connects_to_livekit_through_the_proxy_of_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "livekit.internal")
+    far = Worker(settings_in(tmp_path, LIVEKIT_URL="wss://livekit.example"))
+    assert far.server._http_proxy == "http://proxy.example:3128"
+    near = Worker(settings_in(tmp_path, LIVEKIT_URL="wss://livekit.internal"))
+    assert near.server._http_proxy is None

@@ -15,7 +15,7 @@ from tests.support.virtual.job_parts import settings_in
 from tests.support.virtual.journal_parts import START, write
 from worker.cli.app import app
 from worker.env.group import SettingsInvalid
-from worker.telemetry.http import TelemetryServer
+from worker.telemetry.http import ProbeServer, TelemetryServer
 from worker.telemetry.job_observer import Observer
 from worker.telemetry.worker_status import WorkerStatus
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 READY = WorkerStatus(started=True, slots=4, slots_used=1)
+#: A token of the least length.
+TOKEN = "of-sixteen-chars"
 WAITING = WorkerStatus(
     waiting_on=(("livekit", "this worker is not registered with LiveKit"), ("disk", "it is full")),
     without=("database",),
@@ -62,7 +64,7 @@ async def served(folder: Path, **options: Any) -> AsyncIterator[Served]:
 @pytest.mark.row("S13")
 async def test_a_worker_that_takes_jobs_is_ready_started_and_alive(tmp_path: Path) -> None:
     async with served(tmp_path) as here:
-        for path in ("/readyz", "/startupz", "/livez"):
+        for path in ("/readyz", "/startupz", "/livez", "/healthz"):
             assert (await here.get(path))[0] == 200
         assert (await here.get("/readyz"))[1]["waiting_on"] == []
 
@@ -103,14 +105,14 @@ async def test_jobs_are_listed_and_shown_individually(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/jobs"])
 async def test_with_a_token_set_requests_without_it_are_refused(tmp_path: Path, path: str) -> None:
-    async with served(tmp_path, token="s3cret") as here:
+    async with served(tmp_path, token=TOKEN) as here:
         assert (await here.get(path))[0] == 401
         assert (await here.get(path, Authorization="Bearer other"))[0] == 401
-        assert (await here.get(path, Authorization="Bearer s3cret"))[0] == 200
+        assert (await here.get(path, Authorization=f"Bearer {TOKEN}"))[0] == 200
 
 
 async def test_a_token_that_is_not_text_is_refused(tmp_path: Path) -> None:
-    async with served(tmp_path, token="s3cret") as here:
+    async with served(tmp_path, token=TOKEN) as here:
         reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
         writer.write(b"GET /livez HTTP/1.0\r\nAuthorization: Bearer \xff\xfe\r\n\r\n")
         assert b" 401 " in await reader.readline()
@@ -121,7 +123,7 @@ async def test_a_token_that_is_not_text_is_refused(tmp_path: Path) -> None:
 def test_a_host_beyond_loopback_needs_a_token(tmp_path: Path, host: str) -> None:
     with pytest.raises(SettingsInvalid, match="INTERVIEW_HTTP_TOKEN"):
         settings_in(tmp_path, INTERVIEW_HTTP_HOST=host)
-    settings_in(tmp_path, INTERVIEW_HTTP_HOST=host, INTERVIEW_HTTP_TOKEN="s3cret")
+    settings_in(tmp_path, INTERVIEW_HTTP_HOST=host, INTERVIEW_HTTP_TOKEN=TOKEN)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])
@@ -167,10 +169,10 @@ async def test_health_without_a_worker_says_what_to_do(tmp_path: Path) -> None:
 
 
 async def test_health_without_the_token_names_the_setting(tmp_path: Path) -> None:
-    async with served(tmp_path, token="s3cret") as here:
+    async with served(tmp_path, token=TOKEN) as here:
         code, text = await health(here.port)
         assert (code, "INTERVIEW_HTTP_TOKEN" in text) == (2, True)
-        assert (await health(here.port, INTERVIEW_HTTP_TOKEN="s3cret"))[0] == 0
+        assert (await health(here.port, INTERVIEW_HTTP_TOKEN=TOKEN))[0] == 0
 
 
 async def test_health_with_port_0_is_refused() -> None:
@@ -197,3 +199,65 @@ async def test_health_of_another_server_fails_in_one_line(reply: bytes) -> None:
     assert code == 1
     assert "not an interview-worker" in text or "not from an interview-worker" in text
     assert len(text.splitlines()) == 1
+
+
+# --- the server of the probes ---------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def probed(folder: Path, status: WorkerStatus) -> AsyncIterator[tuple[ProbeServer, int]]:
+    server = ProbeServer(Observer(folder, version="1"), lambda: status)
+    port = await server.start("127.0.0.1", 0)
+    try:
+        yield server, port
+    finally:
+        await server.aclose()
+
+
+async def fetched(port: int, path: str) -> tuple[int, Any]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{port}{path}") as answer,
+    ):
+        return answer.status, await answer.json()
+
+
+async def test_the_probes_are_answered_without_a_token(tmp_path: Path) -> None:
+    async with probed(tmp_path, READY) as (_, port):
+        assert await fetched(port, "/healthz") == (200, {"alive": True})
+        assert await fetched(port, "/livez") == (200, {"alive": True})
+        ready = {"ready": True, "waiting_on": [], "draining": False}
+        assert await fetched(port, "/readyz") == (200, ready)
+        assert await fetched(port, "/startupz") == (200, {"started": True} | ready)
+
+
+async def test_the_server_of_the_probes_tells_no_reason_and_no_number(tmp_path: Path) -> None:
+    async with probed(tmp_path, WAITING) as (_, port):
+        status, answer = await fetched(port, "/readyz")
+        assert (status, answer) == (
+            503,
+            {"ready": False, "waiting_on": ["livekit", "disk"], "draining": False},
+        )
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/jobs", "/jobs/AJ_1", "/livekit/webhook", "/"])
+async def test_the_server_of_the_probes_has_no_other_page(path: str, tmp_path: Path) -> None:
+    async with probed(tmp_path, READY) as (_, port):
+        assert (await fetched(port, path))[0] == 404
+
+
+async def test_health_asks_the_server_of_the_probes_without_a_token(tmp_path: Path) -> None:
+    async with probed(tmp_path, READY) as (_, port):
+        variables = {"INTERVIEW_HTTP_PROBE_PORT": str(port)}
+        assert await health(1, **variables) == (0, "ready\n")
+        assert await health(1, "live", **variables) == (0, "alive\n")
+    async with probed(tmp_path, WorkerStatus(started=True, draining=True)) as (_, port):
+        variables = {"INTERVIEW_HTTP_PROBE_PORT": str(port)}
+        assert await health(1, **variables) == (5, "draining: no new interviews\n")
+
+
+async def test_a_new_token_is_required_from_the_next_request_on(tmp_path: Path) -> None:
+    async with served(tmp_path, token=TOKEN) as here:
+        here.server.use_token(TOKEN[::-1])
+        assert (await here.get("/jobs", Authorization=f"Bearer {TOKEN}"))[0] == 401
+        assert (await here.get("/jobs", Authorization=f"Bearer {TOKEN[::-1]}"))[0] == 200

@@ -1,0 +1,106 @@
+"""Read secrets from their files again while a worker runs, so that a rotation needs no restart.
+
+The files are read every few seconds instead of being watched: a mounted secret is replaced by a
+symbolic link to another folder, and a network file system reports no changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
+
+from worker.aio.threads import in_thread
+from worker.config.settings import Settings, variable_of
+from worker.env.group import SettingsInvalid
+from worker.env.secret_files import (
+    SecretUnreadable,
+    forget_values_beside_files,
+    read_secret,
+    secret_files,
+)
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at the files. The kubelet renews a mounted secret once a minute.
+EVERY_S: Final = 5.0
+
+
+class SecretRotation:
+    """Reports the settings with the new values whenever a secret's file has changed.
+
+    A file that cannot be read, and a value that is invalid, change nothing: the value before stays
+    in use, and the log names the variable.
+
+    Args:
+        settings: The settings that are in use.
+        on_change: Called on the event loop with the settings in which the secrets from files are
+            new. All other settings are as before.
+    """
+
+    def __init__(self, settings: Settings, on_change: Callable[[Settings], None]) -> None:
+        self._settings = settings
+        self._on_change = on_change
+        self._files = secret_files(Settings)
+        #: What was read at the last look, by the names of the fields.
+        self._seen: Mapping[str, str | None] = {}
+
+    async def run(self) -> None:
+        """Look at the files every `EVERY_S` seconds until cancelled. Without files, return."""
+        while self._files:
+            await self.look()
+            await asyncio.sleep(EVERY_S)
+
+    async def look(self) -> None:
+        """Look at the files once, and report a change since the last look."""
+        seen = await in_thread("read-secrets", partial(_contents, self._files))
+        if seen == self._seen:
+            return
+        self._seen = seen
+        # The settings have passed their checks, so a value beside a file is that of livekit-agents.
+        forget_values_beside_files(Settings)
+        try:
+            fresh = await in_thread("read-settings", Settings.load)
+        except SettingsInvalid as error:
+            self._keep("; ".join(error.problems))
+        except OSError as error:
+            self._keep(type(error).__name__)
+        else:
+            self._use(fresh)
+
+    def _use(self, fresh: Settings) -> None:
+        changed = {
+            name: getattr(fresh, name)
+            for name in self._files
+            if getattr(fresh, name) != getattr(self._settings, name)
+        }
+        if not changed:
+            return
+        self._settings = self._settings.model_copy(update=changed)
+        logger.info(
+            "secrets were read again from their files, and are used from now on: %s",
+            ", ".join(map(variable_of, sorted(changed))),
+            extra={"event": "secrets_read_again"},
+        )
+        self._on_change(self._settings)
+
+    def _keep(self, problem: str) -> None:
+        logger.warning(
+            "a secret was not read again, and its value before stays in use: %s",
+            problem,
+            extra={"event": "secret_not_read_again"},
+        )
+
+
+def _contents(files: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the content of each file, or None if it cannot be read. Blocks while it reads."""
+    return {name: _content(path) for name, path in files.items()}
+
+
+def _content(path: str) -> str | None:
+    try:
+        return read_secret(path)
+    except SecretUnreadable:
+        return None

@@ -1,0 +1,62 @@
+"""The file of settings, such as `.env`: it is read only if INTERVIEW_ENV_FILE names it.
+
+The option `--env-file` of the command line sets INTERVIEW_ENV_FILE. A file in the working folder is
+never read without being named, because a command may be run in a folder that somebody else has
+filled, and a setting can send keys and interviews to another server.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+#: Variable with the path of the file. It is read from the environment alone.
+VARIABLE: Final = "INTERVIEW_ENV_FILE"
+#: Name of the file that versions up to 0.1.0 read without being asked.
+USUAL: Final = ".env"
+
+
+class EnvFileInvalid(Exception):
+    """Raised when INTERVIEW_ENV_FILE names no readable file of text. The message is one line."""
+
+
+def chosen_file() -> Path | None:
+    """Return the file that INTERVIEW_ENV_FILE names; None if the variable is empty or not set."""
+    named = [value for name, value in os.environ.items() if name.upper() == VARIABLE]
+    return Path(os.path.expanduser(named[-1])) if named and named[-1].strip() else None
+
+
+def existing_file() -> Path | None:
+    """Return the chosen file; None if none is chosen. Raises EnvFileInvalid if it does not exist.
+
+    Raises OSError if the file cannot be looked up.
+    """
+    path = chosen_file()
+    if path is not None and not path.is_file():
+        problem = "is not a file" if path.exists() else "does not exist"
+        raise EnvFileInvalid(f"{VARIABLE}: {path} {problem}")
+    return path
+
+
+def is_passed_over() -> bool:
+    """Return whether the working folder has a file `.env` that is not read."""
+    return chosen_file() is None and os.path.exists(USUAL)
+
+
+def file_variables() -> Mapping[str, str | None]:
+    """Return the variables of the chosen file. A name without "=" has the value None.
+
+    Return nothing if no file is chosen, or if it is missing or not UTF-8: reading the settings
+    reports these two. Raises OSError if the file cannot be read.
+    """
+    path = chosen_file()
+    if path is None:
+        return {}
+    from dotenv import dotenv_values  # 20 ms, which a container probe does not need
+
+    try:
+        return dotenv_values(path, encoding="utf-8")
+    except UnicodeDecodeError:
+        return {}
