@@ -57,6 +57,8 @@ def test_a_probe_imports_no_settings() -> None:
         "worker.cli.help_texts",
         "worker.config",
         "worker.config.http_address",
+        "worker.env",
+        "worker.env.shown",
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from worker.store.interviews import InterviewIdInvalid, check_interview_id
 from worker.store.scope import PROTOCOL
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 MAX_METADATA_BYTES = 512 * 1024
 #: Limit of the time that earlier jobs may have used, in seconds. No interview lasts a year.
 _MOST_SPENT_S: Final = 365 * 86_400.0
+#: Maximum number of digits of a protocol that an error shows.
+_LONGEST_PROTOCOL: Final = 20
+#: Maximum length of a job's id, and of the reason for a new job, in characters.
+_LONGEST_WORD: Final = 100
 
 
 def dispatch_metadata(interview: Interview, **more: Any) -> str:
@@ -94,7 +98,8 @@ def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
         raise MetadataInvalid("the interview_id in the dispatch's metadata is not valid") from error
     if (protocol := _protocol_of(data)) > PROTOCOL:
         raise MetadataInvalid(
-            f"the dispatch has protocol {protocol}, and this version understands {PROTOCOL}"
+            f"the dispatch has protocol {str(protocol)[:_LONGEST_PROTOCOL]}, "
+            f"and this version understands {PROTOCOL}"
         )
     plan = data.get("plan")
     return interview_id, plan if isinstance(plan, dict) else None
@@ -115,17 +120,30 @@ def _protocol_of(data: Mapping[str, Any]) -> int:
     return protocol if isinstance(protocol, int) and not isinstance(protocol, bool) else 1
 
 
+def _follows(metadata: str) -> Mapping[str, Any]:
+    """Return what a dispatch says about the earlier jobs; empty if it says nothing."""
+    try:
+        data = json.loads(metadata)
+    except (ValueError, RecursionError):
+        return {}
+    follows = data.get("follows") if isinstance(data, dict) else None
+    return follows if isinstance(follows, dict) else {}
+
+
 def read_turns(metadata: str) -> list[Any]:
-    """Return the turns of an earlier job from the metadata, without a check of their content."""
-    follows = json.loads(metadata).get("follows")
-    turns = follows.get("turns") if isinstance(follows, dict) else None
-    return turns if isinstance(turns, list) else []
+    """Return the turns of the earlier jobs from the metadata, each a JSON object.
+
+    The fields of the objects are not checked. If one of the turns is no object, return no turn.
+    """
+    turns = _follows(metadata).get("turns")
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+        return []
+    return turns
 
 
 def read_spent_s(metadata: str) -> float:
     """Return the seconds that earlier jobs have used of the time limit; 0 if that is not told."""
-    follows = json.loads(metadata).get("follows")
-    spent_s = follows.get("spent_s") if isinstance(follows, dict) else None
+    spent_s = _follows(metadata).get("spent_s")
     if isinstance(spent_s, bool) or not isinstance(spent_s, int | float):
         return 0.0
     # JSON has integers that no float can hold, and Python reads NaN and Infinity.
@@ -134,8 +152,13 @@ def read_spent_s(metadata: str) -> float:
 
 def read_follows(metadata: str) -> Mapping[str, str]:
     """Return the id of the job that a dispatch replaces, and the reason, as `follows_*` fields."""
-    follows = json.loads(metadata).get("follows")
-    if not isinstance(follows, dict):
-        return {}
+    follows = _follows(metadata)
     said = {"follows_job": follows.get("job_id"), "follows_why": follows.get("why")}
-    return {name: each for name, each in said.items() if isinstance(each, str) and each.isascii()}
+    return {name: each for name, each in said.items() if _is_word(each)}
+
+
+def _is_word(value: object) -> TypeGuard[str]:
+    """Return whether a value is a short text that may stand in a journal and in a log line."""
+    if not isinstance(value, str) or len(value) > _LONGEST_WORD:
+        return False
+    return value.isascii() and value.isprintable()

@@ -5,15 +5,20 @@ from __future__ import annotations
 import ast
 import inspect
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import AliasGenerator, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.env.messages import sentence_of
+from worker.env.shown import on_one_line, shortened
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+#: Maximum length of the message about one setting, in characters. Some messages quote a part of the
+#: value, and the value may be as long as the environment allows.
+_LONGEST_PROBLEM: Final = 500
 
 
 class SettingsInvalid(Exception):
@@ -129,5 +134,5 @@ def _encodable(value: str) -> bool:
 
 
 def _problem(error: ErrorDetails) -> str:
-    message = sentence_of(error)
+    message = shortened(on_one_line(sentence_of(error)), _LONGEST_PROBLEM)
     return f"{error['loc'][0]}: {message}" if error["loc"] else message
