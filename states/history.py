@@ -18,10 +18,10 @@ from states.recorded import (
     RecordReader,
     Step,
     Turn,
-    code_from,
     described,
     step_from,
     transition_from,
+    whole_number,
 )
 from states.table import BUDGETS, State
 from states.transition import Transition
@@ -96,7 +96,7 @@ class History:
             try:
                 reader.read(record)
             except _WRONG as error:
-                place = f"record {str(seq)[:_LONGEST_WORD]} ({_word(record)})"
+                place = f"record {repr(seq)[:_LONGEST_WORD]} ({_word(record)})"
                 raise JournalError(f"{place}: {described(error)}") from error
         return cls(
             header=reader.header,
@@ -129,8 +129,8 @@ class History:
                 condition_changes=tuple(Condition.from_record(c) for c in job["conditions"]),
                 steps=tuple(step_from(entry) for entry in job["steps"]),
                 exited=bool(job.get("exited")),
-                exit_code=code_from(job.get("exit_code")),
-                signal=code_from(job.get("signal")),
+                exit_code=whole_number(job.get("exit_code")),
+                signal=whole_number(job.get("signal")),
             )
         except _WRONG as error:
             raise JournalError(f"this is not the JSON of a job: {described(error)}") from error
@@ -259,4 +259,6 @@ class History:
 def _word(record: Mapping[str, Any]) -> str:
     """Return the kind of a record for an error."""
     kind = record.get("kind")
-    return ascii(kind[:_LONGEST_WORD])[1:-1] if isinstance(kind, str) else type(kind).__name__
+    if not isinstance(kind, str):
+        return type(kind).__name__
+    return ascii(kind[:_LONGEST_WORD])[1:-1][:_LONGEST_WORD]

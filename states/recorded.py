@@ -125,8 +125,8 @@ class RecordReader:
             self.faults.append(dict(record))
         elif kind == "exit":
             self.exited = True
-            self.exit_code = code_from(record["exit_code"])
-            self.signal = code_from(record.get("signal"))
+            self.exit_code = whole_number(record["exit_code"])
+            self.signal = whole_number(record.get("signal"))
         # Ignore a record of an unknown kind, because a later version of this package may add kinds
         # without a new format number.
 
@@ -149,6 +149,7 @@ def _header(record: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("job_id", "interview_id", "room"):
         if record.get(name) is not None:
             _text(record, name)
+    whole_number(record.get("pid"))
     return {key: value for key, value in record.items() if key not in ("v", "seq", "kind")}
 
 
@@ -181,8 +182,8 @@ def _names(value: object) -> tuple[str, ...]:
     raise ValueError("needs is not a list of names")
 
 
-def code_from(value: object) -> int | None:
-    """Parse an exit code or the number of a signal. Raises ValueError if it is no whole number."""
+def whole_number(value: object) -> int | None:
+    """Return an exit code, a signal or a process id. Raises ValueError if it is no whole number."""
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    raise ValueError("an exit code or signal is not a whole number")
+    raise ValueError("an exit code, a signal or a pid is not a whole number")

@@ -184,6 +184,7 @@ def test_the_records_of_the_next_test_are_wrong_in_one_field_only() -> None:
         _TURN | {"question_id": 3},
         {"kind": "fault", "where": 1},
         {"kind": "job", "job_id": ["AJ"]},
+        {"kind": "job", "pid": float("nan")},
         {"kind": "exit", "exit_code": "1", "signal": None},
         {"kind": "exit", "exit_code": 1, "signal": {}},
     ],

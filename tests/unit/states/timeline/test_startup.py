@@ -227,3 +227,15 @@ def test_the_critical_chain_of_a_journal_with_times_before_the_receipt_has_an_en
     )
     start = startup(History(transitions=entries, steps=(early,)))
     assert chain_of(start) == ["connect", "budget of HANDSHAKE"]
+
+
+def test_start_ups_that_took_no_time_together_have_no_slowest_step() -> None:
+    """The times are those of edited journals."""
+    histories = [
+        History(
+            transitions=(Transition(source=None, event=None, target=State.RUNNING, t=t),),
+            steps=(step("connect", 0.0, 1.0, None),),
+        )
+        for t in (-1.0, 1.0)
+    ]
+    assert len(spread_of(*histories).verdict()) == 1
