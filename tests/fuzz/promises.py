@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import tracemalloc
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,3 +67,28 @@ def assert_has_none_of(text: str, secrets: tuple[str, ...]) -> None:
     """Assert that a text for people contains none of the secrets."""
     found = [secret for secret in secrets if secret in text]
     assert found == [], f"{found} in {text[:200]!r}"
+
+
+class Logged(logging.Handler):
+    """Collects the lines of all loggers, of any level, while it is used as a context manager."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.text = ""
+        self._level = logging.NOTSET
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Add a line with its extra fields."""
+        self.text += f"{record.getMessage()} {vars(record)}\n"
+
+    def __enter__(self) -> Self:
+        root = logging.getLogger()
+        self._level = root.level
+        root.addHandler(self)
+        root.setLevel(logging.DEBUG)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        root = logging.getLogger()
+        root.removeHandler(self)
+        root.setLevel(self._level)

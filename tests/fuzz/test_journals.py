@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import math
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +15,7 @@ from hypothesis import assume, given
 from states import FileJournal, History, JournalError, render, timeline
 from states.journal import JournalDamaged, JournalTooNew, read_records
 from tests.fuzz.budget import examples
-from tests.fuzz.promises import assert_has_none_of, assert_one_line, within_time
+from tests.fuzz.promises import Logged, assert_has_none_of, assert_one_line, within_time
 from tests.fuzz.strategies.journals import (
     JOB_ID,
     SPOKEN,
@@ -273,24 +272,3 @@ async def followed(folder: Path, news: list[News]) -> None:
     await follower.look()
     await follower.finish(JOB_ID)
 
-
-class Logged(logging.Handler):
-    """Collects all log lines while it is used as a context manager, of any level."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.text = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Add a line with its extra fields."""
-        self.text += f"{record.getMessage()} {vars(record)}\n"
-
-    def __enter__(self) -> Logged:
-        self._level = logging.getLogger().level
-        logging.getLogger().addHandler(self)
-        logging.getLogger().setLevel(logging.DEBUG)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger().removeHandler(self)
-        logging.getLogger().setLevel(self._level)

@@ -32,7 +32,7 @@ class FaultInvalid(ValueError):
 
 def _shown(text: str) -> str:
     """Return a part of INTERVIEW_FAULTS for a message."""
-    return on_one_line(shortened(text))
+    return shortened(on_one_line(text))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,8 @@ def _fault(text: str, own_resources: bool) -> Fault:
     match = _FORM.fullmatch(text)
     if match is None:
         raise FaultInvalid(
-            f"{shortened(text)!r} is not a fault; write one like load.vad=hang or database=raise"
+            f"{shortened(repr(text))} is not a fault; "
+            "write one like load.vad=hang or database=raise"
         )
     point, name = _place(match["place"], own_resources)
     kind = _kind(match["kind"], point, match["place"])
@@ -111,13 +112,13 @@ def _place(place: str, own_resources: bool) -> tuple[Point, str]:
         if own_resources and point.open_names and place.startswith(prefix) and place != prefix:
             return point, place.removeprefix(prefix)
     known = [each for point in POINTS for each in point.places]
-    raise FaultInvalid(f"there is no point {shortened(place)!r}{_instead(place, known)}")
+    raise FaultInvalid(f"there is no point {shortened(repr(place))}{_instead(place, known)}")
 
 
 def _kind(word: str, point: Point, place: str) -> Kind:
     kinds: Mapping[str, Kind] = {kind.value: kind for kind in Kind}
     if word not in kinds:
-        raise FaultInvalid(f"there is no kind {shortened(word)!r}{_instead(word, kinds)}")
+        raise FaultInvalid(f"there is no kind {shortened(repr(word))}{_instead(word, kinds)}")
     if kinds[word] not in point.kinds:
         raise FaultInvalid(f"{_shown(place)} takes no {word}; it takes {', '.join(point.kinds)}")
     return kinds[word]
