@@ -54,7 +54,7 @@ class Findings:
         lines = (
             "To reproduce it, in the repository:",
             f"    {command}",
-            "The falsifying example is below. Hypothesis also keeps it in .hypothesis, and tries it",
+            "The falsifying example is below. Hypothesis keeps it in .hypothesis too, and tries it",
             "first in every later run. `@reproduce_failure` below repeats it anywhere.",
             "Write the repair with a test of its own, beside the test of the module.",
         )

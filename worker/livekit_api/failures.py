@@ -28,8 +28,8 @@ DISCONNECTED: Final = (
     aiohttp.ClientConnectionResetError,
 )
 
-#: An error code of LiveKit (https://twitchtv.github.io/twirp/docs/errors.html). An answer of another
-#: program may contain anything.
+#: An error code of LiveKit (https://twitchtv.github.io/twirp/docs/errors.html). Another program may
+#: answer anything.
 _CODE: Final = re.compile("[a-z_]{1,40}")
 
 

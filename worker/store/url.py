@@ -30,7 +30,8 @@ class DatabaseUrlInvalid(ValueError):
         self.url = mask_url(url)
         self.problem = problem
         super().__init__(
-            f"the database URL {shortened(problem, _LONGEST)}: {shortened(repr(self.url), _LONGEST)} "
+            f"the database URL {shortened(problem, _LONGEST)}: "
+            f"{shortened(repr(self.url), _LONGEST)} "
             "(expected postgresql://user:password@host:5432/database)"
         )
 

@@ -138,7 +138,8 @@ def journals(draw: DrawFn) -> list[dict[str, Any]]:
         found.insert(draw(st.integers(1, len(found))), each)
     if draw(st.booleans()):
         found.append({"kind": "exit", "exit_code": draw(st.sampled_from((0, 1))), "signal": None})
-    timed, t = [], 0.0
+    timed: list[dict[str, Any]] = []
+    t = 0.0
     for each in found:
         t = round(t + draw(_times()), 6)
         timed.append({**record(each["kind"], t), **each, "t": t})

@@ -60,5 +60,5 @@ def test_resources_that_are_not_ready_are_missing_in_the_order_declared() -> Non
 
 @pytest.mark.parametrize("since", [float("nan"), float("inf"), "soon"])
 def test_a_time_that_is_no_number_of_seconds_is_refused(since: object) -> None:
-    with pytest.raises(ValueError, match="since|float"):
+    with pytest.raises(ValueError, match=r"since|float"):
         Condition.from_record({"resource": "vad", "status": "lost", "reason": "", "since": since})

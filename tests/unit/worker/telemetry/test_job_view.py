@@ -10,7 +10,9 @@ from tests.support.virtual.journal_parts import START, record, transition
 from worker.telemetry.job_view import JobView
 
 
-@pytest.mark.parametrize("t", [10**400, float("inf"), float("nan"), None, "soon", [1.0]], ids=range(6))
+@pytest.mark.parametrize(
+    "t", [10**400, float("inf"), float("nan"), None, "soon", [1.0]], ids=range(6)
+)
 def test_a_record_with_a_wrong_time_is_ignored(t: object) -> None:
     view, wrong = JobView("AJ_1"), JobView("AJ_1")
     for each in START:
