@@ -77,7 +77,7 @@ def nested(value: Any = None) -> SearchStrategy[Any]:
             inside = [inside] if as_lists else {"a": inside}
         return inside
 
-    return st.builds(build, st.sampled_from((1, 20, 60, 300)), as_lists=st.booleans())
+    return st.builds(build, st.sampled_from((1, 20, 60, 200)), as_lists=st.booleans())
 
 
 def odd_values() -> SearchStrategy[Any]:
