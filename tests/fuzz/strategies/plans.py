@@ -52,9 +52,11 @@ _YAML_DAMAGE: Final = (
 
 
 def texts() -> SearchStrategy[str]:
-    """Return texts that a plan may have."""
+    """Return texts that a plan may have: words of any language, without markup."""
     readable = st.characters(
-        exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff\u2028\u2029"
+        categories=("L", "Mn", "Nd", "Zs"),
+        include_characters=".,;?!'-",
+        exclude_characters="\ufe0f",  # makes a character an emoji
     )
     return st.text(readable, min_size=1, max_size=60).filter(lambda text: text.strip() != "")
 
