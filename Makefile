@@ -20,7 +20,7 @@ ROTATION := $(if $(ROTATE),--rotate $(ROTATE) --ignore tests/e2e/test_interview.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check unit test test-whole test-unit e2e chaos bench lint format diagrams clips \
+.PHONY: help setup demo check unit test test-whole test-unit e2e chaos fuzz bench lint format diagrams clips \
   lock audit package clean
 
 help: ## This list
@@ -58,7 +58,7 @@ test-whole: $(READY)
 	$(PYTEST) -n $$(($(PROCESSORS) + 1)) --dist loadgroup tests/scenarios tests/compat tests/integration
 
 test-unit: $(READY)
-	nice -n 19 $(PYTEST) -n $$(($(PROCESSORS) > 1 ? $(PROCESSORS) - 1 : 1)) tests/unit
+	nice -n 19 $(PYTEST) -n $$(($(PROCESSORS) > 1 ? $(PROCESSORS) - 1 : 1)) tests/unit tests/fuzz
 
 check: lint unit ## What to run before each commit: lint and unit
 
@@ -69,6 +69,9 @@ e2e: $(READY) ## All tests on real workers and the real server; ROTATE=COMMIT ru
 
 chaos: $(READY) ## Real interviews under random faults, and what was lost: make chaos N=20 SEED=7
 	@$(BIN)/python -m tests.chaos -n $(or $(N),20) $(if $(SEED),--seed $(SEED))
+
+fuzz: $(READY) ## Damaged documents for every parser: make fuzz MINUTES=60 SEED=7
+	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 bench: $(READY) ## Figures beside their baselines: start-up, memory, one transition, losses in a turn
 	$(BIN)/python -m benchmarks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -51,18 +52,22 @@ class Condition:
     def from_record(cls, record: Mapping[str, Any]) -> Condition:
         """Parse the result of `as_record`.
 
-        Raises KeyError if a field is missing, and ValueError if a value is invalid.
+        Raises KeyError if a field is missing, and ValueError, TypeError or OverflowError if a value
+        is invalid.
         """
         for name in ("resource", "reason", "message"):
             if not isinstance(record.get(name, ""), str):
                 raise ValueError(f"{name} is not text")
+        since = float(record.get("since", 0.0))
+        if not math.isfinite(since):
+            raise ValueError("since is not a number of seconds")
         return cls(
             resource=record["resource"],
             status=Status(record["status"]),
             reason=record["reason"],
             message=record.get("message", ""),
             required=bool(record.get("required", False)),
-            since=float(record.get("since", 0.0)),
+            since=since,
         )
 
 

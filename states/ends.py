@@ -110,8 +110,11 @@ def ends_from_data(data: Any) -> dict[str, End]:
     """Return the ends in the header of a journal; ends that are not readable are left out."""
     found = {}
     for name, end in data.items() if isinstance(data, Mapping) else ():
-        if isinstance(end, Mapping) and end.get("outcome") in list(Outcome):
-            found[str(name)] = End(Outcome(end["outcome"]), str(end.get("reason")))
+        if not isinstance(end, Mapping) or end.get("outcome") not in list(Outcome):
+            continue
+        reason = end.get("reason")
+        if isinstance(reason, str) and _is_reason(reason):
+            found[str(name)] = End(Outcome(end["outcome"]), reason)
     return found
 
 

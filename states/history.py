@@ -10,13 +10,26 @@ from typing import Any
 
 from states.conditions import Condition, Conditions
 from states.ends import End, ends_as_data, ends_from_data
-from states.journal import JournalError, read_records
+from states.journal import MOST_S, JournalError, read_records
 from states.machine import Lifecycle
 from states.outcomes import EndReason, Outcome, Reason
 from states.phases import Phase
-from states.recorded import RecordReader, Step, Turn, step_from, transition_from
-from states.table import State
+from states.recorded import (
+    RecordReader,
+    Step,
+    Turn,
+    described,
+    step_from,
+    transition_from,
+    whole_number,
+)
+from states.table import BUDGETS, State
 from states.transition import Transition
+
+#: Maximum length of a kind or a number of a record in an error, in characters.
+_LONGEST_WORD = 40
+#: What a wrong record raises. RecursionError: the text of a deeply nested value cannot be made.
+_WRONG = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,14 +86,18 @@ class History:
         reader = RecordReader()
         try:
             by_seq = {record["seq"]: record for record in records}
+            numbers = sorted(by_seq)
         except KeyError as error:
             raise JournalError("a record has no seq") from error
-        for seq in sorted(by_seq):
+        except TypeError as error:
+            raise JournalError("a record is no object, or its seq is no number") from error
+        for seq in numbers:
             record = by_seq[seq]
             try:
                 reader.read(record)
-            except (KeyError, ValueError, TypeError, OverflowError) as error:
-                raise JournalError(f"record {seq} ({record.get('kind')}): {error!r}") from error
+            except _WRONG as error:
+                place = f"record {repr(seq)[:_LONGEST_WORD]} ({_word(record)})"
+                raise JournalError(f"{place}: {described(error)}") from error
         return cls(
             header=reader.header,
             transitions=tuple(reader.transitions),
@@ -112,11 +129,11 @@ class History:
                 condition_changes=tuple(Condition.from_record(c) for c in job["conditions"]),
                 steps=tuple(step_from(entry) for entry in job["steps"]),
                 exited=bool(job.get("exited")),
-                exit_code=job.get("exit_code"),
-                signal=job.get("signal"),
+                exit_code=whole_number(job.get("exit_code")),
+                signal=whole_number(job.get("signal")),
             )
-        except (AttributeError, KeyError, ValueError, TypeError, OverflowError) as error:
-            raise JournalError(f"this is not the JSON of a job: {error!r}") from error
+        except _WRONG as error:
+            raise JournalError(f"this is not the JSON of a job: {described(error)}") from error
 
     def as_json(self) -> dict[str, Any]:
         """Return the data that `interview-worker jobs show --json` prints.
@@ -163,6 +180,20 @@ class History:
     def ends(self) -> dict[str, End]:
         """The ends that the job's application declares, by name."""
         return ends_from_data(self.header.get("ends"))
+
+    @property
+    def budgets(self) -> dict[State, float]:
+        """The time budgets of the states, in seconds: those of the job's header, else of the table.
+
+        A budget of the header that is no number of seconds is ignored.
+        """
+        own: Any = self.header.get("budgets")
+        known = dict(BUDGETS)
+        for state in known if isinstance(own, Mapping) else ():
+            budget_s = own.get(state.value)
+            if isinstance(budget_s, int | float) and 0 < budget_s < MOST_S:
+                known[state] = float(budget_s)
+        return known
 
     @property
     def state(self) -> State | None:
@@ -223,3 +254,11 @@ class History:
         ends = [later.t for later in entries[1:]]
         visits = [(x.target, x.t, end - x.t) for x, end in zip(entries, ends, strict=False)]
         return (*visits, (entries[-1].target, entries[-1].t, None)) if entries else ()
+
+
+def _word(record: Mapping[str, Any]) -> str:
+    """Return the kind of a record for an error."""
+    kind = record.get("kind")
+    if not isinstance(kind, str):
+        return type(kind).__name__
+    return ascii(kind[:_LONGEST_WORD])[1:-1][:_LONGEST_WORD]

@@ -47,9 +47,14 @@ from states._record_line import REPLACED, encoded
 logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
+#: Maximum number of digits of a version that an error shows.
+_LONGEST_VERSION = 20
 #: Limit of a record's time `t`, in seconds. A larger number means a damaged record, and a huge
 #: integer could not be converted to a float.
-_MOST_S = 1e12
+MOST_S = 1e12
+#: Largest sequence number of a record: the largest whole number that every reader of JSON keeps. A
+#: larger number means a damaged record.
+_MOST_SEQ = 2**53
 #: Limit of a journal's size, in bytes. A job may run for a day (`Budget.most_s`) and writes what it
 #: hears at most once a second until the sentence is complete: 86,400 records, each of at most about
 #: 2 KiB, are 170 MiB. Turns, steps and conditions are few beside these.
@@ -235,21 +240,40 @@ def _content(path: Path) -> bytes:
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    yield from enumerate(data.splitlines(keepends=True), start=1)
+    """Yield each line with its number, from 1, and with its line feed.
+
+    Only a line feed ends a line. A carriage return in its place damages the line: if it ended the
+    line, the line would count as incomplete, and all later records would be cut off.
+    """
+    start = number = 0
+    while start < len(data):
+        end = data.find(b"\n", start) + 1 or len(data)
+        number += 1
+        yield number, data[start:end]
+        start = end
 
 
 def _checked(record: Any) -> Record:
+    # First the version: a record of a newer one may have other fields.
+    if isinstance(record, Mapping) and _is_newer(record.get("v")):
+        raise JournalTooNew(
+            f"format {str(record['v'])[:_LONGEST_VERSION]} is newer than {FORMAT_VERSION}, "
+            "the newest known here"
+        )
     if not isinstance(record, Mapping) or not {"v", "seq", "t", "kind"} <= record.keys():
         raise ValueError("a record must have v, seq, t and kind")
-    if not isinstance(record["v"], int) or not isinstance(record["seq"], int):
+    seq = record["seq"]
+    if not isinstance(record["v"], int) or not isinstance(seq, int):
         raise ValueError("v and seq must be whole numbers")
+    if isinstance(seq, bool) or not 0 <= seq <= _MOST_SEQ:
+        raise ValueError("seq must be a number from 0")
     t = record["t"]
-    if isinstance(t, bool) or not isinstance(t, (int, float)) or not -_MOST_S < t < _MOST_S:
+    if isinstance(t, bool) or not isinstance(t, (int, float)) or not -MOST_S < t < MOST_S:
         raise ValueError("t must be a number of seconds")
     if not isinstance(record["kind"], str):
         raise ValueError("kind must be text")
-    if record["v"] > FORMAT_VERSION:
-        raise JournalTooNew(
-            f"format {record['v']} is newer than {FORMAT_VERSION}, the newest known here"
-        )
     return dict(record)
+
+
+def _is_newer(version: object) -> bool:
+    return isinstance(version, int) and version > FORMAT_VERSION

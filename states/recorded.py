@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from states.conditions import Condition
 from states.ends import reason_from_data
+from states.journal import MOST_S
 from states.outcomes import Outcome
 from states.table import Event, State
 from states.transition import Transition
+
+#: Maximum length of the description of a wrong record, in characters. A value may have any length.
+_LONGEST: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,7 @@ def transition_from(entry: Mapping[str, Any]) -> Transition:
         source=State(entry["from"]) if entry["from"] else None,
         event=event,
         target=target,
-        t=float(entry["t"]),
+        t=_seconds(entry["t"], "t"),
         outcome=Outcome(entry["outcome"]) if entry.get("outcome") else None,
         reason=reason_from_data(reason, declared=declared) if reason else None,
     )
@@ -71,17 +74,15 @@ def transition_from(entry: Mapping[str, Any]) -> Transition:
 def step_from(entry: Mapping[str, Any]) -> Step:
     """Parse a timed step. A wrong field raises KeyError, TypeError, ValueError or OverflowError."""
     needs, budget_s = entry.get("needs"), entry.get("budget_s")
-    if not math.isfinite(entry["elapsed_ms"]):
-        raise ValueError("elapsed_ms is not a number of milliseconds")
     return Step(
         name=_text(entry, "name"),
         ok=bool(entry["ok"]),
         reason=_text(entry, "reason"),
-        t=float(entry["t"]),
-        elapsed_ms=float(entry["elapsed_ms"]),
+        t=_seconds(entry["t"], "t"),
+        elapsed_ms=_seconds(entry["elapsed_ms"], "elapsed_ms"),
         attempts=int(entry["attempts"]),
         needs=None if needs is None else _names(needs),
-        budget_s=None if budget_s is None else float(budget_s),
+        budget_s=None if budget_s is None else _seconds(budget_s, "budget_s"),
     )
 
 
@@ -103,8 +104,7 @@ class RecordReader:
     def read(self, record: Mapping[str, Any]) -> None:
         """Add a record. A wrong field raises KeyError, TypeError, ValueError or OverflowError."""
         kind = record["kind"]
-        if not math.isfinite(record.get("t", 0.0)):
-            raise ValueError("t is not a number of seconds")
+        _seconds(record.get("t", 0.0), "t")
         if kind == "job":
             self.header = _header(record)
         elif kind == "transition":
@@ -125,7 +125,8 @@ class RecordReader:
             self.faults.append(dict(record))
         elif kind == "exit":
             self.exited = True
-            self.exit_code, self.signal = _code(record["exit_code"]), _code(record.get("signal"))
+            self.exit_code = whole_number(record["exit_code"])
+            self.signal = whole_number(record.get("signal"))
         # Ignore a record of an unknown kind, because a later version of this package may add kinds
         # without a new format number.
 
@@ -148,7 +149,24 @@ def _header(record: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("job_id", "interview_id", "room"):
         if record.get(name) is not None:
             _text(record, name)
+    whole_number(record.get("pid"))
     return {key: value for key, value in record.items() if key not in ("v", "seq", "kind")}
+
+
+def described(error: Exception) -> str:
+    """Return the type and the message of an error about a record, on one line, of bounded length.
+
+    The message may quote a value of the record.
+    """
+    text = repr(error)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _seconds(value: Any, name: str) -> float:
+    """Return a time. Raises ValueError or TypeError if it is no number, or too large for a job."""
+    if not -MOST_S < value < MOST_S:  # refuses NaN as well
+        raise ValueError(f"{name} is not a number")
+    return float(value)
 
 
 def _text(entry: Mapping[str, Any], key: str, *, default: str | None = None) -> str:
@@ -164,7 +182,8 @@ def _names(value: object) -> tuple[str, ...]:
     raise ValueError("needs is not a list of names")
 
 
-def _code(value: object) -> int | None:
+def whole_number(value: object) -> int | None:
+    """Return an exit code, a signal or a process id. Raises ValueError if it is no whole number."""
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    raise ValueError("an exit code or signal is not a whole number")
+    raise ValueError("an exit code, a signal or a pid is not a whole number")

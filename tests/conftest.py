@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from hypothesis import settings
 
+from tests.fuzz.budget import time_out_s
 from tests.support.paths import REPOSITORY
 from tests.support.rotation import others, share_of
 from tests.support.scheduling import GroupScheduling
@@ -27,6 +28,7 @@ CATEGORIES: Final = {
     "scenarios": "scenario",
     "compat": "compat",
     "integration": "integration",
+    "fuzz": "fuzz",
     "e2e": "e2e",
 }
 #: looptime goes round the loop 42 times before each step of its clock, for threads that may have
@@ -35,7 +37,7 @@ CATEGORIES: Final = {
 AT_ONCE: Final = pytest.mark.looptime(noop_cycles=0)
 #: Seconds that a test may take where it does not say otherwise, in the categories in which that
 #: is longer than pyproject.toml allows.
-TIMEOUTS_S: Final = {"e2e": 300}
+TIMEOUTS_S: Final = {"e2e": 300, "fuzz": time_out_s()}
 
 
 def pytest_configure() -> None:

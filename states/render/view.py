@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from states.ends import edges_with
 from states.history import History
 from states.outcomes import EndReason, Outcome
 from states.render.way import BACK, Visit, Way
-from states.render.words import guard_name, seconds, spent
+from states.render.words import drawable, guard_name, seconds, spent
 from states.table import (
     BUDGETS,
     DEADLINE_GROUPS,
@@ -148,7 +147,7 @@ def view(
     shows the ends that the job's application declares.
     """
     edges = edges_with(history.ends if history else {}) if edges is None else edges
-    budgets = _budgets(history)
+    budgets = dict(BUDGETS) if history is None else history.budgets
     way = Way(history, edges)
     closing = next(edge.target for edge in edges if edge.target and edge.outcome)
     reachable = _reachable(closing, edges)
@@ -192,14 +191,6 @@ def _reachable(start: State, edges: tuple[Edge, ...]) -> set[State]:
     return found
 
 
-def _budgets(history: History | None) -> dict[State, float]:
-    """Return the budgets of the table. Budgets in the job's header replace those of the table."""
-    own: Any = history.header.get("budgets") if history else None
-    known = {state.value: state for state in State}
-    said = own.items() if isinstance(own, Mapping) else ()
-    return dict(BUDGETS) | {known[name]: float(value) for name, value in said if name in known}
-
-
 def _broken(history: History | None, closing: State) -> State | None:
     """Return the state in which a failure occurred, or in which the job's process died."""
     if history is None or not history.transitions:
@@ -212,7 +203,7 @@ def _broken(history: History | None, closing: State) -> State | None:
 
 
 def _title(history: History) -> str:
-    job = history.header.get("job_id") or "unnamed"
+    job = drawable(str(history.header.get("job_id") or "unnamed"))
     if not history.transitions:
         return f"Job {job}: nothing is recorded"
     return f"Job {job}: {spent(history.transitions[-1].t)} from receipt to {history.state}"

@@ -7,6 +7,7 @@ from itertools import zip_longest
 
 from states.conditions import Status
 from states.history import History
+from states.render.words import drawable
 from states.table import Edge, Event, State
 from states.transition import Transition
 
@@ -66,7 +67,7 @@ class Way:
         for step, following in zip_longest(steps, steps[1:]):
             if step.target is state:
                 found |= self._missing_between(step, following)
-        return tuple(name + BACK if back else name for name, back in found.items())
+        return tuple(drawable(name) + (BACK if back else "") for name, back in found.items())
 
     def _missing_between(self, entry: Transition, leave: Transition | None) -> dict[str, bool]:
         """Return the resources that were missing during one visit.

@@ -1,8 +1,22 @@
-"""Formats times, guards and budgets for the drawings."""
+"""Formats times, guards and budgets for the drawings, and cleans texts of journals."""
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from states.table import Edge
+
+#: Characters that an XML document cannot contain (https://www.w3.org/TR/xml/#charsets), that end a
+#: line of another format, that UTF-8 cannot encode, or that change the direction of a text.
+_UNDRAWABLE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+
+
+def drawable(text: str) -> str:
+    """Return a text of a journal, with U+FFFD for each character that no drawing can contain."""
+    return _UNDRAWABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def seconds(value: float) -> str:

@@ -21,6 +21,7 @@ from states.render.scene import (
     Scene,
     Text,
 )
+from states.render.words import drawable
 
 FONTS = "-apple-system, 'Segoe UI', Helvetica, Arial, 'Liberation Sans', sans-serif"
 
@@ -34,8 +35,8 @@ def write(scene: Scene, *, fonts: str = FONTS) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(scene.width)}"'
         f' height="{_n(scene.height)}" viewBox="0 0 {_n(scene.width)} {_n(scene.height)}"'
         ' role="img" aria-labelledby="title description">',
-        f'<title id="title">{escape(scene.title)}</title>',
-        f'<desc id="description">{escape(scene.description)}</desc>',
+        f'<title id="title">{_escaped(scene.title)}</title>',
+        f'<desc id="description">{_escaped(scene.description)}</desc>',
         "<style>",
         f"text {{ font-family: {fonts}; }}",
         f".dim {{ opacity: {DIM_OPACITY}; }}",
@@ -48,6 +49,11 @@ def write(scene: Scene, *, fonts: str = FONTS) -> str:
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """Return a text for the document, without characters that XML forbids."""
+    return escape(drawable(text))
 
 
 def head_of(line: Line, width: float) -> tuple[tuple[float, float], ...]:
@@ -86,7 +92,7 @@ def _rule(css: str, look: Look, *, colours_only: bool = False) -> str:
 
 def _part(part: Part) -> str:
     css = ' class="dim"' if part.dim else ""
-    rows = f' data-rows="{escape("; ".join(part.rows))}"' if part.rows else ""
+    rows = f' data-rows="{_escaped("; ".join(part.rows))}"' if part.rows else ""
     return "\n".join([f"<g{css}{rows}>", *(_mark(mark) for mark in part.marks), "</g>"])
 
 
@@ -103,13 +109,13 @@ def _mark(mark: Mark) -> str:
             return (
                 f'<circle class="badge" cx="{_n(mark.x)}" cy="{_n(mark.y)}" r="10"/>'
                 f'<text class="badge-text" x="{_n(mark.x)}" y="{_n(mark.y + 4)}"'
-                f' text-anchor="middle">{escape(mark.text)}</text>'
+                f' text-anchor="middle">{_escaped(mark.text)}</text>'
             )
         case Text():
             anchor = f' text-anchor="{mark.anchor}"' if mark.anchor != "start" else ""
             return (
                 f'<text class="{mark.css}" x="{_n(mark.x)}" y="{_n(mark.y)}"{anchor}>'
-                f"{escape(mark.text)}</text>"
+                f"{_escaped(mark.text)}</text>"
             )
 
 

@@ -284,6 +284,8 @@ def _ems(character: str) -> float:
 def _cut(text: str, css: str, width: float) -> str:
     if text_width(text, css) <= width:
         return text
+    # No character is narrower than a full stop. A name in a journal may have any length.
+    text = text[: int(width / text_width(".", css)) + 1]
     while text and text_width(text + "…", css) > width:
         text = text[:-1]
     return text.rstrip() + "…"

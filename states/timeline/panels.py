@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from states.history import History
 from states.phases import Phase
 from states.recorded import Step
 from states.render.words import seconds, took
-from states.table import BUDGETS, State
+from states.table import State
 from states.timeline.chart import Panel, Row, Span
 from states.timeline.startup import RECEIVED, TARGET_S, Link, Startup, last_word, startup
 
@@ -58,7 +58,7 @@ def closing_panel(history: History) -> Panel | None:
         for step in history.steps
         if step.t > began and step.began > began - 0.001
     ]
-    budget_s = _budgets(history).get(State.CLOSING, 0.0)
+    budget_s = history.budgets.get(State.CLOSING, 0.0)
     end = closed if closed is not None else ended
     failed = [step.name for step in steps if not step.ok]
     words = [(f"{took(end - began)} of {seconds(budget_s)}", "text")]
@@ -79,12 +79,6 @@ def closing_panel(history: History) -> Panel | None:
 
 def _job(history: History) -> str:
     return f"Job {history.header.get('job_id') or 'unnamed'}"
-
-
-def _budgets(history: History) -> dict[State, float]:
-    own: Any = history.header.get("budgets")
-    said = own if isinstance(own, Mapping) else {}
-    return {state: float(said.get(state.value, BUDGETS[state])) for state in BUDGETS}
 
 
 def _verdict(history: History, start: Startup) -> tuple[tuple[str, str], ...]:
@@ -129,7 +123,7 @@ def _missing(history: History, at: float) -> list[str]:
 
 
 def _state_row(history: History, state: State, entered: float, left: float) -> Row:
-    budgets = _budgets(history)
+    budgets = history.budgets
     budget_s = budgets.get(state)
     of = f" of {seconds(budget_s)}" if budget_s is not None else ""
     ticks = ((entered + budget_s, "failure"),) if budget_s and entered + budget_s <= left else ()

@@ -107,7 +107,7 @@ class Spread:
             f"RUNNING after {took(whole.median)} (median), {took(whole.p95)} (95th percentile), "
             f"{took(whole.most)} (longest): {self.in_time} of {self.jobs} within {took(TARGET_S)}."
         ]
-        if self.steps and self.steps[0].cost_s > 0:
+        if self.steps and self.steps[0].cost_s > 0 and sum(self._whole) > 0:
             step = self.steps[0]
             part = 100 * step.cost_s / sum(self._whole)
             lines.append(

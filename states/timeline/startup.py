@@ -148,6 +148,7 @@ class _Chain:
     def __init__(self, history: History, steps: list[Step]) -> None:
         self._entries = history.transitions
         self._left = [step for step in steps if not step.name.endswith(LATE)]
+        self._spent = [x for x in self._entries if x.event is Event.BUDGET_SPENT]
 
     def back_from(self, end: Transition | None, ended: float) -> Iterator[Link]:
         """Yield the links of the chain, the last link first."""
@@ -171,12 +172,13 @@ class _Chain:
             if spent is not None:
                 began = self._entered(spent)
                 yield _link(_outside_name(spent), began, spent.t)
+                self._spent.remove(spent)
                 at, step = began, self._last(began)
                 continue
             if step is None:
                 return
             yield _link(step.name, step.began, step.t, step)
-            # A step becomes a link at most once, so the loop ends even for an inconsistent journal.
+            # A step and a budget become a link at most once, so the loop ends for every journal.
             self._left.remove(step)
             at, step = self._waited_for(step)
 
@@ -200,8 +202,7 @@ class _Chain:
         return max(entries, default=0.0)
 
     def _budget_between(self, after: float, at: float) -> Transition | None:
-        spent = (x for x in self._entries if x.event is Event.BUDGET_SPENT)
-        return next((x for x in spent if after + _GRAIN_S < x.t <= at), None)
+        return next((x for x in self._spent if after + _GRAIN_S < x.t <= at), None)
 
     def _entered(self, leaving: Transition) -> float:
         before = [x.t for x in self._entries if x.target is leaving.source and x.t < leaving.t]

@@ -59,6 +59,7 @@ def test_a_probe_imports_no_settings() -> None:
         "worker.config.http_address",
         "worker.env",
         "worker.env.env_file",
+        "worker.env.shown",
     ]
 
 

@@ -18,6 +18,7 @@ import typer
 
 from worker.cli.common import CommandError, ExitCode, one_line_errors, print_json
 from worker.config.http_address import HttpAddress, plain_address
+from worker.env.shown import on_one_line
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -172,8 +173,8 @@ def draining(answer: dict[str, Any]) -> str:
 def _line(url: str, probe: Probe, well: bool, answer: dict[str, Any]) -> str:
     """Return the answer in words. Raises CommandError if its fields are not those of a worker."""
     try:
-        return _words(probe, well, answer)
-    except (KeyError, TypeError, ValueError):
+        return on_one_line(_words(probe, well, answer))
+    except (KeyError, OverflowError, TypeError, ValueError):
         raise CommandError(
             f"{url} is not an interview-worker (its answer has other fields)"
         ) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
 
 from worker.store.interviews import InterviewIdInvalid, check_interview_id
 from worker.store.scope import PROTOCOL
@@ -21,6 +21,10 @@ MAX_METADATA_BYTES = 512 * 1024
 Seal: TypeAlias = "Callable[[str], str]"
 #: Limit of the time that earlier jobs may have used, in seconds. No interview lasts a year.
 _MOST_SPENT_S: Final = 365 * 86_400.0
+#: Maximum number of digits of a protocol that an error shows.
+_LONGEST_PROTOCOL: Final = 20
+#: Maximum length of a job's id, and of the reason for a new job, in characters.
+_LONGEST_WORD: Final = 100
 
 
 def unsealed(metadata: str) -> str:
@@ -138,7 +142,8 @@ def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
         raise MetadataInvalid("the interview_id in the dispatch's metadata is not valid") from error
     if (protocol := _protocol_of(data)) > PROTOCOL:
         raise MetadataInvalid(
-            f"the dispatch has protocol {protocol}, and this version understands {PROTOCOL}"
+            f"the dispatch has protocol {str(protocol)[:_LONGEST_PROTOCOL]}, "
+            f"and this version understands {PROTOCOL}"
         )
     plan = data.get("plan")
     return interview_id, plan if isinstance(plan, dict) else None
@@ -161,21 +166,38 @@ def _protocol_of(data: Mapping[str, Any]) -> int:
 
 def read_candidate(metadata: str, interview_id: str) -> str:
     """Return the identity of the interview's candidate."""
-    identity = json.loads(metadata).get("candidate_identity")
+    try:
+        data = json.loads(metadata)
+    except (ValueError, RecursionError):
+        data = None
+    identity = data.get("candidate_identity") if isinstance(data, dict) else None
     return identity if isinstance(identity, str) and identity else _identity_of(interview_id)
 
 
+def _follows(metadata: str) -> Mapping[str, Any]:
+    """Return what a dispatch says about the earlier jobs; empty if it says nothing."""
+    try:
+        data = json.loads(metadata)
+    except (ValueError, RecursionError):
+        return {}
+    follows = data.get("follows") if isinstance(data, dict) else None
+    return follows if isinstance(follows, dict) else {}
+
+
 def read_turns(metadata: str) -> list[Any]:
-    """Return the turns of an earlier job from the metadata, without a check of their content."""
-    follows = json.loads(metadata).get("follows")
-    turns = follows.get("turns") if isinstance(follows, dict) else None
-    return turns if isinstance(turns, list) else []
+    """Return the turns of the earlier jobs from the metadata, each a JSON object.
+
+    The fields of the objects are not checked. If one of the turns is no object, return no turn.
+    """
+    turns = _follows(metadata).get("turns")
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+        return []
+    return turns
 
 
 def read_spent_s(metadata: str) -> float:
     """Return the seconds that earlier jobs have used of the time limit; 0 if that is not told."""
-    follows = json.loads(metadata).get("follows")
-    spent_s = follows.get("spent_s") if isinstance(follows, dict) else None
+    spent_s = _follows(metadata).get("spent_s")
     if isinstance(spent_s, bool) or not isinstance(spent_s, int | float):
         return 0.0
     # JSON has integers that no float can hold, and Python reads NaN and Infinity.
@@ -184,8 +206,13 @@ def read_spent_s(metadata: str) -> float:
 
 def read_follows(metadata: str) -> Mapping[str, str]:
     """Return the id of the job that a dispatch replaces, and the reason, as `follows_*` fields."""
-    follows = json.loads(metadata).get("follows")
-    if not isinstance(follows, dict):
-        return {}
+    follows = _follows(metadata)
     said = {"follows_job": follows.get("job_id"), "follows_why": follows.get("why")}
-    return {name: each for name, each in said.items() if isinstance(each, str) and each.isascii()}
+    return {name: each for name, each in said.items() if _is_word(each)}
+
+
+def _is_word(value: object) -> TypeGuard[str]:
+    """Return whether a value is a short text that may stand in a journal and in a log line."""
+    if not isinstance(value, str) or len(value) > _LONGEST_WORD:
+        return False
+    return value.isascii() and value.isprintable()

@@ -44,6 +44,8 @@ _BUDGET_S: Final = 2.0
 _CHECK: Final = 2 / 3
 #: Interval of the attempts to take a lease, in lease durations.
 _TAKE_AGAIN: Final = 1 / 3
+#: Maximum number of digits of a token, which is a bigint of PostgreSQL.
+_MOST_DIGITS: Final = 19
 #: Share by which an interval is shorter or longer at random.
 _JITTER: Final = 0.05
 
@@ -236,7 +238,10 @@ class JobLease:
         stay.
         """
         token = attributes.get(TOKEN_ATTRIBUTE, "")
-        if attributes.get(INTERVIEW_ATTRIBUTE) != self._interview_id or not token.isdecimal():
+        if attributes.get(INTERVIEW_ATTRIBUTE) != self._interview_id:
+            return False
+        # int() raises an error for a number of thousands of digits.
+        if not token.isdecimal() or len(token) > _MOST_DIGITS:
             return False
         mine = (self.token or 0, self._identity)
         return (int(token), identity) > mine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import AliasGenerator, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
@@ -23,9 +23,14 @@ from worker.env.secret_files import (
     is_secret,
     without_white_space,
 )
+from worker.env.shown import on_one_line, shortened
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+#: Maximum length of the message about one setting, in characters. Some messages quote a part of the
+#: value, and the value may be as long as the environment allows.
+_LONGEST_PROBLEM: Final = 500
 
 
 class SettingsInvalid(Exception):
@@ -175,5 +180,5 @@ def _encodable(value: str) -> bool:
 
 
 def _problem(error: ErrorDetails) -> str:
-    message = sentence_of(error)
+    message = shortened(on_one_line(sentence_of(error)), _LONGEST_PROBLEM)
     return f"{error['loc'][0]}: {message}" if error["loc"] else message

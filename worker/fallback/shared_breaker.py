@@ -149,7 +149,7 @@ def _read(path: Path) -> BreakerRecord | None:
             until=float(data["until"]),
             for_good=data["for_good"] is True,
         )
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
     # The reason ends up in conditions, log lines and terminals, so accept only an identifier.
     is_word = record.reason.isascii() and record.reason.isidentifier()

@@ -17,14 +17,22 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from states import State
+from worker.env.shown import on_one_line, shortened
 from worker.faults.points import OLD_OPERATIONS, POINTS, Kind, Point
 
 #: Maximum delay of a fault of the kind `slow`, in seconds.
 LONGEST_SLOW_S = 3600.0
+#: Maximum number of digits of the pass at which a fault triggers.
+_MOST_DIGITS = 9
 
 
 class FaultInvalid(ValueError):
     """Raised if INTERVIEW_FAULTS is invalid. The one-line message says what to write instead."""
+
+
+def _shown(text: str) -> str:
+    """Return a part of INTERVIEW_FAULTS for a message."""
+    return shortened(on_one_line(text))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +83,8 @@ def _fault(text: str, own_resources: bool) -> Fault:
     match = _FORM.fullmatch(text)
     if match is None:
         raise FaultInvalid(
-            f"{text!r} is not a fault; write one like load.vad=hang or database=raise"
+            f"{shortened(repr(text))} is not a fault; "
+            "write one like load.vad=hang or database=raise"
         )
     point, name = _place(match["place"], own_resources)
     kind = _kind(match["kind"], point, match["place"])
@@ -103,15 +112,15 @@ def _place(place: str, own_resources: bool) -> tuple[Point, str]:
         if own_resources and point.open_names and place.startswith(prefix) and place != prefix:
             return point, place.removeprefix(prefix)
     known = [each for point in POINTS for each in point.places]
-    raise FaultInvalid(f"there is no point {place!r}{_instead(place, known)}")
+    raise FaultInvalid(f"there is no point {shortened(repr(place))}{_instead(place, known)}")
 
 
 def _kind(word: str, point: Point, place: str) -> Kind:
     kinds: Mapping[str, Kind] = {kind.value: kind for kind in Kind}
     if word not in kinds:
-        raise FaultInvalid(f"there is no kind {word!r}{_instead(word, kinds)}")
+        raise FaultInvalid(f"there is no kind {shortened(repr(word))}{_instead(word, kinds)}")
     if kinds[word] not in point.kinds:
-        raise FaultInvalid(f"{place} takes no {word}; it takes {', '.join(point.kinds)}")
+        raise FaultInvalid(f"{_shown(place)} takes no {word}; it takes {', '.join(point.kinds)}")
     return kinds[word]
 
 
@@ -125,7 +134,7 @@ def _argument(argument: str | None, kind: Kind, point: Point) -> tuple[float, st
         raise FaultInvalid(f"{point.point}={kind} takes nothing after a colon")
     what, form = point.raises
     if re.fullmatch(form, argument) is None:
-        raise FaultInvalid(f"{point.point}=raise:{argument} needs {what} after the colon")
+        raise FaultInvalid(f"{point.point}=raise:{_shown(argument)} needs {what} after the colon")
     return 0.0, argument
 
 
@@ -142,14 +151,15 @@ def _seconds(argument: str | None) -> float:
 def _when(when: str | None, point: Point) -> tuple[int | None, State | None]:
     if when is None:
         return None, None
-    if when.isdecimal() and int(when) > 0:
+    # int() raises another error for a number of thousands of digits.
+    if when.isdecimal() and len(when) <= _MOST_DIGITS and int(when) > 0:
         if not point.counted:
             raise FaultInvalid(f"{point.point} runs once in a process: @{when} is not allowed")
         return int(when), None
     states = {state.value.lower(): state for state in State}
     if when.lower() not in states:
         hint = _instead(when.lower(), states)
-        raise FaultInvalid(f"@{when} is neither a number from 1 nor a state{hint}")
+        raise FaultInvalid(f"@{_shown(when)} is neither a number from 1 nor a state{hint}")
     if not point.in_states:
         raise FaultInvalid(f"{point.point} runs in one fixed state: @{when} is not allowed")
     return None, states[when.lower()]

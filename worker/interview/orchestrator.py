@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from worker.interview.plan.plan import Plan, Question
 from worker.interview.sentences import sentences
@@ -22,6 +22,9 @@ HEARD_ENOUGH = 0.5
 #: Maximum number of times that a question, a follow-up or the closing is spoken, if each attempt is
 #: cut off.
 MOST_REPEATS = 3
+
+#: Who said a turn.
+Speaker: TypeAlias = Literal["candidate", "interviewer"]
 
 
 class Role(StrEnum):
@@ -43,7 +46,7 @@ class Role(StrEnum):
 class CommittedTurn:
     """A committed turn, with the fields that decide the interviewer's next utterance."""
 
-    speaker: Literal["candidate", "interviewer"]
+    speaker: Speaker
     #: The candidate's words, or the part of the interviewer's words that the candidate heard.
     text: str
     at: datetime

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from worker.interview.orchestrator import CommittedTurn, Role
+from worker.interview.orchestrator import CommittedTurn, Role, Speaker
 
 if TYPE_CHECKING:
     from worker.store.turns import Turn
@@ -28,14 +28,23 @@ def from_store(turn: Turn) -> CommittedTurn:
 def from_json(turns: Sequence[Any]) -> list[CommittedTurn]:
     """Return the turns in JSON data; an empty list if any turn is invalid."""
     try:
-        return [
-            CommittedTurn(
-                **{**turn, "at": datetime.fromisoformat(turn["at"]), "role": _role(turn["role"])}
-            )
-            for turn in turns
-        ]
+        return [_checked(turn) for turn in turns]
     except (KeyError, TypeError, ValueError):
         return []
+
+
+def _checked(data: Any) -> CommittedTurn:
+    """Return one turn. Raises KeyError, TypeError or ValueError if a field is missing or wrong."""
+    at, role = datetime.fromisoformat(data["at"]), _role(data["role"])
+    turn = CommittedTurn(**{**data, "at": at, "role": role})
+    question_id = "" if turn.question_id is None else turn.question_id
+    texts = (turn.text, turn.generated, question_id)
+    if turn.speaker not in get_args(Speaker) or not all(isinstance(text, str) for text in texts):
+        raise TypeError("a turn has no speaker, or another value instead of text")
+    # Times without an offset cannot be compared with those of this job.
+    if not isinstance(turn.interrupted, bool) or turn.at.tzinfo is None:
+        raise TypeError("a turn has a time without an offset, or no truth value")
+    return turn
 
 
 def _role(name: str | None) -> Role | None:

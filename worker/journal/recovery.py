@@ -23,6 +23,7 @@ from worker.aio.threads import in_thread_within
 from worker.journal.refusals import RecordsRefused, RefusedRecord, store_all_but_refused
 from worker.journal.shipper import BATCH
 from worker.store.jobs import JobHeader, last_seq, ship
+from worker.store.journal_rows import RecordInvalid, record_row
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +84,7 @@ def close_journal(path: Path, *, exit_code: int | None, signal: int | None) -> J
     """
     with _opened(path) as (journal, damaged):
         records = _own(path, journal.records)
-        if not any(record["kind"] == "exit" for record in records):
+        if not any(each["kind"] == "exit" and _can_be_stored(each) for each in records):
             t = float(records[-1]["t"]) if records else 0.0
             if damaged:
                 fault = {"where": "journal", "error": "JournalDamaged", "lines": damaged}
@@ -96,6 +97,18 @@ def close_journal(path: Path, *, exit_code: int | None, signal: int | None) -> J
                 )
             _append_exit(journal, t, {"exit_code": exit_code, "signal": signal}, missing)
         return JournalContents(records=records, damaged=damaged)
+
+
+def _can_be_stored(record: dict[str, Any]) -> bool:
+    """Return whether the database can store a record.
+
+    Without an exit record in the database, a job never ends there.
+    """
+    try:
+        record_row(record)
+    except RecordInvalid:
+        return False
+    return True
 
 
 def read_journal(path: Path) -> JournalContents:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from worker.env.shown import shortened
+
 _SCHEMES = ("ws", "wss", "http", "https")
 
 
@@ -24,7 +26,7 @@ class LiveKitUrlInvalid(LiveKitError):
     def __init__(self, url: str) -> None:
         self.url = shown_url(url)
         super().__init__(
-            f"not a LiveKit URL: {self.url!r}; set LIVEKIT_URL to one like"
+            f"not a LiveKit URL: {shortened(repr(self.url))}; set LIVEKIT_URL to one like"
             " ws://127.0.0.1:7880 or wss://example.livekit.cloud"
         )
 
@@ -159,6 +161,7 @@ def check_url(url: str) -> None:
         # The API key is the only credential. The client refuses a URL that contains others.
         valid = valid and parts.username is None and parts.password is None
         (parts.hostname or "").encode("idna")  # UnicodeError for a host such as `a..b`
+        valid = valid and url.isprintable()  # the URL is shown in logs
     except ValueError:  # UnicodeError is a subclass
         valid = False
     if not valid:

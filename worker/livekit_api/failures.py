@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -26,6 +27,10 @@ DISCONNECTED: Final = (
     aiohttp.ClientOSError,
     aiohttp.ClientConnectionResetError,
 )
+
+#: An error code of LiveKit (https://twitchtv.github.io/twirp/docs/errors.html). Another program may
+#: answer anything.
+_CODE: Final = re.compile("[a-z_]{1,40}")
 
 
 @contextmanager
@@ -58,7 +63,8 @@ def converted(operation: str, url: str, *, budget_s: float) -> Iterator[None]:
 def _refusal(error: api.ServerError, operation: str, url: str, budget_s: float) -> LiveKitError:
     if error.status in (401, 403):
         return LiveKitKeyRefused(url)
-    if error.code == api.ServerErrorCode.UNKNOWN or error.status >= 500:
+    is_code = isinstance(error.code, str) and _CODE.fullmatch(error.code)
+    if not is_code or error.code == api.ServerErrorCode.UNKNOWN or error.status >= 500:
         return LiveKitUnreachable(url, reason=f"HTTP {error.status}", budget_s=budget_s)
     return RoomToolError(operation, code=error.code, status=error.status)
 

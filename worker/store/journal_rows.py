@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from states.journal import MOST_S
+
 # The PostgreSQL types text and jsonb can store neither NUL nor half a surrogate pair.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -55,7 +57,7 @@ def record_row(record: object) -> RecordRow:
     seq, t, kind = clean.get("seq"), clean.get("t"), clean.get("kind")
     if not isinstance(seq, int) or isinstance(seq, bool) or not 0 <= seq <= _MAX_SEQ:
         raise RecordInvalid("seq")
-    if not isinstance(t, (int, float)) or isinstance(t, bool):
+    if not isinstance(t, (int, float)) or isinstance(t, bool) or not -MOST_S < t < MOST_S:
         raise RecordInvalid("t")
     if not isinstance(kind, str) or not kind:
         raise RecordInvalid("kind")

@@ -6,6 +6,11 @@ import os
 import re
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from worker.env.shown import shortened
+
+#: Maximum length of a URL, and of what is wrong with it, in an error, in characters.
+_LONGEST = 300
+
 # The user and the password of a URL. The user ends at the first colon, because it may contain an
 # unescaped @ or /. The password ends at the last @, because it may contain them too. If the last @
 # is not the end of the password, too much is masked, which is safe.
@@ -25,7 +30,8 @@ class DatabaseUrlInvalid(ValueError):
         self.url = mask_url(url)
         self.problem = problem
         super().__init__(
-            f"the database URL {problem}: {self.url!r} "
+            f"the database URL {shortened(problem, _LONGEST)}: "
+            f"{shortened(repr(self.url), _LONGEST)} "
             "(expected postgresql://user:password@host:5432/database)"
         )
 

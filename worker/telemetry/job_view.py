@@ -6,10 +6,34 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from states import Phase, Status
+from states.journal import MOST_S
 from states.table import phase_of
+
+#: What a malformed record raises, which another version or a person may have written.
+#: RecursionError: the text of a deeply nested value cannot be made.
+MALFORMED: Final = (
+    AttributeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def finite(value: Any) -> float:
+    """Return a number of a record.
+
+    Raises an error of `MALFORMED` if the value is no number, or is NaN or larger than any figure of
+    a job, such as Infinity: a counter or a sum could never forget such a number.
+    """
+    number = float(value)
+    if not -MOST_S < number < MOST_S:
+        raise ValueError("the number is not finite, or is too large")
+    return number
 
 
 @dataclass
@@ -81,11 +105,10 @@ class JobView:
         }
 
     def apply(self, record: Mapping[str, Any]) -> None:
-        """Apply the next journal record. Records of unknown kinds are ignored."""
-        self.last_t = max(self.last_t, float(record["t"]))
-        handler = _HANDLERS.get(record["kind"])
-        # Ignore a malformed record, which another version or a person may have written.
-        with contextlib.suppress(KeyError, TypeError, ValueError):
+        """Apply the next journal record. Malformed records and unknown kinds are ignored."""
+        with contextlib.suppress(*MALFORMED):
+            self.last_t = max(self.last_t, finite(record["t"]))
+            handler = _HANDLERS.get(record["kind"])
             if handler is not None:
                 handler(self, record)
 
@@ -96,14 +119,14 @@ def _job(view: JobView, record: Mapping[str, Any]) -> None:
     view.interview_id = interview_id if isinstance(interview_id, str) else None
     pid = record.get("pid")
     view.pid = pid if isinstance(pid, int) else None
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(OverflowError, ValueError):
         written_at = datetime.fromisoformat(str(record.get("at"))).timestamp()
-        view.received_at = written_at - float(record["t"])
+        view.received_at = written_at - finite(record["t"])
 
 
 def _transition(view: JobView, record: Mapping[str, Any]) -> None:
     view.state = str(record.get("to"))
-    view.since_t = float(record["t"])
+    view.since_t = finite(record["t"])
     if record.get("outcome") is not None:
         view.outcome, view.reason = str(record["outcome"]), str(record.get("reason"))
 
@@ -117,17 +140,17 @@ def _turn(view: JobView, record: Mapping[str, Any]) -> None:
     view.turns += 1
     latency = record.get("latency")
     if isinstance(latency, Mapping):
-        view.latency |= {str(part): float(seconds) for part, seconds in latency.items()}
+        view.latency |= {str(part): finite(seconds) for part, seconds in latency.items()}
 
 
 def _fault(view: JobView, record: Mapping[str, Any]) -> None:
     view.faults += 1
     if "rung" in record:
         view.rungs += 1
-        silent_s = float(record.get("silent_s", 0.0))
+        silent_s = finite(record.get("silent_s", 0.0))
         view.longest_silence_s = max(view.longest_silence_s, silent_s)
     if record.get("error") == "LoopStalled":
-        view.stall = str(record.get("call", "")), float(record.get("stalled_s", 0.0))
+        view.stall = str(record.get("call", "")), finite(record.get("stalled_s", 0.0))
 
 
 _HANDLERS = {

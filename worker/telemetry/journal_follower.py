@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from states.journal import MOST_S
 from worker.aio.threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -188,7 +189,10 @@ def _record(line: bytes) -> Record | None:
         return None
     if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
         return None
-    return record if isinstance(record.get("t"), int | float) else None
+    t = record.get("t")
+    # As for `states.journal.read_records`. A metric could never forget an infinite time.
+    is_time = isinstance(t, int | float) and not isinstance(t, bool) and -MOST_S < t < MOST_S
+    return record if is_time else None
 
 
 def _close(followed: _Followed) -> None:

@@ -23,7 +23,7 @@ from states import Event, Phase, State, Status
 from states.table import phase_of
 from worker.telemetry import catalog
 from worker.telemetry.catalog import FIGURES, MetricDefinition
-from worker.telemetry.job_view import JobView
+from worker.telemetry.job_view import MALFORMED, JobView, finite
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,8 @@ class Metrics:
 
     def _bounded(self, label: str, value: str, figure: str) -> str:
         known = self._values.setdefault((figure, label), set())
-        value = value[:_LONGEST_VALUE]
+        # Half a surrogate pair could not be encoded, and no page could be returned any more.
+        value = value[:_LONGEST_VALUE].encode(errors="replace").decode()
         if value not in known:
             if len(known) >= _MOST_VALUES:
                 return _OTHER
@@ -107,19 +108,14 @@ class Metrics:
     def take(self, view: JobView, record: Mapping[str, Any]) -> None:
         """Count a journal record; `view` is the state of the record's job before the record."""
         try:
-            self._degraded_until(view, float(record["t"]))
+            self._degraded_until(view, finite(record["t"]))
             handler = _HANDLERS.get(record["kind"])
             if handler is not None:
                 handler(self, view, record)
-        except (
-            AttributeError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ):  # a record written by another version or by hand
+        except MALFORMED:
             logger.debug(
                 "a malformed journal record of kind %s was ignored",
-                record.get("kind"),
+                str(record.get("kind"))[:_LONGEST_VALUE],
                 extra={"event": "journal_record_malformed"},
             )
 
@@ -129,7 +125,7 @@ class Metrics:
                 self.count(catalog.DEGRADED_SECONDS, resource, by=t - view.last_t)
 
     def _transition(self, view: JobView, record: Mapping[str, Any]) -> None:
-        source, t = record.get("from"), float(record["t"])
+        source, t = record.get("from"), finite(record["t"])
         if source is not None:
             self.observe(catalog.STATE_SECONDS, t - view.since_t, str(source))
         if record.get("event") == Event.BUDGET_SPENT:
@@ -157,9 +153,9 @@ class Metrics:
         late = record["reason"] == "LoadTimeout"
         result = "ok" if record["ok"] else "late" if late else "failed"
         self.count(catalog.LOADS, resource, result)
-        self.count(catalog.LOAD_ATTEMPTS, resource, by=float(record["attempts"]))
+        self.count(catalog.LOAD_ATTEMPTS, resource, by=finite(record["attempts"]))
         if not late:
-            self.observe(catalog.LOAD_SECONDS, float(record["elapsed_ms"]) / 1000, resource)
+            self.observe(catalog.LOAD_SECONDS, finite(record["elapsed_ms"]) / 1000, resource)
 
     def _condition(self, view: JobView, record: Mapping[str, Any]) -> None:
         resource, status = str(record["resource"]), str(record["status"])
@@ -175,17 +171,17 @@ class Metrics:
         interrupted = "yes" if record.get("interrupted") else "no"
         self.count(catalog.TURNS, str(record["speaker"]), interrupted)
         for part, seconds in (record.get("latency") or {}).items():
-            self.observe(catalog.TURN_SECONDS, float(seconds), str(part))
+            self.observe(catalog.TURN_SECONDS, finite(seconds), str(part))
 
     def _fault(self, view: JobView, record: Mapping[str, Any]) -> None:
         where, error = str(record["where"]), str(record["error"])
         resource, _, provider = where.partition(".")
         if "rung" in record:
             self.count(catalog.RUNGS, str(record["rung"]))
-            self.observe(catalog.SILENCE_SECONDS, float(record["silent_s"]))
+            self.observe(catalog.SILENCE_SECONDS, finite(record["silent_s"]))
         elif error == "LoopStalled":
             self.count(catalog.LOOP_STALLS)
-            self.count(catalog.LOOP_STALL_SECONDS, by=float(record["stalled_s"]))
+            self.count(catalog.LOOP_STALL_SECONDS, by=finite(record["stalled_s"]))
         elif provider and resource in _RESOURCES:
             self.count(catalog.PROVIDER_FAILURES, resource, provider, error)
         else:

@@ -56,3 +56,9 @@ def test_resources_that_are_not_ready_are_missing_in_the_order_declared() -> Non
     assert conditions.missing == ("llm", "vad", "orchestrator")
     assert conditions.missing_required == ("orchestrator",)
     assert [condition.resource for condition in conditions] == ["llm", "stt", "vad", "orchestrator"]
+
+
+@pytest.mark.parametrize("since", [float("nan"), float("inf"), "soon"])
+def test_a_time_that_is_no_number_of_seconds_is_refused(since: object) -> None:
+    with pytest.raises(ValueError, match=r"since|float"):
+        Condition.from_record({"resource": "vad", "status": "lost", "reason": "", "since": since})

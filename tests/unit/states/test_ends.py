@@ -159,6 +159,12 @@ def test_a_history_reads_the_declared_ends_and_the_reason_back(journey: Journey)
     assert_outcome(again, "completed", "AppointmentBooked")
 
 
+@pytest.mark.parametrize("reason", [None, 7, "two words", "x" * 1000, ["Booked"]], ids=range(5))
+def test_a_declared_end_with_an_unreadable_reason_is_left_out(reason: object) -> None:
+    ends = {"booked": {"outcome": "completed", "reason": reason}}
+    assert History(header={"ends": ends}).ends == {}
+
+
 def test_another_declared_reason_than_the_jobs_is_a_mismatch_and_an_unknown_one_an_error(
     journey: Journey,
 ) -> None:

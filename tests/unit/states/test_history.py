@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from states import Event, History, JournalError, MemoryJournal, Outcome, Reason, State, Status
+from states import (
+    BUDGETS,
+    Event,
+    History,
+    JournalError,
+    MemoryJournal,
+    Outcome,
+    Reason,
+    State,
+    Status,
+)
 from states.testing import loaded, lost
 
 if TYPE_CHECKING:
@@ -141,6 +151,8 @@ def test_an_unknown_record_kind_of_a_later_version_is_ignored(
 _STEP = {"kind": "step", "name": "x", "ok": True, "reason": "", "elapsed_ms": 1.0, "attempts": 1}
 _TURN = {"kind": "turn", "at": "2026-01-01T00:00:00Z", "speaker": "candidate", "text": "hello"}
 
+_CONDITION = {"kind": "condition", "resource": "vad", "status": "lost", "reason": ""}
+
 
 def test_the_records_of_the_next_test_are_wrong_in_one_field_only() -> None:
     header = {"v": 1, "t": 0.0}
@@ -164,11 +176,15 @@ def test_the_records_of_the_next_test_are_wrong_in_one_field_only() -> None:
         _STEP | {"attempts": float("inf")},
         _STEP | {"elapsed_ms": 10**400},
         _STEP | {"budget_s": 10**400},
+        _STEP | {"budget_s": float("nan")},
+        _STEP | {"t": 1e13},
+        _CONDITION | {"since": float("inf")},
         _TURN | {"text": 1},
         _TURN | {"speaker": None},
         _TURN | {"question_id": 3},
         {"kind": "fault", "where": 1},
         {"kind": "job", "job_id": ["AJ"]},
+        {"kind": "job", "pid": float("nan")},
         {"kind": "exit", "exit_code": "1", "signal": None},
         {"kind": "exit", "exit_code": 1, "signal": {}},
     ],
@@ -177,6 +193,40 @@ def test_the_records_of_the_next_test_are_wrong_in_one_field_only() -> None:
 def test_a_malformed_record_is_named_in_the_error(record: dict[str, Any]) -> None:
     with pytest.raises(JournalError, match=r"record 5 \("):
         History.from_records([{"v": 1, "seq": 5, "t": 0.0, **record}])
+
+
+def nested(levels: int) -> Any:
+    """Return lists inside each other, more levels than the text of a value can have."""
+    value: Any = "inside"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("target", ["x\n" * 50_000, "\u202e" * 50_000, nested(5000)], ids=range(3))
+def test_an_error_about_a_record_is_one_short_line(target: Any) -> None:
+    record = {"v": 1, "seq": 5, "t": 0.0, "kind": "transition", "from": None, "event": None}
+    with pytest.raises(JournalError) as refused:
+        History.from_records([record | {"to": target}])
+    message = str(refused.value)
+    assert message.startswith("record 5 (transition): ")
+    assert message.isprintable()
+    assert len(message) < 300
+
+
+@pytest.mark.parametrize(
+    "records", [["text"], [[]], [{"seq": [1]}], [{"seq": 1}, {"seq": "2"}]], ids=range(4)
+)
+def test_records_that_have_no_order_are_refused(records: list[Any]) -> None:
+    with pytest.raises(JournalError, match="no object, or its seq is no number"):
+        History.from_records(records)
+
+
+def test_a_budget_that_is_no_number_of_seconds_is_ignored() -> None:
+    budgets = {"HANDSHAKE": 2.5, "CONNECTED": "4", "READY": [], "RUNNING": 10**400, "CLOSING": -1}
+    history = History(header={"budgets": budgets})
+    assert history.budgets == {**BUDGETS, State.HANDSHAKE: 2.5}
+    assert History(header={"budgets": 7}).budgets == BUDGETS
 
 
 def test_a_record_without_a_number_is_refused() -> None:
@@ -195,7 +245,11 @@ def test_the_json_of_a_job_contains_no_spoken_words(history: History) -> None:
     assert "hello" not in json.dumps(history.as_json())
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"transitions": 3}', '"job"', "null"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"transitions": 3}', '"job"', "null", "[" * 100_000],
+    ids=range(7),
+)
 def test_json_that_is_not_a_job_is_refused(text: str) -> None:
     with pytest.raises(JournalError, match="not the JSON of a job"):
         History.from_json(text)

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from states import FileJournal, JournalError, MemoryJournal
-from states.journal import FORMAT_VERSION, MAX_BYTES, JournalGone, JournalLocked, read_records
+from states.journal import (
+    FORMAT_VERSION,
+    MAX_BYTES,
+    JournalGone,
+    JournalLocked,
+    JournalTooNew,
+    read_records,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,15 +131,37 @@ def test_garbage_in_the_middle_is_refused_with_its_line_number(path: Path) -> No
         b'{"v":1,"seq":0,"t":Infinity,"kind":"x"}',
         b'{"v":1,"seq":0,"t":true,"kind":"x"}',
         b'{"v":1,"seq":0,"t":0,"kind":7}',
+        b'{"v":1,"seq":-1,"t":0,"kind":"x"}',
+        b'{"v":1,"seq":true,"t":0,"kind":"x"}',
+        b'{"v":1,"seq":9007199254740993,"t":0,"kind":"x"}',
         b"[" * 100_000,
     ],
-    ids=range(9),
+    ids=range(12),
 )
 def test_json_that_is_not_a_record_is_refused(path: Path, line: bytes) -> None:
     write(path, "first")
     path.write_bytes(line + b"\n" + path.read_bytes())
     with pytest.raises(JournalError, match=":1: not a record"):
         read_records(path)
+
+
+def test_a_carriage_return_in_place_of_a_line_feed_loses_no_later_record(path: Path) -> None:
+    write(path, "first", "second", "third", "fourth")
+    lines = path.read_bytes().split(b"\n")
+    damaged = lines[0] + b"\n" + lines[1] + b"\r" + lines[2] + b"\n" + lines[3] + b"\n"
+    path.write_bytes(damaged)
+    with pytest.raises(JournalError, match=r"job\.jsonl:2: not a record"):
+        FileJournal(path)
+    assert path.read_bytes() == damaged
+    found = read_records(path, pass_over_damage=True)
+    assert [record["name"] for record in found.records] == ["first", "fourth"]
+    assert (found.damaged, found.torn_bytes) == (1, 0)
+
+
+def test_the_line_breaks_of_windows_are_read(path: Path) -> None:
+    write(path, "first", "second")
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert names_in(path) == ["first", "second"]
 
 
 def test_a_fifo_is_refused_and_not_waited_for(path: Path) -> None:
@@ -157,6 +186,22 @@ def test_a_newer_format_is_refused_and_not_treated_as_a_torn_line(path: Path) ->
     before = path.read_bytes()
     with pytest.raises(JournalError, match=r":2: format 2 is newer than 1"):
         FileJournal(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"v": 2}', '{"v": 2, "seq": "a", "at": 1}', f'{{"v": {"9" * 4000}}}'],
+    ids=range(3),
+)
+def test_a_record_of_a_newer_format_may_have_other_fields(path: Path, line: str) -> None:
+    write(path, "first")
+    with path.open("a") as file:
+        file.write(line + "\n")
+    before = path.read_bytes()
+    with pytest.raises(JournalTooNew, match="newer than 1") as refused:
+        FileJournal(path)
+    assert len(str(refused.value)) < len(str(path)) + 200
     assert path.read_bytes() == before
 
 

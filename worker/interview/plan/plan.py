@@ -31,7 +31,13 @@ from worker.interview.plan.validation import (
     spoken,
     whole_number,
 )
-from worker.interview.plan.yaml_lines import Document, Where, YamlMistake, read_yaml
+from worker.interview.plan.yaml_lines import (
+    LONGEST_NAME,
+    Document,
+    Where,
+    YamlMistake,
+    read_yaml,
+)
 
 #: Maximum size of a plan file, in bytes. A plan of 500 questions with 80 words each takes half of
 #: that size.
@@ -39,6 +45,8 @@ MAX_FILE_BYTES = 512 * 1024
 #: Maximum number of questions in a plan. With texts like those of the sample plan, this number of
 #: questions takes a third of `MAX_FILE_BYTES`.
 MAX_QUESTIONS = 500
+#: Maximum number of problems that are reported. A file of `MAX_FILE_BYTES` may have 100,000.
+MAX_PROBLEMS = 1000
 #: Default time limit of one question, in seconds.
 LONGEST_TIME_S = 180.0
 #: Default silence that ends an answer, in seconds. The default is longer than a thinking pause of
@@ -208,24 +216,32 @@ def _checked(document: Document, source: str, more: Iterable[PlanProblem] = ()) 
     """Return the plan in a document.
 
     Raises `PlanError` with every problem, in line order. `more` are problems that were found
-    before.
+    before. Of more than `MAX_PROBLEMS`, the last problem gives the number of the others.
     """
     problems = list(more)
+    found = len(problems) + len(document.repeated)
     problems += [
         PlanProblem(line=line, message=f"{spoken(where)} is given twice")
-        for where, line in document.repeated
+        for where, line in document.repeated[:MAX_PROBLEMS]
     ]
     try:
         plan = _PLAN.validate_python(document.value, context=set())
     except ValidationError as invalid:
-        errors = sorted(invalid.errors(include_url=False), key=_position)
-        problems += [
-            _problem(each, document) for each in errors if each["type"] != _FOLLOWS_FROM_OTHERS
+        errors = [
+            each
+            for each in sorted(invalid.errors(include_url=False), key=_position)
+            if each["type"] != _FOLLOWS_FROM_OTHERS
         ]
+        found += len(errors)
+        problems += [_problem(each, document) for each in errors[:MAX_PROBLEMS]]
     else:
         if not problems:
             return plan
-    raise PlanError(source, tuple(sorted(problems, key=lambda problem: problem.line or 0)))
+    problems = sorted(problems, key=lambda problem: problem.line or 0)[:MAX_PROBLEMS]
+    if left_out := found - len(problems):
+        message = f"has {left_out} further problems, which are not listed"
+        problems.append(PlanProblem(line=None, message=message))
+    raise PlanError(source, tuple(problems))
 
 
 def _markup_problems(document: Document) -> Iterator[PlanProblem]:
@@ -267,7 +283,7 @@ def _problem(error: ErrorDetails, document: Document) -> PlanProblem:
         message = "is missing"
     elif error["type"] == "unexpected_keyword_argument":
         message = f"is unknown: {_hint(where)}"
-        where = (*where[:-1], str(where[-1])[:64])  # an untrusted key may have any length
+        where = (*where[:-1], str(where[-1])[:LONGEST_NAME])  # untrusted, of any length
     elif error["type"] == WRONG_VALUE:
         message += got(value)
     elif error["type"] == REPEATED_ID:

@@ -16,6 +16,9 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from worker.env.shown import on_one_line, shortened
+from worker.interview.plan.yaml_lines import LONGEST_NAME
+
 #: Maximum length of a text in a plan, in characters. This is about two minutes of speech.
 MAX_TEXT = 2000
 
@@ -37,16 +40,7 @@ class PlanProblem:
     def located(self, path: str) -> str:
         """Return the problem as one line, in the format that editors and compilers use."""
         place = path if self.line is None else f"{path}:{self.line}"
-        return _on_one_line(f"{place}: {self.message}")
-
-
-def _on_one_line(text: str) -> str:
-    """Escape the characters that would break a line, or change how a terminal shows the line.
-
-    A value, a key, a tag or a file's name is untrusted and may contain any of these characters, for
-    example U+0085 or U+2028.
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        return on_one_line(f"{place}: {self.message}")
 
 
 @dataclass(frozen=True)
@@ -146,7 +140,8 @@ Language = Annotated[
 
 def spoken(where: tuple[str | int, ...]) -> str:
     """Return a path as text, such as `questions[2].longest_time_s`; `the plan` for the root."""
-    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where)
+    names = (part if isinstance(part, int) else shortened(part, LONGEST_NAME) for part in where)
+    name = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in names)
     return name.removeprefix(".") or "the plan"
 
 

@@ -18,6 +18,8 @@ from ruamel.yaml.events import AliasEvent, ScalarEvent
 from ruamel.yaml.nodes import MappingNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from worker.env.shown import shortened
+
 #: Path of a value in a document: the keys and list positions from the root, such as
 #: `("questions", 2, "id")`.
 Where = tuple[str | int, ...]
@@ -25,6 +27,12 @@ Where = tuple[str | int, ...]
 #: Maximum nesting of a document. No hand-written file needs more. The reader is recursive, so the
 #: nesting must have a limit.
 MAX_DEPTH = 16
+
+#: Maximum length of a key, an anchor or a tag in a problem, in characters. Each may be as long as
+#: the file.
+LONGEST_NAME = 64
+#: Maximum length of a problem that the YAML parser reports, in characters. The parser quotes names.
+_LONGEST_PROBLEM = 200
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(
@@ -106,7 +114,13 @@ def _problem_of(error: MarkedYAMLError) -> str:
         return f"is nested more than {MAX_DEPTH} levels deep"
     if isinstance(error, ComposerError):
         return "a second document begins here (---)"
-    return " ".join(str(error.problem or error.context or "is not valid YAML").split())
+    problem = " ".join(str(error.problem or error.context or "is not valid YAML").split())
+    return shortened(problem, _LONGEST_PROBLEM)
+
+
+def _name(found: object) -> str:
+    """Return the name of an anchor or a tag for a message."""
+    return shortened(str(found), LONGEST_NAME)
 
 
 class _Composer(Composer):
@@ -119,9 +133,9 @@ class _Composer(Composer):
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.parser.peek_event()
         if isinstance(event, AliasEvent):
-            raise YamlMistake(_line(event), f"aliases (*{event.anchor}) are not supported")
+            raise YamlMistake(_line(event), f"aliases (*{_name(event.anchor)}) are not supported")
         if event.tag is not None:
-            raise YamlMistake(_line(event), f"tags ({event.tag}) are not supported")
+            raise YamlMistake(_line(event), f"tags ({_name(event.tag)}) are not supported")
         is_key = index is None and parent is not None
         if is_key and not isinstance(event, ScalarEvent):
             raise YamlMistake(_line(event), "a key must be text")

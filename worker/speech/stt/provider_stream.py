@@ -71,7 +71,7 @@ class ProviderStream:
     def covers(self, final: stt.SpeechEvent) -> float:
         """Return the position up to which a final transcript covers the audio."""
         end_s = final.alternatives[0].end_time
-        if end_s <= 0:
+        if not end_s > 0:  # not told, or NaN
             return self._watch.buffer.end_s
         at_s = self._first_s + end_s - self.stream.start_time_offset
         return min(max(at_s, self._first_s), self._watch.buffer.end_s)

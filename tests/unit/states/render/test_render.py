@@ -326,6 +326,18 @@ def test_text_from_a_journal_cannot_break_the_document() -> None:
     assert 'label="Job <b>\\"&\\\\' in render.dot(history)
 
 
+@pytest.mark.parametrize("write", FORMATS)
+def test_characters_that_no_document_can_contain_are_replaced(write: Writer) -> None:
+    odd = "a\x00b\nc\ud800d\u202ee\uffff"
+    shown = "a?b?c?d?e?".replace("?", "\N{REPLACEMENT CHARACTER}")
+    vad = replace(degraded().condition_changes[0], resource=odd, status=Status.LOST, since=0.0)
+    history = replace(degraded(), header={"job_id": odd}, condition_changes=(vad,))
+    document = write(history)
+    assert document.encode()
+    assert f"Job {shown}: " in document
+    assert odd not in document
+
+
 @pytest.mark.row("C6")
 def test_a_png_is_as_large_as_the_svg_at_double_density() -> None:
     scene = layout(view(failed()))

@@ -12,6 +12,7 @@ from states import Event, History, State
 from states.recorded import Step
 from states.testing import journey, pending
 from states.timeline import Spread, Startup, startup
+from states.transition import Transition
 
 EXAMPLES = [healthy, degraded, failed]
 
@@ -211,3 +212,30 @@ def test_each_percentile_is_a_value_of_a_real_job() -> None:
 def test_a_start_up_that_never_ended_is_not_counted() -> None:
     with pytest.raises(ValueError, match="never reached RUNNING"):
         spread_of(failed())
+
+
+def test_the_critical_chain_of_a_journal_with_times_before_the_receipt_has_an_end() -> None:
+    early = replace(step("connect", 0.0, 0.0), t=-100.0, elapsed_ms=0.0)
+    entries = (
+        Transition(source=None, event=None, target=State.HANDSHAKE, t=0.0),
+        Transition(
+            source=State.HANDSHAKE, event=Event.BUDGET_SPENT, target=State.CONNECTED, t=-50.0
+        ),
+        Transition(
+            source=State.CONNECTED, event=Event.SESSION_STARTED, target=State.RUNNING, t=1.0
+        ),
+    )
+    start = startup(History(transitions=entries, steps=(early,)))
+    assert chain_of(start) == ["connect", "budget of HANDSHAKE"]
+
+
+def test_start_ups_that_took_no_time_together_have_no_slowest_step() -> None:
+    """The times are those of edited journals."""
+    histories = [
+        History(
+            transitions=(Transition(source=None, event=None, target=State.RUNNING, t=t),),
+            steps=(step("connect", 0.0, 1.0, None),),
+        )
+        for t in (-1.0, 1.0)
+    ]
+    assert len(spread_of(*histories).verdict()) == 1

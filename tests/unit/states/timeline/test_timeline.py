@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 
@@ -182,3 +183,13 @@ def test_a_name_from_a_journal_cannot_break_the_document() -> None:
 
 def test_a_png_is_a_picture() -> None:
     assert timeline.png(timeline.drawing(failed())).startswith(b"\x89PNG")
+
+
+def test_names_of_any_length_and_content_are_drawn_in_time_as_valid_xml() -> None:
+    """The names are those of a journal, which may be damaged."""
+    odd = "\x00\x1b[2J\ud800\uffff\u202e" + "." * 300_000
+    steps = tuple(replace(s, name=f"load {odd}{i}") for i, s in enumerate(degraded().steps))
+    faults = ({"t": 3.0, "where": odd, "error": odd},)
+    history = replace(degraded(), steps=steps, faults=faults, header={"job_id": odd, "budgets": odd})
+    document = timeline.svg(whole(history)).encode()
+    ElementTree.fromstring(document)  # noqa: S314  # our own document

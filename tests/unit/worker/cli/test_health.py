@@ -41,10 +41,11 @@ async def answering(reply: bytes) -> AsyncIterator[int]:
         b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000,
         b'HTTP/1.1 200 OK\r\n\r\n{"waiting_on": 5}',
         b'HTTP/1.1 200 OK\r\n\r\n{"draining": true, "drain_left_s": "soon"}',
+        b'HTTP/1.1 200 OK\r\n\r\n{"draining": true, "drain_left_s": 1' + b"0" * 400 + b"}",
     ],
     ids=[
         *("text for 404", "nothing for 503", "redirect", "no text", "cut off"),
-        *("nested brackets", "a number for names", "text for a number"),
+        *("nested brackets", "a number for names", "text for a number", "a huge number"),
     ],
 )
 async def test_an_answer_of_another_program_is_one_line(reply: bytes) -> None:
@@ -53,6 +54,13 @@ async def test_an_answer_of_another_program_is_one_line(reply: bytes) -> None:
     assert code == ExitCode.FAILED
     assert "is not an interview-worker" in text
     assert len(text.splitlines()) == 1
+
+
+async def test_names_in_an_answer_cannot_control_the_terminal() -> None:
+    async with answering(b'HTTP/1.1 200 OK\r\n\r\n{"waiting_on": ["\\u001b[2J\\u202e"]}') as port:
+        _, text = await health(port)
+    assert text.rstrip("\n").isprintable()
+    assert "waiting on" in text
 
 
 async def test_a_worker_that_dies_during_the_request_does_not_answer() -> None:

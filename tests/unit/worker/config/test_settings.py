@@ -91,6 +91,22 @@ def test_a_value_that_is_not_text_is_refused_without_being_quoted(
     assert problem_of(variable, value) == f"{variable}: contains a character that is not text"
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("INTERVIEW_LADDER_S", "clip=1\n2"),
+        ("INTERVIEW_LADDER_S", "clip=\x1b[2J"),
+        ("INTERVIEW_LADDER_S", "x" * 100_000 + "=1"),
+        ("INTERVIEW_STT", "\u202e" * 100_000),
+    ],
+    ids=range(4),
+)
+def test_a_problem_that_quotes_a_value_is_one_short_line(variable: str, value: str) -> None:
+    problem = problem_of(variable, value)
+    assert problem.isprintable()
+    assert len(problem) < 600
+
+
 def test_an_env_file_that_is_not_utf_8_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -183,6 +183,7 @@ async def test_an_interview_deleted_while_it_runs_continues_to_its_end(
         (2, ("interviewer-AJ_a", "iv-1", "1"), False),
         (1, ("interviewer-AJ_a", "iv-2", "9"), False),
         (1, ("somebody", "iv-1", "many"), False),
+        (1, ("somebody", "iv-1", "9" * 5000), False),
         (None, ("interviewer-AJ_a", "iv-1", "1"), True),
         # Two jobs without a database decide by their identities, so that exactly one stays.
         (None, ("interviewer-AJ_z", "iv-1", "0"), True),

@@ -147,6 +147,17 @@ async def test_a_corrupt_stale_or_absurd_file_is_ignored(tmp_path: Path, content
         assert names(chain) == ["cloud", "local"]
 
 
+async def test_a_record_with_a_time_that_no_float_can_hold_replaces_the_one_before(
+    tmp_path: Path,
+) -> None:
+    breaker = SharedBreaker(tmp_path, clock=clock)
+    breaker.write("stt", "cloud", BreakerRecord(reason="Away", since=clock(), until=clock() + 9))
+    assert breaker.read("stt", "cloud") is not None
+    huge = f'{{"reason": "Away", "since": 1{"0" * 400}, "until": 1000100, "for_good": false}}'
+    (tmp_path / "stt-cloud.json").write_text(huge)
+    assert breaker.read("stt", "cloud") is None
+
+
 async def test_a_binary_file_or_a_folder_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "stt-cloud.json").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "tts-cloud.json").mkdir()

@@ -109,6 +109,26 @@ def test_an_invalid_fault_is_refused_in_one_line(text: str, says: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 100_000,
+        "x" * 100_000 + "=hang",
+        "stt=" + "x" * 100_000,
+        "stt=raise:" + "x" * 100_000,
+        "stt=raise:\x1b[2J\u202e",
+        "stt=raise@" + "9" * 100_000,
+        "stt=raise@" + "x" * 100_000,
+    ],
+    ids=range(7),
+)
+def test_the_error_about_an_invalid_fault_is_short_and_printable(text: str) -> None:
+    with pytest.raises(FaultInvalid) as refused:
+        parse(text)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 300
+
+
 def test_custom_resources_are_accepted_only_for_a_custom_application() -> None:
     (fault,) = parse("load.crystal_ball=hang", own_resources=True)
     assert (fault.point, fault.name) == ("load", "crystal_ball")

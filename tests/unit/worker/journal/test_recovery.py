@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from states import JournalError
-from tests.support.virtual.journal_parts import START, numbered, write
+from tests.support.virtual.journal_parts import START, numbered, record, write
 from worker.journal import recovery
 from worker.journal.recovery import (
     SHIPPED,
@@ -85,3 +85,16 @@ def test_a_journal_on_a_disk_without_locks_is_an_error_of_the_journal(
 @pytest.mark.parametrize("result", list(Ingestion))
 def test_only_a_stored_journal_counts_as_ingested(result: Ingestion) -> None:
     assert bool(result) is (result is Ingestion.STORED)
+
+
+@pytest.mark.parametrize("changed", [{"exit_code": "one"}, {"at": "yesterday"}, {"signal": 1e9}])
+def test_an_exit_record_that_the_database_cannot_store_gets_a_successor(
+    tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    path = tmp_path / "AJ_1.jsonl"
+    damaged = record("exit", 61.0, exit_code=0, signal=None) | changed
+    write(path, numbered((*START, damaged)))
+    closed = close_journal(path, exit_code=1, signal=None)
+    assert [each["kind"] for each in closed.records[-2:]] == ["exit", "exit"]
+    assert closed.records[-1]["exit_code"] == 1
+    assert close_journal(path, exit_code=1, signal=None).records == closed.records

@@ -125,6 +125,14 @@ async def test_an_answer_that_is_not_from_livekit_counts_as_unreachable(
     assert caught.value.reason == "the answer is not from LiveKit"
 
 
+@pytest.mark.parametrize("code", ["x" * 10_000, "\x1b[2J\n", 7, ["no"], {"a": 1}], ids=range(5))
+async def test_an_error_code_that_livekit_does_not_have_is_not_shown(code: object) -> None:
+    async with answering(web.json_response({"code": code}, status=404)) as (url, _):
+        with pytest.raises(LiveKitUnreachable) as caught:
+            await LiveKitClient(url, KEY, SECRET).create_room("a-room")
+    assert caught.value.reason == "HTTP 404"
+
+
 async def test_an_attempt_that_the_budget_cuts_short_does_not_hide_an_earlier_reason() -> None:
     async with answering(web.Response(status=404), None) as (url, asked):
         with pytest.raises(LiveKitUnreachable, match="HTTP 404"):

@@ -27,11 +27,17 @@ def test_a_url_of_a_server_is_accepted(url: str) -> None:
         "ws://[::1",
         "ws://a..b",
         f"ws://{'a' * 64}",
+        f"ftp://{'a' * 50_000}",
+        "ws://ho\x1bst",
+        "ws://ho\u202est:7880",
     ],
+    ids=range(12),
 )
 def test_an_invalid_server_url_is_refused_with_an_example(url: str) -> None:
-    with pytest.raises(LiveKitUrlInvalid, match=r"ws://127\.0\.0\.1:7880"):
+    with pytest.raises(LiveKitUrlInvalid, match=r"ws://127\.0\.0\.1:7880") as refused:
         check_url(url)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 300
 
 
 @pytest.mark.parametrize(

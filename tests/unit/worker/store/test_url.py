@@ -75,6 +75,21 @@ def test_an_invalid_url_is_refused_in_one_line_without_its_password(url: str, pr
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"mysql://host/{'x' * 50_000}",
+        f"postgresql+{'x' * 50_000}://host/db",
+        f"postgresql://host/db?sslmode={'x' * 50_000}",
+    ],
+    ids=range(3),
+)
+def test_the_error_about_a_long_url_is_short(url: str) -> None:
+    with pytest.raises(DatabaseUrlInvalid) as caught:
+        check_url(url)
+    assert len(str(caught.value)) < 800
+
+
 # --- the server that is wanted --------------------------------------------------------------------
 
 

@@ -64,7 +64,20 @@ async def test_an_incomplete_line_is_read_when_it_is_complete(
 
 
 @pytest.mark.parametrize(
-    "line", [b"no json\n", b"[]\n", b"7\n", b'{"kind": 3}\n', b'{"kind": "turn"}\n', b"\xff\n"]
+    "line",
+    [
+        b"no json\n",
+        b"[]\n",
+        b"7\n",
+        b'{"kind": 3}\n',
+        b'{"kind": "turn"}\n',
+        b'{"kind": "turn", "t": true}\n',
+        b'{"kind": "turn", "t": NaN}\n',
+        b'{"kind": "turn", "t": 1e999}\n',
+        b'{"kind": "turn", "t": 1' + b"0" * 400 + b"}\n",
+        b"\xff\n",
+    ],
+    ids=range(10),
 )
 async def test_a_line_that_is_no_record_is_skipped(
     reader: Reader, tmp_path: Path, line: bytes

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from worker.interview.plan.plan import MAX_FILE_BYTES, SAMPLE_PLAN, Plan, PlanError, load_plan
+from worker.interview.plan.plan import (
+    MAX_FILE_BYTES,
+    MAX_PROBLEMS,
+    SAMPLE_PLAN,
+    Plan,
+    PlanError,
+    load_plan,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +35,9 @@ questions:
     thinking_pause_s: 1.2
 closing: Goodbye.
 """
+
+#: A name that is longer than any message may be.
+LONG = "x" * 50_000
 
 
 @pytest.fixture
@@ -234,6 +244,42 @@ def test_a_problem_stays_on_one_line_whatever_the_plan_contains(
     lines = str(refused.value).splitlines()
     assert len(lines) == len(refused.value.problems)
     assert [shown in each for each in lines].count(True) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"? {LONG}\n: 1\n? {LONG}\n: 2\n", 1),
+        (f"title: &{LONG} x\nopening: *{LONG}\n", 2),
+        (f"title: !{LONG} x\n", 1),
+        (f"%TAG !{LONG}! tag:x,2000:\n%TAG !{LONG}! tag:x,2000:\n---\na: 1\n", 2),
+        (f"title: !{LONG}!y x\n", 1),
+        (f"title: \"\\{LONG}\"\n", 1),
+    ],
+    ids=["key", "alias", "tag", "tag directive", "tag handle", "escape"],
+)
+def test_a_problem_is_short_however_long_the_names_of_a_plan_are(
+    plan_file: Path, text: str, line: int
+) -> None:
+    plan_file.write_text(text)
+    with pytest.raises(PlanError) as refused:
+        load_plan(plan_file)
+    assert any(problem.line == line for problem in refused.value.problems)
+    assert all(len(each) < len(str(plan_file)) + 400 for each in str(refused.value).splitlines())
+
+
+def test_a_plan_with_very_many_problems_reports_the_first_and_the_number_of_the_others(
+    plan_file: Path,
+) -> None:
+    keys = "".join(f"k{number}: 1\n" for number in range(3 * MAX_PROBLEMS))
+    plan_file.write_text(keys * 2)
+    with pytest.raises(PlanError) as refused:
+        load_plan(plan_file)
+    *listed, last = refused.value.problems
+    assert len(listed) == MAX_PROBLEMS
+    # Each key is unknown and given twice, and four keys are missing.
+    left_out = 2 * 3 * MAX_PROBLEMS + 4 - MAX_PROBLEMS
+    assert last.message == f"has {left_out} further problems, which are not listed"
 
 
 @given(
