@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from typing import Final
 
 from worker.config.settings import Settings
-from worker.doctor import conflicts, database, host, livekit, media, models, providers
+from worker.doctor import (
+    conflicts,
+    database,
+    database_tls,
+    host,
+    livekit,
+    media,
+    models,
+    providers,
+)
 from worker.doctor.runner import Check
 
 _DISK_LATE: Final = "the disk of INTERVIEW_DATA_DIR does not answer: check its mount"
@@ -52,6 +61,11 @@ CHECKS: Final = (
         budget_s=media.MEDIA_S,
         late=media.PORTS,
         needs=("livekit.key",),
+    ),
+    Check(
+        name="database.tls",
+        what="TLS to the database, and what has chosen it",
+        run=database_tls.check_tls,
     ),
     Check(
         name="database.server",

@@ -9,6 +9,7 @@ from worker.resources.resource import Attacher, Consequence, LoadFailed, Resourc
 from worker.store.database import Database, PoolLimits
 from worker.store.errors import DatabaseError
 from worker.store.migrate import SchemaDiffers, SchemaTooNew, check_schema
+from worker.store.tls import with_tls
 from worker.store.url import DatabaseUrlInvalid
 
 #: Maximum seconds for the first query, retries after transient errors included. The time is short,
@@ -30,7 +31,8 @@ async def open_database(settings: Settings) -> Database:
         statement_timeout_s=settings.database_statement_timeout_s,
         verify_after_idle_s=settings.database_verify_after_idle_s,
     )
-    return await Database.open(settings.database_url.get_secret_value(), limits)
+    url = with_tls(settings.database_url.get_secret_value(), settings.database_tls)
+    return await Database.open(url, limits)
 
 
 async def _close(database: Database) -> None:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import configparser
+import functools
 import math
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 
-from worker.store.url import wanted_server
+from worker.aio.threads import in_thread
+from worker.store.tls import VERIFYING, arguments_of, tls_of
+from worker.store.url import DatabaseUrl, DatabaseUrlInvalid, wanted_server
 
 T = TypeVar("T")
 
@@ -70,6 +73,25 @@ def refusing_wrong_configuration() -> Iterator[None]:
         raise asyncpg.ClientConfigurationError("the configuration of the connection") from None
 
 
+async def connection_arguments(url: str) -> dict[str, Any]:
+    """Return the arguments of asyncpg that say where and how to connect.
+
+    Certificates are read in a thread. Raises DatabaseUrlInvalid if the URL is invalid, or if a file
+    that it or a PG* variable names cannot be read.
+    """
+    parts = DatabaseUrl.of(url)
+    try:
+        if tls_of(parts).mode in VERIFYING:
+            read = functools.partial(arguments_of, parts)
+            arguments = await in_thread("database-certificates", read)
+        else:
+            arguments = arguments_of(parts)
+    except (OSError, ValueError, configparser.Error):  # ssl.SSLError is an OSError
+        problem = "or a PG* variable names a certificate or service file that cannot be read"
+        raise DatabaseUrlInvalid(url, problem) from None
+    return {**arguments, "target_session_attrs": wanted_server(url)}
+
+
 async def connect(url: str, *, timeout_s: float, application: str) -> Any:
     """Open one connection outside any pool. PgBouncer in transaction mode is supported.
 
@@ -77,10 +99,9 @@ async def connect(url: str, *, timeout_s: float, application: str) -> Any:
     """
     with refusing_wrong_configuration():
         return await asyncpg.connect(
-            url,
+            **await connection_arguments(url),
             timeout=timeout_s,
             statement_cache_size=0,
-            target_session_attrs=wanted_server(url),
             server_settings={"application_name": application},
         )
 
@@ -140,14 +161,20 @@ async def _know_arrays(connection: StampedConnection) -> None:
 
 
 async def open_pool(
-    url: str, *, size: int, idle_s: float, connect_timeout_s: float, statement_timeout_s: float
+    arguments: Mapping[str, Any],
+    *,
+    size: int,
+    idle_s: float,
+    connect_timeout_s: float,
+    statement_timeout_s: float,
 ) -> Any:
     """Create an asyncpg pool of at most `size` connections. No connection is opened yet.
 
+    `arguments` are those of `connection_arguments`.
     A connection that was idle for `idle_s` seconds is closed; with 0, idle connections stay open.
     """
     return await asyncpg.create_pool(
-        url,
+        **arguments,
         min_size=0,
         max_size=size,
         max_inactive_connection_lifetime=idle_s,
@@ -159,6 +186,5 @@ async def open_pool(
         connection_class=StampedConnection,
         init=_know_arrays,
         reset=_stamp,
-        target_session_attrs=wanted_server(url),
         server_settings={"application_name": APPLICATION},
     )

@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
-from worker.store.connection import open_pool, refusing_wrong_configuration
+from worker.store.connection import (
+    connection_arguments,
+    open_pool,
+    refusing_wrong_configuration,
+)
 from worker.store.errors import ConnectionLost, ends_connection
 from worker.store.pool_limits import PoolLimits, PoolUse
 
@@ -94,7 +98,8 @@ class Connections:
 
     @classmethod
     async def open(cls, url: str, limits: PoolLimits) -> Connections:
-        """Create the pools. No connection is opened yet."""
+        """Create the pools. No connection is opened yet. Raises DatabaseUrlInvalid."""
+        arguments = await connection_arguments(url)
         lasting = min(limits.lasting, limits.size)
         sizes = [  # 0: idle connections stay open
             (lasting, 0.0),
@@ -104,7 +109,7 @@ class Connections:
         tiers = [
             Tier(
                 await open_pool(
-                    url,
+                    arguments,
                     size=size,
                     idle_s=idle_s,
                     connect_timeout_s=limits.connect_timeout_s,
