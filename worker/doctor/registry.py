@@ -14,6 +14,7 @@ from worker.doctor import (
     livekit,
     media,
     models,
+    private_files,
     providers,
 )
 from worker.doctor.runner import Check
@@ -106,6 +107,13 @@ CHECKS: Final = (
         what="write access to the journal folder",
         run=host.check_data_dir,
         late=_DISK_LATE,
+    ),
+    Check(
+        name="machine.private",
+        what="who can read the journals",
+        run=private_files.check_private,
+        late=_DISK_LATE,
+        needs=("machine.data_dir",),
     ),
     Check(
         name="machine.disk",
