@@ -9,6 +9,7 @@ from worker.config.settings import Settings
 from worker.doctor import (
     conflicts,
     database,
+    database_jobs,
     database_tls,
     host,
     livekit,
@@ -86,6 +87,14 @@ CHECKS: Final = (
         name="database.schema",
         what="applied and pending migrations",
         run=database.check_schema_version,
+        late=_DATABASE_LATE,
+        needs=("database.server", "database.privileges"),
+    ),
+    Check(
+        name="database.jobs",
+        what="the role with which job processes connect",
+        run=database_jobs.check_job_role,
+        budget_s=10.0,
         late=_DATABASE_LATE,
         needs=("database.server", "database.privileges"),
     ),

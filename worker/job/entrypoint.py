@@ -29,6 +29,7 @@ from worker.job.application import (
 )
 from worker.job.fallback_application import FailedApplication
 from worker.job.job import Job
+from worker.job.launch_settings import given_settings
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 from worker.job.stall_guard import StallGuard
 from worker.journal.heartbeat import heartbeat
@@ -128,7 +129,7 @@ async def entrypoint(ctx: JobContext) -> None:
 
 
 async def _live(ctx: JobContext) -> Outcome:
-    settings = Settings.load()
+    settings = Settings.load(**given_settings(ctx))
     dispatch = Dispatch(job_id=ctx.job.id, room=ctx.job.room.name, metadata=ctx.job.metadata)
     app = _make_application(dispatch, settings)
     ctx.log_context_fields = {

@@ -26,6 +26,7 @@ from worker.livekit_api.errors import LiveKitLost
 from worker.server.admission import Admission
 from worker.server.agent_server import JobServer
 from worker.server.drain import Drain
+from worker.server.job_database import JobDatabase
 from worker.server.journal_collector import JournalCollector
 from worker.server.observability import Observability
 from worker.server.process_pool import ProcessPoolSupervisor, start_without_waiting
@@ -50,8 +51,8 @@ class Worker:
     """One worker. `run` returns once the worker has drained and stopped.
 
     Args:
-        settings: All settings. The settings must also be in the environment, because job processes
-            read their settings from the environment.
+        settings: All settings. Except for the URLs of the database, they must also be in the
+            environment, because job processes read their settings from the environment.
         on_stop: Called once the jobs have ended, with the hard shutdown deadline in seconds.
 
     Raises ApplicationInvalid if the application of the settings cannot be used.
@@ -64,6 +65,7 @@ class Worker:
         self._on_stop = on_stop
         self._stopping = asyncio.Event()
         self._books = JournalCollector(settings)
+        self._job_database = JobDatabase(settings, lambda: self._books.database)
         #: The reasons why no job can run, if any.
         self.readiness = Readiness(
             settings.journal_dir,
@@ -147,6 +149,7 @@ class Worker:
     def _on_pool(self, pool: ProcPool) -> None:
         self._set_ups.watch(pool)
         self.observation.watch(pool)
+        self._job_database.watch(pool)
         start_without_waiting(pool)
 
     def _unable(self) -> tuple[str, str] | None:
@@ -206,7 +209,7 @@ class Worker:
         await self._reach_livekit()
         self._install_signals()
         self.observation.opening_books = True
-        if not await self._unless_stopped(self._books.open()):
+        if not await self._unless_stopped(self._open_database()):
             self._on_stop(_LAST_STEPS_S)
             await self._books.aclose()
             return
@@ -228,6 +231,10 @@ class Worker:
             await cancel_and_wait(watching)
             await self._continuity.aclose()
             await self._books.aclose()
+
+    async def _open_database(self) -> None:
+        await self._books.open()
+        await self._job_database.prepare()
 
     def _arm_faults(self) -> None:
         chosen = self._settings.faults_to_set()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from states import Outcome, Reason
 from worker.store.database import BUDGET_S
 from worker.store.scope import PROTOCOL
-from worker.store.turns import TURNS, Turn, turn_of
+from worker.store.turns import OWN_TURNS, TURNS, Turn, turn_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -102,6 +102,14 @@ class RoomInUse(InterviewExists):
         )
 
 
+def is_over(status: str, outcome: str | None, reason: str | None) -> bool:
+    """Return whether no further job may take the lease of an interview (`Interview.is_over`)."""
+    if status != InterviewStatus.ENDED:
+        return False
+    went_away = (outcome, reason) == (Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
+    return outcome != Outcome.FAILED and not went_away
+
+
 @dataclass(frozen=True, kw_only=True)
 class Interview:
     """One stored interview. All times are in UTC and come from the database's clock."""
@@ -151,10 +159,7 @@ class Interview:
         over, because another interviewer may continue the interview. An interview that ended with
         the reason RoomDeleted is over, because the room was deleted from outside on purpose.
         """
-        if self.status is not InterviewStatus.ENDED:
-            return False
-        went_away = (self.outcome, self.reason) == (Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
-        return self.outcome != Outcome.FAILED and not went_away
+        return is_over(self.status, self.outcome, self.reason)
 
 
 #: Columns of `interviews` that an `Interview` has. The other two are columns of `leases`.
@@ -169,6 +174,10 @@ SELECT_INTERVIEWS: Final = (
     " ON lease.interview_id = interviews.interview_id AND lease.token = interviews.token"
 )
 _GET: Final = f"{SELECT_INTERVIEWS} WHERE interviews.interview_id = $1"
+#: The same for a job with a role of its own: $2 is the pass of the interview.
+_GET_OWN: Final = _GET.replace(
+    " FROM interviews ", " FROM own_interview($1::text, $2::text) AS interviews ", 1
+)
 #: Query for interviews with the parameters $1 status, $2 candidate, $3 since, $4 until, $5 limit. A
 #: parameter that is null does not restrict the result. `coalesce` replaces a null time by an
 #: infinite time, so that PostgreSQL uses the index by creation time.
@@ -233,7 +242,7 @@ async def create_interview(
             *(opens_at, closes_at, PROTOCOL),
             *((scope.agent_name, scope.livekit) if scope is not None else (None, None)),
         )
-        row = await connection.fetchrow(_GET, interview_id)
+        row = await _row_of(db, connection, interview_id)
         if row is None:
             if await connection.fetchval("SELECT is_erased('interview', $1)", interview_id):
                 raise InterviewErased(interview_id)
@@ -258,7 +267,7 @@ async def get_interview(
         return None
     row = await db.run(
         "get_interview",
-        lambda connection: connection.fetchrow(_GET, interview_id),
+        lambda connection: _row_of(db, connection, interview_id),
         budget_s=budget_s,
         writable=writable,
     )
@@ -322,7 +331,7 @@ async def turns_of(
     """
     rows = await db.run(
         "turns_of",
-        lambda connection: connection.fetch(TURNS, [interview_id]),
+        lambda connection: connection.fetch(*_turns_statement(db, interview_id)),
         budget_s=budget_s,
         writable=writable,
     )
@@ -368,6 +377,18 @@ async def typed_turns(
         budget_s=budget_s,
     )
     return frozenset((row["job_id"], row["seq"]) for row in rows)
+
+
+async def _row_of(db: Database, connection: Connection, interview_id: str) -> Row | None:
+    if db.own_pass is None:
+        return await connection.fetchrow(_GET, interview_id)
+    return await connection.fetchrow(_GET_OWN, interview_id, db.own_pass)
+
+
+def _turns_statement(db: Database, interview_id: str) -> tuple[str, *tuple[object, ...]]:
+    if db.own_pass is None:
+        return TURNS, [interview_id]
+    return OWN_TURNS, [interview_id], db.own_pass
 
 
 def interview_of(row: Row) -> Interview:

@@ -22,13 +22,15 @@ logger = logging.getLogger(__name__)
 _RECORDS: Final = """
 WITH held AS (
     SELECT job_id FROM jobs WHERE interview_id = $1 AND job_id IS DISTINCT FROM $2
+), wordless AS MATERIALIZED (
+    SELECT records.* FROM held CROSS JOIN LATERAL wordless_records(held.job_id) AS records
 ), closing AS (
-    SELECT job_id, min(seq) AS seq FROM held JOIN job_records USING (job_id)
+    SELECT job_id, min(seq) AS seq FROM wordless
     WHERE kind = 'transition' AND record->>'to' = 'CLOSING' GROUP BY job_id
 )
 SELECT job_id, seq, t, kind, record->>'event' AS event, record->>'to' AS target,
     record->>'earlier_s' AS earlier_s
-FROM held JOIN job_records USING (job_id) WHERE kind IN ('transition', 'clock')
+FROM wordless WHERE kind IN ('transition', 'clock')
 UNION ALL
 SELECT held.job_id, last_sign.seq, last_sign.t, last_sign.kind, NULL, NULL, NULL
 FROM held LEFT JOIN closing USING (job_id) CROSS JOIN LATERAL (

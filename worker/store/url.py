@@ -217,6 +217,17 @@ def check_url(url: str) -> None:
             raise DatabaseUrlInvalid(url, f"names a file for {name} that cannot be read")
 
 
+def with_password_of_environment(url: str) -> str:
+    """Return the URL with the password of PGPASSWORD if it has none.
+
+    Raises DatabaseUrlInvalid if the URL is invalid.
+    """
+    parts, password = DatabaseUrl.of(url), os.environ.get("PGPASSWORD")
+    if not password or parts.password or "password" in parts.options:
+        return url
+    return str(replace(parts, password=password))
+
+
 def hosts_of(url: DatabaseUrl) -> str:
     """Return the hosts of a URL or of PGHOST, separated by commas; empty if there is none.
 

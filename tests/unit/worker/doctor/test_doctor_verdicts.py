@@ -14,12 +14,13 @@ from worker.doctor import host
 from worker.doctor.cgroup import Limits, limits_of_this_process
 from worker.doctor.conflicts import conflicts
 from worker.doctor.context import CheckContext
-from worker.doctor.database import judge_connections, tables
+from worker.doctor.database import judge_connections
 from worker.doctor.host import BASE_MB, JOB_MB
 from worker.doctor.livekit import judge_clock
 from worker.doctor.media import Way, judge, ways
 from worker.doctor.models import SENTENCE, judge_understood
 from worker.doctor.registry import checks_of
+from worker.store.privileges import tables
 
 GB = 1_000_000_000
 
