@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
     from pathlib import Path
 
+    from worker.store.connection import Connection
     from worker.store.job_access import JobAccess
 
 PLAN = load_plan(SAMPLE_PLAN).to_json()
@@ -71,12 +72,22 @@ async def connection(access: JobAccess) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def execute(db: Database, *statements: str) -> None:
-    for statement in statements:
-        await db.run("test", lambda c, text=statement: c.execute(text))  # type: ignore[misc]
+    async def run(connection: Connection) -> None:
+        for statement in statements:
+            await connection.execute(statement)
+
+    await db.run("test", run)
 
 
 async def drop(db: Database, role: str) -> None:
     await execute(db, f'DROP OWNED BY "{role}"', f'DROP ROLE "{role}"')
+
+
+async def rows_of(db: Database) -> tuple[int, int]:
+    """Return how many leases and how many looks are stored."""
+    count = "SELECT (SELECT count(*) FROM leases) AS leases, (SELECT count(*) FROM orphans) AS looks"
+    (row,) = await db.fetch("count", count)
+    return row["leases"], row["looks"]
 
 
 def pass_in(access: JobAccess, interview_id: str) -> str:
@@ -144,11 +155,16 @@ async def test_the_end_of_a_job_removes_its_lease_and_its_begin_the_last_look(
         "INSERT INTO orphans (interview_id, token, look_again_at) VALUES ('one', 0, now())",
     )
     await take_lease(job, "one", job_id="AJ_1", lease_s=LEASE_S)
-    count = "SELECT (SELECT count(*) FROM leases), (SELECT count(*) FROM orphans)"
-    assert tuple((await database.fetch("count", count))[0].values()) == (1, 0)  # type: ignore[attr-defined]
-    end = {"outcome": Outcome.COMPLETED, "reason": Reason.INTERVIEW_COMPLETED}
-    await store_end(job, "one", job_id="AJ_1", token=1, **end)  # type: ignore[arg-type]
-    assert tuple((await database.fetch("count", count))[0].values()) == (0, 0)  # type: ignore[attr-defined]
+    assert await rows_of(database) == (1, 0)
+    await store_end(
+        job,
+        "one",
+        job_id="AJ_1",
+        token=1,
+        outcome=Outcome.COMPLETED,
+        reason=Reason.INTERVIEW_COMPLETED,
+    )
+    assert await rows_of(database) == (0, 0)
 
 
 async def test_a_job_of_an_own_agent_stores_its_work(access: JobAccess) -> None:
@@ -197,7 +213,7 @@ async def test_a_job_costs_no_more_round_trips_with_a_role_of_its_own(access: Jo
         "CREATE FUNCTION mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
         "DROP TRIGGER keep_interview ON jobs",
         "CREATE ROLE mine",
-        "GRANT SELECT ON turns TO PUBLIC",
+        "GRANT SELECT ON job_access TO PUBLIC",
     ],
 )
 async def test_a_job_can_neither_delete_nor_change_the_schema(
@@ -317,8 +333,9 @@ async def test_the_server_never_sees_the_password(access: JobAccess, database: D
 
 async def test_the_verifier_is_that_of_postgresql(database: Database) -> None:
     await execute(database, "CREATE ROLE known PASSWORD 'pencil'")
-    query = "SELECT rolpassword, decode(split_part(split_part(rolpassword, ':', 2), '$', 1), 'base64')"
-    (row,) = await database.fetch("v", f"{query} AS salt FROM pg_authid WHERE rolname = 'known'")
+    salt = "split_part(split_part(rolpassword, ':', 2), '$', 1)"
+    query = f"SELECT rolpassword, decode({salt}, 'base64') AS salt FROM pg_authid"  # noqa: S608
+    (row,) = await database.fetch("verifier", f"{query} WHERE rolname = 'known'")
     await execute(database, "DROP ROLE known")
     assert scram_verifier("pencil", bytes(row["salt"])) == row["rolpassword"]
 
@@ -340,13 +357,11 @@ async def test_a_role_that_an_operator_has_made_gets_the_privileges(
         await drop(database, "made_by_hand")
 
 
-async def test_the_worker_s_own_role_is_no_role_for_jobs(
+async def test_the_role_of_the_worker_is_no_role_for_jobs(
     database: Database, migrated_database_url: str
 ) -> None:
     with pytest.raises(NoJobRole, match="the role of the worker"):
-        await prepare_job_access(
-            database, migrated_database_url, job_url=migrated_database_url
-        )
+        await prepare_job_access(database, migrated_database_url, job_url=migrated_database_url)
 
 
 @asynccontextmanager
@@ -373,10 +388,9 @@ async def test_a_worker_that_may_make_no_role_is_told_why(
         await db.aclose()
 
 
-async def test_a_lost_password_is_set_again(
+async def test_a_second_start_uses_the_same_role(
     access: JobAccess, database: Database, migrated_database_url: str
 ) -> None:
-    """The embedded server asks for no password, so this only shows that nothing is made twice."""
     again = await prepare_job_access(database, migrated_database_url)
     assert again.url_for("one") == access.url_for("one")
 
@@ -428,9 +442,8 @@ async def test_a_role_that_pgbouncer_does_not_know_is_not_used(
 
 
 def visit_to(url: str, folder: Path) -> CheckContext:
-    return CheckContext(
-        Settings.load(_env_file=None, INTERVIEW_DATA_DIR=folder, DATABASE_URL=url)
-    )
+    settings = Settings.load(_env_file=None, INTERVIEW_DATA_DIR=folder, DATABASE_URL=url)
+    return CheckContext(settings)
 
 
 async def test_the_doctor_names_the_role_and_what_it_may_do_beyond_its_list(

@@ -10,7 +10,7 @@ import pytest
 from tests.support.environment import OURS
 from tests.support.virtual.job_parts import settings_in
 from worker.cli.common import CommandError, ExitCode
-from worker.cli.start import _check_data_dir, _pin_settings
+from worker.cli.start import _OF_THE_DATABASE, _check_data_dir, _hide, _pin_settings
 from worker.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,3 +81,16 @@ def test_a_value_that_the_environment_cannot_hold_is_skipped(
     _pin_settings()
     assert "INTERVIEW_AGENT_NAME" not in environment
     assert environment["INTERVIEW_SLOTS"] == "3"
+
+
+def test_the_processes_of_a_worker_inherit_no_url_of_the_database(
+    environment: Ascii, tmp_path: Path
+) -> None:
+    environment["database_url"] = environment["DATABASE_URL"] = "postgresql://me:secret@db/x"
+    (tmp_path / ".env").write_text("INTERVIEW_DATABASE_JOB_URL=postgresql://me:secret@db/x\n")
+    _pin_settings()
+    _hide(_OF_THE_DATABASE)
+    assert "secret" not in str(environment)
+    settings = Settings.load()
+    assert settings.database_url.get_secret_value() == ""
+    assert settings.database_job_url.get_secret_value() == ""
