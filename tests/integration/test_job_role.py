@@ -20,13 +20,15 @@ from worker.config.settings import Settings
 from worker.doctor.context import CheckContext
 from worker.doctor.database_jobs import check_job_role
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.store.claims import claim_dispatches, give_back_dispatch, note_dispatches
 from worker.store.database import Database
 from worker.store.interview_status import store_end
-from worker.store.interviews import create_interview, get_interview, turns_of
+from worker.store.interviews import create_interview, get_interview, turns_of, turns_of_all
 from worker.store.job_access import NoJobRole, pass_for, prepare_job_access
 from worker.store.jobs import ship
 from worker.store.leases import keep_lease, take_lease
 from worker.store.migrate import check_schema
+from worker.store.orphans import Limits, find_orphaned
 from worker.store.privileges import OF_JOBS, lacking, too_much
 from worker.store.role_sql import scram_verifier
 from worker.store.talk_time import talk_seconds
@@ -165,6 +167,35 @@ async def test_the_end_of_a_job_removes_its_lease_and_its_begin_the_last_look(
         reason=Reason.INTERVIEW_COMPLETED,
     )
     assert await rows_of(database) == (0, 0)
+
+
+async def test_a_job_that_hands_over_claims_its_own_interview_and_no_other(
+    database: Database, job: Database
+) -> None:
+    limits = Limits(join_s=6.0, delay_s=1.0, tries=3, scope=SCOPE)
+    for db, interview_id, job_id in ((job, "one", "AJ_1"), (database, "two", "AJ_2")):
+        await take_lease(db, interview_id, job_id=job_id, lease_s=LEASE_S, scope=SCOPE)
+        await ship(db, header(job_id, interview_id, token=1), answer().records)
+        await store_end(
+            db,
+            interview_id,
+            job_id=job_id,
+            token=1,
+            outcome=Outcome.HANDED_OVER,
+            reason=Reason.HANDOVER_REQUESTED,
+        )
+    assert await find_orphaned(job, limits, job_id="AJ_2") == []
+    found = await find_orphaned(job, limits, job_id="AJ_1")
+    assert [(each.interview.interview_id, each.interview.plan) for each in found] == [("one", PLAN)]
+    assert await claim_dispatches(job, found, limits) == {"one": 2}
+    assert len((await turns_of_all(job, ["one"]))["one"]) == 3
+    assert await talk_seconds(job, "one") == await talk_seconds(database, "one")
+    await give_back_dispatch(job, found[0], token=2)
+    assert await claim_dispatches(job, await find_orphaned(job, limits, job_id="AJ_1"), limits)
+    await note_dispatches(job, {"one": (3, "AD_1")})
+    stored = await get_interview(database, "one")
+    assert stored is not None
+    assert (stored.token, stored.dispatch_id) == (3, "AD_1")
 
 
 async def test_a_job_of_an_own_agent_stores_its_work(access: JobAccess) -> None:

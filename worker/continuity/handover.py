@@ -151,11 +151,9 @@ class InterviewHandover:
     async def send_successor(self) -> None:
         """Redispatch the interview if the candidate is in the room.
 
-        A job with a database role of its own cannot read what a dispatch carries. The leader finds
-        its interview at its next search, as that of a job that could not be redispatched here.
         Raises DatabaseError if the database cannot tell whether the interview is orphaned.
         """
-        if self.database is not None and self.database.own_pass is None:
+        if self.database is not None:
             limits = limits_of(self._settings, scope_of(self._settings))
             ledger = DatabaseOrphanStore(self.database, limits)
             rescue = Redispatcher(

@@ -347,7 +347,7 @@ async def turns_of_all(
     """
     rows = await db.run(
         "turns_of",
-        lambda connection: connection.fetch(TURNS, list(interview_ids)),
+        lambda connection: connection.fetch(*_turns_statement(db, *interview_ids)),
         budget_s=budget_s,
         writable=True,
     )
@@ -385,10 +385,11 @@ async def _row_of(db: Database, connection: Connection, interview_id: str) -> Ro
     return await connection.fetchrow(_GET_OWN, interview_id, db.own_pass)
 
 
-def _turns_statement(db: Database, interview_id: str) -> tuple[str, *tuple[object, ...]]:
+def _turns_statement(db: Database, *interview_ids: str) -> tuple[str, *tuple[object, ...]]:
+    """Return the query and its parameters. A job reads only the turns of its own interview."""
     if db.own_pass is None:
-        return TURNS, [interview_id]
-    return OWN_TURNS, [interview_id], db.own_pass
+        return TURNS, list(interview_ids)
+    return OWN_TURNS, list(interview_ids[:1]), db.own_pass
 
 
 def interview_of(row: Row) -> Interview:

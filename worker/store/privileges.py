@@ -53,11 +53,12 @@ def _on(table: str, *names: str) -> tuple[Privilege, ...]:
 #: among them: a job reads those of its own interview by a function that checks its pass.
 _READ_OF_ANY: Final = (
     *("interview_id", "room", "status", "outcome", "reason", "token", "lease_job", "protocol"),
-    *("agent_name", "livekit_url", "shares_room", "closes_at", "tries", "dispatched_at"),
+    *("agent_name", "livekit_url", "shares_room", "opens_at", "closes_at", "updated_at", "tries"),
+    *("dispatched_at", "dispatch_id", "dispatch_token", "untaken"),
 )
 _CHANGED_BY_A_JOB: Final = (
     *("status", "outcome", "reason", "updated_at", "token", "lease_job", "untaken", "lost_why"),
-    *("agent_name", "livekit_url"),
+    *("agent_name", "livekit_url", "dispatched_at", "dispatch_id", "dispatch_token", "tries"),
 )
 _CREATED_BY_A_JOB: Final = (
     *("interview_id", "room", "candidate_identity", "candidate_name", "plan", "opens_at"),
@@ -72,6 +73,7 @@ OF_JOBS: Final = (
     Privilege(name="INSERT", on="interviews", columns=_CREATED_BY_A_JOB),
     *_on("leases", "SELECT", "INSERT", "UPDATE"),
     *_on("lease_contact", "SELECT"),
+    *_on("orphans", "SELECT"),
     *_on("workers", "SELECT"),
     *_on("tombstones", "SELECT"),
     *_on("jobs", "SELECT", "INSERT", "UPDATE"),

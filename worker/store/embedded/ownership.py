@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Permission bits of the group and of all others.
 _OTHERS: Final = 0o077
 #: The structure `ucred` of SO_PEERCRED: process, user and group (unix(7)).
-_UCRED: Final = struct.Struct("3i")
+_UCRED: Final = struct.Struct("iII")
 _NOBODY: Final = "nobody"
 
 

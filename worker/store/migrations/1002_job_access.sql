@@ -66,7 +66,8 @@ CREATE TRIGGER drop_lease AFTER UPDATE OF lease_job ON interviews
     FOR EACH ROW WHEN (OLD.lease_job IS NOT NULL AND NEW.lease_job IS NULL)
     EXECUTE FUNCTION drop_lease();
 CREATE TRIGGER drop_look AFTER UPDATE OF lease_job ON interviews
-    FOR EACH ROW WHEN (NEW.lease_job IS NOT NULL)
+    FOR EACH ROW WHEN (NEW.lease_job IS NOT NULL
+        OR OLD.dispatch_token IS DISTINCT FROM NEW.dispatch_token)
     EXECUTE FUNCTION drop_look();
 
 CREATE FUNCTION keep_interview_of_job() RETURNS trigger LANGUAGE plpgsql AS $$
