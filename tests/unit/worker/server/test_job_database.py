@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from livekit.agents import AgentServer
+from livekit.agents.ipc.proc_pool import ProcPool
 from livekit.agents.job import JobAcceptArguments, RunningJobInfo
 from livekit.protocol import agent
 
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from livekit.agents import JobContext
-    from livekit.agents.ipc.proc_pool import ProcPool
 
     from worker.store.database import Database
 
@@ -138,3 +140,8 @@ async def test_a_role_that_may_do_more_is_named_in_the_log(
     )
     await jobs_in(tmp_path, monkeypatch, strong).prepare()
     assert "role jobs may delete from turns" in caplog.text
+
+
+def test_the_framework_launches_a_job_by_the_method_that_is_replaced() -> None:
+    assert "self._proc_pool.launch_job(" in inspect.getsource(AgentServer)
+    assert inspect.iscoroutinefunction(ProcPool.launch_job)
