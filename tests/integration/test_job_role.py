@@ -87,8 +87,8 @@ async def drop(db: Database, role: str) -> None:
 
 async def rows_of(db: Database) -> tuple[int, int]:
     """Return how many leases and how many looks are stored."""
-    count = "SELECT (SELECT count(*) FROM leases) AS leases, (SELECT count(*) FROM orphans) AS looks"
-    (row,) = await db.fetch("count", count)
+    looks = "(SELECT count(*) FROM orphans) AS looks"
+    (row,) = await db.fetch("count", f"SELECT (SELECT count(*) FROM leases) AS leases, {looks}")
     return row["leases"], row["looks"]
 
 

@@ -20,7 +20,7 @@ async def check_tls(visit: CheckContext) -> Finding:
     settings = visit.settings
     url = settings.database_url.get_secret_value()
     if not url:
-        return fine("without DATABASE_URL there is only a Unix socket, which needs no TLS", mode=None)
+        return fine("the Unix socket of the embedded server needs no TLS", mode=None)
     try:
         return judge_tls(tls_of(DatabaseUrl.of(url), default=settings.database_tls))
     except DatabaseUrlInvalid as error:

@@ -1,8 +1,8 @@
 """Settings that the main process gives to one job, when it hands the job to a process.
 
 They are in no environment: other processes of this user can read an environment in /proc. The
-framework sends the arguments of an accepted job over the socket to the job's process, and uses their
-field `metadata` for nothing else.
+framework sends the arguments of an accepted job over the socket to the process of the job, and uses
+their field `metadata` for nothing else.
 """
 
 from __future__ import annotations

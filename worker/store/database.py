@@ -51,8 +51,8 @@ class Database:
     PgBouncer in transaction mode.
     """
 
-    #: The pass of a job's interview, if this is the database of a job with a role of its own. Such a
-    #: role reads plans and words only with the pass (see `worker.store.job_access`).
+    #: The pass of a job's interview, if this is the database of a job with a role of its own. Such
+    #: a role reads plans and words only with the pass (see `worker.store.job_access`).
     own_pass: str | None = None
 
     def __init__(self, connections: Connections, url: str) -> None:

@@ -132,8 +132,8 @@ def kind_of(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         # The text of OpenSSL names at most the host of the URL.
         return (
-            f"the certificate of the server is not valid ({error.verify_message.rstrip('.')}): name "
-            "its authority with sslrootcert in DATABASE_URL, or set INTERVIEW_DATABASE_TLS"
+            f"the certificate of the server is not valid ({error.verify_message.rstrip('.')}): "
+            "name its authority with sslrootcert in DATABASE_URL, or set INTERVIEW_DATABASE_TLS"
         )
     if isinstance(error, TimeoutError):
         return "timed out"

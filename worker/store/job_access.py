@@ -5,8 +5,9 @@ Plans, names and words are behind functions that want a pass. The main process c
 the job's interview; the key is in a table that only the owner of the schema reads. A pass is a
 parameter of the statement, so it costs no round trip and works behind PgBouncer.
 
-The role is made once per database and is shared by all workers. Its password is random, is stored in
-the same table, and is given to a job with its launch: it is in no environment and on no command line.
+The role is made once per database and is shared by all workers. Its password is random, is stored
+in the same table, and is given to a job with its launch: it is in no environment and on no command
+line.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _BUDGET_S: Final = 5.0
 #: SQLSTATEs with which a server refuses a password or an unknown role.
 _WRONG_PASSWORD: Final = ("28P01", "28000")
 #: Text in place of a pass, for a job without an interview: it opens nothing.
-_NO_PASS: Final = "none"
+_NO_PASS: Final = "none"  # noqa: S105  # no password
 _STORED: Final = "SELECT role_name, password, pass_key FROM job_access WHERE database = $1"
 
 
@@ -90,7 +91,7 @@ class _Stored:
 async def prepare_job_access(database: Database, url: str, *, job_url: str = "") -> JobAccess:
     """Make the role of the jobs if needed, grant its privileges, and try it.
 
-    `url` is the URL of the worker. `job_url` is that of the jobs if an operator has made their role.
+    `url` is the URL of the worker. `job_url` is that of the jobs if an operator made their role.
     Raises NoJobRole if the jobs cannot have a role of their own, and DatabaseUnavailable if the
     database fails. The schema must be complete.
     """

@@ -97,8 +97,8 @@ class Holder:
 #: One statement, so that it costs two round trips and holds no row lock over a round trip. The
 #: interview's row is locked before the job's row, as everywhere else. The token in the job's row
 #: lets `interview_status.settle` ignore the end of a job that has lost its lease, even if the job
-#: itself never received the token. The last part reads the state from before the statement. A trigger
-#: deletes the row of `orphans`, because a job may not.
+#: itself never received the token. The last part reads the state from before the statement. A
+#: trigger deletes the row of `orphans`, because a job may not.
 _TAKE: Final = f"""
 WITH taken AS (
     UPDATE interviews SET token = token + (lease_job IS DISTINCT FROM $2)::integer,

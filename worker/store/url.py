@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: Option of a job's URL, with the pass of the job's interview (see `worker.store.job_access`). It
 #: is not sent to the server with the connection.
-PASS: Final = "interview_pass"
+PASS: Final = "interview_pass"  # noqa: S105  # the name of an option
 # The user and the password of a URL. The user ends at the first colon, because it may contain an
 # unescaped @ or /. The password ends at the last @, because it may contain them too. If the last @
 # is not the end of the password, too much is masked, which is safe.
@@ -63,15 +63,15 @@ class DatabaseUrl:
 
     #: User and password; None where the URL names none.
     user: str | None
-    password: str | None
+    password: str | None = field(repr=False)
     #: The hosts with their ports, separated by commas, as they are written in the URL.
     hosts: str
     #: The path with its slash, as it is written in the URL: the database.
     path: str
     #: The options that asyncpg is given. Of several values of an option the last one counts.
-    options: Mapping[str, str]
+    options: Mapping[str, str] = field(repr=False)
     #: The pass of a job's interview; None for any other URL.
-    own_pass: str | None = None
+    own_pass: str | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, url: str) -> DatabaseUrl:

@@ -1,4 +1,4 @@
-"""The options in the query of a PostgreSQL URL: those of libpq, of other clients, and of the server.
+"""The options of a PostgreSQL URL: those of libpq, of other clients, and of the server.
 
 Hosting companies print URLs with options of libpq and of other clients. An option that asyncpg does
 not know would be sent to the server as a setting, and the server would refuse the connection

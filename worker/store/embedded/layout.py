@@ -77,7 +77,7 @@ class Layout:
         too_deep = len(os.fsencode(run_dir / _POSTGRES_SOCKET)) > _MAX_SOCKET_PATH
         if too_deep or os.geteuid() == 0:
             digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-            # A folder in /tmp is safe here, because `ownership` and `claim_run_dir` check its owner.
+            # A folder in /tmp is safe, because `ownership` and `claim_run_dir` check its owner.
             of_root = os.geteuid() == 0 and os.access(_RUN, os.W_OK)
             above = _RUN if of_root else Path("/tmp")  # noqa: S108
             run_dir = above / f"interview-worker-{os.geteuid()}-{digest}"

@@ -28,11 +28,12 @@ PRINTED = {
     ),
     "Aurora": (
         "postgresql://ada:secret@a.cluster-x.rds.amazonaws.com,b.cluster-x.rds.amazonaws.com:5432/x"
-        "?target_session_attrs=read-write&connect_timeout=10&keepalives=1&load_balance_hosts=random",
+        "?target_session_attrs=read-write&connect_timeout=10"
+        "&keepalives=1&load_balance_hosts=random",
         {"target_session_attrs": "read-write"},
     ),
     "Azure": (
-        "postgres://ada%40server:secret@server.postgres.database.azure.com/postgres?sslmode=require",
+        "postgres://ada%40srv:secret@srv.postgres.database.azure.com/postgres?sslmode=require",
         {"sslmode": "require"},
     ),
     "Heroku and node": ("postgres://ada:secret@db.example/x?ssl=true", {}),
