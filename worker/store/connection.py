@@ -76,8 +76,8 @@ def refusing_wrong_configuration() -> Iterator[None]:
 async def connection_arguments(url: str) -> dict[str, Any]:
     """Return the arguments of asyncpg that say where and how to connect.
 
-    Certificates are read in a thread. Raises DatabaseUrlInvalid if the URL is invalid, or if a file
-    that it or a PG* variable names cannot be read.
+    Certificates are read in a thread. Raises DatabaseUrlInvalid if the URL is invalid, or if a
+    certificate that it or a PG* variable names cannot be read.
     """
     parts = DatabaseUrl.of(url)
     try:
@@ -86,8 +86,8 @@ async def connection_arguments(url: str) -> dict[str, Any]:
             arguments = await in_thread("database-certificates", read)
         else:
             arguments = arguments_of(parts)
-    except (OSError, ValueError, configparser.Error):  # ssl.SSLError is an OSError
-        problem = "or a PG* variable names a certificate or service file that cannot be read"
+    except (OSError, ValueError):  # ssl.SSLError is an OSError
+        problem = "or a PG* variable names a certificate that cannot be read"
         raise DatabaseUrlInvalid(url, problem) from None
     return {**arguments, "target_session_attrs": wanted_server(url)}
 

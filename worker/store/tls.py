@@ -11,7 +11,7 @@ import functools
 import ipaddress
 import os
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
@@ -46,10 +46,7 @@ class Tls:
 
 
 def tls_of(url: DatabaseUrl, *, default: str = DEFAULT_MODE) -> Tls:
-    """Return the sslmode of a URL. `default` is that of a server that is not on this machine.
-
-    Raises an error of `configparser` if the service file of libpq cannot be read.
-    """
+    """Return the sslmode of a URL. `default` is that of a server that is not on this machine."""
     service = _service(url)
     local = _is_local(hosts_of(url) or service.get("host", ""))
     if url.options.get("sslrootcert") == SYSTEM:
@@ -91,21 +88,16 @@ def arguments_of(url: DatabaseUrl) -> dict[str, Any]:
         return {"dsn": str(url)}
     if tls.mode in VERIFYING and not _has_own_authority(url):
         # asyncpg would look for a file of authorities in the home folder, and knows no `system`.
-        options = {name: value for name, value in url.options.items() if value != SYSTEM}
+        options = {name: text for name, text in url.options.items() if name != "sslrootcert"}
         context = _context(
             tls.mode,
             url.options.get("sslcert") or os.environ.get("PGSSLCERT"),
             url.options.get("sslkey") or os.environ.get("PGSSLKEY"),
             url.options.get("sslpassword"),
         )
-        return {"dsn": str(_with_only(url, options)), "ssl": context}
+        return {"dsn": str(replace(url, options=options)), "ssl": context}
     return {"dsn": str(url.with_options(sslmode=tls.mode))}
 
-
-def _with_only(url: DatabaseUrl, options: Mapping[str, str]) -> DatabaseUrl:
-    return DatabaseUrl(
-        user=url.user, password=url.password, hosts=url.hosts, path=url.path, options=options
-    )
 
 
 @functools.lru_cache(maxsize=8)
@@ -134,14 +126,20 @@ def _has_own_authority(url: DatabaseUrl) -> bool:
 
 
 def _service(url: DatabaseUrl) -> Mapping[str, str]:
-    """Return the options of the URL's service in the service file of libpq, if there is one."""
+    """Return the options of the URL's service in the service file of libpq, if there is one.
+
+    A file that cannot be read has no options here. asyncpg refuses it when it connects.
+    """
     name = url.options.get("service") or os.environ.get("PGSERVICE")
     if not name:
         return {}
     file = os.environ.get("PGSERVICEFILE") or os.path.expanduser("~/.pg_service.conf")
     services = configparser.ConfigParser()
-    services.read(file)
-    return dict(services[name]) if name in services else {}
+    try:
+        services.read(file)
+        return dict(services[name]) if name in services else {}
+    except (configparser.Error, OSError, UnicodeDecodeError):
+        return {}
 
 
 def _is_local(hosts: str) -> bool:
