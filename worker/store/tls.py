@@ -99,7 +99,6 @@ def arguments_of(url: DatabaseUrl) -> dict[str, Any]:
     return {"dsn": str(url.with_options(sslmode=tls.mode))}
 
 
-
 @functools.lru_cache(maxsize=8)
 def _context(
     mode: str, certificate: str | None, key: str | None, password: str | None
