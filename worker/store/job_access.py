@@ -291,4 +291,3 @@ async def try_role(url: DatabaseUrl) -> tuple[str, list[str]]:
         raise NoJobRole(f"role {user} cannot be tried ({kind_of(error)})") from error
     finally:
         connection.terminate()
-
