@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +42,16 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("returning_worker")]
 
 
+async def has_own_role(worker: RunningWorker, job: History) -> None:
+    """Assert that a job uses a database role of its own, and that /proc shows no database URL."""
+    environment = Path(f"/proc/{job.header['pid']}/environ").read_bytes()
+    assert b"postgresql://" not in environment
+    async with worker.database() as database:
+        query = "SELECT count(*) AS jobs FROM pg_stat_activity WHERE usename ~ '^interview_jobs_'"
+        (row,) = await database.fetch("roles", query)
+    assert row["jobs"] > 0
+
+
 @pytest.mark.row("B4", "B5")
 async def test_a_killed_interviewers_successor_announces_itself_and_asks_nothing_twice(
     returning_worker: RunningWorker, record_property: Record
@@ -51,6 +62,7 @@ async def test_a_killed_interviewers_successor_announces_itself_and_asks_nothing
         await worker.send_interviewer(interview)
         first = await worker.job(interview.room, until=has_asked)
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        await has_own_role(worker, first)
         killed_s = candidate.now_s
         os.kill(first.header["pid"], signal.SIGKILL)
         alone_s = await alone_after(candidate, killed_s)

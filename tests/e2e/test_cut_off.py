@@ -122,7 +122,9 @@ async def parts(livekit_binary: Path) -> AsyncIterator[Parts]:
         shared = {**COMES_BACK, "INTERVIEW_LIVEKIT_NAME": "one-server"}
         near = RunningWorker(server, {**shared, "DATABASE_URL": url})
         from_afar = {
-            "DATABASE_URL": f"postgresql://postgres@{line.host}:{line.port}/postgres",
+            "DATABASE_URL": (
+                f"postgresql://postgres@{line.host}:{line.port}/postgres?sslmode=disable"
+            ),
             "LIVEKIT_URL": f"ws://{machine.here}:{server.ports.signal}",
         }
         from_afar["INTERVIEW_AGENT_NAME"] = near.agent_name

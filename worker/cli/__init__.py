@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 
@@ -14,6 +15,9 @@ def main() -> None:
 
     Output that cannot be written, as on a full disk, is an error of one line.
     """
+    # Journals, exports, recordings and logs hold people's words: no other user may read them. Every
+    # process that the worker starts inherits this.
+    os.umask(0o077)
     try:
         # Inside `try`, because Ctrl-C may be pressed during this import. `app` imports the command
         # itself, which takes up to two seconds, and exits with the same code.

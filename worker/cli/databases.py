@@ -11,6 +11,7 @@ from worker.config.settings import Settings
 from worker.store.database import Database
 from worker.store.embedded.client import EmbeddedPostgres
 from worker.store.migrate import migrate
+from worker.store.tls import with_tls
 
 
 @asynccontextmanager
@@ -21,11 +22,12 @@ async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIte
     INTERVIEW_EMBEDDED is not set, a note is printed on standard error, because a worker needs
     INTERVIEW_EMBEDDED=1 to use the same database.
 
-    Raises CommandError if DATABASE_URL is not set and an embedded database is not allowed.
+    A server on another machine is spoken to with INTERVIEW_DATABASE_TLS. Raises CommandError if
+    DATABASE_URL is not set and an embedded database is not allowed, and DatabaseUrlInvalid.
     """
     url = settings.database_url.get_secret_value()
     if url:
-        yield url
+        yield with_tls(url, settings.database_tls)
     elif embedded or settings.embedded:
         if not settings.embedded:
             report(

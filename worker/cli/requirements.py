@@ -71,9 +71,10 @@ def has_database(settings: Settings) -> None:
 
 
 def has_valid_database_url(settings: Settings) -> None:
-    """Check DATABASE_URL, if it is set. Raises DatabaseUrlInvalid."""
-    if url := settings.database_url.get_secret_value():
-        check_database_url(url)
+    """Check DATABASE_URL and INTERVIEW_DATABASE_JOB_URL, if set. Raises DatabaseUrlInvalid."""
+    for secret in (settings.database_url, settings.database_job_url):
+        if url := secret.get_secret_value():
+            check_database_url(url)
 
 
 def report_unknown_variables() -> None:

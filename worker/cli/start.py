@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+from collections.abc import Collection
+from typing import Final
 
 from worker.cli.common import CommandError, ExitCode, run
 from worker.cli.databases import database_url
@@ -19,9 +21,13 @@ from worker.providers.registry import VENDORS
 from worker.server.port_probe import bind_once
 from worker.server.readiness import write_probe
 from worker.server.user import missing_user_name
+from worker.store.url import with_password_of_environment
 from worker.telemetry.logs import configure_logs
 
 logger = logging.getLogger(__name__)
+
+#: Variables with the worker's own access to the database. The job processes must not inherit them.
+_OF_THE_DATABASE: Final = ("DATABASE_URL", "INTERVIEW_DATABASE_JOB_URL")
 
 
 def start() -> None:
@@ -52,17 +58,16 @@ async def _start() -> None:
     _limit_threads()
     load_application(settings.application)
     async with database_url(settings, embedded=settings.embedded) as url:
-        if not settings.database_url.get_secret_value():
-            # The job processes read their settings from the environment.
-            os.environ["DATABASE_URL"] = url
-        await serve(Settings.load())
+        whole = Settings.load(DATABASE_URL=with_password_of_environment(url))
+        os.environ.pop("PGPASSWORD", None)  # the URL has it; an empty one would hide `.pgpass`
+        await serve(whole)
 
 
 async def serve(settings: Settings) -> None:
     """Run a worker until it is stopped.
 
-    The settings must also be in the environment, because the job processes read their settings from
-    the environment.
+    Except for the URLs of the database, which each job gets with its launch, the settings must also
+    be in the environment, because the job processes read their settings from the environment.
     """
     # These imports take a second, because they include livekit-agents. --help does not need them.
     from worker.server.observability import HostUnusable, PortTaken

@@ -18,6 +18,7 @@ _CHECKED: Final = (
     "livekit_api_key",
     "livekit_api_secret",
     "database_url",
+    "database_job_url",
     "embedded",
     "data_dir",
     *_HTTP,

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
+from pydantic import SecretStr
+
 from worker.aio.threads import in_thread
 from worker.config.settings import Settings, variable_of
 from worker.env.group import SettingsInvalid
 from worker.env.secret_files import (
     SecretUnreadable,
-    forget_values_beside_files,
     read_secret,
     secret_files,
 )
@@ -59,16 +60,25 @@ class SecretRotation:
         if seen == self._seen:
             return
         self._seen = seen
-        # The settings have passed their checks, so a value beside a file is that of livekit-agents.
-        forget_values_beside_files(Settings)
+        # The paths are from the start: the variables that name them may be gone, because job
+        # processes must not inherit them.
+        values = {variable_of(name): self._value(name, text) for name, text in seen.items()}
         try:
-            fresh = await in_thread("read-settings", Settings.load)
+            fresh = await in_thread("read-settings", partial(Settings.load, **values))
         except SettingsInvalid as error:
             self._keep("; ".join(error.problems))
         except OSError as error:
             self._keep(type(error).__name__)
         else:
             self._use(fresh)
+
+    def _value(self, name: str, text: str | None) -> str:
+        """Return what was read for a setting, or the value in use if nothing could be read."""
+        if text is not None:
+            return text
+        self._keep(f"the file of {variable_of(name)} cannot be read")
+        value = getattr(self._settings, name)
+        return str(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
     def _use(self, fresh: Settings) -> None:
         changed = {

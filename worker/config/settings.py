@@ -79,6 +79,13 @@ class WorkerSettings(SettingsGroup):
     """Maximum seconds to wait at start-up for an unavailable LiveKit server."""
     database_url: SecretStr = Field(default=SecretStr(""), validation_alias="DATABASE_URL")
     """URL of the PostgreSQL database (postgresql://)."""
+    database_tls: Literal["verify-full", "verify-ca", "require", "prefer", "allow", "disable"] = (
+        "verify-full"
+    )
+    """TLS to a database on another machine, if DATABASE_URL and PGSSLMODE name no sslmode."""
+    database_job_url: SecretStr = SecretStr("")
+    """Database URL of the job processes, with a role of their own; empty: the worker makes a role
+    if it may. With the role of DATABASE_URL, job processes have the rights of the worker."""
     database_pool_size: int = Field(default=5, ge=1, le=100)
     """Maximum number of database connections that each process keeps open."""
     database_pool_overflow: int = Field(default=5, ge=0, le=100)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from worker.livekit_api.client import LiveKitClient
 from worker.store.connection import connect
 from worker.store.embedded.client import EmbeddedPostgres
+from worker.store.tls import with_tls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -67,10 +68,10 @@ class CheckContext:
         """Return the URL of the configured database, or of an embedded server.
 
         The embedded server is started on the first call and runs until the exit of this context.
-        Raises EmbeddedPostgresError if the embedded server does not start.
+        Raises EmbeddedPostgresError if the embedded server does not start, and DatabaseUrlInvalid.
         """
         if url := self.settings.database_url.get_secret_value():
-            return url
+            return with_tls(url, self.settings.database_tls)
         if self._embedded is None:
             start = EmbeddedPostgres.start(self.settings.data_dir)
             self._embedded = asyncio.create_task(start, name="start-postgresql")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import statistics
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +10,7 @@ from worker.doctor.finding import Finding, fine, warning, wrong
 from worker.store.embedded.layout import EmbeddedPostgresError
 from worker.store.errors import CONNECTION_FAILURES, is_refusal, kind_of
 from worker.store.migrate import MigrationChanged, SchemaTooNew, known_migrations, pending
+from worker.store.privileges import lacking, of_workers
 from worker.store.url import DatabaseUrlInvalid, check_url, mask_url
 
 if TYPE_CHECKING:
@@ -21,11 +21,6 @@ _ROUND_TRIPS: Final = 5
 #: To store a turn takes several round trips. The next turn waits until the turn is stored, but at
 #: most `recorder.ACKNOWLEDGED_WITHIN_S` (200 ms).
 _SLOW_MS: Final = 50.0
-_TABLES: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.IGNORECASE)
-#: The privileges that the worker needs on all of its tables.
-_USES: Final = ("SELECT", "INSERT", "UPDATE")
-#: The tables from which the worker also deletes rows.
-DELETED_FROM: Final = ("workers", "duties", "leases", "orphans")
 
 
 async def check_server(visit: CheckContext) -> Finding:
@@ -118,37 +113,27 @@ async def check_privileges(visit: CheckContext) -> Finding:
     """Check the privileges on the tables, and the CREATE privilege if migrations are pending."""
     try:
         async with visit.connection() as connection:
-            lacking = await _lacking(connection)
-            role = await connection.fetchval("SELECT current_user")
+            role = await connection.fetchval("SELECT current_user::text")
+            missing = await _missing(connection, role)
     except CONNECTION_FAILURES as error:
         return _refused(error)
-    if lacking:
+    if missing:
         return wrong(
-            f"role {role} lacks {', '.join(lacking)}",
+            f"role {role} lacks {', '.join(missing)}",
             f"GRANT it to {role}, or make it the owner of the schema and its tables",
-            lacking=lacking,
+            lacking=missing,
         )
     return fine(f"role {role} has all privileges that the worker needs", role=role)
 
 
-async def _lacking(connection: Any) -> list[str]:
-    uses = [(table, use) for table in tables() for use in _USES]
-    uses += [(table, "DELETE") for table in DELETED_FROM]
-    uses.insert(0, ("schema_migrations", "SELECT"))
-    rows = await connection.fetch(
-        "SELECT name, use FROM unnest($1::text[], $2::text[]) AS wanted (name, use)"
-        # A table that does not exist is skipped, because a migration will create it.
-        " WHERE NOT has_table_privilege(to_regclass(name), use)",
-        [table for table, _ in uses],
-        [use for _, use in uses],
-    )
-    lacking = [f"{row['use']} on {row['name']}" for row in rows]
-    if "SELECT on schema_migrations" in lacking:
-        return lacking
+async def _missing(connection: Any, role: str) -> list[str]:
+    missing = [str(each) for each in await lacking(connection, role, of_workers())]
+    if "SELECT on schema_migrations" in missing:
+        return missing
     may_create = await connection.fetchval(
         "SELECT current_schema() IS NOT NULL AND has_schema_privilege(current_schema(), 'CREATE')"
     )
-    return lacking if may_create or await _is_complete(connection) else ["CREATE on the schema"]
+    return missing if may_create or await _is_complete(connection) else ["CREATE on the schema"]
 
 
 async def _is_complete(connection: Any) -> bool:
@@ -157,13 +142,6 @@ async def _is_complete(connection: Any) -> bool:
         return await pending(connection) == []
     except (SchemaTooNew, MigrationChanged):
         return True  # in these cases the worker applies no migration
-
-
-def tables() -> tuple[str, ...]:
-    """Return the names of the tables that the migrations create."""
-    return tuple(
-        dict.fromkeys(name for each in known_migrations() for name in _TABLES.findall(each.sql))
-    )
 
 
 async def check_connections(visit: CheckContext) -> Finding:

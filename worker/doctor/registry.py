@@ -9,11 +9,14 @@ from worker.config.settings import Settings
 from worker.doctor import (
     conflicts,
     database,
+    database_jobs,
+    database_tls,
     host,
     livekit,
     media,
     models,
     network,
+    private_files,
     providers,
     rights,
     system,
@@ -88,6 +91,11 @@ CHECKS: Final = (
         needs=("livekit.key",),
     ),
     Check(
+        name="database.tls",
+        what="TLS to the database, and what has chosen it",
+        run=database_tls.check_tls,
+    ),
+    Check(
         name="database.server",
         what="connection, version, round trip and write access",
         run=database.check_server,
@@ -109,6 +117,14 @@ CHECKS: Final = (
         needs=("database.server", "database.privileges"),
     ),
     Check(
+        name="database.jobs",
+        what="the role with which job processes connect",
+        run=database_jobs.check_job_role,
+        budget_s=10.0,
+        late=_DATABASE_LATE,
+        needs=("database.server", "database.privileges"),
+    ),
+    Check(
         name="database.connections",
         what="max_connections compared with the pools of all slots",
         run=database.check_connections,
@@ -126,6 +142,13 @@ CHECKS: Final = (
         what="write access to the journal folder",
         run=host.check_data_dir,
         late=_DISK_LATE,
+    ),
+    Check(
+        name="machine.private",
+        what="who can read the journals",
+        run=private_files.check_private,
+        late=_DISK_LATE,
+        needs=("machine.data_dir",),
     ),
     Check(
         name="machine.disk",

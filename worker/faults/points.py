@@ -89,6 +89,7 @@ OPERATIONS = (
     "get_interview",
     "give_back_dispatch",
     "hold_duty",
+    "job_role",
     "keep_lease",
     "last_seq",
     "migrate",

@@ -15,7 +15,8 @@ from worker.resources.resource import Attacher, Consequence, LoadFailed, Resourc
 from worker.store.database import Database, PoolLimits
 from worker.store.errors import DatabaseError
 from worker.store.migrate import SchemaDiffers, SchemaTooNew, check_schema
-from worker.store.url import DatabaseUrlInvalid, check_url
+from worker.store.tls import with_tls
+from worker.store.url import DatabaseUrlInvalid
 
 #: Maximum seconds for the first query, retries after transient errors included. The time is short,
 #: because the candidate waits in silence.
@@ -28,17 +29,18 @@ class UrlFile:
     Args:
         path: The file that DATABASE_URL_FILE names.
         url: The URL that was read at the start of the process.
+        tls: The sslmode of a URL without one (`with_tls`).
     """
 
-    def __init__(self, path: str, url: str) -> None:
+    def __init__(self, path: str, url: str, *, tls: str) -> None:
         self._path = path
         self._url = url
+        self._tls = tls
 
     def __call__(self) -> str:
         """Return the URL. Blocks while it reads the file."""
         try:
-            url = without_white_space(read_secret(self._path))
-            check_url(url)
+            url = with_tls(without_white_space(read_secret(self._path)), self._tls)
         except (SecretUnreadable, ValueError):  # DatabaseUrlInvalid is a ValueError
             return self._url
         self._url = url
@@ -59,9 +61,10 @@ async def open_database(settings: Settings) -> Database:
         statement_timeout_s=settings.database_statement_timeout_s,
         verify_after_idle_s=settings.database_verify_after_idle_s,
     )
-    url = settings.database_url.get_secret_value()
+    url = with_tls(settings.database_url.get_secret_value(), settings.database_tls)
     path = secret_files(Settings).get("database_url")
-    return await Database.open(url, limits, UrlFile(path, url) if path else None)
+    again = UrlFile(path, url, tls=settings.database_tls) if path else None
+    return await Database.open(url, limits, again)
 
 
 async def _close(database: Database) -> None:

@@ -17,8 +17,16 @@ from typing import Final
 from worker.config.http_address import DEFAULT_HOST
 from worker.config.settings import variable_of
 
-#: Secrets of the main process alone, by the names of their settings.
-_SETTINGS: Final = ("livekit_api_secret", "metadata_key", "metadata_old_keys", "http_token")
+#: Secrets of the main process alone, by the names of their settings. A job gets the URL of its
+#: database when it is launched (`job_database`).
+_SETTINGS: Final = (
+    "livekit_api_secret",
+    "metadata_key",
+    "metadata_old_keys",
+    "http_token",
+    "database_url",
+    "database_job_url",
+)
 #: Secrets of livekit-agents and livekit-api that are no settings of this worker.
 _OF_LIVEKIT: Final = ("LIVEKIT_TOKEN", "LIVEKIT_WORKER_TOKEN")
 #: End of the name of a variable that names a file with the secret.

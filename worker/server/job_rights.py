@@ -14,6 +14,7 @@ from worker.continuity.dispatch_metadata import read_metadata
 from worker.continuity.metadata_cipher import WorkerKeys
 from worker.livekit_api.job_access import METADATA_KEY, ROOM_TOKEN
 from worker.livekit_api.room_client import room_token
+from worker.server.room_token import with_room_options
 
 if TYPE_CHECKING:
     from livekit.agents.ipc.inference_executor import InferenceExecutor
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
     from livekit.protocol import agent
 
     from worker.config.settings import Settings
+    from worker.livekit_api.room_options import RoomOptions
 
 
 class JobRights:
     """Gives jobs their rights, with the secrets of the settings."""
 
     def __init__(self, settings: Settings) -> None:
+        self.use(settings)
+
+    def use(self, settings: Settings) -> None:
+        """Use the secrets of these settings from now on."""
         self._keys = WorkerKeys.of(settings)
         self._key = settings.livekit_api_key
         self._secret = settings.livekit_api_secret.get_secret_value()
@@ -40,6 +46,10 @@ class JobRights:
         job.metadata = self._keys.decrypt(job.metadata, room=room)
         job.attributes[ROOM_TOKEN] = self.room_token(room)
         job.attributes[METADATA_KEY] = self._interview_key(job.metadata, room)
+
+    def job_token(self, token: str, options: RoomOptions) -> str:
+        """Return LiveKit's token for a job with options of the room (`with_room_options`)."""
+        return with_room_options(token, self._secret, options)
 
     def room_token(self, room: str) -> str:
         """Return a token for the calls about this room; empty without an API secret."""

@@ -33,6 +33,7 @@ from worker.server.agent_server import JobServer
 from worker.server.drain import Drain
 from worker.server.job_environment import hide_secrets
 from worker.server.job_rights import JobRights
+from worker.server.job_database import JobDatabase
 from worker.server.journal_collector import JournalCollector
 from worker.server.observability import Observability
 from worker.server.process_pool import ProcessPoolSupervisor, start_without_waiting
@@ -56,9 +57,9 @@ class Worker:
     """One worker. `run` returns once the worker has drained and stopped.
 
     Args:
-        settings: All settings. The settings must also be in the environment, because job processes
-            read their settings from the environment. The secrets that no job needs are removed from
-            it before the first job process is made.
+        settings: All settings. Except for the URLs of the database, they must also be in the
+            environment, because job processes read their settings from the environment. The secrets
+            that no job needs are removed from it before the first job process is made.
         on_stop: Called once the jobs have ended, with the hard shutdown deadline in seconds.
 
     Raises ApplicationInvalid if the application of the settings cannot be used.
@@ -71,6 +72,7 @@ class Worker:
         self._on_stop = on_stop
         self._stopping = asyncio.Event()
         self._books = JournalCollector(settings)
+        self._job_database = JobDatabase(settings, lambda: self._books.database)
         #: The reasons why no job can run, if any.
         self.readiness = Readiness(
             settings.journal_dir,
@@ -155,8 +157,7 @@ class Worker:
         return server
 
     def _job_token(self, token: str) -> str:
-        secret = self._settings.livekit_api_secret.get_secret_value()
-        return with_room_options(token, secret, options_of_return(self._settings))
+        return self._rights.job_token(token, options_of_return(self._settings))
 
     def _on_pool(self, pool: ProcPool) -> None:
         # The framework has written its secret into the environment, which a process inherits.
@@ -164,6 +165,7 @@ class Worker:
         self._set_ups.watch(pool)
         self._rights.watch(pool)
         self.observation.watch(pool)
+        self._job_database.watch(pool)
         start_without_waiting(pool)
 
     def _unable(self) -> tuple[str, str] | None:
@@ -223,7 +225,7 @@ class Worker:
         await self._reach_livekit()
         self._install_signals()
         self.observation.opening_books = True
-        if not await self._unless_stopped(self._books.open()):
+        if not await self._unless_stopped(self._open_database()):
             self._on_stop(_LAST_STEPS_S)
             await self._books.aclose()
             return
@@ -253,7 +255,7 @@ class Worker:
             await self._books.aclose()
 
     def _use_secrets(self, settings: Settings) -> None:
-        """Use the secrets of `settings` for new connections and new requests.
+        """Use the secrets of `settings` for new connections, new requests and new jobs.
 
         The pools of the database read DATABASE_URL again themselves. A job has the keys of the
         providers that were valid when it began.
@@ -261,7 +263,13 @@ class Worker:
         key, secret = settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
         self.server.use_key(key, secret)
         self._continuity.use_key(key, secret)
+        self._rights.use(settings)
+        self._job_database.use_url(settings.database_url.get_secret_value())
         self.observation.use_secrets(settings)
+
+    async def _open_database(self) -> None:
+        await self._books.open()
+        await self._job_database.prepare()
 
     def _arm_faults(self) -> None:
         chosen = self._settings.faults_to_set()

@@ -29,7 +29,8 @@ _SETTLED_S: Final = 600
 #: Maximum number of interviews that one call of `end_closed` ends.
 _AT_A_TIME: Final = 500
 
-_CLAIM: Final = f"""
+#: Claims interviews as `claimed`. Triggers delete what a job may not delete.
+_CLAIMED: Final = f"""
 WITH claimed AS (
     UPDATE interviews SET token = token + 1, dispatch_token = token + 1, dispatch_id = NULL,
         tries = {TRIES} + CASE WHEN {FREE} THEN 0 ELSE 1 END,
@@ -40,7 +41,10 @@ WITH claimed AS (
     WHERE interviews.interview_id = found_id AND interviews.token = found_token::bigint
         AND ({WHY}) IS NOT NULL AND {DUE}
     RETURNING interviews.interview_id, interviews.token
-), released AS (
+)"""
+_CLAIM_OWN: Final = f"{_CLAIMED} SELECT interview_id, token FROM claimed"
+_CLAIM: Final = f"""
+{_CLAIMED}, released AS (
     DELETE FROM leases USING claimed WHERE leases.interview_id = claimed.interview_id
 ), looked AS (
     DELETE FROM orphans USING claimed WHERE orphans.interview_id = claimed.interview_id
@@ -66,7 +70,7 @@ async def claim_dispatches(
         return {}
     rows = await db.fetch(
         "claim_dispatch",
-        _CLAIM,
+        _CLAIM if db.own_pass is None else _CLAIM_OWN,
         *parameters(limits),
         [each.interview.interview_id for each in found],
         [str(each.interview.token) for each in found],

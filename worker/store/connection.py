@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import configparser
+import functools
 import math
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 
 from worker.aio.threads import in_thread
-from worker.store.url import wanted_server
+from worker.store.tls import VERIFYING, arguments_of, tls_of
+from worker.store.url import DatabaseUrl, DatabaseUrlInvalid, wanted_server
 
 T = TypeVar("T")
 
@@ -74,6 +76,25 @@ def refusing_wrong_configuration() -> Iterator[None]:
         raise asyncpg.ClientConfigurationError("the configuration of the connection") from None
 
 
+async def connection_arguments(url: str) -> dict[str, Any]:
+    """Return the arguments of asyncpg that say where and how to connect.
+
+    Certificates are read in a thread. Raises DatabaseUrlInvalid if the URL is invalid, or if a
+    certificate that it or a PG* variable names cannot be read.
+    """
+    parts = DatabaseUrl.of(url)
+    try:
+        if tls_of(parts).mode in VERIFYING:
+            read = functools.partial(arguments_of, parts)
+            arguments = await in_thread("database-certificates", read)
+        else:
+            arguments = arguments_of(parts)
+    except (OSError, ValueError):  # ssl.SSLError is an OSError
+        problem = "or a PG* variable names a certificate that cannot be read"
+        raise DatabaseUrlInvalid(url, problem) from None
+    return {**arguments, "target_session_attrs": wanted_server(url)}
+
+
 async def connect(url: str, *, timeout_s: float, application: str) -> Any:
     """Open one connection outside any pool. PgBouncer in transaction mode is supported.
 
@@ -81,10 +102,9 @@ async def connect(url: str, *, timeout_s: float, application: str) -> Any:
     """
     with refusing_wrong_configuration():
         return await asyncpg.connect(
-            url,
+            **await connection_arguments(url),
             timeout=timeout_s,
             statement_cache_size=0,
-            target_session_attrs=wanted_server(url),
             server_settings={"application_name": application},
         )
 
@@ -148,13 +168,13 @@ def _connect_anew(url_again: UrlSource) -> Callable[..., Awaitable[Any]]:
 
     async def connect(_: str, **options: Any) -> Any:
         url = await in_thread("read-database-url", url_again)
-        return await asyncpg.connect(url, **options | {"target_session_attrs": wanted_server(url)})
+        return await asyncpg.connect(**options | await connection_arguments(url))
 
     return connect
 
 
 async def open_pool(
-    url: str,
+    arguments: Mapping[str, Any],
     *,
     size: int,
     idle_s: float,
@@ -164,11 +184,11 @@ async def open_pool(
 ) -> Any:
     """Create an asyncpg pool of at most `size` connections. No connection is opened yet.
 
-    A connection that was idle for `idle_s` seconds is closed; with 0, idle connections stay open.
+    `arguments` are those of `connection_arguments`. A connection that was idle for `idle_s` seconds is closed; with 0, idle connections stay open.
     With `url_again`, each new connection uses the URL that it returns.
     """
     return await asyncpg.create_pool(
-        url,
+        **arguments,
         connect=_connect_anew(url_again) if url_again is not None else None,
         min_size=0,
         max_size=size,
@@ -181,6 +201,5 @@ async def open_pool(
         connection_class=StampedConnection,
         init=_know_arrays,
         reset=_stamp,
-        target_session_attrs=wanted_server(url),
         server_settings={"application_name": APPLICATION},
     )

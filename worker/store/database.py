@@ -22,7 +22,7 @@ from worker.store.errors import (
     kind_of,
 )
 from worker.store.pool import Connections, PoolLimits, PoolUse
-from worker.store.url import check_url, mask_url
+from worker.store.url import DatabaseUrl, check_url, mask_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -52,6 +52,10 @@ class Database:
     PgBouncer in transaction mode.
     """
 
+    #: The pass of a job's interview, if this is the database of a job with a role of its own. Such
+    #: a role reads plans and words only with the pass (see `worker.store.job_access`).
+    own_pass: str | None = None
+
     def __init__(
         self, connections: Connections, url: str, url_again: UrlSource | None = None
     ) -> None:
@@ -60,6 +64,7 @@ class Database:
         self._url_again = url_again
         #: The URL with its password masked.
         self.url = mask_url(url)
+        self.own_pass = DatabaseUrl.of(url).own_pass
 
     @classmethod
     async def open(

@@ -6,6 +6,7 @@ message of PostgreSQL or asyncpg, because such a message may contain a candidate
 
 from __future__ import annotations
 
+import ssl
 from typing import Final
 
 import asyncpg
@@ -132,11 +133,17 @@ def kind_of(error: BaseException) -> str:
         return "no host of DATABASE_URL accepts writes"
     if isinstance(error, ConnectionLost):
         return "the connection was lost"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        # The text of OpenSSL names at most the host of the URL.
+        return (
+            f"the certificate of the server is not valid ({error.verify_message.rstrip('.')}): "
+            "name its authority with sslrootcert in DATABASE_URL, or set INTERVIEW_DATABASE_TLS"
+        )
     if isinstance(error, TimeoutError):
         return "timed out"
     if type(error) is ConnectionError or isinstance(error, asyncpg.InternalClientError):
         # asyncpg raises these errors if the server's answer is not in PostgreSQL's protocol.
-        return "the server is not PostgreSQL, or refuses TLS"
+        return "the server is not PostgreSQL, or refuses TLS (see INTERVIEW_DATABASE_TLS)"
     if isinstance(error, OSError):
         return str(error.strerror or type(error).__name__)
     return type(error).__name__

@@ -9,14 +9,13 @@ from states import EndReason, Outcome, Phase, Reason
 from states.table import phase_of
 from worker.store.database import BUDGET_S
 from worker.store.errors import DatabaseOperationFailed
-from worker.store.interviews import SELECT_INTERVIEWS, interview_of
+from worker.store.interviews import is_cancelled, is_over
 from worker.store.leases import NOW, ONE_IN_ROOM, ROOM_FREE, release_ended
 from worker.store.scope import PROTOCOL
 
 if TYPE_CHECKING:
     from worker.store.connection import Connection, Row
     from worker.store.database import Database
-    from worker.store.interviews import Interview
     from worker.store.scope import Scope
 
 #: Reasons with which a job ends while its interview goes on: within the interview's window, another
@@ -49,6 +48,35 @@ _ROOM_IN_USE: Final = """
         AND coalesce(other.livekit_url, '') = coalesce($2::text, interviews.livekit_url, '')
         AND other.status <> 'ended' AND NOT other.shares_room))
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Locked:
+    """What `settle` reads of an interview. A job may read no more of interviews in general."""
+
+    interview_id: str
+    room: str
+    status: str
+    outcome: str | None
+    reason: str | None
+    token: int
+    protocol: int
+
+    @property
+    def is_over(self) -> bool:
+        """True if no further job may take the interview's lease (`Interview.is_over`)."""
+        return is_over(self.status, self.outcome, self.reason)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True if the interview was cancelled with a command (`Interview.is_cancelled`)."""
+        return is_cancelled(self.status, self.outcome, self.reason)
+
+
+_LOCKED_FIELDS: Final = tuple(_Locked.__dataclass_fields__)
+_LOCK: Final = (
+    f"SELECT {', '.join(_LOCKED_FIELDS)} FROM interviews WHERE interview_id = $1 FOR NO KEY UPDATE"
+)
 
 
 async def obstacles_of(
@@ -236,16 +264,13 @@ WHERE interview_id = $1 AND (status IN ('created', 'dispatched', 'running')
 """
 
 
-async def _locked(connection: Connection, interview_id: str) -> Interview | None:
+async def _locked(connection: Connection, interview_id: str) -> _Locked | None:
     """Return the interview, locked against other writers until the transaction ends."""
-    row = await connection.fetchrow(
-        f"{SELECT_INTERVIEWS} WHERE interviews.interview_id = $1 FOR NO KEY UPDATE OF interviews",
-        interview_id,
-    )
-    return None if row is None else interview_of(row)
+    row = await connection.fetchrow(_LOCK, interview_id)
+    return None if row is None else _Locked(**{name: row[name] for name in _LOCKED_FIELDS})
 
 
-async def _last_job(connection: Connection, interview: Interview) -> Row | None:
+async def _last_job(connection: Connection, interview: _Locked) -> Row | None:
     """Return state, outcome and reason of the job that `settle` calls the last job, or None."""
     return await connection.fetchrow(
         "SELECT state, outcome, reason FROM jobs WHERE interview_id = $1"

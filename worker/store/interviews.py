@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from states import Outcome, Reason
 from worker.store.database import BUDGET_S
 from worker.store.scope import PROTOCOL
-from worker.store.turns import TURNS, Turn, turn_of
+from worker.store.turns import OWN_TURNS, TURNS, Turn, turn_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -104,6 +104,20 @@ class RoomInUse(InterviewExists):
         )
 
 
+def is_over(status: str, outcome: str | None, reason: str | None) -> bool:
+    """Return whether no further job may take the lease of an interview (`Interview.is_over`)."""
+    if status != InterviewStatus.ENDED:
+        return False
+    went_away = (outcome, reason) == (Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
+    return outcome != Outcome.FAILED and not went_away
+
+
+def is_cancelled(status: str, outcome: str | None, reason: str | None) -> bool:
+    """Return whether an interview was cancelled with a command (`Interview.is_cancelled`)."""
+    ended = status == InterviewStatus.ENDED
+    return ended and (outcome, reason) == (Outcome.CANCELLED, Reason.CANCEL_REQUESTED)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Interview:
     """One stored interview. All times are in UTC and come from the database's clock."""
@@ -153,17 +167,12 @@ class Interview:
         over, because another interviewer may continue the interview. An interview that ended with
         the reason RoomDeleted is over, because the room was deleted from outside on purpose.
         """
-        if self.status is not InterviewStatus.ENDED:
-            return False
-        went_away = (self.outcome, self.reason) == (Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
-        return self.outcome != Outcome.FAILED and not went_away
+        return is_over(self.status, self.outcome, self.reason)
 
     @property
     def is_cancelled(self) -> bool:
         """True if the interview was cancelled with a command. No job may change its end."""
-        end = self.outcome, self.reason
-        over = self.status is InterviewStatus.ENDED
-        return over and end == (Outcome.CANCELLED, Reason.CANCEL_REQUESTED)
+        return is_cancelled(self.status, self.outcome, self.reason)
 
     def differs_from(
         self,
@@ -201,6 +210,10 @@ SELECT_INTERVIEWS: Final = (
     " ON lease.interview_id = interviews.interview_id AND lease.token = interviews.token"
 )
 _GET: Final = f"{SELECT_INTERVIEWS} WHERE interviews.interview_id = $1"
+#: The same for a job with a role of its own: $2 is the pass of the interview.
+_GET_OWN: Final = _GET.replace(
+    " FROM interviews ", " FROM own_interview($1::text, $2::text) AS interviews ", 1
+)
 #: Query for interviews with the parameters $1 status, $2 candidate, $3 since, $4 until, $5 limit. A
 #: parameter that is null does not restrict the result. `coalesce` replaces a null time by an
 #: infinite time, so that PostgreSQL uses the index by creation time.
@@ -265,7 +278,7 @@ async def create_interview(
             *(opens_at, closes_at, PROTOCOL),
             *((scope.agent_name, scope.livekit) if scope is not None else (None, None)),
         )
-        row = await connection.fetchrow(_GET, interview_id)
+        row = await _row_of(db, connection, interview_id)
         if row is None:
             if await connection.fetchval("SELECT is_erased('interview', $1)", interview_id):
                 raise InterviewErased(interview_id)
@@ -297,7 +310,7 @@ async def get_interview(
         return None
     row = await db.run(
         "get_interview",
-        lambda connection: connection.fetchrow(_GET, interview_id),
+        lambda connection: _row_of(db, connection, interview_id),
         budget_s=budget_s,
         writable=writable,
     )
@@ -361,7 +374,7 @@ async def turns_of(
     """
     rows = await db.run(
         "turns_of",
-        lambda connection: connection.fetch(TURNS, [interview_id]),
+        lambda connection: connection.fetch(*_turns_statement(db, interview_id)),
         budget_s=budget_s,
         writable=writable,
     )
@@ -377,7 +390,7 @@ async def turns_of_all(
     """
     rows = await db.run(
         "turns_of",
-        lambda connection: connection.fetch(TURNS, list(interview_ids)),
+        lambda connection: connection.fetch(*_turns_statement(db, *interview_ids)),
         budget_s=budget_s,
         writable=True,
     )
@@ -409,6 +422,19 @@ async def typed_turns(
         budget_s=budget_s,
     )
     return frozenset((row["job_id"], row["seq"]) for row in rows)
+
+
+async def _row_of(db: Database, connection: Connection, interview_id: str) -> Row | None:
+    if db.own_pass is None:
+        return await connection.fetchrow(_GET, interview_id)
+    return await connection.fetchrow(_GET_OWN, interview_id, db.own_pass)
+
+
+def _turns_statement(db: Database, *interview_ids: str) -> tuple[str, *tuple[object, ...]]:
+    """Return the query and its parameters. A job reads only the turns of its own interview."""
+    if db.own_pass is None:
+        return TURNS, list(interview_ids)
+    return OWN_TURNS, list(interview_ids[:1]), db.own_pass
 
 
 def interview_of(row: Row) -> Interview:

@@ -108,13 +108,14 @@ SELECT 1 FROM interviews WHERE interview_id = coalesce(
     (SELECT interview_id FROM jobs WHERE job_id = $1), $2::text) FOR NO KEY UPDATE
 """
 
-#: SQL statement that updates a job's conditions from the job's records. $1 is the job id.
+#: SQL statement that updates a job's conditions from the job's records. $1 is the job id. As in
+#: `PROGRESS`, a function reads the records, because a job's role may read no words of other jobs.
 CONDITIONS = """
 UPDATE jobs SET conditions = (
     SELECT coalesce(jsonb_object_agg(record->>'resource', record), '{}')
     FROM (
-        SELECT DISTINCT ON (record->>'resource') record FROM job_records
-        WHERE job_id = $1 AND kind = 'condition' AND record->>'resource' IS NOT NULL
+        SELECT DISTINCT ON (record->>'resource') record FROM wordless_records($1::text)
+        WHERE kind = 'condition' AND record->>'resource' IS NOT NULL
         ORDER BY record->>'resource', seq DESC
     ) AS latest
 ) WHERE job_id = $1
@@ -127,19 +128,20 @@ UPDATE jobs SET conditions = (
 #: record of the job's end has failed, as in `states.History`. If a job stored its outcome with
 #: `store_end`, but its disk refused the record of the end, the stored outcome is kept.
 PROGRESS = """
-WITH before AS (
+WITH own AS MATERIALIZED (
+    SELECT seq, at, kind, record FROM wordless_records($1::text)
+), before AS (
     SELECT state, outcome, reason FROM jobs WHERE job_id = $1
 ), last_transition AS (
-    SELECT at, record FROM job_records
-    WHERE job_id = $1 AND kind = 'transition' ORDER BY seq DESC LIMIT 1
+    SELECT at, record FROM own WHERE kind = 'transition' ORDER BY seq DESC LIMIT 1
 ), closed AS (
-    SELECT at, record FROM job_records
-    WHERE job_id = $1 AND kind = 'transition' AND record->>'to' = 'CLOSED'
+    SELECT at, record FROM own
+    WHERE kind = 'transition' AND record->>'to' = 'CLOSED'
     ORDER BY seq DESC LIMIT 1
 ), exited AS (
     SELECT at, record,
            CASE WHEN record->>'signal' IS NULL THEN 'ProcessExited' ELSE 'ProcessKilled' END AS why
-    FROM job_records WHERE job_id = $1 AND kind = 'exit' ORDER BY seq DESC LIMIT 1
+    FROM own WHERE kind = 'exit' ORDER BY seq DESC LIMIT 1
 )
 UPDATE jobs SET
     state = coalesce((SELECT record->>'to' FROM last_transition), state),

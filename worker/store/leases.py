@@ -112,7 +112,8 @@ CANCELLED: Final = (
 #: One statement, so that it costs two round trips and holds no row lock over a round trip. The
 #: interview's row is locked before the job's row, as everywhere else. The token in the job's row
 #: lets `interview_status.settle` ignore the end of a job that has lost its lease, even if the job
-#: itself never received the token. The last part reads the state from before the statement.
+#: itself never received the token. The last part reads the state from before the statement. A
+#: trigger deletes the row of `orphans`, because a job may not.
 _TAKE: Final = f"""
 WITH taken AS (
     UPDATE interviews SET token = token + (lease_job IS DISTINCT FROM $2)::integer,
@@ -134,8 +135,6 @@ WITH taken AS (
     ON CONFLICT (interview_id) DO UPDATE SET token = excluded.token, job_id = excluded.job_id,
         worker_id = CASE WHEN leases.job_id = excluded.job_id THEN leases.worker_id END,
         lease_s = excluded.lease_s, expires = excluded.expires
-), looked AS (
-    DELETE FROM orphans USING taken WHERE orphans.interview_id = taken.interview_id
 ), job AS (
     INSERT INTO jobs (job_id, interview_id, token)
     SELECT $2::text, interview_id, token FROM taken
@@ -266,16 +265,16 @@ async def keep_lease(
 
 
 _RELEASE: Final = """
-WITH released AS (
-    UPDATE interviews SET lease_job = NULL
-    WHERE interview_id = $1 AND EXISTS (
-        SELECT FROM jobs WHERE jobs.job_id = interviews.lease_job AND jobs.outcome IS NOT NULL
-    ) RETURNING interview_id
+UPDATE interviews SET lease_job = NULL
+WHERE interview_id = $1 AND EXISTS (
+    SELECT FROM jobs WHERE jobs.job_id = interviews.lease_job AND jobs.outcome IS NOT NULL
 )
-DELETE FROM leases USING released WHERE leases.interview_id = released.interview_id
 """
 
 
 async def release_ended(connection: Connection, interview_id: str) -> None:
-    """Release the interview's lease immediately if the job that holds the lease has ended."""
+    """Release the interview's lease immediately if the job that holds the lease has ended.
+
+    A trigger deletes the row of `leases`.
+    """
     await connection.execute(_RELEASE, interview_id)

@@ -236,6 +236,11 @@ FROM urgent LEFT JOIN LATERAL (
 ) AS lease ON true
 ORDER BY {_LOST_WHY} = ANY($10::text[]), look_again_at NULLS FIRST, interview_id
 """
+#: The same for a job with a role of its own, which finds only its interview: $11 is its pass.
+_FIND_OWN: Final = _FIND.replace(
+    "SELECT * FROM interviews WHERE interviews.interview_id = due.interview_id OFFSET 0",
+    "SELECT * FROM own_interview(due.interview_id, $11::text) OFFSET 0",
+)
 
 
 def parameters(limits: Limits) -> tuple[object, ...]:
@@ -265,10 +270,11 @@ async def find_orphaned(
     """
     rows = await db.fetch(
         "find_stranded",
-        _FIND,
+        _FIND if db.own_pass is None else _FIND_OWN,
         *parameters(limits),
         *limits.scope.parameters,
         *(job_id, room, list(_LESS_URGENT)),
+        *(() if db.own_pass is None else (db.own_pass,)),
         budget_s=budget_s,
     )
     return [

@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
-from worker.store.connection import UrlSource, open_pool, refusing_wrong_configuration
+from worker.store.connection import (
+    UrlSource,
+    connection_arguments,
+    open_pool,
+    refusing_wrong_configuration,
+)
 from worker.store.errors import ConnectionLost, ends_connection
 from worker.store.pool_limits import PoolLimits, PoolUse
 
@@ -96,7 +101,11 @@ class Connections:
     async def open(
         cls, url: str, limits: PoolLimits, url_again: UrlSource | None = None
     ) -> Connections:
-        """Create the pools. No connection is opened yet. For `url_again` see `open_pool`."""
+        """Create the pools. No connection is opened yet. For `url_again` see `open_pool`.
+
+        Raises DatabaseUrlInvalid if the URL is invalid.
+        """
+        arguments = await connection_arguments(url)
         lasting = min(limits.lasting, limits.size)
         sizes = [  # 0: idle connections stay open
             (lasting, 0.0),
@@ -106,7 +115,7 @@ class Connections:
         tiers = [
             Tier(
                 await open_pool(
-                    url,
+                    arguments,
                     size=size,
                     idle_s=idle_s,
                     connect_timeout_s=limits.connect_timeout_s,

@@ -31,10 +31,8 @@ WITH held AS MATERIALIZED (
     SELECT held.interview_id, held.job_id, mark.seq, mark.t, mark.kind,
         mark.record->>'event' AS event, mark.record->>'to' AS target,
         mark.record->>'earlier_s' AS earlier_s
-    FROM held CROSS JOIN LATERAL (
-        SELECT seq, t, kind, record FROM job_records
-        WHERE job_records.job_id = held.job_id AND kind IN ('transition', 'clock') OFFSET 0
-    ) AS mark
+    FROM held CROSS JOIN LATERAL wordless_records(held.job_id) AS mark
+    WHERE mark.kind IN ('transition', 'clock')
 ), closing AS MATERIALIZED (
     SELECT job_id, min(seq) AS seq FROM marks
     WHERE kind = 'transition' AND target = 'CLOSING' GROUP BY job_id

@@ -42,17 +42,17 @@ class Turn:
     interim: str = ""
 
 
-#: Query for every turn of the interviews $1 (an array of ids), ordered by interview, by job, and
-#: then by position in the journal.
-TURNS: Final = """
-WITH hearing AS (
+def _query(*, turns: str, records: str, first: str = "") -> str:
+    """Return the query for turns. `turns` and `records` are tables, `first` is what they need."""
+    return f"""
+WITH {first}hearing AS (
     SELECT job_id, jobs.interview_id, seq, at, record
-    FROM jobs JOIN job_records USING (job_id)
+    FROM jobs JOIN {records} AS heard USING (job_id)
     WHERE jobs.interview_id = ANY($1::text[]) AND kind = 'hearing' AND seq > (
         SELECT coalesce(max(
             CASE WHEN jsonb_typeof(turn.record->'hearing') = 'number'
             THEN (turn.record->>'hearing')::numeric END), -1)
-        FROM job_records AS turn WHERE turn.job_id = jobs.job_id AND turn.kind = 'turn'
+        FROM {records} AS turn WHERE turn.job_id = jobs.job_id AND turn.kind = 'turn'
     )
 ), half_answers AS (
     SELECT job_id, interview_id, max(seq) AS seq, max(at) AS at,
@@ -63,7 +63,7 @@ WITH hearing AS (
 ), said AS (
     SELECT job_id, seq, interview_id, at, speaker, question_id, role, text, generated, heard,
         interrupted, late, '' AS interim
-    FROM turns WHERE interview_id = ANY($1::text[])
+    FROM {turns} AS turns WHERE interview_id = ANY($1::text[])
     UNION ALL
     SELECT job_id, seq, interview_id, at, 'candidate', question_id, NULL,
         concat_ws(' ', final, interim), NULL, NULL, true, false, coalesce(interim, '')
@@ -72,6 +72,17 @@ WITH hearing AS (
 SELECT said.* FROM said LEFT JOIN jobs USING (job_id)
 ORDER BY said.interview_id, coalesce(jobs.token, 0), jobs.started_at, said.job_id, said.seq
 """
+
+
+#: Query for every turn of the interviews $1 (an array of ids), ordered by interview, by job, and
+#: then by position in the journal.
+TURNS: Final = _query(turns="turns", records="job_records")
+#: The same for a job with a role of its own: $1 is an array of one id, and $2 its pass.
+OWN_TURNS: Final = _query(
+    turns="own_turns(($1::text[])[1], $2::text)",
+    records="own",
+    first="own AS MATERIALIZED (SELECT * FROM own_records(($1::text[])[1], $2::text)), ",
+)
 
 
 def turn_of(row: Row) -> Turn:

@@ -1,23 +1,37 @@
-"""Check PostgreSQL URLs before use, choose among their hosts, and mask their passwords for logs."""
+"""Read and check PostgreSQL URLs, choose among their hosts, and mask their passwords for logs."""
 
 from __future__ import annotations
 
 import os
 import re
-from urllib.parse import parse_qs, unquote, urlsplit
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from worker.env.shown import shortened
+from worker.store.url_options import FILES, SYSTEM, OptionInvalid, usable_options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Maximum length of a URL, and of what is wrong with it, in an error, in characters.
 _LONGEST = 300
-
+#: Option of a job's URL, with the pass of the job's interview (see `worker.store.job_access`). It
+#: is not sent to the server with the connection.
+PASS: Final = "interview_pass"  # noqa: S105  # the name of an option
 # The user and the password of a URL. The user ends at the first colon, because it may contain an
 # unescaped @ or /. The password ends at the last @, because it may contain them too. If the last @
 # is not the end of the password, too much is masked, which is safe.
 _USERINFO = re.compile(r"(?P<user>://[^:]*):.*@", re.DOTALL)
-_QUERY = re.compile(r"(?P<key>[?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
-#: sslmode values of libpq (https://www.postgresql.org/docs/current/libpq-ssl.html) and asyncpg.
-_TLS_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
+_QUERY = re.compile(rf"(?P<key>[?&](?:(?:ssl)?password|{PASS})=)[^&]*", re.IGNORECASE)
+#: A URL whose password has characters that end a part of a URL, such as `#`, `/` and `?`. The
+#: password ends at the last @ behind which the rest of a URL follows.
+_LOOSE = re.compile(
+    r"(?P<scheme>[^:/?#]+)://(?P<user>[^:]*):(?P<password>.*)@(?P<hosts>[^/?#@]*)"
+    r"(?P<path>/[^?#@]*)?(?:\?(?P<query>[^#]*))?",
+    re.DOTALL,
+)
+_ESCAPED: Final = "write % and two hexadecimal digits for it, such as %23 for #"
 
 
 class DatabaseUrlInvalid(ValueError):
@@ -47,45 +61,139 @@ def mask_url(url: str) -> str:
     return _QUERY.sub(r"\g<key>***", _USERINFO.sub(r"\g<user>:***@", url, count=1))
 
 
-def check_url(url: str) -> None:
-    """Raise `DatabaseUrlInvalid` if `url` is not a PostgreSQL URL. No host name is resolved."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise DatabaseUrlInvalid(url, "cannot be read") from None
-    scheme = parts.scheme
+@dataclass(frozen=True, kw_only=True)
+class DatabaseUrl:
+    """A PostgreSQL URL in its parts, which are decoded."""
+
+    #: User and password; None where the URL names none.
+    user: str | None
+    password: str | None = field(repr=False)
+    #: The hosts with their ports, separated by commas, as they are written in the URL.
+    hosts: str
+    #: The path with its slash, as it is written in the URL: the database.
+    path: str
+    #: The options that asyncpg is given. Of several values of an option the last one counts.
+    options: Mapping[str, str] = field(repr=False)
+    #: The pass of a job's interview; None for any other URL.
+    own_pass: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, url: str) -> DatabaseUrl:
+        """Read a URL, also if its password has characters that a URL must escape.
+
+        No host name is resolved, and no file is read. Raises `DatabaseUrlInvalid`.
+        """
+        _check_scheme(url)
+        problems = []
+        for read in (_strict_parts, _loose_parts):
+            try:
+                return read(url)
+            except (_Unreadable, OptionInvalid) as error:
+                problems.append(str(error))
+        in_strict, in_loose = problems
+        raise DatabaseUrlInvalid(url, in_loose or in_strict)
+
+    def __str__(self) -> str:
+        """The URL in the form that asyncpg reads, without the pass."""
+        userinfo = "" if self.user is None else quote(self.user, safe="")
+        if self.password is not None:
+            userinfo += f":{quote(self.password, safe='')}"
+        at = "@" if self.user is not None or self.password is not None else ""
+        query = f"?{urlencode(self.options, quote_via=quote, safe='/')}" if self.options else ""
+        return f"postgresql://{userinfo}{at}{self.hosts}{self.path}{query}"
+
+    def with_options(self, **options: str) -> DatabaseUrl:
+        """Return the URL with these options beside its own, or in their place."""
+        return replace(self, options={**self.options, **options})
+
+
+class _Unreadable(ValueError):
+    """Raised if a text cannot be read as a URL in one of the two ways."""
+
+
+def _check_scheme(url: str) -> None:
+    scheme = url.partition("://")[0].lower() if "://" in url else ""
+    if scheme == "jdbc:postgresql":
+        raise DatabaseUrlInvalid(url, "is for JDBC, write postgresql://user:password@...")
     if scheme.startswith(("postgresql+", "postgres+")):
         raise DatabaseUrlInvalid(url, f"names a driver ({scheme}), write postgresql://")
     if scheme not in ("postgresql", "postgres"):
         raise DatabaseUrlInvalid(url, "does not begin with postgresql://")
     if "\0" in url or any(character.isspace() for character in url):
         raise DatabaseUrlInvalid(url, "contains a space or a control character")
-    if parts.netloc.count("@") > 1:
-        # asyncpg takes what follows the first @ as the host, and its error quotes it.
-        raise DatabaseUrlInvalid(url, "has an @ in its user or password, write %40")
-    query = _query(url, parts.query)
-    ports = [port for value in query.get("port", []) for port in value.split(",")]
-    addresses = parts.netloc.rpartition("@")[2].split(",")
+
+
+def _strict_parts(url: str) -> DatabaseUrl:
+    """Read a URL by the rules of URLs; its user and its password may contain an @."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise _Unreadable("cannot be read") from None
+    userinfo, at, hosts = parts.netloc.rpartition("@")
+    if "@" in parts.path or "#" in url:
+        # The password ends behind this place, or the name of the database must be escaped.
+        raise _Unreadable(f"has a # , or an @ behind its host; {_ESCAPED}")
+    user, colon, password = userinfo.partition(":")
+    return _checked(
+        user=unquote(user) if at and user else None,
+        password=unquote(password) if colon else None,
+        hosts=hosts,
+        path=parts.path,
+        query=parts.query,
+    )
+
+
+def _loose_parts(url: str) -> DatabaseUrl:
+    """Read a URL whose password has characters that end a part of a URL."""
+    found = _LOOSE.fullmatch(url)
+    if found is None:
+        raise _Unreadable("")
+    return _checked(
+        user=unquote(found["user"]) or None,
+        password=unquote(found["password"]),
+        hosts=found["hosts"],
+        path=found["path"] or "",
+        query=found["query"] or "",
+    )
+
+
+def _checked(
+    *, user: str | None, password: str | None, hosts: str, path: str, query: str
+) -> DatabaseUrl:
+    values = _query(query)
+    _check_hosts(hosts, values.get("port", ""))
+    own_pass = values.pop(PASS, None)
+    return DatabaseUrl(
+        user=user,
+        password=password,
+        hosts=hosts,
+        path=path,
+        options=usable_options(values),
+        own_pass=own_pass,
+    )
+
+
+def _query(query: str) -> dict[str, str]:
+    try:
+        # asyncpg reads the query strictly too.
+        found = parse_qs(query, strict_parsing=True) if query else {}
+    except ValueError:
+        raise _Unreadable("has a query with a part that is not name=value") from None
+    return {name: values[-1] for name, values in found.items()}
+
+
+def _check_hosts(hosts: str, ports_of_query: str) -> None:
+    ports = ports_of_query.split(",")
+    addresses = hosts.split(",")
     if len(addresses) > 1 and "" in addresses:
-        raise DatabaseUrlInvalid(url, "has an empty host in its list of hosts")
+        raise _Unreadable("has an empty host in its list of hosts")
     for address in addresses:
         host, _, port = address.rpartition(":") if ":" in address else (address, "", "")
         if not port.endswith("]"):  # the end of an IPv6 address without a port
             ports.append(port)
-        _check_host(url, host)
+        _check_host(host)
     if any(port and not _is_port(port) for port in ports):
-        raise DatabaseUrlInvalid(url, "has a port that is not a number from 1 to 65535")
-    if unknown := set(query.get("sslmode", [])) - _TLS_MODES:
-        known = ", ".join(sorted(_TLS_MODES))
-        raise DatabaseUrlInvalid(url, f"has an unknown sslmode {unknown.pop()!r} (known: {known})")
-
-
-def _query(url: str, query: str) -> dict[str, list[str]]:
-    try:
-        # asyncpg reads the query strictly too.
-        return parse_qs(query, strict_parsing=True) if query else {}
-    except ValueError:
-        raise DatabaseUrlInvalid(url, "has a query with a part that is not name=value") from None
+        raise _Unreadable("has a port that is not a number from 1 to 65535")
 
 
 def _is_port(port: str) -> bool:
@@ -93,12 +201,43 @@ def _is_port(port: str) -> bool:
     return len(port) < 6 and port.isascii() and port.isdigit() and 0 < int(port) < 65536
 
 
-def _check_host(url: str, host: str) -> None:
+def _check_host(host: str) -> None:
     try:
         # Resolving an invalid host name would raise UnicodeError, which is not an OSError.
         unquote(host).encode("idna")
     except UnicodeError:
-        raise DatabaseUrlInvalid(url, "has an invalid host name") from None
+        raise _Unreadable("has an invalid host name") from None
+
+
+def check_url(url: str) -> None:
+    """Raise `DatabaseUrlInvalid` if `url` is not a PostgreSQL URL, or names a file that is missing.
+
+    No host name is resolved.
+    """
+    options = DatabaseUrl.of(url).options
+    for name in FILES:
+        file = options.get(name)
+        if file and file != SYSTEM and not os.access(file, os.R_OK):
+            raise DatabaseUrlInvalid(url, f"names a file for {name} that cannot be read")
+
+
+def with_password_of_environment(url: str) -> str:
+    """Return the URL with the password of PGPASSWORD if it has none.
+
+    Raises DatabaseUrlInvalid if the URL is invalid.
+    """
+    parts, password = DatabaseUrl.of(url), os.environ.get("PGPASSWORD")
+    if not password or parts.password or "password" in parts.options:
+        return url
+    return str(replace(parts, password=password))
+
+
+def hosts_of(url: DatabaseUrl) -> str:
+    """Return the hosts of a URL or of PGHOST, separated by commas; empty if there is none.
+
+    asyncpg takes the hosts from the first of these places that names one.
+    """
+    return url.hosts or url.options.get("host", "") or os.environ.get("PGHOST", "")
 
 
 def wanted_server(url: str) -> str | None:
@@ -107,12 +246,9 @@ def wanted_server(url: str) -> str | None:
     Of several hosts only one that accepts writes is used, unless the URL, a service file of libpq
     or PGTARGETSESSIONATTRS chooses otherwise. Raises ValueError if the URL cannot be read.
     """
-    parts = urlsplit(url)
-    query = parse_qs(parts.query)
-    if "target_session_attrs" in query or os.environ.get("PGTARGETSESSIONATTRS"):
+    parts = DatabaseUrl.of(url)
+    if "target_session_attrs" in parts.options or os.environ.get("PGTARGETSESSIONATTRS"):
         return None
-    if "service" in query or os.environ.get("PGSERVICE"):
+    if "service" in parts.options or os.environ.get("PGSERVICE"):
         return None
-    # asyncpg takes the hosts from the first of these places that names one.
-    hosts = parts.netloc.rpartition("@")[2] or query.get("host", [""])[-1]
-    return "read-write" if "," in (hosts or os.environ.get("PGHOST", "")) else None
+    return "read-write" if "," in hosts_of(parts) else None

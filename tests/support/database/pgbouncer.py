@@ -52,6 +52,11 @@ class PgBouncer:
         os.chown(self._folder, self._user.pw_uid, -1)
         self._process: asyncio.subprocess.Process | None = None
 
+    def add_user(self, name: str) -> None:
+        """Let a role through. Call this before the start."""
+        with (self._folder / "users").open("a") as users:
+            users.write(f'"{name}" ""\n')
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self

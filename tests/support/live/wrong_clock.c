@@ -16,8 +16,7 @@
 static const volatile long long *offset_s;
 
 __attribute__((constructor)) static void open_offset(void) {
-    const char *path = getenv("WRONG_CLOCK_OFFSET");
-    int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    int file = open(WRONG_CLOCK_OFFSET, O_RDONLY | O_CLOEXEC); // given to the compiler
     if (file < 0)
         return;
     void *found = mmap(NULL, sizeof *offset_s, PROT_READ, MAP_SHARED, file, 0);

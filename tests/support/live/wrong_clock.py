@@ -31,8 +31,7 @@ class Clock:
     @property
     def inside(self) -> tuple[str, ...]:
         """The command prefix that runs a program with this clock."""
-        variables = f"LD_PRELOAD={self._library}", f"WRONG_CLOCK_OFFSET={self._offset}"
-        return "/usr/bin/env", *variables
+        return "/usr/bin/env", f"LD_PRELOAD={self._library}"
 
     def set_back(self, *, hours: int) -> None:
         """Set the clock back, at once for all of its processes."""
@@ -41,7 +40,9 @@ class Clock:
     def __enter__(self) -> Self:
         self._folder.chmod(0o755)  # under root, PostgreSQL runs as another user
         self._set(0)
-        words = "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", self._library, _SOURCE
+        # Compiled in, because PostgreSQL inherits LD_PRELOAD and no other variable of the test.
+        offset = f'-DWRONG_CLOCK_OFFSET="{self._offset}"'
+        words = "-shared", "-fPIC", "-O2", "-Wall", "-Werror", offset, "-o", self._library, _SOURCE
         subprocess.run([self._compiler, *words], check=True)
         for each in (self._library, self._offset):
             each.chmod(0o644)

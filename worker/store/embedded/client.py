@@ -22,12 +22,20 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from worker.store.embedded.layout import (
+    DataFolderUnusable,
     EmbeddedPostgresError,
     Layout,
     PostgresDidNotStart,
+    bare_environment,
     check_data_dir,
     check_version,
     programs,
+)
+from worker.store.embedded.ownership import (
+    check_cluster,
+    check_peer,
+    check_run_dir,
+    check_server_socket,
 )
 
 if TYPE_CHECKING:
@@ -62,8 +70,9 @@ class EmbeddedPostgres:
 
         The data is stored in the subfolder `postgres` of `data_dir`. Raises an
         `EmbeddedPostgresError` if the folder cannot be written, the wheel with PostgreSQL is not
-        installed, another version of PostgreSQL created the data, or PostgreSQL does not start. If
-        PostgreSQL does not start, the error quotes PostgreSQL's own reason.
+        installed, another version of PostgreSQL created the data, another user owns the data or the
+        sockets, or PostgreSQL does not start. If PostgreSQL does not start, the error quotes
+        PostgreSQL's own reason.
         """
         layout = Layout.of(data_dir)
         return cls(layout, await _take_aside(layout))
@@ -129,6 +138,7 @@ def _take(layout: Layout) -> socket.socket:
     """Connect to the keeper, the process that runs the server; start a keeper if none runs."""
     bin_dir = programs(layout)
     check_data_dir(layout)
+    check_cluster(layout)
     check_version(layout, bin_dir)
     deadline = time.monotonic() + START_BUDGET_S
     try:
@@ -142,6 +152,7 @@ def _take(layout: Layout) -> socket.socket:
                 connection = connection or _start_keeper(layout)
                 answer = _answer(connection, deadline)
                 if "url" in answer:
+                    _check_server(layout, connection)
                     _connections.add(connection)
                     return connection
                 connection.close()
@@ -154,13 +165,28 @@ def _take(layout: Layout) -> socket.socket:
         ) from None
 
 
+def _check_server(layout: Layout, connection: socket.socket) -> None:
+    try:
+        check_server_socket(layout)
+    except DataFolderUnusable:
+        connection.close()
+        raise
+
+
 def _connect(layout: Layout) -> socket.socket | None:
+    """Return a connection to the keeper, once its owner is checked; None if no keeper runs."""
+    if not check_run_dir(layout):
+        return None
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.connect(str(layout.keeper_socket))
+        check_peer(layout, connection)
     except OSError:
         connection.close()
         return None
+    except DataFolderUnusable:
+        connection.close()
+        raise
     return connection
 
 
@@ -183,7 +209,7 @@ def _start_keeper(layout: Layout) -> socket.socket:
             stdout=log,
             stderr=log,
             cwd="/",
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, found))},
+            env=bare_environment(PYTHONPATH=os.pathsep.join(filter(None, found))),
             pass_fds=[theirs.fileno()],
             start_new_session=True,
             check=False,

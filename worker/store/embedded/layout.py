@@ -19,6 +19,12 @@ from urllib.parse import quote
 _MAX_SOCKET_PATH = 107
 _PORT = 5432
 _POSTGRES_SOCKET = f".s.PGSQL.{_PORT}"
+#: Folder for the run-time files of system services (hier(7)).
+_RUN = Path("/run")
+#: Variables that the keeper and PostgreSQL inherit: what Python and the loader of shared libraries
+#: need. Everything else stays out, because other users may read the environment of these processes
+#: in /proc, and settings are full of keys.
+_INHERITED = ("PATH", "LANG", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME")
 
 
 class EmbeddedPostgresError(Exception):
@@ -63,8 +69,8 @@ class Layout:
 
         If the folder's path is too long for a socket, the sockets are in a folder of this user with
         a short path in `/tmp` (not in `$TMPDIR`, which differs between processes). The sockets of
-        root are always in `/tmp`, because root's server runs as a system user that may have no
-        access to the data folder.
+        root are in `/run`, where only root may create folders, or in `/tmp` if `/run` is read-only,
+        because root's server runs as a system user that may have no access to the data folder.
 
         Raises `DataFolderUnusable` if the path begins with `~` and the home folder is not known.
         """
@@ -77,8 +83,10 @@ class Layout:
         too_deep = len(os.fsencode(run_dir / _POSTGRES_SOCKET)) > _MAX_SOCKET_PATH
         if too_deep or os.geteuid() == 0:
             digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-            # A folder in /tmp is safe here because claim_run_dir checks the folder's owner.
-            run_dir = Path("/tmp") / f"interview-worker-{os.geteuid()}-{digest}"  # noqa: S108
+            # A folder in /tmp is safe, because `ownership` and `claim_run_dir` check its owner.
+            of_root = os.geteuid() == 0 and os.access(_RUN, os.W_OK)
+            above = _RUN if of_root else Path("/tmp")  # noqa: S108
+            run_dir = above / f"interview-worker-{os.geteuid()}-{digest}"
         return cls(data_dir=folder, run_dir=run_dir)
 
     @property
@@ -107,6 +115,11 @@ class Layout:
         return self.run_dir / "keeper.sock"
 
     @property
+    def server_socket(self) -> Path:
+        """PostgreSQL's Unix socket."""
+        return self.run_dir / _POSTGRES_SOCKET
+
+    @property
     def server_lock_files(self) -> tuple[Path, Path]:
         """The lock files of cluster and socket; each contains the server's process id."""
         return self.cluster / "postmaster.pid", self.run_dir / f"{_POSTGRES_SOCKET}.lock"
@@ -126,7 +139,7 @@ class Layout:
 
     @property
     def url(self) -> str:
-        """The database's URL."""
+        """The database's URL, made of the paths above: nothing of it is read from a file."""
         host = quote(str(self.run_dir), safe="/")
         return f"postgresql://postgres@/postgres?host={host}&port={_PORT}"
 
@@ -165,13 +178,19 @@ def check_data_dir(layout: Layout) -> None:
     """Create the data folder. Raises `DataFolderUnusable` if the folder cannot be written."""
     try:
         layout.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with layout.start_lock.open("ab"), layout.log.open("ab"):
-            pass
+        for file in (layout.start_lock, layout.log):
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600))
     except OSError as error:
         raise DataFolderUnusable(
             layout.data_dir,
             f"the folder cannot be written ({error.strerror}): choose another data folder",
         ) from None
+
+
+def bare_environment(**more: str) -> dict[str, str]:
+    """Return the environment of the keeper and of PostgreSQL's programs."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {"PATH": os.defpath, **inherited, **more}
 
 
 def check_version(layout: Layout, bin_dir: Path) -> None:
@@ -191,7 +210,11 @@ def check_version(layout: Layout, bin_dir: Path) -> None:
             f"{version_file.name} cannot be read ({error.strerror}): run as the folder's owner",
         ) from None
     shown = subprocess.run(  # noqa: S603 - a program of our own wheel
-        [bin_dir / "postgres", "--version"], capture_output=True, text=True, check=False
+        [bin_dir / "postgres", "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=bare_environment(),
     ).stdout
     ours = shown.rpartition(" ")[2].partition(".")[0].strip()
     if found != ours:

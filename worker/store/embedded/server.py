@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worker.store.embedded.layout import PostgresDidNotStart, claim_run_dir
+from worker.store.embedded.layout import PostgresDidNotStart, bare_environment, claim_run_dir
 from worker.store.embedded.system_user import WORKING_DIR, as_user, programs_for, system_user
 
 if TYPE_CHECKING:
@@ -148,11 +148,8 @@ class Server:
         self, program: str, cluster: Path, *arguments: str
     ) -> asyncio.subprocess.Process:
         """Run a PostgreSQL program with a cluster as working directory and as option `-D`."""
-        # Leave out PG* and LC_* variables, because PostgreSQL reads settings from PG* and the
-        # language of its messages from LC_*.
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))
-        }
+        # Without PG* and LC_* variables too: PostgreSQL reads settings from PG* and the language of
+        # its messages from LC_*.
         with self._layout.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 self._bin_dir / program,
@@ -163,7 +160,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 cwd=cluster,
-                env=environment | {"LC_ALL": "C"},
+                env=bare_environment(LC_ALL="C"),
                 preexec_fn=_die_with(os.getpid()),
                 **(as_user(self._user) if self._user else {}),
             )

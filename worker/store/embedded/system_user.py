@@ -7,7 +7,7 @@ to a virtualenv in root's home. Therefore:
   cluster as `/proc/self/cwd`, which needs no access to the parent folders (proc(5)).
 - The programs are copied to `/var/cache` if the system user may not run the originals. The copy
   can be deleted at any time (hier(7)).
-- The sockets are in `/tmp`, in a folder that belongs to the system user.
+- The sockets are in `/run` or `/tmp`, in a folder that belongs to the system user.
 """
 
 from __future__ import annotations
@@ -35,13 +35,20 @@ _SYSTEM_USER = "embedded_postgres"
 _COPIES = Path("/var/cache/interview-worker")
 
 
+def known_system_user() -> pwd.struct_passwd | None:
+    """Return the system user that runs root's PostgreSQL; None if it was not created yet."""
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(_SYSTEM_USER)
+    return None
+
+
 def system_user() -> pwd.struct_passwd:
     """Return the system user that runs root's PostgreSQL; create the user if it does not exist.
 
     If the user cannot be created, return the user `nobody`.
     """
-    with contextlib.suppress(KeyError):
-        return pwd.getpwnam(_SYSTEM_USER)
+    if (user := known_system_user()) is not None:
+        return user
     make = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _SYSTEM_USER]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         subprocess.run(make, check=True, stdout=sys.stderr)  # noqa: S603 - fixed arguments

@@ -249,7 +249,7 @@ async def test_a_configured_database_is_used_without_a_note(
 ) -> None:
     settings = settings_in(tmp_path, DATABASE_URL="postgresql://db/x", INTERVIEW_EMBEDDED=False)
     async with database_url(settings) as url:
-        assert url == "postgresql://db/x"
+        assert url == "postgresql://db/x?sslmode=verify-full"
     assert capsys.readouterr().err == ""
 
 

@@ -14,7 +14,7 @@ from tests.support.virtual.job_parts import settings_in
 from worker.doctor import host
 from worker.doctor.conflicts import conflicts
 from worker.doctor.context import CheckContext
-from worker.doctor.database import judge_connections, tables
+from worker.doctor.database import judge_connections
 from worker.doctor.livekit import judge_clock
 from worker.doctor.media import Way, judge, ways
 from worker.doctor.models import SENTENCE, judge_understood
@@ -22,6 +22,7 @@ from worker.doctor.registry import checks_of
 from worker.doctor.system import check_system
 from worker.env.container import BASE_MB, JOB_MB, Limits
 from worker.env.surroundings import user_name
+from worker.store.privileges import tables
 
 GB = 1_000_000_000
 

@@ -29,7 +29,7 @@ async def refused(url: str) -> asyncpg.ClientConfigurationError:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://me@srv:hunter2@db:5432/x", "postgresql://me@h/x?hunter2"]
+    "url", ["postgresql://me:hunter2@db:port/x", "postgresql://me@h/x?hunter2"]
 )
 async def test_a_url_that_cannot_be_read_is_refused_without_its_password(url: str) -> None:
     error = await refused(url)

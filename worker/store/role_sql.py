@@ -1,0 +1,35 @@
+"""Parts of SQL statements about roles, which take no parameters."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from typing import Final
+
+#: Parameters of PostgreSQL's own verifiers (src/include/common/scram-common.h).
+_ITERATIONS: Final = 4096
+_SALT_BYTES: Final = 16
+
+
+def quoted(name: str) -> str:
+    """Return a name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def scram_verifier(password: str, salt: bytes | None = None) -> str:
+    """Return PostgreSQL's SCRAM-SHA-256 verifier of a password of ASCII characters (RFC 5803).
+
+    With the verifier in a statement, no log of statements has the password. The salt is random if
+    none is given. The computation takes some milliseconds.
+    """
+    salt = salt or secrets.token_bytes(_SALT_BYTES)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, _ITERATIONS)
+    client = hmac.digest(salted, b"Client Key", "sha256")
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    stored = hashlib.sha256(client).digest()
+    of_salt, of_stored, of_server = (
+        base64.b64encode(part).decode() for part in (salt, stored, server)
+    )
+    return f"SCRAM-SHA-256${_ITERATIONS}:{of_salt}${of_stored}:{of_server}"
