@@ -145,9 +145,7 @@ class Lifecycle:
         loop = asyncio.get_running_loop()
         if self._received_at is None:
             self._received_at = loop.time()
-        record_start(
-            self.journal, self.t, header=self.header, budgets=self.budgets, ends=self.ends
-        )
+        record_start(self.journal, self.t, header=self.header, budgets=self.budgets, ends=self.ends)
         entry = Transition(source=None, event=None, target=self.state, t=self.t)
         record_transition(self.journal, entry)
         self.transitions.append(entry)

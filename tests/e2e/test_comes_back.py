@@ -42,9 +42,13 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("returning_worker")]
 
 
+def environment_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
 async def has_own_role(worker: RunningWorker, job: History) -> None:
     """Assert that a job uses a database role of its own, and that /proc shows no database URL."""
-    environment = Path(f"/proc/{job.header['pid']}/environ").read_bytes()
+    environment = environment_of(job.header["pid"])
     assert b"postgresql://" not in environment
     async with worker.database() as database:
         query = "SELECT count(*) AS jobs FROM pg_stat_activity WHERE usename ~ '^interview_jobs_'"

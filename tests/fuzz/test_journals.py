@@ -57,9 +57,7 @@ def read(path: Path, *, pass_over_damage: bool) -> ReadRecords | None:
     """Read a journal; None if it is refused, in one line that names the file and the line."""
     size = path.stat().st_size
     try:
-        return within_time(
-            lambda: read_records(path, pass_over_damage=pass_over_damage), size=size
-        )
+        return within_time(lambda: read_records(path, pass_over_damage=pass_over_damage), size=size)
     except JournalError as error:
         assert_one_line(str(error), place=f"{path}:")
         assert_has_none_of(str(error), (SPOKEN,))
@@ -271,4 +269,3 @@ async def followed(folder: Path, news: list[News]) -> None:
     follower.follow(JOB_ID)
     await follower.look()
     await follower.finish(JOB_ID)
-

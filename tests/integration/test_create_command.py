@@ -287,7 +287,7 @@ async def test_another_plan_with_the_same_id_is_refused(
     other.write_text(SAMPLE_PLAN.read_text(encoding="utf-8").replace("short_answer_words: 8", ""))
     await create(interview_id="one", plan=other)  # 8 is the default
     other.write_text(SAMPLE_PLAN.read_text(encoding="utf-8").replace("Hello", "Good morning"))
-    with pytest.raises(InterviewExists, match="already exists with another plan$"):
+    with pytest.raises(InterviewExists, match=r"already exists with another plan$"):
         await create(interview_id="one", plan=other)
 
 

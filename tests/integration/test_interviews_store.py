@@ -129,7 +129,7 @@ async def test_a_typed_answer_is_told_apart_from_a_spoken_one(database: Database
     )
     for answer in answers:
         job.add("turn", speaker="candidate", text="Yes.", **about, **answer)
-    told = {"latency": {}, "hearing": None, "interrupted": False}
+    told: dict[str, Any] = {"latency": {}, "hearing": None, "interrupted": False}
     for typed in (True, False):
         job.add("turn", speaker="candidate", text="Yes.", typed=typed, **about, **told)
     seqs = [record["seq"] for record in job.records if record["kind"] == "turn"]

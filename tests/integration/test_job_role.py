@@ -20,7 +20,7 @@ from worker.config.settings import Settings
 from worker.doctor.context import CheckContext
 from worker.doctor.database_jobs import check_job_role
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
-from worker.store.claims import claim_dispatches, give_back_dispatch, note_dispatches
+from worker.store.claims import claim_dispatches, give_back_dispatches, note_dispatches
 from worker.store.database import Database
 from worker.store.interview_status import store_end
 from worker.store.interviews import create_interview, get_interview, turns_of, turns_of_all
@@ -49,9 +49,7 @@ PLAN = load_plan(SAMPLE_PLAN).to_json()
 async def access(database: Database, migrated_database_url: str) -> AsyncIterator[JobAccess]:
     """Yield the access of jobs to a database with the interviews `one` and `two`."""
     for interview_id in ("one", "two"):
-        await create_interview(
-            database, interview_id=interview_id, plan=PLAN, candidate_name="Ada"
-        )
+        await create_interview(database, interview_id=interview_id, plan=PLAN, candidate_name="Ada")
     access = await prepare_job_access(database, migrated_database_url)
     yield access
     await drop(database, access.role)
@@ -191,7 +189,7 @@ async def test_a_job_that_hands_over_claims_its_own_interview_and_no_other(
     assert len((await turns_of_all(job, ["one"]))["one"]) == 3
     assert await talk_seconds(job, "one") == await talk_seconds(database, "one")
     await note_dispatches(job, {"one": (2, "AD_1")})
-    await give_back_dispatch(job, found[0], token=2)  # was sent, so nothing is given back
+    await give_back_dispatches(job, [(found[0], 2)])  # was sent, so nothing is given back
     stored = await get_interview(database, "one")
     assert stored is not None
     assert (stored.token, stored.dispatch_id) == (2, "AD_1")
@@ -286,7 +284,7 @@ async def test_a_pass_opens_no_other_interview(
     passes = {each: pass_in(access, each) for each in ("one", "two")}
     assert passes["one"] != passes["two"]
     for function, most in (("own_interview", 1), ("own_turns", 2), ("own_records", 3)):
-        query = f"SELECT * FROM {function}($1, $2)"  # noqa: S608
+        query = f"SELECT * FROM {function}($1, $2)"
         assert len(await connection.fetch(query, "one", passes["one"])) == most
         for other in (passes["one"], "none", "", None, pass_for(b"a guess", "two")):
             assert await connection.fetch(query, "two", other) == []
@@ -364,7 +362,7 @@ async def test_the_server_never_sees_the_password(access: JobAccess, database: D
 async def test_the_verifier_is_that_of_postgresql(database: Database) -> None:
     await execute(database, "CREATE ROLE known PASSWORD 'pencil'")
     salt = "split_part(split_part(rolpassword, ':', 2), '$', 1)"
-    query = f"SELECT rolpassword, decode({salt}, 'base64') AS salt FROM pg_authid"  # noqa: S608
+    query = f"SELECT rolpassword, decode({salt}, 'base64') AS salt FROM pg_authid"
     (row,) = await database.fetch("verifier", f"{query} WHERE rolname = 'known'")
     await execute(database, "DROP ROLE known")
     assert scram_verifier("pencil", bytes(row["salt"])) == row["rolpassword"]

@@ -19,6 +19,8 @@ from worker.store.interviews import RoomInUse, create_interview, get_interview
 from worker.store.jobs import ship
 
 if TYPE_CHECKING:
+    from jwt.types import Options
+
     from worker.store.database import Database
 
 SECRET = "a-secret-of-at-least-thirty-two-characters"
@@ -32,9 +34,7 @@ OPENS, CLOSES = datetime(2999, 3, 1, 9, tzinfo=UTC), datetime(2999, 3, 8, 9, tzi
 
 
 @pytest.fixture
-def db(
-    database: Database, migrated_database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Database:
+def db(database: Database, migrated_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Database:
     """Return the database that the command uses."""
     for name, value in {**SETTINGS, "DATABASE_URL": migrated_database_url}.items():
         monkeypatch.setenv(name, value)
@@ -47,7 +47,7 @@ async def create(db: Database, interview_id: str = "one", **fields: Any) -> None
 
 async def claims_of_token() -> dict[str, Any]:
     token = (await interviews._token("one"))["token"]
-    ignored = {"verify_nbf": False, "verify_exp": False}
+    ignored: Options = {"verify_nbf": False, "verify_exp": False}
     claims: dict[str, Any] = jwt.decode(token, SECRET, algorithms=["HS256"], options=ignored)
     return claims
 
@@ -55,7 +55,7 @@ async def claims_of_token() -> dict[str, Any]:
 async def set_to(db: Database, **columns: object) -> None:
     for name, value in columns.items():
         query = f"UPDATE interviews SET {name} = $1 WHERE interview_id = 'one'"  # noqa: S608
-        await db.run("set", lambda c, query=query, value=value: c.execute(query, value))
+        await db.fetch("set", query, value)
 
 
 async def test_the_token_covers_the_window_the_room_and_the_candidate(db: Database) -> None:

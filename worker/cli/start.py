@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Collection
 from typing import Final
 
 from worker.cli.common import CommandError, ExitCode, run
@@ -14,8 +13,8 @@ from worker.cli.requirements import has_database, has_livekit, load_settings
 from worker.config.settings import Settings, dotenv_variables, variable_of
 from worker.config.unknown import unknown_variables
 from worker.env.container import capacity
-from worker.env.surroundings import ensure_home, ensure_temp_folder, unknown_home
 from worker.env.env_file import chosen_file, is_passed_over
+from worker.env.surroundings import ensure_home, ensure_temp_folder, unknown_home
 from worker.job.application import load_application
 from worker.providers.registry import VENDORS
 from worker.server.port_probe import bind_once

@@ -41,6 +41,7 @@ def _user_data_dir() -> Path:
     except RuntimeError:
         return Path("~/.local/share/interview-worker")
 
+
 #: Text without surrounding white space, such as the line break at the end of a file.
 Trimmed = Annotated[str, StringConstraints(strip_whitespace=True)]
 

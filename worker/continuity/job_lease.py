@@ -90,8 +90,8 @@ class JobLease:
     async def take(self, database: Database) -> bool:
         """Take the lease, and set `token`. Return False if the database fails.
 
-        The token stays None if the interview is over or not in the database, which the loader of the
-        interview reports. Raises LoadFailed with the event LEASE_LOST if another job holds the
+        The token stays None if the interview is over or not in the database, which the loader of
+        the interview reports. Raises LoadFailed with the event LEASE_LOST if another job holds the
         lease, and with the event METADATA_INVALID if the job must not hold the interview.
         """
         try:

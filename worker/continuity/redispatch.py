@@ -150,7 +150,7 @@ class Redispatcher:
         """
         rooms = _rooms_of(found)
         exist = rooms if counts is None else rooms & counts.keys()
-        people: dict[str, Collection[str]] = {room: () for room in rooms - exist}
+        people: dict[str, Collection[str]] = dict.fromkeys(rooms - exist, ())
         if exist:
             try:
                 people |= await self._livekit.people(exist)

@@ -168,7 +168,6 @@ async def _take_data_right(access: JobAccess, identity: str) -> None:
     await take_data_right(access.livekit, room=access.room, identity=identity)
 
 
-
 def _access_of(ctx: JobContext, settings: Settings) -> JobAccess:
     """Return what the main process lets this job do (worker/server/job_rights.py).
 

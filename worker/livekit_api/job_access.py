@@ -100,9 +100,9 @@ class JobAccess:
 
     async def _renew_in_time(self) -> None:
         while True:
-            while self._clock() - self._since < _OLD_S:
-                await asyncio.sleep(_LOOK_S)
-            await self._renew()
+            await asyncio.sleep(_LOOK_S)
+            if self._clock() - self._since >= _OLD_S:
+                await self._renew()
 
     async def _renew(self) -> None:
         """Ask for another token until the main process answers with one."""

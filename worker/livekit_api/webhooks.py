@@ -103,7 +103,7 @@ class Webhooks:
         signature = request.headers.get("Authorization")
         if not signature:
             raise web.HTTPUnauthorized(reason="not an event signed with LIVEKIT_API_KEY")
-        signed = base64.b64decode(self._verifier.verify(signature).sha256)
+        signed = base64.b64decode(self._verifier.verify(signature).sha256 or "")
         body = await self._body(request)
         if not hmac.compare_digest(signed, hashlib.sha256(body).digest()):
             raise SignatureInvalid

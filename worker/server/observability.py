@@ -49,9 +49,7 @@ class PortTaken(Exception):
     def __init__(self, host: str, port: int, *, prefix: str = _MAIN) -> None:
         self.host = host
         self.port = port
-        super().__init__(
-            f"{host}:{port} is in use; set {prefix}_PORT to a free port (0 takes any)"
-        )
+        super().__init__(f"{host}:{port} is in use; set {prefix}_PORT to a free port (0 takes any)")
 
 
 class HostUnusable(Exception):
@@ -178,9 +176,7 @@ class Observability:
                 await server.start(address.host, address.port)
             except OSError as error:
                 await self._server.aclose()
-                raise unusable(
-                    address.host, address.port, error, prefix=address.prefix
-                ) from error
+                raise unusable(address.host, address.port, error, prefix=address.prefix) from error
         self._tasks = [
             asyncio.create_task(self.observer.run(), name="follow-journals"),
             asyncio.create_task(self._watch_disk(), name="watch-disk"),

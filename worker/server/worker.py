@@ -19,7 +19,6 @@ from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
 from worker.continuity.room_options import options_of_return
 from worker.continuity.service import ContinuityService
-from worker.env.surroundings import loopback_host
 from worker.env.proxies import proxy_for
 from worker.env.secret_files import forget_values_beside_files
 from worker.fallback.shared_breaker import provider_breaker
@@ -31,14 +30,13 @@ from worker.livekit_api.errors import LiveKitLost
 from worker.server.admission import Admission
 from worker.server.agent_server import JobServer
 from worker.server.drain import Drain
+from worker.server.job_database import JobDatabase
 from worker.server.job_environment import hide_secrets
 from worker.server.job_rights import JobRights
-from worker.server.job_database import JobDatabase
 from worker.server.journal_collector import JournalCollector
 from worker.server.observability import Observability
 from worker.server.process_pool import ProcessPoolSupervisor, start_without_waiting
 from worker.server.readiness import Readiness
-from worker.server.room_token import with_room_options
 from worker.server.speech_health import speech_problems
 from worker.telemetry import catalog
 

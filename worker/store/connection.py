@@ -184,8 +184,9 @@ async def open_pool(
 ) -> Any:
     """Create an asyncpg pool of at most `size` connections. No connection is opened yet.
 
-    `arguments` are those of `connection_arguments`. A connection that was idle for `idle_s` seconds is closed; with 0, idle connections stay open.
-    With `url_again`, each new connection uses the URL that it returns.
+    `arguments` are those of `connection_arguments`. A connection that was idle for `idle_s` seconds
+    is closed; with 0, idle connections stay open. With `url_again`, each new connection uses the
+    URL that it returns.
     """
     return await asyncpg.create_pool(
         **arguments,

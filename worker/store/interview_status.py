@@ -9,13 +9,14 @@ from states import EndReason, Outcome, Phase, Reason
 from states.table import phase_of
 from worker.store.database import BUDGET_S
 from worker.store.errors import DatabaseOperationFailed
-from worker.store.interviews import is_cancelled, is_over
+from worker.store.interviews import SELECT_INTERVIEWS, interview_of, is_cancelled, is_over
 from worker.store.leases import NOW, ONE_IN_ROOM, ROOM_FREE, release_ended
 from worker.store.scope import PROTOCOL
 
 if TYPE_CHECKING:
     from worker.store.connection import Connection, Row
     from worker.store.database import Database
+    from worker.store.interviews import Interview
     from worker.store.scope import Scope
 
 #: Reasons with which a job ends while its interview goes on: within the interview's window, another
@@ -152,7 +153,9 @@ async def cancel_interview(
     """
 
     async def cancel(connection: Connection) -> Interview | None:
-        interview = await _locked(connection, interview_id)
+        query = f"{SELECT_INTERVIEWS} WHERE interviews.interview_id = $1"
+        row = await connection.fetchrow(f"{query} FOR NO KEY UPDATE OF interviews", interview_id)
+        interview = None if row is None else interview_of(row)
         if interview is None or interview.is_over or interview.protocol > PROTOCOL:
             return interview
         await connection.execute(

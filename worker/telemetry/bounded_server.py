@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 #: What aiohttp logs of a request that it cannot read quotes the request, which anybody may send.
 #: The errors of handlers are logged here instead.
-_SILENT = logging.getLogger(f"{__name__}.aiohttp")
+_SILENT: Final = logging.getLogger(f"{__name__}.aiohttp")
 _SILENT.setLevel(logging.CRITICAL)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -97,9 +97,7 @@ class BoundedServer:
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         try:
-            self._listening = await loop.create_server(
-                self._accept, host, port, backlog=_BACKLOG
-            )
+            self._listening = await loop.create_server(self._accept, host, port, backlog=_BACKLOG)
         except OSError:
             await self.aclose()
             raise

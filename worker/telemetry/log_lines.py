@@ -120,7 +120,9 @@ def _shortened(line: Mapping[str, Any], longest: int) -> str:
     while len(text := _json({**short, "cut_fields": cut})) > longest:
         left = [name for name in short if name not in (*_NAMES, *cut)]
         if not left or len(cut) == _MOST_CUT:
-            names = {name: str(short[name])[:_LAST_RESORT] for name in _NAMES if name in short}
+            names: dict[str, Any] = {
+                name: str(short[name])[:_LAST_RESORT] for name in _NAMES if name in short
+            }
             return _json({**names, "cut_fields": ["all others"]})
         name = max(left, key=lambda each: len(_json({each: short[each]})))
         cut.append(name)

@@ -56,9 +56,7 @@ class Incoming:
     declared_size: int = 0
 
 
-def guard(
-    room: rtc.Room, admits: Callable[[Incoming], bool], *, most_stream_bytes: int
-) -> None:
+def guard(room: rtc.Room, admits: Callable[[Incoming], bool], *, most_stream_bytes: int) -> None:
     """Let `admits` decide about all data that participants send. Call this before connecting.
 
     Data that is not admitted, or that nobody reads, is released at once. Data streams end with an
@@ -74,9 +72,7 @@ def guard(
 
     def on_room_event(event: RoomEvent) -> None:
         incoming = _incoming(room, event)
-        if incoming is None:
-            deliver(event)
-        elif admits(incoming) and incoming.is_read:
+        if incoming is None or (admits(incoming) and incoming.is_read):
             deliver(event)
         else:
             _release(event)

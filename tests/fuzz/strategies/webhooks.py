@@ -66,6 +66,4 @@ def authorizations() -> SearchStrategy[str]:
     """Return values of the header Authorization that are no signature of the body."""
     visible = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
     jwt = st.lists(st.text(visible, max_size=40), min_size=3, max_size=3).map(".".join)
-    return st.one_of(
-        st.text(visible, max_size=200), jwt, st.just("a." * 2000), st.just("Bearer x")
-    )
+    return st.one_of(st.text(visible, max_size=200), jwt, st.just("a." * 2000), st.just("Bearer x"))

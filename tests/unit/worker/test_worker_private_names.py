@@ -140,7 +140,8 @@ def test_a_jobs_context_knows_when_it_was_offered_and_waits_for_tasks() -> None:
 
 async def test_a_room_has_what_its_guard_uses() -> None:
     room = rtc.Room()
-    assert room._text_stream_handlers == room._byte_stream_handlers == {}
+    assert room._text_stream_handlers == {}
+    assert room._byte_stream_handlers == {}
     room.on("data_received", print)
     assert list(room._events["data_received"]) == [print]
     # The guard replaces this method of one room, so the SDK must look it up for each event.

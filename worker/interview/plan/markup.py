@@ -59,9 +59,7 @@ _KINDS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     # Lists of several entries. A line that begins with one hyphen may be a dash.
     (
         "a list",
-        re.compile(
-            r"^[ \t]*[-*+\u2022][ \t]+\S[^\n]*\n+[ \t]*[-*+\u2022][ \t]+\S", re.MULTILINE
-        ),
+        re.compile(r"^[ \t]*[-*+\u2022][ \t]+\S[^\n]*\n+[ \t]*[-*+\u2022][ \t]+\S", re.MULTILINE),
     ),
     (
         "an emoji",

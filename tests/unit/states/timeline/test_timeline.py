@@ -190,6 +190,8 @@ def test_names_of_any_length_and_content_are_drawn_in_time_as_valid_xml() -> Non
     odd = "\x00\x1b[2J\ud800\uffff\u202e" + "." * 300_000
     steps = tuple(replace(s, name=f"load {odd}{i}") for i, s in enumerate(degraded().steps))
     faults = ({"t": 3.0, "where": odd, "error": odd},)
-    history = replace(degraded(), steps=steps, faults=faults, header={"job_id": odd, "budgets": odd})
+    history = replace(
+        degraded(), steps=steps, faults=faults, header={"job_id": odd, "budgets": odd}
+    )
     document = timeline.svg(whole(history)).encode()
     ElementTree.fromstring(document)  # noqa: S314  # our own document

@@ -9,7 +9,7 @@ import pytest
 from worker.cli.common import print_json
 from worker.cli.control_characters import json_for_terminals
 
-TEXT = "a\x1b[31m\x9b2J\x7f\x85 \u2028 \u202edessap\u2066 Zoë 面接 \U0001f600 \\ \" \n"
+TEXT = 'a\x1b[31m\x9b2J\x7f\x85 \u2028 \u202edessap\u2066 Zoë 面接 \U0001f600 \\ " \n'
 
 
 def test_the_value_stays_and_no_character_acts() -> None:

@@ -115,9 +115,7 @@ def test_a_taken_port_of_the_probes_is_refused_with_its_setting(tmp_path: Path) 
     assert refused.value.code is ExitCode.TAKEN
 
 
-@pytest.mark.parametrize(
-    ("named", "event"), [(".env", "env_file_read"), ("", "env_file_not_read")]
-)
+@pytest.mark.parametrize(("named", "event"), [(".env", "env_file_read"), ("", "env_file_not_read")])
 def test_the_log_says_once_whether_the_file_of_settings_is_read(
     named: str,
     event: str,

@@ -39,9 +39,7 @@ if TYPE_CHECKING:
     from worker.store.interviews import Interview
 
 
-def interview_of(
-    plan: dict[str, Any], candidate_identity: str = "candidate-iv-1"
-) -> Interview:
+def interview_of(plan: dict[str, Any], candidate_identity: str = "candidate-iv-1") -> Interview:
     return cast(
         "Interview",
         SimpleNamespace(

@@ -76,9 +76,7 @@ async def test_a_job_sends_its_successor_with_the_token_of_its_room_and_the_key_
     assert WorkerKeys(KEY).decrypt(rooms._seal(INTERVIEW)(PLAIN), room="room-1") == PLAIN
 
 
-async def test_a_job_without_a_key_sends_no_readable_plan(
-    tmp_path: Path, rescues: Rescues
-) -> None:
+async def test_a_job_without_a_key_sends_no_readable_plan(tmp_path: Path, rescues: Rescues) -> None:
     await steps_of(tmp_path, access_with("")).send_successor()
     (rooms,) = rescues
     with pytest.raises(ValueError, match="key"):

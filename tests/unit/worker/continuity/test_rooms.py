@@ -33,9 +33,7 @@ class FakeLiveKit:
 
 async def test_livekit_gets_neither_plan_nor_turns_of_a_redispatched_interview() -> None:
     livekit, keys = FakeLiveKit(), WorkerKeys(KEY)
-    rooms = LiveKitRooms(
-        cast("LiveKitCalls", livekit), agent_name="interviewer", seal=keys.seal
-    )
+    rooms = LiveKitRooms(cast("LiveKitCalls", livekit), agent_name="interviewer", seal=keys.seal)
     fields: dict[str, Any] = {
         "interview_id": "iv-1",
         "room": "room-1",

@@ -115,7 +115,7 @@ def test_a_temporary_folder_has_room_for_the_path_of_a_socket(
 
 def test_the_longest_temporary_folder_takes_a_socket_of_multiprocessing() -> None:
     """The names are those of `multiprocessing.util.get_temp_dir` and `arbitrary_address`."""
-    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as short:  # noqa: S108  # a short path
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as short:  # a short path
         folder = Path(short) / ("t" * (LONGEST_TEMP - len(short) - 1))
         inside = folder / "pymp-12345678"
         inside.mkdir(parents=True)

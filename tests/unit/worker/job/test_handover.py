@@ -264,9 +264,7 @@ async def test_after_a_cancellation_the_sentence_is_finished_before_the_goodbye(
         await run_for_ever(job)
 
     passing = Passing()
-    app = ContinuedApplication(
-        on_run=run, words_at_the_end=ClipName.GOODBYE, succession=passing
-    )
+    app = ContinuedApplication(on_run=run, words_at_the_end=ClipName.GOODBYE, succession=passing)
     held = rig(tmp_path, app)
     assert await held.live() is Outcome.CANCELLED
     assert_outcome(held.path, Outcome.CANCELLED, Reason.CANCEL_REQUESTED)

@@ -35,7 +35,7 @@ class MainProcess:
         return f"token-{len(self.asked_at)}".encode()
 
 
-def access_with(worker: MainProcess, token: str = "token-0") -> JobAccess:
+def access_with(worker: MainProcess, token: str = "token-0") -> JobAccess:  # noqa: S107  # a test's
     loop = asyncio.get_running_loop()
     return JobAccess(
         "ws://livekit:7880",

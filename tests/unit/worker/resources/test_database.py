@@ -57,23 +57,23 @@ async def test_the_pool_has_the_limits_of_the_settings(
 
 def test_the_url_of_a_file_is_read_for_each_connection(tmp_path: Path) -> None:
     path = tmp_path / "url"
-    path.write_text("postgresql://me:first@db/interviews\n")
-    url = UrlFile(str(path), "postgresql://me:first@db/interviews")
-    assert url() == "postgresql://me:first@db/interviews"
-    path.write_text("postgresql://me:second@db/interviews\n")
-    assert url() == "postgresql://me:second@db/interviews"
+    path.write_text("postgresql://me:first@localhost/interviews\n")
+    url = UrlFile(str(path), "postgresql://me:first@localhost/interviews", tls="verify-full")
+    assert url() == "postgresql://me:first@localhost/interviews"
+    path.write_text("postgresql://me:second@localhost/interviews\n")
+    assert url() == "postgresql://me:second@localhost/interviews"
 
 
 @pytest.mark.parametrize("content", ["", "no URL", "postgresql://me:a@b@db/x", "a\nb"])
 def test_the_last_valid_url_is_used_while_the_file_has_none(content: str, tmp_path: Path) -> None:
     path = tmp_path / "url"
-    path.write_text("postgresql://me:second@db/interviews\n")
-    url = UrlFile(str(path), "postgresql://me:first@db/interviews")
-    assert url() == "postgresql://me:second@db/interviews"
+    path.write_text("postgresql://me:second@localhost/interviews\n")
+    url = UrlFile(str(path), "postgresql://me:first@localhost/interviews", tls="verify-full")
+    assert url() == "postgresql://me:second@localhost/interviews"
     path.write_text(content)
-    assert url() == "postgresql://me:second@db/interviews"
+    assert url() == "postgresql://me:second@localhost/interviews"
     path.unlink()
-    assert url() == "postgresql://me:second@db/interviews"
+    assert url() == "postgresql://me:second@localhost/interviews"
 
 
 @pytest.mark.parametrize("from_file", [True, False])

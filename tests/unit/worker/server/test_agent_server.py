@@ -216,7 +216,7 @@ def test_a_function_is_called_before_each_process_is_made() -> None:
     calls: list[str] = []
     talking = TalkingServer(before_process=lambda: calls.append("called"))
     for number in (1, 2):
-        process = talking._mp_ctx.Process(target=print, name="job_proc")
+        process = cast(Any, talking._mp_ctx).Process(target=print, name="job_proc")
         assert process.name == "job_proc"
         assert calls == ["called"] * number
     assert talking._mp_ctx.get_start_method() in ("forkserver", "spawn")

@@ -52,9 +52,7 @@ def test_a_job_gets_the_plain_metadata_and_a_token_for_its_own_room(tmp_path: Pa
 def test_a_job_can_encrypt_the_dispatch_of_its_successor(tmp_path: Path) -> None:
     job = job_with(PLAIN)
     rights_in(tmp_path).equip(job)
-    key = InterviewKey.from_text(
-        job.attributes[METADATA_KEY], room="room-1", interview_id="iv-1"
-    )
+    key = InterviewKey.from_text(job.attributes[METADATA_KEY], room="room-1", interview_id="iv-1")
     following = job_with(key.encrypt(PLAIN))
     rights_in(tmp_path).equip(following)
     assert following.metadata == PLAIN

@@ -137,9 +137,7 @@ def test_the_rest_of_a_line_that_was_written_in_part_follows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = os.write
-    monkeypatch.setattr(
-        "worker.telemetry.log_lines.os.write", lambda fd, data: write(fd, data[:7])
-    )
+    monkeypatch.setattr("worker.telemetry.log_lines.os.write", lambda fd, data: write(fd, data[:7]))
     with (tmp_path / "log").open("w") as stream:
         log_to(line_handler(stream), "x" * 100)
     assert (tmp_path / "log").read_text() == "x" * 100 + "\n"

@@ -84,7 +84,12 @@ class Rig:
 
     def sends(self, sender: str | None = "ada", **fields: Any) -> bool:
         """Send a message; return whether it was admitted."""
-        given = {"size": 300, "messages": 1, "is_read": True, "text_topic": "lk.chat"} | fields
+        given: dict[str, Any] = {
+            "size": 300,
+            "messages": 1,
+            "is_read": True,
+            "text_topic": "lk.chat",
+        } | fields
         return self.data.admits(Incoming(sender=sender, **given))
 
     def types(self) -> bool:

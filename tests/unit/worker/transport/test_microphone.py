@@ -159,9 +159,7 @@ async def test_of_microphones_that_the_server_does_not_subscribe_one_is_asked_fo
 ) -> None:
     for number in range(3):
         room.publishes(f"m{number}", answers=False)
-    asked: dict[str, bool] = {}
-    for name, on in room.asked:
-        asked[name] = on
+    asked = dict(room.asked)
     assert [name for name, on in asked.items() if on] == ["m2"]
 
 

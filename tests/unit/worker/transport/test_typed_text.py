@@ -34,9 +34,7 @@ ANY_TEXT = st.text(
         (" \n ", ""),
     ],
 )
-def test_characters_that_act_are_removed_and_breaks_become_spaces(
-    typed: str, cleaned: str
-) -> None:
+def test_characters_that_act_are_removed_and_breaks_become_spaces(typed: str, cleaned: str) -> None:
     assert clean_text(typed) == cleaned
 
 

@@ -254,7 +254,7 @@ def test_a_problem_stays_on_one_line_whatever_the_plan_contains(
         (f"title: !{LONG} x\n", 1),
         (f"%TAG !{LONG}! tag:x,2000:\n%TAG !{LONG}! tag:x,2000:\n---\na: 1\n", 2),
         (f"title: !{LONG}!y x\n", 1),
-        (f"title: \"\\{LONG}\"\n", 1),
+        (f'title: "\\{LONG}"\n', 1),
     ],
     ids=["key", "alias", "tag", "tag directive", "tag handle", "escape"],
 )
