@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from typing import Final
 
 from worker.cli.common import CommandError, ExitCode, run
 from worker.cli.databases import database_url
@@ -20,13 +19,9 @@ from worker.providers.registry import VENDORS
 from worker.server.port_probe import bind_once
 from worker.server.readiness import write_probe
 from worker.server.user import missing_user_name
-from worker.store.url import with_password_of_environment
 from worker.telemetry.logs import configure_logs
 
 logger = logging.getLogger(__name__)
-
-#: Variables with the worker's own access to the database. The job processes must not inherit them.
-_OF_THE_DATABASE: Final = ("DATABASE_URL", "INTERVIEW_DATABASE_JOB_URL")
 
 
 def start() -> None:
@@ -57,9 +52,9 @@ async def _start() -> None:
     _limit_threads()
     load_application(settings.application)
     async with database_url(settings, embedded=settings.embedded) as url:
-        whole = Settings.load(DATABASE_URL=with_password_of_environment(url))
-        os.environ.pop("PGPASSWORD", None)  # the URL has it; an empty one would hide `.pgpass`
-        await serve(whole)
+        # A URL of the settings stays as it is written, to be compared with its file (`rotation`).
+        own = settings.database_url.get_secret_value()
+        await serve(settings if own else Settings.load(DATABASE_URL=url))
 
 
 async def serve(settings: Settings) -> None:

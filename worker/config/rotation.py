@@ -21,7 +21,9 @@ from worker.env.secret_files import (
     SecretUnreadable,
     read_secret,
     secret_files,
+    secret_variables,
 )
+from worker.store.url import DatabaseUrlInvalid, check_url
 
 logger = logging.getLogger(__name__)
 
@@ -62,11 +64,17 @@ class SecretRotation:
         self._seen = seen
         # The paths are from the start: the variables that name them may be gone, because job
         # processes must not inherit them.
-        values = {variable_of(name): self._value(name, text) for name, text in seen.items()}
+        # Secrets without a file are given for the same reason: settings are valid only together.
+        values = {
+            variable: self._value(name, seen.get(name))
+            for name, variable in secret_variables(Settings).items()
+        }
         try:
-            fresh = await in_thread("read-settings", partial(Settings.load, **values))
+            fresh = await in_thread("read-settings", partial(_valid_settings, values))
         except SettingsInvalid as error:
             self._keep("; ".join(error.problems))
+        except DatabaseUrlInvalid as error:
+            self._keep(str(error))
         except OSError as error:
             self._keep(type(error).__name__)
         else:
@@ -76,7 +84,8 @@ class SecretRotation:
         """Return what was read for a setting, or the value in use if nothing could be read."""
         if text is not None:
             return text
-        self._keep(f"the file of {variable_of(name)} cannot be read")
+        if name in self._files:
+            self._keep(f"the file of {variable_of(name)} cannot be read")
         value = getattr(self._settings, name)
         return str(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
@@ -102,6 +111,18 @@ class SecretRotation:
             problem,
             extra={"event": "secret_not_read_again"},
         )
+
+
+def _valid_settings(values: Mapping[str, str]) -> Settings:
+    """Return the settings with these values of secrets, by variable. Blocks while it reads.
+
+    Raises SettingsInvalid, OSError, and DatabaseUrlInvalid for one of the database's URLs.
+    """
+    settings = Settings.load(**values)
+    for secret in (settings.database_url, settings.database_job_url):
+        if url := secret.get_secret_value():
+            check_url(url)
+    return settings
 
 
 def _contents(files: Mapping[str, str]) -> dict[str, str | None]:

@@ -115,7 +115,8 @@ class WorkerKeys:
 
     def __init__(self, current: str, former: Sequence[str] = ()) -> None:
         self._current = current
-        self._all = tuple(dict.fromkeys(key for key in (current, *former) if key))
+        #: The keys that decrypt, the current one first.
+        self.all = tuple(dict.fromkeys(key for key in (current, *former) if key))
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -128,6 +129,10 @@ class WorkerKeys:
         secret = settings.livekit_api_secret.get_secret_value()
         former = settings.metadata_old_keys.get_secret_value().split(",")
         return cls(own or secret, (secret, *map(str.strip, former)))
+
+    def after(self, others: WorkerKeys) -> WorkerKeys:
+        """Return these keys, which also decrypt what the keys before them have encrypted."""
+        return WorkerKeys(self._current, (*self.all, *others.all))
 
     def for_interview(self, room: str, interview_id: str) -> InterviewKey:
         """Return the key that encrypts the dispatches of an interview to a room.
@@ -153,7 +158,7 @@ class WorkerKeys:
         text = data.get(ENCRYPTED) if data is not None else None
         if not isinstance(interview_id, str) or not isinstance(text, str):
             return metadata
-        for key in self._all:
+        for key in self.all:
             found = InterviewKey.derived(key, room=room, interview_id=interview_id).decrypt(text)
             if found is not None:
                 return found

@@ -74,9 +74,12 @@ class ContinuityService:
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self._scope = scope_of(settings)
         self._livekit = LiveKitConnection.of(settings)
+        self._keys = WorkerKeys.of(settings)
         self._rescue = Redispatcher(
             LiveKitRooms(
-                self._livekit, agent_name=settings.agent_name, seal=WorkerKeys.of(settings).seal
+                self._livekit,
+                agent_name=settings.agent_name,
+                seal=lambda interview: self._keys.seal(interview),
             ),
             identity=declared_in(settings).identity,
             grace_s=settings.candidate_grace_s,
@@ -122,9 +125,15 @@ class ContinuityService:
             asyncio.create_task(self._looks.run(), name="look-at-rooms"),
         ]
 
-    def use_key(self, key: str, secret: str) -> None:
-        """Sign every later call to LiveKit with this key."""
-        self._livekit.use_key(key, secret)
+    def use(self, settings: Settings) -> None:
+        """Sign every later call to LiveKit, and encrypt every later dispatch, with these secrets.
+
+        The other settings stay as they are.
+        """
+        self._livekit.use_key(
+            settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
+        )
+        self._keys = WorkerKeys.of(settings)
 
     async def aclose(self) -> None:
         """Stop the tasks, and drop the leader lock so that another worker can take the lock.

@@ -15,7 +15,7 @@ from worker.resources.resource import Attacher, Consequence, LoadFailed, Resourc
 from worker.store.database import Database, PoolLimits
 from worker.store.errors import DatabaseError
 from worker.store.migrate import SchemaDiffers, SchemaTooNew, check_schema
-from worker.store.tls import with_tls
+from worker.store.tls import UrlDefaults
 from worker.store.url import DatabaseUrlInvalid
 
 #: Maximum seconds for the first query, retries after transient errors included. The time is short,
@@ -29,18 +29,18 @@ class UrlFile:
     Args:
         path: The file that DATABASE_URL_FILE names.
         url: The URL that was read at the start of the process.
-        tls: The sslmode of a URL without one (`with_tls`).
+        defaults: What a URL gets that does not say it itself.
     """
 
-    def __init__(self, path: str, url: str, *, tls: str) -> None:
+    def __init__(self, path: str, url: str, defaults: UrlDefaults) -> None:
         self._path = path
         self._url = url
-        self._tls = tls
+        self._defaults = defaults
 
     def __call__(self) -> str:
         """Return the URL. Blocks while it reads the file."""
         try:
-            url = with_tls(without_white_space(read_secret(self._path)), self._tls)
+            url = self._defaults.complete(without_white_space(read_secret(self._path)))
         except (SecretUnreadable, ValueError):  # DatabaseUrlInvalid is a ValueError
             return self._url
         self._url = url
@@ -61,9 +61,10 @@ async def open_database(settings: Settings) -> Database:
         statement_timeout_s=settings.database_statement_timeout_s,
         verify_after_idle_s=settings.database_verify_after_idle_s,
     )
-    url = with_tls(settings.database_url.get_secret_value(), settings.database_tls)
+    defaults = UrlDefaults.of_environment(settings.database_tls)
+    url = defaults.complete(settings.database_url.get_secret_value())
     path = secret_files(Settings).get("database_url")
-    again = UrlFile(path, url, tls=settings.database_tls) if path else None
+    again = UrlFile(path, url, defaults) if path else None
     return await Database.open(url, limits, again)
 
 

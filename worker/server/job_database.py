@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from worker.aio.tasks import log_failure
@@ -12,7 +13,7 @@ from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
 from worker.job.launch_settings import with_settings
 from worker.store.errors import DatabaseUnavailable
 from worker.store.job_access import JobAccess, NoJobRole, prepare_job_access
-from worker.store.tls import with_tls
+from worker.store.tls import UrlDefaults
 
 if TYPE_CHECKING:
     from livekit.agents.ipc.proc_pool import ProcPool
@@ -27,8 +28,25 @@ logger = logging.getLogger(__name__)
 _VARIABLE: Final = "DATABASE_URL"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Urls:
+    """The URLs of the settings: of the worker, and of the jobs if an operator made their role."""
+
+    worker: str = field(repr=False)
+    jobs: str = field(repr=False)
+
+    @classmethod
+    def of(cls, settings: Settings) -> _Urls:
+        return cls(
+            worker=settings.database_url.get_secret_value(),
+            jobs=settings.database_job_url.get_secret_value(),
+        )
+
+
 class JobDatabase:
     """Gives each job its database URL, with rights on the job's interview alone where possible.
+
+    Make it while PGPASSWORD is still in the environment.
 
     Args:
         settings: The settings of the worker.
@@ -36,33 +54,39 @@ class JobDatabase:
     """
 
     def __init__(self, settings: Settings, database: Callable[[], Database | None]) -> None:
-        self._settings = settings
         self._database = database
-        self._url = settings.database_url.get_secret_value()
+        self._defaults = UrlDefaults.of_environment(settings.database_tls)
+        self._urls = _Urls.of(settings)
         self._access: JobAccess | None = None
-        #: True once it is known whether the jobs have a role of their own.
-        self._is_settled = False
+        #: The URLs with which it is known whether the jobs have a role of their own.
+        self._tried: _Urls | None = None
         self._preparing: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
         """Make and try the role of the jobs, and log whether they have one.
 
         While the database is unavailable nothing is logged, and the next launch of a job tries it
-        again. Until then jobs connect with the worker's role, as they do if no role can be made.
+        again. Until then jobs connect with the worker's role, as they do if no role can be made, or
+        with the role of the URLs before.
         """
-        database = self._database()
-        if database is None or self._is_settled:
-            return
-        tls, own = self._settings.database_tls, self._settings.database_job_url.get_secret_value()
+        while self._tried != self._urls and (database := self._database()) is not None:
+            urls = self._urls
+            try:
+                await self._try(database, urls)
+            except DatabaseUnavailable:
+                return
+            self._tried = urls
+
+    async def _try(self, database: Database, urls: _Urls) -> None:
+        """Make and try the role. Raises DatabaseUnavailable if the database fails."""
         try:
             access = await prepare_job_access(
                 database,
-                with_tls(self._url, tls),
-                job_url=with_tls(own, tls) if own else "",
+                self._defaults.complete(urls.worker),
+                job_url=self._defaults.complete(urls.jobs) if urls.jobs else "",
             )
-        except DatabaseUnavailable:
-            return
         except NoJobRole as problem:
+            self._access = None
             logger.warning(
                 "jobs connect to the database with all rights of the worker, because they have no "
                 "role of their own: %s",
@@ -72,11 +96,14 @@ class JobDatabase:
         else:
             self._access = access
             _log_role(access)
-        self._is_settled = True
 
-    def use_url(self, url: str) -> None:
-        """Use another URL for the jobs that begin from now on. A role of their own stays."""
-        self._url = url
+    def use(self, settings: Settings) -> None:
+        """Use the URLs of these settings for the jobs that begin from now on.
+
+        If they are others, the role of the jobs is made and tried again, on the running event loop.
+        """
+        self._urls = _Urls.of(settings)
+        self._prepare_later()
 
     def watch(self, pool: ProcPool) -> None:
         """Give the database to each job that this pool launches. Call this before the first one."""
@@ -92,7 +119,8 @@ class JobDatabase:
     def url_for(self, metadata: str) -> str:
         """Return the URL for the job of a dispatch with this metadata; empty without a database."""
         if self._access is None:
-            return self._url
+            url = self._urls.worker
+            return self._defaults.complete(url) if url else ""
         try:
             interview_id, _ = read_metadata(metadata)
         except MetadataInvalid:
@@ -100,7 +128,7 @@ class JobDatabase:
         return self._access.url_for(interview_id)
 
     def _prepare_later(self) -> None:
-        if self._is_settled or self._database() is None:
+        if self._tried == self._urls or self._database() is None:
             return
         if self._preparing is None or self._preparing.done():
             self._preparing = asyncio.create_task(self.prepare(), name="job-role")

@@ -10,12 +10,12 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Collection
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from worker.config.http_address import DEFAULT_HOST
 from worker.config.settings import variable_of
+from worker.env.secret_files import SUFFIX
 
 #: Secrets of the main process alone, by the names of their settings. A job gets the URL of its
 #: database when it is launched (`job_database`).
@@ -27,10 +27,9 @@ _SETTINGS: Final = (
     "database_url",
     "database_job_url",
 )
-#: Secrets of livekit-agents and livekit-api that are no settings of this worker.
-_OF_LIVEKIT: Final = ("LIVEKIT_TOKEN", "LIVEKIT_WORKER_TOKEN")
-#: End of the name of a variable that names a file with the secret.
-_FILE: Final = "_FILE"
+#: Secrets of livekit-agents, livekit-api and asyncpg that are no settings of this worker. They are
+#: removed: an empty PGPASSWORD would hide the file of passwords.
+_OF_LIBRARIES: Final = ("LIVEKIT_TOKEN", "LIVEKIT_WORKER_TOKEN", "PGPASSWORD")
 #: Places of the begin and the end of the environment in /proc/self/stat, counted from the field
 #: after the program's name (proc_pid_stat(5): fields 50 and 51).
 _ENV_START, _ENV_END = 47, 48
@@ -38,17 +37,21 @@ _ENV_START, _ENV_END = 47, 48
 
 def hidden_variables() -> frozenset[str]:
     """Return the names of the variables that job processes do not get, in upper case."""
-    names = [*map(variable_of, _SETTINGS), *_OF_LIVEKIT]
-    return frozenset(chain(names, (name + _FILE for name in names)))
+    return frozenset((*_emptied(), *_OF_LIBRARIES))
+
+
+def _emptied() -> list[str]:
+    names = [variable_of(setting) for setting in _SETTINGS]
+    return [*names, *(name + SUFFIX for name in names)]
 
 
 def hide_secrets() -> None:
     """Remove the secrets of the main process from the environment of this process.
 
-    The variable of each setting is empty afterwards, not absent: a job process reads its settings
-    from its environment, and those that are absent from `.env`. The memory in which the secrets
-    were when this process began is overwritten, because every process of the same user can read it
-    in /proc/PID/environ.
+    The variables of each setting, with its value and with the name of its file, are empty
+    afterwards, not absent: a job process reads its settings from its environment, and those that
+    are absent from the file of settings. The memory in which the secrets were when this process
+    began is overwritten, because every process of the same user can read it in /proc/PID/environ.
 
     livekit-agents puts the API secret into the environment when it starts, so this function is
     called before each process is made.
@@ -56,9 +59,9 @@ def hide_secrets() -> None:
     hidden = hidden_variables()
     found = [name for name in os.environ if name.upper() in hidden and os.environ[name]]
     for name in found:
-        if name.upper().endswith(_FILE) or name.upper() in _OF_LIVEKIT or name != name.upper():
+        if name.upper() in _OF_LIBRARIES or name != name.upper():
             del os.environ[name]
-    replaced = {variable_of(setting): "" for setting in _SETTINGS}
+    replaced = dict.fromkeys(_emptied(), "")
     # Without its token, the address of the HTTP server may be invalid. Jobs have no HTTP server.
     replaced[variable_of("http_host")] = DEFAULT_HOST
     for name, value in replaced.items():

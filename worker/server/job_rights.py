@@ -29,13 +29,22 @@ class JobRights:
     """Gives jobs their rights, with the secrets of the settings."""
 
     def __init__(self, settings: Settings) -> None:
+        self._keys = WorkerKeys("")
+        #: The API secrets of this worker until now, the newest first.
+        self._secrets: tuple[str, ...] = ()
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
-        """Use the secrets of these settings from now on."""
-        self._keys = WorkerKeys.of(settings)
+        """Use the secrets of these settings from now on.
+
+        Those before are still accepted until the worker ends: jobs that run dispatch their
+        successors with the keys that they were given, and LiveKit signs the tokens of jobs with the
+        key of a connection that was made before.
+        """
+        self._keys = WorkerKeys.of(settings).after(self._keys)
         self._key = settings.livekit_api_key
         self._secret = settings.livekit_api_secret.get_secret_value()
+        self._secrets = tuple(dict.fromkeys(filter(None, (self._secret, *self._secrets))))
 
     def equip(self, job: agent.Job) -> None:
         """Decrypt the metadata of a job that LiveKit offers, and add token and key.
@@ -49,7 +58,14 @@ class JobRights:
 
     def job_token(self, token: str, options: RoomOptions) -> str:
         """Return LiveKit's token for a job with options of the room (`with_room_options`)."""
-        return with_room_options(token, self._secret, options)
+        return next(
+            (
+                changed
+                for secret in self._secrets
+                if (changed := with_room_options(token, secret, options)) != token
+            ),
+            token,
+        )
 
     def room_token(self, room: str) -> str:
         """Return a token for the calls about this room; empty without an API secret."""

@@ -260,9 +260,9 @@ class Worker:
         """
         key, secret = settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
         self.server.use_key(key, secret)
-        self._continuity.use_key(key, secret)
+        self._continuity.use(settings)
         self._rights.use(settings)
-        self._job_database.use_url(settings.database_url.get_secret_value())
+        self._job_database.use(settings)
         self.observation.use_secrets(settings)
 
     async def _open_database(self) -> None:

@@ -11,12 +11,12 @@ import functools
 import ipaddress
 import os
 import ssl
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import unquote
 
-from worker.store.url import DatabaseUrl, hosts_of
+from worker.store.url import DatabaseUrl, hosts_of, with_password
 from worker.store.url_options import SYSTEM
 
 if TYPE_CHECKING:
@@ -75,6 +75,27 @@ def with_tls(url: str, default: str) -> str:
     if tls.mode is None or tls.chosen_by not in ("the default", "INTERVIEW_DATABASE_TLS"):
         return url
     return str(parts.with_options(sslmode=tls.mode))
+
+
+@dataclass(frozen=True, kw_only=True)
+class UrlDefaults:
+    """What a database URL gets that does not say it itself: its sslmode, and its password."""
+
+    tls: str
+    #: The password of PGPASSWORD; empty if there is none.
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def of_environment(cls, tls: str) -> Self:
+        """Return the sslmode `tls`, and the password that PGPASSWORD has now.
+
+        The main process removes PGPASSWORD from its environment later (`job_environment`).
+        """
+        return cls(tls=tls, password=os.environ.get("PGPASSWORD", ""))
+
+    def complete(self, url: str) -> str:
+        """Return the URL with what it lacks. Raises DatabaseUrlInvalid if the URL is invalid."""
+        return with_password(with_tls(url, self.tls), self.password)
 
 
 def arguments_of(url: DatabaseUrl) -> dict[str, Any]:

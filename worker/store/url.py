@@ -221,12 +221,12 @@ def check_url(url: str) -> None:
             raise DatabaseUrlInvalid(url, f"names a file for {name} that cannot be read")
 
 
-def with_password_of_environment(url: str) -> str:
-    """Return the URL with the password of PGPASSWORD if it has none.
+def with_password(url: str, password: str) -> str:
+    """Return the URL with this password if it has none, and the password is not empty.
 
     Raises DatabaseUrlInvalid if the URL is invalid.
     """
-    parts, password = DatabaseUrl.of(url), os.environ.get("PGPASSWORD")
+    parts = DatabaseUrl.of(url)
     if not password or parts.password or "password" in parts.options:
         return url
     return str(replace(parts, password=password))

@@ -132,8 +132,8 @@ def test_a_job_that_is_offered_is_the_one_that_the_process_gets() -> None:
     assert "job=msg.job,\n                url=" in source
 
 
-def test_a_jobs_context_knows_when_it_was_offered_and_waits_for_tasks() -> None:
-    assert "received_at" in RunningJobInfo.__dataclass_fields__
+def test_a_jobs_context_knows_its_launch_and_waits_for_tasks() -> None:
+    assert {"received_at", "accept_arguments"} <= set(RunningJobInfo.__dataclass_fields__)
     assert "self._info = " in inspect.getsource(JobContext.__init__)
     assert callable(JobContext._track_pending_task)
 

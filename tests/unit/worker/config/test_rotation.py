@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -128,3 +129,46 @@ async def test_it_looks_again_and_again(rotated: Rotated, monkeypatch: pytest.Mo
 async def test_without_files_it_ends_at_once() -> None:
     async with asyncio.timeout(1):
         await SecretRotation(Settings.load(), lambda _: None).run()
+
+
+# --- with the secrets hidden from the environment -------------------------------------------------
+
+
+async def test_a_secret_is_rotated_after_the_secrets_left_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then settings that are valid together only with a secret would be invalid."""
+    url = tmp_path / "url"
+    url.write_text("postgresql://me:first@localhost/db\n")
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    os.environ.pop("DATABASE_URL", None)
+    os.environ["DATABASE_URL_FILE"] = str(url)
+    os.environ["INTERVIEW_HTTP_TOKEN"] = "the-first-of-all-tokens"
+    os.environ["INTERVIEW_HTTP_HOST"] = "0.0.0.0"  # noqa: S104  # not bound
+    reported: list[Settings] = []
+    watching = SecretRotation(Settings.load(), reported.append)
+    for name in ("DATABASE_URL", "DATABASE_URL_FILE", "INTERVIEW_HTTP_TOKEN"):
+        os.environ[name] = ""
+    await watching.look()
+    assert reported == []
+    url.write_text("postgresql://me:second@localhost/db\n")
+    await watching.look()
+    (settings,) = reported
+    assert settings.database_url.get_secret_value() == "postgresql://me:second@localhost/db"
+    assert settings.http_token.get_secret_value() == "the-first-of-all-tokens"
+
+
+async def test_a_url_that_is_not_one_of_postgresql_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = tmp_path / "url"
+    url.write_text("postgresql://me:first@localhost/db\n")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("DATABASE_URL_FILE", str(url))
+    reported: list[Settings] = []
+    watching = SecretRotation(Settings.load(), reported.append)
+    url.write_text("mysql://me:second@localhost/db\n")
+    await watching.look()
+    assert reported == []
+    assert "does not begin with postgresql://" in caplog.text
+    assert "second" not in caplog.text

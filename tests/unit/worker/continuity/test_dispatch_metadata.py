@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
 
 from tests.support.virtual.interview_parts import plan_of, question
 from tests.support.virtual.job_parts import settings_in
+from tests.support.virtual.stored_interview import stored_interview
 from worker.cli import interviews
 from worker.continuity.dispatch_metadata import (
     MAX_METADATA_BYTES,
@@ -40,16 +40,7 @@ if TYPE_CHECKING:
 
 
 def interview_of(plan: dict[str, Any], candidate_identity: str = "candidate-iv-1") -> Interview:
-    return cast(
-        "Interview",
-        SimpleNamespace(
-            interview_id="iv-1",
-            room="room-1",
-            candidate_identity=candidate_identity,
-            protocol=1,
-            plan=plan,
-        ),
-    )
+    return stored_interview(plan=plan, candidate_identity=candidate_identity)
 
 
 def longest(bytes_over: int) -> Interview:

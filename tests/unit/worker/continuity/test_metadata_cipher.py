@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.virtual.job_parts import settings_in
+from tests.support.virtual.stored_interview import stored_interview
 from worker.continuity.dispatch_metadata import (
     MAX_METADATA_BYTES,
     compose,
@@ -47,8 +47,7 @@ def random_text(length: int) -> str:
 
 
 def interview_of(plan: dict[str, Any]) -> Interview:
-    fields = {"interview_id": NAME, "room": ROOM, "protocol": 1, "plan": plan}
-    return cast("Interview", SimpleNamespace(**fields))
+    return stored_interview(interview_id=NAME, room=ROOM, plan=plan)
 
 
 # --- who can read it ------------------------------------------------------------------------------

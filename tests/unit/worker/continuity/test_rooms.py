@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
+from tests.support.virtual.stored_interview import stored_interview
 from worker.continuity.dispatch_metadata import read_follows, read_metadata, read_turns
 from worker.continuity.metadata_cipher import WorkerKeys
 from worker.continuity.rooms import LiveKitRooms
@@ -13,7 +13,6 @@ from worker.store.orphans import LEASE_EXPIRED, OrphanedInterview
 
 if TYPE_CHECKING:
     from worker.livekit_api.calls import LiveKitCalls
-    from worker.store.interviews import Interview
 
 KEY = "a-key-of-the-workers-with-enough-characters"
 ANSWER = "I learned to listen."
@@ -34,15 +33,9 @@ class FakeLiveKit:
 async def test_livekit_gets_neither_plan_nor_turns_of_a_redispatched_interview() -> None:
     livekit, keys = FakeLiveKit(), WorkerKeys(KEY)
     rooms = LiveKitRooms(cast("LiveKitCalls", livekit), agent_name="interviewer", seal=keys.seal)
-    fields: dict[str, Any] = {
-        "interview_id": "iv-1",
-        "room": "room-1",
-        "protocol": 1,
-        "plan": {"title": "A secret plan"},
-        "dispatch_id": None,
-    }
+    plan = {"title": "A secret plan"}
     found = OrphanedInterview(
-        interview=cast("Interview", SimpleNamespace(**fields)),
+        interview=stored_interview(plan=plan),
         why=LEASE_EXPIRED,
         lost_why=LEASE_EXPIRED,
         last_job="AJ_1",
@@ -55,6 +48,6 @@ async def test_livekit_gets_neither_plan_nor_turns_of_a_redispatched_interview()
     assert ANSWER not in sent
 
     plain = keys.decrypt(sent, room="room-1")
-    assert read_metadata(plain) == ("iv-1", fields["plan"])
+    assert read_metadata(plain) == ("iv-1", plan)
     assert read_turns(plain) == turns
     assert read_follows(plain) == {"follows_job": "AJ_1", "follows_why": LEASE_EXPIRED}

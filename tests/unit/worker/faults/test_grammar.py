@@ -224,6 +224,7 @@ def test_the_resources_are_those_of_an_interview() -> None:
 def test_the_operations_are_those_of_the_database() -> None:
     # Operations that only commands use have no injection points.
     of_commands = {
+        "cancel_interview",
         "create_interview",
         "get_job",
         "list_interviews",

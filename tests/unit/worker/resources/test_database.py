@@ -10,9 +10,13 @@ from tests.support.virtual.job_parts import settings_in
 from worker.resources.database import UrlFile, open_database
 from worker.store.database import Database
 from worker.store.pool import PoolLimits
+from worker.store.tls import UrlDefaults
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+DEFAULTS = UrlDefaults(tls="verify-full")
 
 
 @pytest.mark.row("S10")
@@ -58,17 +62,17 @@ async def test_the_pool_has_the_limits_of_the_settings(
 def test_the_url_of_a_file_is_read_for_each_connection(tmp_path: Path) -> None:
     path = tmp_path / "url"
     path.write_text("postgresql://me:first@localhost/interviews\n")
-    url = UrlFile(str(path), "postgresql://me:first@localhost/interviews", tls="verify-full")
+    url = UrlFile(str(path), "postgresql://me:first@localhost/interviews", DEFAULTS)
     assert url() == "postgresql://me:first@localhost/interviews"
     path.write_text("postgresql://me:second@localhost/interviews\n")
     assert url() == "postgresql://me:second@localhost/interviews"
 
 
-@pytest.mark.parametrize("content", ["", "no URL", "postgresql://me:a@b@db/x", "a\nb"])
+@pytest.mark.parametrize("content", ["", "no URL", "postgresql://db:port/x", "a\nb"])
 def test_the_last_valid_url_is_used_while_the_file_has_none(content: str, tmp_path: Path) -> None:
     path = tmp_path / "url"
     path.write_text("postgresql://me:second@localhost/interviews\n")
-    url = UrlFile(str(path), "postgresql://me:first@localhost/interviews", tls="verify-full")
+    url = UrlFile(str(path), "postgresql://me:first@localhost/interviews", DEFAULTS)
     assert url() == "postgresql://me:second@localhost/interviews"
     path.write_text(content)
     assert url() == "postgresql://me:second@localhost/interviews"
@@ -95,3 +99,28 @@ async def test_only_a_url_from_a_file_is_read_again(
     monkeypatch.setattr(Database, "open", opened)
     await open_database(settings_in(tmp_path))
     assert [isinstance(each, UrlFile) for each in given] == [from_file]
+
+
+async def test_a_url_without_a_password_keeps_that_of_pgpassword(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker removes PGPASSWORD from its environment before it has job processes."""
+    path = tmp_path / "url"
+    path.write_text("postgresql://me@localhost/first\n")
+    given: list[tuple[str, UrlFile]] = []
+
+    async def opened(url: str, _limits: PoolLimits, url_again: UrlFile) -> None:
+        given.append((url, url_again))
+
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("DATABASE_URL_FILE", str(path))
+    monkeypatch.setenv("PGPASSWORD", "secret")
+    monkeypatch.setattr(Database, "open", opened)
+    await open_database(settings_in(tmp_path))
+    monkeypatch.delenv("PGPASSWORD")
+    ((url, again),) = given
+    assert url == "postgresql://me:secret@localhost/first"
+    path.write_text("postgresql://me@localhost/second\n")
+    assert again() == "postgresql://me:secret@localhost/second"
+    path.write_text("postgresql://me:own@localhost/third\n")
+    assert again() == "postgresql://me:own@localhost/third"

@@ -132,6 +132,70 @@ async def test_without_a_database_a_launch_stays_as_it_is(tmp_path: Path) -> Non
     assert await launched_url(jobs, json.dumps({"interview_id": "one"})) == ""
 
 
+async def test_without_a_role_jobs_get_the_password_that_was_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", "secret")
+    settings = settings_in(tmp_path, DATABASE_URL="postgresql://owner@localhost/x")
+    jobs = JobDatabase(settings, lambda: None)
+    monkeypatch.delenv("PGPASSWORD")
+    assert await launched_url(jobs, "") == OWNER
+
+
+# --- rotation -------------------------------------------------------------------------------------
+
+ROTATED = "postgresql://owner:rotated@localhost/x"
+
+
+async def test_without_a_role_jobs_get_a_rotated_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = jobs_in(tmp_path, monkeypatch, NoJobRole("the worker may not make one"))
+    await jobs.prepare()
+    jobs.use(settings_in(tmp_path, DATABASE_URL=ROTATED))
+    assert await launched_url(jobs, "") == ROTATED
+
+
+@pytest.mark.parametrize(
+    "rotated",
+    [{"DATABASE_URL": ROTATED}, {"DATABASE_URL": OWNER, "INTERVIEW_DATABASE_JOB_URL": ROTATED}],
+    ids=["the URL of the worker", "the URL of the jobs"],
+)
+async def test_with_a_rotated_url_the_role_is_made_and_tried_again(
+    rotated: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = jobs_in(tmp_path, monkeypatch, ACCESS)
+    await jobs.prepare()
+    moved = DatabaseUrl.of("postgresql://jobs:new@localhost/x")
+    tried: list[tuple[str, str]] = []
+
+    async def prepare(_: Database, url: str, *, job_url: str) -> JobAccess:
+        tried.append((url, job_url))
+        return JobAccess(role="jobs", _url=moved, _key=KEY)
+
+    monkeypatch.setattr(job_database, "prepare_job_access", prepare)
+    jobs.use(settings_in(tmp_path, **rotated))
+    assert jobs._preparing is not None
+    await jobs._preparing
+    jobs.use(settings_in(tmp_path, **rotated))
+    await jobs._preparing
+    assert tried == [(rotated["DATABASE_URL"], rotated.get("INTERVIEW_DATABASE_JOB_URL", ""))]
+    assert jobs.url_for("").startswith(str(moved))
+
+
+async def test_while_the_database_is_unavailable_the_role_before_a_rotation_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = jobs_in(tmp_path, monkeypatch, ACCESS)
+    await jobs.prepare()
+    away = DatabaseUnavailable("job_role", OSError(), "postgresql://db")
+    jobs_in(tmp_path, monkeypatch, away)
+    jobs.use(settings_in(tmp_path, DATABASE_URL=ROTATED))
+    assert jobs._preparing is not None
+    await jobs._preparing
+    assert (await launched_url(jobs, "")).startswith("postgresql://jobs:other@")
+
+
 async def test_a_role_that_may_do_more_is_named_in_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from worker.config.settings import Settings
+from worker.config.settings import Settings, variable_of
+from worker.env.secret_files import secret_files
 from worker.server import job_environment
 from worker.server.job_environment import hidden_variables, hide_secrets
 
@@ -24,8 +25,17 @@ ALL: Final = {
     "INTERVIEW_HTTP_TOKEN": SECRET,
     "LIVEKIT_TOKEN": SECRET,
     "LIVEKIT_WORKER_TOKEN": SECRET,
+    "DATABASE_URL": f"postgresql://me:{SECRET}@localhost/db",
+    "INTERVIEW_DATABASE_JOB_URL": f"postgresql://jobs:{SECRET}@localhost/db",
+    "PGPASSWORD": SECRET,
     "LIVEKIT_API_SECRET_FILE": f"/run/{SECRET}",
+    "DATABASE_URL_FILE": f"/run/{SECRET}",
 }
+#: The settings that are secrets of the main process alone.
+HIDDEN: Final = (
+    *("livekit_api_secret", "metadata_key", "metadata_old_keys", "http_token"),
+    *("database_url", "database_job_url"),
+)
 
 
 @pytest.fixture
@@ -71,18 +81,42 @@ def test_a_job_reads_valid_settings_without_the_secrets(
     # With this address the main process needs its token.
     monkeypatch.setenv("INTERVIEW_HTTP_HOST", "0.0.0.0")  # noqa: S104  # not bound
     monkeypatch.setattr(job_environment, "_overwrite", lambda names: None)
-    # A job process does not get the secrets from the file either.
+    # A job process does not get the secrets from the file of settings either.
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", ".env")
     lines = [f"{name}={value}" for name, value in ALL.items() if "FILE" not in name]
     (tmp_path / ".env").write_text("\n".join(lines), encoding="utf-8")
     hide_secrets()
     settings = Settings.load()
-    for field in ("livekit_api_secret", "metadata_key", "metadata_old_keys", "http_token"):
+    for field in HIDDEN:
         assert getattr(settings, field).get_secret_value() == "", field
+
+
+def test_a_job_reads_no_secret_from_a_file_that_the_file_of_settings_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", str(tmp_path / ".env"))
+    (tmp_path / "secret").write_text(f"postgresql://me:{SECRET}@localhost/db")
+    lines = [f"{variable_of(field)}_FILE={tmp_path / 'secret'}" for field in HIDDEN]
+    (tmp_path / ".env").write_text("\n".join(lines), encoding="utf-8")
+    assert SECRET in Settings.load().livekit_api_secret.get_secret_value()
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    hide_secrets()
+    settings = Settings.load(DATABASE_URL="postgresql://jobs@localhost/db")
+    for field in HIDDEN:
+        assert SECRET not in getattr(settings, field).get_secret_value(), field
+    # The pool of a job reads no file, and stays with the URL of the job's own role.
+    assert secret_files(Settings) == {}
+
+
+def test_an_empty_variable_hides_no_file_of_passwords(environment: dict[str, str]) -> None:
+    environment["PGPASSWORD"] = SECRET
+    hide_secrets()
+    assert "PGPASSWORD" not in environment
 
 
 def test_every_secret_of_the_settings_is_hidden_or_needed_by_jobs() -> None:
     """A new secret needs a decision: add it here or to the hidden ones."""
-    needed = {"DATABASE_URL", "DEEPGRAM_API_KEY", "ELEVEN_API_KEY", "OPENAI_API_KEY"}
+    needed = {"DEEPGRAM_API_KEY", "ELEVEN_API_KEY", "OPENAI_API_KEY"}
     secrets = {
         str(field.validation_alias)
         for field in Settings.model_fields.values()

@@ -16,6 +16,7 @@ from livekit.protocol import agent, models
 from tests.support.virtual.job_parts import settings_in
 from worker.continuity.metadata_cipher import InterviewKey, MetadataLocked, WorkerKeys
 from worker.livekit_api.job_access import METADATA_KEY, ROOM_TOKEN
+from worker.livekit_api.room_options import RoomOptions
 from worker.server.job_rights import JobRequests, JobRights
 
 if TYPE_CHECKING:
@@ -108,6 +109,55 @@ def test_metadata_of_another_key_gives_no_rights(tmp_path: Path) -> None:
     with pytest.raises(MetadataLocked):
         rights_in(tmp_path).equip(job)
     assert not job.attributes
+
+
+# --- rotation -------------------------------------------------------------------------------------
+
+NEXT: Final = "another-secret-of-thirty-two-characters"
+OPTIONS: Final = RoomOptions(empty_timeout_s=390, departure_timeout_s=120, most_people=4)
+
+
+def test_a_job_that_began_before_a_rotation_can_still_dispatch_its_successor(
+    tmp_path: Path,
+) -> None:
+    rights = rights_in(tmp_path)
+    job = job_with(PLAIN)
+    rights.equip(job)
+    key = InterviewKey.from_text(job.attributes[METADATA_KEY], room="room-1", interview_id="iv-1")
+    rights.use(settings_in(tmp_path, LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=NEXT))
+    # Any other secret that is rotated leaves it so.
+    rights.use(settings_in(tmp_path, LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=NEXT))
+    following = job_with(key.encrypt(PLAIN))
+    rights.equip(following)
+    assert following.metadata == PLAIN
+
+
+def test_after_a_rotation_a_job_gets_a_token_and_a_key_of_the_new_secret(tmp_path: Path) -> None:
+    rights = rights_in(tmp_path)
+    rights.use(settings_in(tmp_path, LIVEKIT_API_KEY="next", LIVEKIT_API_SECRET=NEXT))
+    job = job_with(PLAIN)
+    rights.equip(job)
+    assert api.TokenVerifier("next", NEXT).verify(job.attributes[ROOM_TOKEN]).video is not None
+    key = InterviewKey.from_text(job.attributes[METADATA_KEY], room="room-1", interview_id="iv-1")
+    assert WorkerKeys(NEXT).decrypt(key.encrypt(PLAIN), room="room-1") == PLAIN
+
+
+@pytest.mark.parametrize("secret", [SECRET, NEXT])
+def test_after_a_rotation_the_token_of_a_job_may_be_of_either_secret(
+    secret: str, tmp_path: Path
+) -> None:
+    """The connection that was made before the rotation stays open."""
+    rights = rights_in(tmp_path)
+    rights.use(settings_in(tmp_path, LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=NEXT))
+    changed = rights.job_token(api.AccessToken(KEY, secret).to_jwt(), OPTIONS)
+    config = api.TokenVerifier(KEY, secret).verify(changed).room_config
+    assert config is not None
+    assert config.empty_timeout == 390
+
+
+def test_the_token_of_an_unknown_secret_stays_as_it_is(tmp_path: Path) -> None:
+    token = api.AccessToken(KEY, NEXT).to_jwt()
+    assert rights_in(tmp_path).job_token(token, OPTIONS) == token
 
 
 # --- requests of a running job --------------------------------------------------------------------

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.virtual.job_parts import settings_in
+from tests.support.virtual.stored_interview import stored_interview
+from worker.continuity.metadata_cipher import WorkerKeys
 from worker.server.worker import Worker
 
 if TYPE_CHECKING:
@@ -76,12 +79,23 @@ async def test_a_rotated_key_is_used_by_everything_that_signs_or_checks(
     worker = Worker(settings_in(tmp_path, LIVEKIT_URL="ws://127.0.0.1:1"))
     told: list[tuple[str, str]] = []
     webhooks = worker.observation._webhooks
-    for user in (worker.server, worker._continuity, webhooks):
+    for user in (worker.server, webhooks):
         monkeypatch.setattr(user, "use_key", lambda key, secret: told.append((key, secret)))
     worker._use_secrets(
-        settings_in(tmp_path, LIVEKIT_API_KEY="new-key", LIVEKIT_API_SECRET="new-secret")
+        settings_in(
+            tmp_path,
+            LIVEKIT_API_KEY="new-key",
+            LIVEKIT_API_SECRET="new-secret",
+            DATABASE_URL="postgresql://me:new@localhost/db",
+        )
     )
+    told.append(worker._continuity._livekit._sessions.access or ("", ""))
     assert told == [("new-key", "new-secret")] * 3
+    interview = stored_interview()
+    metadata = json.dumps({"interview_id": interview.interview_id})
+    sealed = worker._continuity._keys.seal(interview)(metadata)
+    assert WorkerKeys("new-secret").decrypt(sealed, room=interview.room) == metadata
+    assert worker._job_database.url_for("") == "postgresql://me:new@localhost/db"
 
 
 async def test_the_worker_connects_to_livekit_through_the_proxy_of_its_address(
