@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
-from tests.support.live.one_question import PLAN, is_running, new_room
-from tests.support.live.running_worker import RunningWorker
+from tests.support.live.one_question import IMPATIENCE, PLAN, is_running, new_room
+from tests.support.live.running_worker import RunningWorker, StartWorker, database_elsewhere
+from tests.support.live.waiting import eventually
 from worker.continuity.dispatch_metadata import dispatch_metadata
 from worker.continuity.metadata_cipher import MetadataLocked, WorkerKeys
 from worker.livekit_api.errors import LiveKitKeyRefused
 from worker.livekit_api.room_client import LiveKitRoomClient, room_client, room_token
+from worker.store.connection import APPLICATION
+from worker.store.database import Database
+from worker.store.interviews import create_interview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from worker.simulation.livekit_server import LiveKitServer
 
 pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("impatient_worker")]
 
+#: The roles of jobs that are connected.
+_ROLES_OF_JOBS = (
+    "SELECT DISTINCT usename FROM pg_stat_activity"
+    " WHERE application_name = $1 AND usename LIKE 'interview\\_jobs\\_%'"
+)
 #: Bytes of a process's memory that are read at once.
 _CHUNK = 4 * 1024 * 1024
 
@@ -75,6 +86,7 @@ async def test_the_process_of_a_running_job_has_no_api_secret(worker: RunningWor
             shown = await asyncio.to_thread(environment_of, each)
             assert b"INTERVIEW_AGENT_NAME=" in shown
             assert secret not in shown
+            assert b"postgresql://" not in shown
         agent_name = worker.agent_name.encode()
         assert await asyncio.to_thread(times_in_memory, pid, agent_name) > 0
         assert await asyncio.to_thread(times_in_memory, pid, secret) == 0
@@ -148,4 +160,54 @@ async def test_a_plain_dispatch_is_held_as_in_version_0_1_0(worker: RunningWorke
         metadata = {"interview_id": interview.interview_id, "plan": interview.plan}
         await worker.dispatch(interview.room, json.dumps(metadata))
         await worker.job(interview.room, until=is_running)
+        await end(worker, interview.room)
+
+
+# --- the database of a job ------------------------------------------------------------------------
+
+
+@pytest.mark.rotates
+async def test_with_a_url_from_a_file_a_job_has_a_role_of_its_own_also_after_a_rotation(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
+    file = tmp_path / "url"
+    async with database_elsewhere() as url, opened(url) as database:
+        file.write_text(url)
+        worker = await start_worker({**IMPATIENCE, "DATABASE_URL_FILE": str(file)})
+        await worker.logged("job_role_used")
+        await holds_with_a_role_of_its_own(worker, database)
+        await database.fetch("ping", "CREATE ROLE another LOGIN SUPERUSER")
+        await asyncio.to_thread(file.write_text, url.replace("postgres@", "another@"))
+        await worker.logged("secrets_read_again")
+        await eventually(lambda: len(worker.log(event="job_role_used")) == 2, "another trial")
+        first, second = (line["message"] for line in worker.log(event="job_role_used"))
+        assert first == second
+        await holds_with_a_role_of_its_own(worker, database)
+        assert worker.log(event="job_role_missing") == []
+        assert await worker.stop() == 0
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    database = await Database.open(url)
+    try:
+        yield database
+    finally:
+        await database.aclose()
+
+
+async def holds_with_a_role_of_its_own(worker: RunningWorker, database: Database) -> None:
+    """Begin an interview; check how its job is connected, and end it."""
+    interview = await create_interview(
+        database, interview_id=uuid4().hex[:12], plan=PLAN.to_json(), candidate_name="Ada"
+    )
+    await worker.server.client.create_room(interview.room)
+    async with worker.candidate_of(interview):
+        await worker.send_interviewer(interview)
+        job = await worker.job(interview.room, until=is_running)
+        shown = await asyncio.to_thread(environment_of, int(job.header["pid"]))
+        assert b"postgresql://" not in shown
+        assert b"DATABASE_URL_FILE=/" not in shown
+        roles = await database.fetch("ping", _ROLES_OF_JOBS, APPLICATION)
+        assert len(roles) == 1
         await end(worker, interview.room)

@@ -32,7 +32,7 @@ from worker.job.application import (
 )
 from worker.job.fallback_application import FailedApplication
 from worker.job.job import Job
-from worker.job.launch_settings import given_settings
+from worker.job.launch_settings import settings_of
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 from worker.job.stall_guard import StallGuard
 from worker.journal.heartbeat import heartbeat
@@ -145,7 +145,7 @@ async def entrypoint(ctx: JobContext) -> None:
 
 
 async def _live(ctx: JobContext) -> Outcome:
-    settings = Settings.load(**given_settings(ctx))
+    settings = settings_of(ctx)
     access = _access_of(ctx, settings)
     hide_from_sdk(settings.livekit_url)
     dispatch = Dispatch(

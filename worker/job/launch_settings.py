@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from worker.config.settings import Settings
+from worker.env.secret_files import SUFFIX
 
 if TYPE_CHECKING:
     from livekit.agents import JobContext
@@ -21,6 +25,17 @@ def with_settings(info: RunningJobInfo, settings: Mapping[str, str]) -> RunningJ
     """Return the launch of a job with settings, by the names of their variables."""
     arguments = dataclasses.replace(info.accept_arguments, metadata=json.dumps(dict(settings)))
     return dataclasses.replace(info, accept_arguments=arguments)
+
+
+def settings_of(ctx: JobContext) -> Settings:
+    """Read the settings of this process, with those that the main process has given to its job.
+
+    The name of a file of a secret is put into the environment, where its readers look for it.
+    Raises SettingsInvalid.
+    """
+    given = given_settings(ctx)
+    os.environ.update({name: path for name, path in given.items() if name.endswith(SUFFIX)})
+    return Settings.load(**given)
 
 
 def given_settings(ctx: JobContext) -> dict[str, str]:

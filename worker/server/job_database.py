@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from worker.aio.tasks import log_failure
+from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
+from worker.env.secret_files import SUFFIX, secret_files
 from worker.job.launch_settings import with_settings
 from worker.store.errors import DatabaseUnavailable
 from worker.store.job_access import JobAccess, NoJobRole, prepare_job_access
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from livekit.agents.ipc.proc_pool import ProcPool
     from livekit.agents.job import RunningJobInfo
 
-    from worker.config.settings import Settings
     from worker.store.database import Database
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class _Urls:
 class JobDatabase:
     """Gives each job its database URL, with rights on the job's interview alone where possible.
 
-    Make it while PGPASSWORD is still in the environment.
+    Make it before the secrets leave the environment (`hide_secrets`).
 
     Args:
         settings: The settings of the worker.
@@ -57,6 +58,8 @@ class JobDatabase:
         self._database = database
         self._defaults = UrlDefaults.of_environment(settings.database_tls)
         self._urls = _Urls.of(settings)
+        #: The file that the URL of the worker comes from; empty if it comes from none.
+        self._file = secret_files(Settings).get("database_url", "")
         self._access: JobAccess | None = None
         #: The URLs with which it is known whether the jobs have a role of their own.
         self._tried: _Urls | None = None
@@ -111,10 +114,19 @@ class JobDatabase:
 
         async def launch_with_database(info: RunningJobInfo) -> None:
             self._prepare_later()
-            url = self.url_for(info.job.metadata)
-            await launch(with_settings(info, {_VARIABLE: url}) if url else info)
+            settings = self._settings_for(info.job.metadata)
+            await launch(with_settings(info, settings) if settings else info)
 
         pool.launch_job = launch_with_database  # type: ignore[method-assign]
+
+    def _settings_for(self, metadata: str) -> dict[str, str]:
+        url = self.url_for(metadata)
+        if not url:
+            return {}
+        # A job with the worker's own URL reads it again as the worker does: a token may be valid
+        # for minutes only. A job cannot complete it with a password that it does not have.
+        own_file = self._file and self._access is None and not self._defaults.password
+        return {_VARIABLE: url} | ({_VARIABLE + SUFFIX: self._file} if own_file else {})
 
     def url_for(self, metadata: str) -> str:
         """Return the URL for the job of a dispatch with this metadata; empty without a database."""

@@ -12,7 +12,7 @@ _CREATED = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 def stored_interview(**fields: Any) -> Interview:
     """Return an interview that is running, with these fields."""
-    others = {
+    others: dict[str, Any] = {
         "interview_id": "iv-1",
         "room": "room-1",
         "candidate_identity": "candidate-iv-1",

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import inspect
+import os
 from io import BytesIO
 from types import SimpleNamespace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+import pytest
 from livekit.agents import JobContext
 from livekit.agents.ipc import proto
 from livekit.agents.job import JobAcceptArguments, RunningJobInfo
 from livekit.protocol import agent
 
 from tests.support.virtual.job_parts import fake_context
-from worker.job.launch_settings import given_settings, with_settings
+from worker.config.settings import Settings
+from worker.env.secret_files import secret_files
+from worker.job.launch_settings import given_settings, settings_of, with_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 INFO = RunningJobInfo(
     accept_arguments=JobAcceptArguments(name="Ada", identity="interviewer-1", metadata=""),
@@ -55,3 +62,20 @@ def test_a_launch_without_settings_gives_none() -> None:
 
 def test_the_framework_uses_the_field_for_nothing_else_in_a_job() -> None:
     assert "accept_arguments" not in inspect.getsource(JobContext)
+
+
+def test_a_job_has_the_url_of_its_launch_and_the_file_to_read_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "url").write_text("postgresql://me:second@localhost/db")
+    # The main process has emptied these.
+    emptied = {"DATABASE_URL": "", "DATABASE_URL_FILE": ""}
+    monkeypatch.setattr(os, "environ", {**os.environ, **emptied})
+    url = "postgresql://me:first@localhost/db"
+    alone = settings_of(context_of(sent(with_settings(INFO, {"DATABASE_URL": url}))))
+    assert alone.database_url.get_secret_value() == url
+    assert secret_files(Settings) == {}
+    both = {"DATABASE_URL": url, "DATABASE_URL_FILE": str(tmp_path / "url")}
+    settings = settings_of(context_of(sent(with_settings(INFO, both))))
+    assert settings.database_url.get_secret_value() == url
+    assert secret_files(Settings) == {"database_url": str(tmp_path / "url")}

@@ -58,11 +58,16 @@ def info_of(metadata: str) -> RunningJobInfo:
 
 async def launched_url(jobs: JobDatabase, metadata: str) -> str:
     """Return the database URL that a job gets."""
+    return (await launched_settings(jobs, metadata)).get("DATABASE_URL", "")
+
+
+async def launched_settings(jobs: JobDatabase, metadata: str) -> dict[str, str]:
+    """Return the settings that a job gets with its launch."""
     pool = FakePool()
     jobs.watch(cast("ProcPool", pool))
     await pool.launch_job(info_of(metadata))
     context = cast("JobContext", SimpleNamespace(_info=pool.launched[0]))
-    return given_settings(context).get("DATABASE_URL", "")
+    return given_settings(context)
 
 
 def jobs_in(
@@ -140,6 +145,24 @@ async def test_without_a_role_jobs_get_the_password_that_was_in_the_environment(
     jobs = JobDatabase(settings, lambda: None)
     monkeypatch.delenv("PGPASSWORD")
     assert await launched_url(jobs, "") == OWNER
+
+
+@pytest.mark.parametrize("password", ["", "of the environment"])
+@pytest.mark.parametrize("result", [ACCESS, NoJobRole("the worker may not make one")])
+async def test_only_a_job_with_the_workers_own_url_reads_it_again_from_its_file(
+    result: JobAccess | Exception, password: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "url").write_text(OWNER)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
+    monkeypatch.setenv("PGPASSWORD", password)
+    jobs = jobs_in(tmp_path, monkeypatch, result)
+    await jobs.prepare()
+    reads = result is not ACCESS and not password
+    given = {"DATABASE_URL": jobs.url_for("")} | (
+        {"DATABASE_URL_FILE": str(tmp_path / "url")} if reads else {}
+    )
+    assert await launched_settings(jobs, "") == given
 
 
 # --- rotation -------------------------------------------------------------------------------------
