@@ -64,7 +64,7 @@ def test_the_url_of_a_file_is_read_for_each_connection(tmp_path: Path) -> None:
     assert url() == "postgresql://me:second@localhost/interviews"
 
 
-@pytest.mark.parametrize("content", ["", "no URL", "postgresql://me:a@b@db/x", "a\nb"])
+@pytest.mark.parametrize("content", ["", "no URL", "postgresql://me:a@db:port/x", "a\nb"])
 def test_the_last_valid_url_is_used_while_the_file_has_none(content: str, tmp_path: Path) -> None:
     path = tmp_path / "url"
     path.write_text("postgresql://me:second@localhost/interviews\n")
