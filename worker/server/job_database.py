@@ -42,41 +42,61 @@ class JobDatabase:
         self._access: JobAccess | None = None
         #: True once it is known whether the jobs have a role of their own.
         self._is_settled = False
+        #: Why they have none, as it was logged; empty if it was not logged.
+        self._told = ""
         self._preparing: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
         """Make and try the role of the jobs, and log whether they have one.
 
         While the database is unavailable nothing is logged, and the next launch of a job tries it
-        again. Until then jobs connect with the worker's role, as they do if no role can be made.
+        again, as after a failure that may pass. Until then jobs connect with the worker's role, as
+        they do if no role can be made.
         """
-        database = self._database()
+        database, url = self._database(), self._url
         if database is None or self._is_settled:
             return
         tls, own = self._settings.database_tls, self._settings.database_job_url.get_secret_value()
         try:
             access = await prepare_job_access(
                 database,
-                with_tls(self._url, tls),
+                with_tls(url, tls),
                 job_url=with_tls(own, tls) if own else "",
             )
         except DatabaseUnavailable:
             return
         except NoJobRole as problem:
+            self._access = None
+            self._tell(problem)
+            may_pass = problem.may_pass
+        else:
+            self._access = access
+            self._told = ""
+            _log_role(access)
+            may_pass = False
+        # While this ran, the worker may have got another URL.
+        self._is_settled = not may_pass and url == self._url
+
+    def use_url(self, url: str) -> None:
+        """Use another URL of the worker for the jobs that begin from now on.
+
+        It may name another server, so that the role of the jobs is made and tried again.
+        """
+        if url != self._url:
+            self._url = url
+            self._is_settled = False
+            self._prepare_later()
+
+    def _tell(self, problem: NoJobRole) -> None:
+        """Log why jobs have no role of their own, unless the log has it already."""
+        if str(problem) != self._told:
+            self._told = str(problem)
             logger.warning(
                 "jobs connect to the database with all rights of the worker, because they have no "
                 "role of their own: %s",
                 problem,
                 extra={"event": "job_role_missing"},
             )
-        else:
-            self._access = access
-            _log_role(access)
-        self._is_settled = True
-
-    def use_url(self, url: str) -> None:
-        """Use another URL for the jobs that begin from now on. A role of their own stays."""
-        self._url = url
 
     def watch(self, pool: ProcPool) -> None:
         """Give the database to each job that this pool launches. Call this before the first one."""

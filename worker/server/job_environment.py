@@ -45,10 +45,10 @@ def hidden_variables() -> frozenset[str]:
 def hide_secrets() -> None:
     """Remove the secrets of the main process from the environment of this process.
 
-    The variable of each setting is empty afterwards, not absent: a job process reads its settings
-    from its environment, and those that are absent from `.env`. The memory in which the secrets
-    were when this process began is overwritten, because every process of the same user can read it
-    in /proc/PID/environ.
+    The variables of each setting are empty afterwards, not absent, also that which names a file: a
+    job process reads its settings from its environment, and those that are absent from the file of
+    settings. The memory in which the secrets were when this process began is overwritten, because
+    every process of the same user can read it in /proc/PID/environ.
 
     livekit-agents puts the API secret into the environment when it starts, so this function is
     called before each process is made.
@@ -56,9 +56,10 @@ def hide_secrets() -> None:
     hidden = hidden_variables()
     found = [name for name in os.environ if name.upper() in hidden and os.environ[name]]
     for name in found:
-        if name.upper().endswith(_FILE) or name.upper() in _OF_LIVEKIT or name != name.upper():
+        if name.upper().removesuffix(_FILE) in _OF_LIVEKIT or name != name.upper():
             del os.environ[name]
-    replaced = {variable_of(setting): "" for setting in _SETTINGS}
+    variables = [variable_of(setting) for setting in _SETTINGS]
+    replaced = {name + end: "" for name in variables for end in ("", _FILE)}
     # Without its token, the address of the HTTP server may be invalid. Jobs have no HTTP server.
     replaced[variable_of("http_host")] = DEFAULT_HOST
     for name, value in replaced.items():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from worker.config.settings import Settings
+from worker.env.secret_files import secret_files
 from worker.server import job_environment
 from worker.server.job_environment import hidden_variables, hide_secrets
 
@@ -73,16 +74,37 @@ def test_a_job_reads_valid_settings_without_the_secrets(
     monkeypatch.setattr(job_environment, "_overwrite", lambda names: None)
     # A job process does not get the secrets from the file either.
     lines = [f"{name}={value}" for name, value in ALL.items() if "FILE" not in name]
-    (tmp_path / ".env").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "settings").write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", str(tmp_path / "settings"))
     hide_secrets()
     settings = Settings.load()
     for field in ("livekit_api_secret", "metadata_key", "metadata_old_keys", "http_token"):
         assert getattr(settings, field).get_secret_value() == "", field
 
 
+def test_a_job_does_not_read_the_files_of_secrets_that_the_file_of_settings_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With the URL of the worker, a job would have all rights of the worker on the database."""
+    (tmp_path / "secret").write_text(SECRET, encoding="utf-8")
+    lines = [
+        f"{name}_FILE={tmp_path / 'secret'}" for name in ("LIVEKIT_API_SECRET", "DATABASE_URL")
+    ]
+    (tmp_path / "settings").write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", str(tmp_path / "settings"))
+    for name in hidden_variables():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(job_environment, "_overwrite", lambda names: None)
+    hide_secrets()
+    settings = Settings.load(DATABASE_URL="postgresql://jobs@localhost/x")
+    assert settings.livekit_api_secret.get_secret_value() == ""
+    assert settings.database_url.get_secret_value() == "postgresql://jobs@localhost/x"
+    assert not {"database_url", "livekit_api_secret"} & set(secret_files(Settings))
+
+
 def test_every_secret_of_the_settings_is_hidden_or_needed_by_jobs() -> None:
     """A new secret needs a decision: add it here or to the hidden ones."""
-    needed = {"DATABASE_URL", "DEEPGRAM_API_KEY", "ELEVEN_API_KEY", "OPENAI_API_KEY"}
+    needed = {"DEEPGRAM_API_KEY", "ELEVEN_API_KEY", "OPENAI_API_KEY"}
     secrets = {
         str(field.validation_alias)
         for field in Settings.model_fields.values()
