@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import asyncpg
 import psutil
 import pytest
 
@@ -19,8 +21,10 @@ from worker.store.database import Database
 from worker.store.embedded.layout import Layout
 from worker.store.errors import DatabaseUnavailable
 from worker.store.interviews import create_interview, get_interview, turns_of
+from worker.store.job_access import prepare_job_access
 from worker.store.jobs import get_job, records_of, ship
 from worker.store.migrate import known_migrations, migrate
+from worker.store.url import DatabaseUrl
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -162,3 +166,26 @@ async def test_an_operation_survives_a_restart_of_the_server_behind_pgbouncer(
 
     assert await pooled.run("interrupted_once", interrupted_once, budget_s=60)
     assert tries == 2
+
+
+async def test_pgbouncer_that_asks_the_server_for_passwords_lets_the_role_of_the_jobs_through(
+    postgres_url: str, database: Database, migrated_database_url: str
+) -> None:
+    plan = load_plan(SAMPLE_PLAN).to_json()
+    await create_interview(database, interview_id="one", plan=plan)
+    program, socket = debian_program("pgbouncer"), server_socket(postgres_url)
+    async with PgBouncer(program, socket, server_connections=2, password="known") as pgbouncer:
+        url = pgbouncer.url(migrated_database_url)
+        worker = await Database.open(url)
+        access = await prepare_job_access(worker, url)
+        job_url = access.url_for("one")
+        job = await Database.open(job_url)
+        found = await get_interview(job, "one")
+        with pytest.raises(asyncpg.PostgresError):
+            await asyncpg.connect(str(replace(DatabaseUrl.of(job_url), password="wrong")))
+        await job.aclose()
+        await worker.aclose()
+    statements = (f'DROP OWNED BY "{access.role}"', f'DROP ROLE "{access.role}"')
+    await database.run("drop", lambda connection: connection.execute("; ".join(statements)))
+    assert found is not None
+    assert found.plan == plan

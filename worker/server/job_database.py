@@ -63,42 +63,52 @@ class JobDatabase:
         self._access: JobAccess | None = None
         #: The URLs with which it is known whether the jobs have a role of their own.
         self._tried: _Urls | None = None
+        #: Why they have none, as it was logged; empty if it was not logged.
+        self._told = ""
         self._preparing: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
         """Make and try the role of the jobs, and log whether they have one.
 
         While the database is unavailable nothing is logged, and the next launch of a job tries it
-        again. Until then jobs connect with the worker's role, as they do if no role can be made, or
-        with the role of the URLs before.
+        again, as after a failure that may pass. Until then jobs connect with the worker's role, as
+        they do if no role can be made, or with the role of the URLs before.
         """
         while self._tried != self._urls and (database := self._database()) is not None:
             urls = self._urls
-            try:
-                await self._try(database, urls)
-            except DatabaseUnavailable:
+            if not await self._try(database, urls):
                 return
             self._tried = urls
 
-    async def _try(self, database: Database, urls: _Urls) -> None:
-        """Make and try the role. Raises DatabaseUnavailable if the database fails."""
+    async def _try(self, database: Database, urls: _Urls) -> bool:
+        """Make and try the role; return False if it failed for a reason that may pass."""
         try:
             access = await prepare_job_access(
                 database,
                 self._defaults.complete(urls.worker),
                 job_url=self._defaults.complete(urls.jobs) if urls.jobs else "",
             )
+        except DatabaseUnavailable:
+            return False
         except NoJobRole as problem:
             self._access = None
+            self._tell(problem)
+            return not problem.may_pass
+        self._access = access
+        self._told = ""
+        _log_role(access)
+        return True
+
+    def _tell(self, problem: NoJobRole) -> None:
+        """Log why jobs have no role of their own, unless the log has it already."""
+        if str(problem) != self._told:
+            self._told = str(problem)
             logger.warning(
                 "jobs connect to the database with all rights of the worker, because they have no "
                 "role of their own: %s",
                 problem,
                 extra={"event": "job_role_missing"},
             )
-        else:
-            self._access = access
-            _log_role(access)
 
     def use(self, settings: Settings) -> None:
         """Use the URLs of these settings for the jobs that begin from now on.

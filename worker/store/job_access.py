@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from worker.store.connection import APPLICATION, connect
-from worker.store.errors import CONNECTION_FAILURES, DatabaseOperationFailed, kind_of
+from worker.store.errors import CONNECTION_FAILURES, DatabaseOperationFailed, is_transient, kind_of
 from worker.store.privileges import OF_JOBS, lacking, too_much
 from worker.store.role_sql import quoted, scram_verifier
 from worker.store.url import PASS, DatabaseUrl
@@ -44,7 +44,15 @@ _STORED: Final = "SELECT role_name, password, pass_key FROM job_access WHERE dat
 
 
 class NoJobRole(Exception):
-    """Raised if jobs cannot have a role of their own. The message says why, in one line."""
+    """Raised if jobs cannot have a role of their own. The message says why, in one line.
+
+    `may_pass` is true if the trial connection failed for a reason that may pass, such as a server
+    without a free connection.
+    """
+
+    def __init__(self, why: str, *, may_pass: bool = False) -> None:
+        self.may_pass = may_pass
+        super().__init__(why)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,13 +289,17 @@ async def try_role(url: DatabaseUrl) -> tuple[str, list[str]]:
     try:
         connection = await connect(str(url), timeout_s=_BUDGET_S, application=APPLICATION)
     except CONNECTION_FAILURES as error:
-        raise NoJobRole(f"role {user} cannot connect ({kind_of(error)})") from error
+        raise NoJobRole(
+            f"role {user} cannot connect ({kind_of(error)})", may_pass=is_transient(error)
+        ) from error
     try:
         role = str(await connection.fetchval("SELECT current_user::text"))
         if missing := await lacking(connection, role, OF_JOBS):
             raise NoJobRole(f"role {role} lacks {', '.join(map(str, missing))}")
         return role, await too_much(connection, role)
     except CONNECTION_FAILURES as error:
-        raise NoJobRole(f"role {user} cannot be tried ({kind_of(error)})") from error
+        raise NoJobRole(
+            f"role {user} cannot be tried ({kind_of(error)})", may_pass=is_transient(error)
+        ) from error
     finally:
         connection.terminate()

@@ -26,27 +26,34 @@ server_login_retry = 0.1
 listen_addr =
 listen_port = {port}
 unix_socket_dir = {folder}
-auth_type = trust
+auth_type = {auth}
 auth_file = {folder}/users
 logfile = {folder}/log
 """
 
 
 class PgBouncer:
-    """PgBouncer that shares few server connections, over a Unix socket, among many clients."""
+    """PgBouncer that shares few server connections, over a Unix socket, among many clients.
 
-    def __init__(self, program: Path, server_socket: Path, *, server_connections: int) -> None:
+    With a password of `postgres` it checks passwords, and asks the server for those of other roles.
+    """
+
+    def __init__(
+        self, program: Path, server_socket: Path, *, server_connections: int, password: str = ""
+    ) -> None:
         self._program = program
+        self._password = password
         self._folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
         # PgBouncer refuses to run as root, and only the server's user may use its socket.
         self._user = pwd.getpwuid(server_socket.stat().st_uid)
-        (self._folder / "users").write_text('"postgres" ""\n')
+        (self._folder / "users").write_text(f'"postgres" "{password}"\n')
         (self._folder / "ini").write_text(
             _SETTINGS.format(
                 server_dir=server_socket.parent,
                 server_connections=server_connections,
                 port=_PORT,
                 folder=self._folder,
+                auth="scram-sha-256\nauth_user = postgres" if password else "trust",
             )
         )
         os.chown(self._folder, self._user.pw_uid, -1)
@@ -68,7 +75,8 @@ class PgBouncer:
     def url(self, server_url: str) -> str:
         """Return the URL of the same database through this PgBouncer."""
         host = quote(str(self._folder), safe="/")
-        return f"postgresql://postgres@{urlsplit(server_url).path}?host={host}&port={_PORT}"
+        user = f"postgres:{self._password}" if self._password else "postgres"
+        return f"postgresql://{user}@{urlsplit(server_url).path}?host={host}&port={_PORT}"
 
     async def start(self) -> None:
         """Start the process; it may not accept connections yet on return."""

@@ -131,6 +131,59 @@ async def _found(*_: object, **__: object) -> JobAccess:
     return ACCESS
 
 
+async def test_a_role_whose_trial_failed_for_a_time_is_tried_at_the_next_launch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One log line says it, however many jobs begin until then."""
+    busy = NoJobRole("role jobs cannot connect (TooManyConnectionsError 53300)", may_pass=True)
+    jobs = jobs_in(tmp_path, monkeypatch, busy)
+    await jobs.prepare()
+    await jobs.prepare()
+    metadata = json.dumps({"interview_id": "one"})
+    assert jobs.url_for(metadata) == OWNER
+    assert len(caplog.messages) == 1
+    monkeypatch.setattr(job_database, "prepare_job_access", _found)
+    await jobs.prepare()
+    assert "interview_pass" in jobs.url_for(metadata)
+
+
+async def test_another_url_of_the_worker_moves_the_jobs_to_the_server_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = jobs_in(tmp_path, monkeypatch, ACCESS)
+    await jobs.prepare()
+
+    async def prepare(_: Database, url: str, **__: object) -> JobAccess:
+        server = DatabaseUrl.of(url.replace("owner:new", "jobs:other"))
+        return JobAccess(role="jobs", _url=server, _key=KEY)
+
+    monkeypatch.setattr(job_database, "prepare_job_access", prepare)
+    jobs.use(settings_in(tmp_path, DATABASE_URL=OWNER))
+    assert jobs._preparing is None
+    jobs.use(settings_in(tmp_path, DATABASE_URL="postgresql://owner:new@127.0.0.1/x"))
+    assert jobs._preparing is not None
+    await jobs._preparing
+    metadata = json.dumps({"interview_id": "one"})
+    assert jobs.url_for(metadata).startswith("postgresql://jobs:other@127.0.0.1/x?")
+
+
+async def test_a_url_that_changes_while_the_role_is_tried_is_tried_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = jobs_in(tmp_path, monkeypatch, ACCESS)
+    asked: list[str] = []
+
+    async def prepare(_: Database, url: str, **__: object) -> JobAccess:
+        asked.append(url)
+        jobs.use(settings_in(tmp_path, DATABASE_URL="postgresql://owner:new@localhost/x"))
+        return ACCESS
+
+    monkeypatch.setattr(job_database, "prepare_job_access", prepare)
+    for _ in range(3):
+        await jobs.prepare()
+    assert asked == [OWNER, "postgresql://owner:new@localhost/x"]
+
+
 async def test_without_a_database_a_launch_stays_as_it_is(tmp_path: Path) -> None:
     jobs = JobDatabase(settings_in(tmp_path, DATABASE_URL=""), lambda: None)
     await jobs.prepare()
