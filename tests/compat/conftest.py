@@ -155,9 +155,15 @@ async def shared_database(server: Server, restored: Restored) -> AsyncIterator[D
 
 
 @pytest.fixture
-async def own_database(server: Server, restored: Restored) -> AsyncIterator[Database]:
-    """A copy of it that the test may change."""
+async def own_url(server: Server, restored: Restored) -> AsyncIterator[str]:
+    """The URL of a copy of it that the test may change."""
     async with server.copy_of(restored.template) as url:
-        database = await Database.open(url)
-        yield database
-        await database.aclose()
+        yield url
+
+
+@pytest.fixture
+async def own_database(own_url: str) -> AsyncIterator[Database]:
+    """That copy."""
+    database = await Database.open(own_url)
+    yield database
+    await database.aclose()

@@ -11,14 +11,15 @@ import asyncpg
 
 from states import Outcome
 from tests.compat.captured import broken, readable
+from worker.store.database import Database
 from worker.store.interviews import InterviewStatus, get_interview, list_interviews, turns_of
+from worker.store.job_access import prepare_job_access
 from worker.store.jobs import get_job, list_jobs, records_of
 from worker.store.migrate import check_schema
 
 if TYPE_CHECKING:
     from tests.compat.captured import Captured
     from tests.compat.conftest import Restored, Server
-    from worker.store.database import Database
 
 _COLUMNS = (
     "SELECT table_name || '.' || column_name AS name, data_type AS type"
@@ -153,3 +154,23 @@ async def test_every_turn_is_read_including_late_ones_and_partial_answers(
     assert late
     assert half_answers
     assert all(turn.text for turn in (*late, *half_answers))
+
+
+async def test_jobs_read_their_interviews_with_the_role_of_the_jobs(
+    captured: Captured, own_database: Database, own_url: str
+) -> None:
+    access = await prepare_job_access(own_database, own_url)
+    interviews = await list_interviews(own_database, limit=_MANY)
+    try:
+        with readable(f"An interview of version {captured}"):
+            for interview in interviews:
+                job = await Database.open(access.url_for(interview.interview_id))
+                try:
+                    assert await get_interview(job, interview.interview_id) == interview
+                    turns = await turns_of(own_database, interview.interview_id)
+                    assert await turns_of(job, interview.interview_id) == turns
+                finally:
+                    await job.aclose()
+    finally:
+        statements = f'DROP OWNED BY "{access.role}"; DROP ROLE "{access.role}"'
+        await own_database.run("drop", lambda connection: connection.execute(statements))

@@ -113,6 +113,23 @@ async def test_workers_of_an_owner_that_may_make_roles_make_one_role_together(
             await drop(empty_database_url, role)
 
 
+async def test_a_database_that_is_restored_on_another_server_gets_its_role_again(
+    database: Database, migrated_database_url: str
+) -> None:
+    """A dump has the row of `job_access`, but neither the role nor its privileges."""
+    await create_interview(database, interview_id="one", plan=PLAN, candidate_name="Ada")
+    before = await prepare_job_access(database, migrated_database_url)
+    await drop(migrated_database_url, before.role)
+    again = await prepare_job_access(database, migrated_database_url)
+    try:
+        assert again.url_for("one") == before.url_for("one")
+        job = await Database.open(again.url_for("one"))
+        assert await hold_interview(job) == ["What did you do?", "My answer."]
+        await job.aclose()
+    finally:
+        await drop(migrated_database_url, again.role)
+
+
 async def test_jobs_of_an_owner_that_may_make_no_role_connect_as_the_worker(
     empty_database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
