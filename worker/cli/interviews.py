@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import warnings
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from worker.cli.common import (
-    DEFAULT_LIMIT,
-    CommandError,
-    ExitCode,
-    Limit,
-    check_names,
-    cut_to,
-    fail,
-    one_line_errors,
-    print_json,
-    run,
-    write_out,
-)
-from worker.cli.control_characters import json_for_terminals
+from worker.cli.common import check_names, fail, print_json, run
 from worker.cli.databases import database
 from worker.cli.errors import report, text_of
 from worker.cli.help_texts import examples
-from worker.cli.moments import FORMS, INSTANTS, moment, window
+from worker.cli.moments import INSTANTS, window
 from worker.cli.requirements import has_livekit, has_valid_database_url, load_settings
-from worker.cli.tables import print_list, without_controls
+from worker.cli.stored_interviews import InterviewId, Json, export, list_, show
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import MAX_METADATA_BYTES
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
@@ -41,13 +26,7 @@ from worker.operations import creation
 from worker.operations import interviews as operations
 from worker.operations.creation import NewInterview
 from worker.operations.languages import plan_of
-from worker.operations.transcript import as_markdown
-from worker.store.interviews import (
-    Interview,
-    InterviewStatus,
-    check_interview_id,
-    list_interviews,
-)
+from worker.store.interviews import Interview, check_interview_id
 
 T = TypeVar("T")
 
@@ -59,26 +38,6 @@ app = typer.Typer(
     "database of DATABASE_URL or, if it is not set, in the embedded database in "
     "INTERVIEW_DATA_DIR. A worker uses the embedded database only with INTERVIEW_EMBEDDED=1.",
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-InterviewId = Annotated[str, typer.Argument(help="The interview's id.")]
-
-
-class ListedStatus(StrEnum):
-    """Statuses that a list can be limited to: those of `InterviewStatus` without OTHER."""
-
-    CREATED = InterviewStatus.CREATED
-    DISPATCHED = InterviewStatus.DISPATCHED
-    RUNNING = InterviewStatus.RUNNING
-    WAITING = InterviewStatus.WAITING
-    ENDED = InterviewStatus.ENDED
-
-
-class ExportFormat(StrEnum):
-    """Formats of an exported interview."""
-
-    MD = "md"
-    JSON = "json"
 
 
 @app.command("create", epilog=examples("interviews create"))
@@ -296,83 +255,8 @@ def _warn_of_wait(settings: Settings) -> None:
     )
 
 
-@app.command("list", epilog=examples("interviews list"))
-def list_(
-    status: Annotated[
-        ListedStatus | None, typer.Option(help="Only interviews with this status.")
-    ] = None,
-    candidate: Annotated[
-        str | None,
-        typer.Option(help="Only of candidates whose name contains this, or with this identity."),
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="TIME", help=f"Created at this time or later: {FORMS}.")
-    ] = None,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME", help="Created before this time; a date includes the whole day."
-        ),
-    ] = None,
-    limit: Limit = DEFAULT_LIMIT,
-    as_json: Json = False,
-) -> None:
-    """List interviews, newest first."""
-    wanted = None if status is None else InterviewStatus(status)
-    rows = run(_list(wanted, candidate, since, until, limit))
-    if as_json:
-        print_json(rows)
-        return
-    keys = ("interview_id", "candidate_name", "room", "status", "outcome", "reason")
-    print_list(
-        ("interview", "candidate", "room", "status", "outcome", "reason", "created (UTC)"),
-        [(*(row[key] for key in keys), _time(row["created_at"])) for row in rows],
-    )
-
-
-async def _list(
-    status: InterviewStatus | None,
-    candidate: str | None,
-    since: str | None,
-    until: str | None,
-    limit: int,
-) -> list[dict[str, Any]]:
-    check_names(("--candidate", candidate))
-    now = datetime.now(UTC)
-    first = None if since is None else moment("--since", since, now=now)
-    end = None if until is None else moment("--until", until, now=now, end_of_day=True)
-    if first is not None and end is not None and first >= end:
-        raise CommandError("--since is not before --until", ExitCode.USAGE)
-    async with database(Settings.load()) as db:
-        found = await list_interviews(
-            db, status=status, candidate=candidate, since=first, until=end, limit=limit + 1
-        )
-    return [_row(interview) for interview in cut_to(found, limit)]
-
-
-def _row(interview: Interview) -> dict[str, Any]:
-    fields = ("interview_id", "room", "status", "outcome", "reason", "created_at", "candidate_name")
-    row = {name: getattr(interview, name) for name in fields}
-    return row | {"plan_title": operations.title_of(interview)}
-
-
-def _time(created: datetime) -> str:
-    return f"{created.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-
-
-@app.command("show", epilog=examples("interviews show"))
-def show(interview: InterviewId, as_json: Json = False) -> None:
-    """Show one interview: status, outcome, candidate, plan, times, jobs and every turn."""
-    shown = run(_show(interview))
-    if as_json:
-        print_json(shown)
-        return
-    typer.echo(without_controls(as_markdown(shown)))
-
-
-async def _show(interview_id: str) -> dict[str, Any]:
-    async with database(Settings.load()) as db:
-        return await operations.interview_as_data(db, interview_id)
+app.command("list", epilog=examples("interviews list"))(list_)
+app.command("show", epilog=examples("interviews show"))(show)
 
 
 @app.command("token", epilog=examples("interviews token"))
@@ -414,18 +298,4 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return run(work)
 
 
-@app.command("export", epilog=examples("interviews export"))
-def export(
-    interview: InterviewId,
-    form: Annotated[ExportFormat, typer.Option("--format", help="md or json.")] = ExportFormat.MD,
-    output: Annotated[Path | None, typer.Option("-o", help="Output file; default: print.")] = None,
-) -> None:
-    """Export one interview's transcript."""
-    shown = run(_show(interview))
-    if form is ExportFormat.JSON:
-        text = json_for_terminals(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
-        text += "\n"
-    else:
-        text = as_markdown(shown)
-    with one_line_errors():
-        write_out(text.encode(), output)
+app.command("export", epilog=examples("interviews export"))(export)

@@ -121,17 +121,7 @@ class DispatchSender:
         Return None if LiveKit fails.
         """
         found, interview = claim.found, claim.found.interview
-        leftover = self._check.leftover(found, here)
-        if leftover is not None:
-            # LiveKit keeps a dead participant for about 20 s, and a stopped process may resume.
-            try:
-                await self._livekit.remove(interview.room, leftover)
-            except LiveKitError as error:
-                logger.warning(
-                    "removing a dead interviewer from the room failed: %s",
-                    error,
-                    extra={"event": "dead_interviewer_not_removed"},
-                )
+        await self._remove_leftover(claim, here)
         try:
             dispatch_id = await self._livekit.send(
                 found,
@@ -158,6 +148,21 @@ class DispatchSender:
             },
         )
         return dispatch_id
+
+    async def _remove_leftover(self, claim: Claim, here: Collection[str]) -> None:
+        """Remove the last interviewer from the room, if it is still there."""
+        leftover = self._check.leftover(claim.found, here)
+        if leftover is None:
+            return
+        # LiveKit keeps a dead participant for about 20 s, and a stopped process may resume.
+        try:
+            await self._livekit.remove(claim.room, leftover)
+        except LiveKitError as error:
+            logger.warning(
+                "removing a dead interviewer from the room failed: %s",
+                error,
+                extra={"event": "dead_interviewer_not_removed"},
+            )
 
     def _undo_later(self, ledger: OrphanStore, claims: Sequence[Claim]) -> None:
         """Undo the claims in the background: a claim without a dispatch costs the candidate time.

@@ -13,8 +13,9 @@ import aiohttp
 from livekit import api
 
 from worker.env.proxies import proxy_for
-from worker.livekit_api.calls import CALL_TIMEOUT_S, LiveKitCalls
+from worker.livekit_api.calls import LiveKitCalls
 from worker.livekit_api.errors import LiveKitUnreachable
+from worker.livekit_api.one_call import CALL_TIMEOUT_S
 
 #: Maximum number of calls at once, each on its own connection to the server. Further calls wait,
 #: and their waiting counts against their timeout.

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from states import JournalError
 from tests.support.virtual.job_parts import settings_in
-from worker.cli import interviews
+from worker.cli import stored_interviews
 from worker.cli.app import app
 from worker.cli.common import (
     CommandError,
@@ -300,7 +300,7 @@ async def shown_interview(_: str) -> dict[str, Any]:
 def test_a_command_whose_output_cannot_be_written_ends_with_one_line(
     command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interviews, "_show", shown_interview)
+    monkeypatch.setattr(stored_interviews, "_show", shown_interview)
     done = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "none" / "out")])
     assert done.exit_code == ExitCode.FAILED
     (line,) = done.stderr.splitlines()
