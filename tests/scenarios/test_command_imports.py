@@ -52,6 +52,7 @@ def test_a_probe_imports_no_settings() -> None:
         "worker.cli",
         "worker.cli.app",
         "worker.cli.common",
+        "worker.cli.control_characters",
         "worker.cli.errors",
         "worker.cli.health",
         "worker.cli.help_texts",
