@@ -34,6 +34,9 @@ _ENCRYPTED: Final = ("wss", "https")
 #: A certificate that expires in fewer than this number of days causes a warning.
 _CERTIFICATE_DAYS: Final = 14
 _KEY_S: Final = 4.0
+#: HTTP statuses with which a proxy or a load balancer says that the server behind it did not answer
+#: (RFC 9110, 15.6.3 to 15.6.5).
+GATEWAY_STATUSES: Final = (502, 503, 504)
 
 #: Maximum difference in seconds between two clocks that LiveKit accepts (livekit/protocol
 #: auth/verifier.go, tokenLeeway). A token is valid from the time of its signature. If the local
@@ -90,9 +93,12 @@ async def _check_through_proxy(url: str) -> Finding:
     try:
         async with (
             aiohttp.ClientSession(proxy=proxy_for(url)) as http,
-            http.get(_http(url), allow_redirects=False),
+            # The path, because some proxies refuse a URL without one.
+            http.get(_http(url) + "/", allow_redirects=False) as answer,
         ):
             took = _ms(loop.time() - began)
+            if answer.status in GATEWAY_STATUSES:
+                return _no_answer(shown, f"HTTP {answer.status}")
     except aiohttp.ClientHttpProxyError as error:
         return wrong(
             f"{shown}: the proxy refuses the connection (HTTP {error.status})",
@@ -101,11 +107,15 @@ async def _check_through_proxy(url: str) -> Finding:
     except aiohttp.ClientProxyConnectionError:
         return wrong(f"{shown}: the proxy cannot be reached", "check HTTPS_PROXY and HTTP_PROXY")
     except (aiohttp.ClientError, OSError) as error:
-        return wrong(
-            f"{shown}: no answer through the proxy ({type(error).__name__})",
-            "check LIVEKIT_URL and the log of the proxy, or name the host in NO_PROXY",
-        )
+        return _no_answer(shown, type(error).__name__)
     return fine(f"{shown} answers through a proxy in {took} ms", connect_ms=took, proxied=True)
+
+
+def _no_answer(shown: str, reason: str) -> Finding:
+    return wrong(
+        f"{shown}: no answer through the proxy ({reason})",
+        "check LIVEKIT_URL and the log of the proxy, or name the host in NO_PROXY",
+    )
 
 
 def _not_connected(shown: str, error: OSError) -> Finding:
@@ -152,7 +162,7 @@ async def check_clock(visit: CheckContext) -> Finding:
     try:
         async with aiohttp.ClientSession(proxy=proxy_for(url)) as http:
             before = time.time()
-            async with http.get(url, allow_redirects=False) as answer:
+            async with http.get(url + "/", allow_redirects=False) as answer:
                 after = time.time()
                 said = answer.headers.get("Date", "")
         server = parsedate_to_datetime(said).timestamp()

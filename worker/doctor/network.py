@@ -16,6 +16,7 @@ from worker.config.http import is_loopback, probe_address_of
 from worker.config.settings import Settings, variable_of
 from worker.doctor.context import run_in_daemon_thread
 from worker.doctor.finding import Finding, fine, warning, wrong
+from worker.doctor.livekit import GATEWAY_STATUSES
 from worker.env.env_file import USUAL, chosen_file, file_variables, is_passed_over
 from worker.env.proxies import any_proxy, proxy_for
 from worker.env.secret_files import SUFFIX, secret_files
@@ -202,9 +203,9 @@ async def _unanswered(url: str) -> str:
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout, proxy=proxy_for(url)) as http,
-            http.get(address, allow_redirects=False),
+            http.get(address, allow_redirects=False) as answer,
         ):
-            return ""
+            return f"HTTP {answer.status}" if answer.status in GATEWAY_STATUSES else ""
     except (aiohttp.ClientSSLError, ssl.SSLError):
         return "invalid certificate"
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

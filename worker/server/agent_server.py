@@ -111,6 +111,9 @@ class JobServer(AgentServer):
         if name == "_http_server" and value is not None:
             value = _UnboundHttpServer("nowhere", 0)
         super().__setattr__(name, value)
+        if name == "_conn_task" and value is None:
+            # The framework has added its routes. With a server, it would log that this one listens.
+            super().__setattr__("_http_server", None)
         if name == "_proc_pool":
             self._on_pool(value)
 

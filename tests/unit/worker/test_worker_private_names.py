@@ -98,9 +98,12 @@ def test_the_agent_server_has_what_its_subclass_uses() -> None:
     # Read for each connection, so that a rotated key is used by the next one.
     connecting = inspect.getsource(AgentServer._connection_task)
     assert "api.AccessToken(self._api_key, self._api_secret)" in connecting
-    # `JobServer.__setattr__` replaces the HTTP server before it is started.
-    assert "self._http_server = http_server.HttpServer(" in source
-    assert "await self._http_server.start()" in source
+    # `JobServer.__setattr__` replaces the HTTP server, and removes it before it is started.
+    made = source.index("self._http_server = http_server.HttpServer(")
+    routes = source.rindex("self._http_server.app.add_routes(")
+    removed = source.index("self._conn_task: asyncio.Task[None] | None = None")
+    assert made < routes < removed < source.index("await self._http_server.start()")
+    assert source.count("if self._http_server is not None:") == 2
     # Made once the server runs. `JobServer.__setattr__` waits for the first.
     for name in ("_proc_pool", "_job_lifecycle_tasks"):
         assert re.search(rf"self\.{name}(: .+)? = ", source), name

@@ -37,6 +37,17 @@ def visit(folder: Path, **variables: str) -> CheckContext:
     return CheckContext(settings_in(folder, **variables))
 
 
+def failing(status: int) -> web.Application:
+    """Return a server that answers every request with one status."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    return app
+
+
 # --- files ------------------------------------------------------------------------------------
 
 
@@ -118,7 +129,7 @@ async def test_livekit_is_reached_through_the_proxy(
     asked: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
-        asked.append(request.host)
+        asked.append(request.headers["Host"])
         return web.Response()
 
     app = web.Application()
@@ -129,6 +140,18 @@ async def test_livekit_is_reached_through_the_proxy(
         finding = await livekit.check_livekit_url(context)
     assert (finding.verdict, asked) == ("ok", ["livekit.invalid:7880"])
     assert finding.facts["proxied"] is True
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+async def test_a_proxy_that_does_not_reach_livekit_is_no_answer(
+    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with TestServer(failing(status)) as proxy:
+        monkeypatch.setenv("http_proxy", str(proxy.make_url("/")))
+        context = visit(tmp_path, LIVEKIT_URL="ws://livekit.invalid:7880")
+        finding = await livekit.check_livekit_url(context)
+    assert finding.verdict == "wrong"
+    assert f"HTTP {status}" in finding.found
 
 
 async def test_a_proxy_that_does_not_answer_is_named_as_the_reason(
@@ -211,3 +234,12 @@ async def test_a_public_url_that_answers_is_right_and_one_that_does_not_a_warnin
     finding = await network.check_public_url(context)
     assert finding.verdict == "warning"
     assert "INTERVIEW_LIVEKIT_PUBLIC_URL" in finding.advice
+
+
+async def test_a_load_balancer_without_a_server_does_not_answer_for_livekit(tmp_path: Path) -> None:
+    async with TestServer(failing(503)) as server:
+        url = str(server.make_url("/")).replace("http", "ws", 1)
+        context = visit(tmp_path, INTERVIEW_LIVEKIT_PUBLIC_URL=url)
+        finding = await network.check_public_url(context)
+    assert finding.verdict == "warning"
+    assert "HTTP 503" in finding.found

@@ -322,7 +322,7 @@ async def test_calls_go_through_the_proxy_of_the_environment(
         assert await calls.list_participants("a-room") == []
         if isinstance(calls, LiveKitConnection):
             await calls.aclose()
-    assert [each.host for each in requests] == ["livekit.invalid:7880"]
+    assert [each.headers["Host"] for each in requests] == ["livekit.invalid:7880"]
 
 
 async def test_a_server_on_this_machine_is_called_directly(

@@ -43,7 +43,6 @@ async def test_each_provider_has_the_proxy_for_its_own_address(
         assert isinstance(far, aiohttp.ClientSession)
         assert isinstance(near, aiohttp.ClientSession)
         async with far.get("http://provider.invalid/v1"), near.get(proxy.make_url("/here")):
-            pass
-    assert hosts == ["provider.invalid", f"127.0.0.1:{proxy.port}"]
+            assert hosts == ["provider.invalid", f"127.0.0.1:{proxy.port}"]
     assert far.closed
     assert near.closed

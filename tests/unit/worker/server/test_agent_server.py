@@ -245,3 +245,10 @@ async def test_the_frameworks_http_server_never_listens() -> None:
     await talking._http_server.start()
     assert talking._http_server.port == 0
     await talking._http_server.aclose()
+
+
+def test_the_framework_does_not_log_that_its_http_server_listens() -> None:
+    talking = TalkingServer()
+    talking._http_server = HttpServer("127.0.0.1", 0)
+    talking._conn_task = None
+    assert talking._http_server is None
