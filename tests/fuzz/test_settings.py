@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
 
 from hypothesis import given
 
@@ -18,6 +20,7 @@ from tests.fuzz.strategies.settings import (
     variables,
 )
 from worker.config.settings import Settings, shown, variable_of
+from worker.env.env_file import VARIABLE, file_variables
 from worker.env.group import SettingsInvalid
 from worker.faults.grammar import FaultInvalid, parse
 from worker.livekit_api.address import normalised
@@ -71,10 +74,11 @@ def test_any_file_of_settings_is_read_or_refused_in_short_lines(
     path.write_bytes(content)
     logged = Logged()
     try:
-        with logged:
-            within_time(lambda: Settings.load(_env_file=path), size=len(content))
+        with logged, mock.patch.dict(os.environ, {VARIABLE: str(path)}):
+            within_time(Settings.load, size=len(content))
+            within_time(file_variables, size=len(content))
     except SettingsInvalid as error:
-        assert_problems(error, "env")
+        assert_problems(error, str(path))
     assert_has_none_of(logged.text, (SECRET,))
 
 
