@@ -46,7 +46,7 @@ def assert_problems(error: SettingsInvalid, name: str = "") -> None:
 
 
 @given(variables())
-@examples(50)
+@examples(20)
 def test_any_values_are_settings_or_problems_that_name_the_variables(
     values: Mapping[str, Any],
 ) -> None:
@@ -66,7 +66,7 @@ def test_any_values_are_settings_or_problems_that_name_the_variables(
 
 
 @given(env_files())
-@examples(40)
+@examples(16)
 def test_any_file_of_settings_is_read_or_refused_in_short_lines(
     folder: Path, content: bytes
 ) -> None:
@@ -83,7 +83,7 @@ def test_any_file_of_settings_is_read_or_refused_in_short_lines(
 
 
 @given(faults())
-@examples(50)
+@examples(20)
 def test_any_faults_are_read_or_refused_in_one_line(text: str) -> None:
     try:
         chosen = within_time(lambda: parse(text), size=len(text))
@@ -94,7 +94,7 @@ def test_any_faults_are_read_or_refused_in_one_line(text: str) -> None:
 
 
 @given(database_urls())
-@examples(50)
+@examples(20)
 def test_no_error_about_a_database_url_contains_its_password(drawn: SecretUrl) -> None:
     assert_has_none_of(mask_url(drawn.url), (SECRET,))
     try:
@@ -106,7 +106,7 @@ def test_no_error_about_a_database_url_contains_its_password(drawn: SecretUrl) -
 
 
 @given(database_urls())
-@examples(50)
+@examples(20)
 def test_any_text_as_a_database_url_is_accepted_or_refused_in_one_line(drawn: SecretUrl) -> None:
     try:
         within_time(lambda: check_database_url(drawn.damaged), size=len(drawn.damaged))
@@ -116,7 +116,7 @@ def test_any_text_as_a_database_url_is_accepted_or_refused_in_one_line(drawn: Se
 
 
 @given(server_urls())
-@examples(50)
+@examples(20)
 def test_any_text_as_a_livekit_url_is_accepted_or_refused_without_its_secrets(url: str) -> None:
     assert_has_none_of(shown_url(url), (SECRET,))
     try:
