@@ -92,7 +92,7 @@ def livekit() -> Iterator[FakeLiveKit]:
 
 
 @given(livekit_answers())
-@examples(40)
+@examples(16)
 def test_any_answer_at_livekits_address_is_a_result_or_one_of_our_errors(
     livekit: FakeLiveKit, answer: Answer
 ) -> None:
@@ -108,7 +108,7 @@ def test_any_answer_at_livekits_address_is_a_result_or_one_of_our_errors(
 
 
 @given(retry_after_headers())
-@examples(60)
+@examples(24)
 def test_any_time_to_wait_is_a_number_of_seconds_up_to_an_hour(headers: Mapping[str, str]) -> None:
     seconds = within_time(lambda: retry_after(headers), size=1000)
     assert seconds is None or 0 <= seconds <= 3600
@@ -120,7 +120,7 @@ def breaker(folder: Path) -> SharedBreaker:
 
 
 @given(provider_records())
-@examples(40)
+@examples(16)
 def test_any_file_is_a_state_of_a_provider_or_none(
     breaker: SharedBreaker, folder: Path, content: bytes
 ) -> None:
@@ -136,7 +136,7 @@ def test_any_file_is_a_state_of_a_provider_or_none(
 
 
 @given(worker_answers())
-@examples(60)
+@examples(24)
 def test_any_answer_at_the_workers_address_is_one_printable_line(answer: Any) -> None:
     assume(isinstance(answer, dict))
     for probe in Probe:
@@ -148,7 +148,7 @@ def test_any_answer_at_the_workers_address_is_one_printable_line(answer: Any) ->
 
 
 @given(jobs_as_json())
-@examples(40)
+@examples(16)
 def test_any_text_is_the_json_of_a_job_or_a_short_error(text: str) -> None:
     try:
         within_time(lambda: History.from_json(text), size=len(text))

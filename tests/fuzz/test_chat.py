@@ -72,7 +72,7 @@ async def type_all(messages: Sequence[Typed]) -> Outcome:
 
 
 @given(conversations())
-@examples(40)
+@examples(16)
 def test_the_words_that_are_kept_are_bounded_and_nothing_is_lost_without_a_count(
     messages: list[Typed],
 ) -> None:
@@ -94,7 +94,7 @@ def test_the_words_that_are_kept_are_bounded_and_nothing_is_lost_without_a_count
 
 
 @given(texts())
-@examples(60)
+@examples(24)
 def test_a_typed_answer_is_one_line_of_the_journal_and_data_everywhere_else(text: str) -> None:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         message = Typed(after_s=0.0, text=text, taken_before=False)
@@ -112,7 +112,7 @@ def test_a_typed_answer_is_one_line_of_the_journal_and_data_everywhere_else(text
 
 
 @given(texts())
-@examples(40)
+@examples(16)
 def test_a_typed_answer_moves_the_interview_on_and_stays_inside_its_place_in_the_prompt(
     text: str,
 ) -> None:

@@ -64,7 +64,7 @@ def used_by_a_job(metadata: str) -> None:
 
 
 @given(dispatches())
-@examples(25)
+@examples(10)
 def test_what_is_sent_with_a_dispatch_is_what_the_job_reads(data: dict[str, Any]) -> None:
     interview = interview_of(data)
     snapshot = data.get("plan", {})
@@ -82,7 +82,7 @@ def test_what_is_sent_with_a_dispatch_is_what_the_job_reads(data: dict[str, Any]
 
 
 @given(damaged_metadata())
-@examples(80)
+@examples(32)
 def test_damaged_metadata_is_refused_in_one_line_or_a_job_can_use_it(metadata: str) -> None:
     size = len(metadata)
     try:
@@ -95,7 +95,7 @@ def test_damaged_metadata_is_refused_in_one_line_or_a_job_can_use_it(metadata: s
 
 
 @given(damaged_metadata())
-@examples(30)
+@examples(12)
 def test_the_other_readers_of_metadata_raise_no_error(metadata: str) -> None:
     turns = read_turns(metadata)
     assert all(isinstance(turn, dict) for turn in turns)

@@ -97,7 +97,7 @@ def assert_drawable(history: History) -> None:
 
 
 @given(journals())
-@examples(30)
+@examples(12)
 def test_a_whole_journal_is_read_shown_and_stored_completely(
     folder: Path, records: list[dict[str, Any]]
 ) -> None:
@@ -115,7 +115,7 @@ def test_a_whole_journal_is_read_shown_and_stored_completely(
 
 
 @given(later_journals())
-@examples(30)
+@examples(12)
 def test_a_journal_of_a_later_version_is_read_without_what_is_new_or_refused_as_a_whole(
     folder: Path, drawn: tuple[list[dict[str, Any]], bool]
 ) -> None:
@@ -138,7 +138,7 @@ def test_a_journal_of_a_later_version_is_read_without_what_is_new_or_refused_as_
 
 
 @given(files_with_one_bad_line())
-@examples(60)
+@examples(24)
 def test_one_bad_line_loses_no_other_record(folder: Path, bad: OneBadLine) -> None:
     found = read(written(folder, bad.content), pass_over_damage=True)
     assume(found is not None)  # the version of the line became a newer one
@@ -148,7 +148,7 @@ def test_one_bad_line_loses_no_other_record(folder: Path, bad: OneBadLine) -> No
 
 
 @given(damaged_files())
-@examples(60)
+@examples(24)
 def test_a_damaged_file_is_read_as_far_as_possible_or_refused(folder: Path, content: bytes) -> None:
     path = written(folder, content)
     strict = read(path, pass_over_damage=False)
@@ -162,7 +162,7 @@ def test_a_damaged_file_is_read_as_far_as_possible_or_refused(folder: Path, cont
 
 
 @given(damaged_files())
-@examples(40)
+@examples(16)
 def test_opening_a_journal_cuts_off_an_incomplete_line_at_most(
     folder: Path, content: bytes
 ) -> None:
@@ -183,7 +183,7 @@ def test_opening_a_journal_cuts_off_an_incomplete_line_at_most(
 
 
 @given(damaged_files())
-@examples(40)
+@examples(16)
 def test_the_journal_of_an_ended_job_gets_an_exit_that_the_database_can_store(
     folder: Path, content: bytes
 ) -> None:
@@ -210,7 +210,7 @@ def test_the_journal_of_an_ended_job_gets_an_exit_that_the_database_can_store(
 
 
 @given(damaged_records())
-@examples(60)
+@examples(24)
 def test_damaged_records_become_a_history_or_an_error_that_names_the_record(records: Any) -> None:
     assume(isinstance(records, list))
     history = history_of(records)
@@ -219,7 +219,7 @@ def test_damaged_records_become_a_history_or_an_error_that_names_the_record(reco
 
 
 @given(damaged_records())
-@examples(40)
+@examples(16)
 def test_a_damaged_record_is_stored_as_strict_json_or_its_field_is_named(records: Any) -> None:
     for each in records if isinstance(records, list) else [records]:
         try:
@@ -234,7 +234,7 @@ def test_a_damaged_record_is_stored_as_strict_json_or_its_field_is_named(records
 
 
 @given(long_names())
-@examples(10)
+@examples(8)
 def test_names_of_any_length_are_drawn_in_time(records: list[dict[str, Any]]) -> None:
     history = history_of(records)
     assert history is not None
@@ -242,7 +242,7 @@ def test_names_of_any_length_are_drawn_in_time(records: list[dict[str, Any]]) ->
 
 
 @given(damaged_files())
-@examples(20)
+@examples(8)
 def test_metrics_stay_finite_and_no_log_line_contains_what_was_said(
     folder: Path, content: bytes
 ) -> None:

@@ -36,7 +36,7 @@ def assert_problems(error: PlanError, path: str) -> None:
 
 
 @given(plan_files())
-@examples(25)
+@examples(10)
 def test_a_valid_file_is_the_plan_of_its_data(
     folder: Path, drawn: tuple[dict[str, Any], bytes]
 ) -> None:
@@ -49,7 +49,7 @@ def test_a_valid_file_is_the_plan_of_its_data(
 
 
 @given(damaged_plan_files())
-@examples(50)
+@examples(20)
 def test_a_damaged_file_is_a_plan_or_a_list_of_problems(folder: Path, content: bytes) -> None:
     path = folder / "plan.yaml"
     path.write_bytes(content)
@@ -62,7 +62,7 @@ def test_a_damaged_file_is_a_plan_or_a_list_of_problems(folder: Path, content: b
 
 
 @given(large_plan_files())
-@examples(4)
+@examples(2)
 def test_the_time_and_memory_for_a_file_are_in_proportion_to_its_size(
     folder: Path, content: bytes
 ) -> None:
@@ -75,14 +75,14 @@ def test_the_time_and_memory_for_a_file_are_in_proportion_to_its_size(
 
 
 @given(plans())
-@examples(25)
+@examples(10)
 def test_a_valid_plan_survives_a_round_trip(data: dict[str, Any]) -> None:
     plan = Plan.from_json(data)
     assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
 
 
 @given(damaged_plans())
-@examples(50)
+@examples(20)
 def test_damaged_data_is_a_plan_or_a_list_of_problems(data: Any) -> None:
     try:
         plan = within_time(lambda: Plan.from_json(data), size=10_000)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
 
 from hypothesis import given
 
@@ -18,6 +20,7 @@ from tests.fuzz.strategies.settings import (
     variables,
 )
 from worker.config.settings import Settings, shown, variable_of
+from worker.env.env_file import VARIABLE, file_variables
 from worker.env.group import SettingsInvalid
 from worker.faults.grammar import FaultInvalid, parse
 from worker.livekit_api.address import normalised
@@ -43,7 +46,7 @@ def assert_problems(error: SettingsInvalid, name: str = "") -> None:
 
 
 @given(variables())
-@examples(50)
+@examples(20)
 def test_any_values_are_settings_or_problems_that_name_the_variables(
     values: Mapping[str, Any],
 ) -> None:
@@ -63,7 +66,7 @@ def test_any_values_are_settings_or_problems_that_name_the_variables(
 
 
 @given(env_files())
-@examples(40)
+@examples(16)
 def test_any_file_of_settings_is_read_or_refused_in_short_lines(
     folder: Path, content: bytes
 ) -> None:
@@ -71,15 +74,16 @@ def test_any_file_of_settings_is_read_or_refused_in_short_lines(
     path.write_bytes(content)
     logged = Logged()
     try:
-        with logged:
-            within_time(lambda: Settings.load(_env_file=path), size=len(content))
+        with logged, mock.patch.dict(os.environ, {VARIABLE: str(path)}):
+            within_time(Settings.load, size=len(content))
+            within_time(file_variables, size=len(content))
     except SettingsInvalid as error:
-        assert_problems(error, "env")
+        assert_problems(error, str(path))
     assert_has_none_of(logged.text, (SECRET,))
 
 
 @given(faults())
-@examples(50)
+@examples(20)
 def test_any_faults_are_read_or_refused_in_one_line(text: str) -> None:
     try:
         chosen = within_time(lambda: parse(text), size=len(text))
@@ -90,7 +94,7 @@ def test_any_faults_are_read_or_refused_in_one_line(text: str) -> None:
 
 
 @given(database_urls())
-@examples(50)
+@examples(20)
 def test_no_error_about_a_database_url_contains_its_password(drawn: SecretUrl) -> None:
     assert_has_none_of(mask_url(drawn.url), (SECRET,))
     try:
@@ -102,7 +106,7 @@ def test_no_error_about_a_database_url_contains_its_password(drawn: SecretUrl) -
 
 
 @given(database_urls())
-@examples(50)
+@examples(20)
 def test_any_text_as_a_database_url_is_accepted_or_refused_in_one_line(drawn: SecretUrl) -> None:
     try:
         within_time(lambda: check_database_url(drawn.damaged), size=len(drawn.damaged))
@@ -112,7 +116,7 @@ def test_any_text_as_a_database_url_is_accepted_or_refused_in_one_line(drawn: Se
 
 
 @given(server_urls())
-@examples(50)
+@examples(20)
 def test_any_text_as_a_livekit_url_is_accepted_or_refused_without_its_secrets(url: str) -> None:
     assert_has_none_of(shown_url(url), (SECRET,))
     try:

@@ -83,7 +83,7 @@ def signed(body: bytes) -> str:
 
 
 @given(bodies())
-@examples(20)
+@examples(8)
 def test_a_signed_event_is_accepted_and_counted_under_a_known_name(
     receiver: Receiver, body: bytes
 ) -> None:
@@ -94,7 +94,7 @@ def test_a_signed_event_is_accepted_and_counted_under_a_known_name(
 
 
 @given(damaged_bodies(), st.none() | authorizations() | st.just("signed"))
-@examples(60)
+@examples(24)
 def test_any_request_gets_an_answer_without_its_content_and_without_the_secret(
     receiver: Receiver, body: bytes, authorization: str | None
 ) -> None:

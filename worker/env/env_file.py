@@ -12,8 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from worker.env.shown import on_one_line
+
 #: Variable with the path of the file. It is read from the environment alone.
 VARIABLE: Final = "INTERVIEW_ENV_FILE"
+#: The codec of the file. Some editors begin a file with a byte order mark, which would otherwise
+#: become a part of the first name.
+ENCODING: Final = "utf-8-sig"
 #: Name of the file that versions up to 0.1.0 read without being asked.
 USUAL: Final = ".env"
 
@@ -36,7 +41,7 @@ def existing_file() -> Path | None:
     path = chosen_file()
     if path is not None and not path.is_file():
         problem = "is not a file" if path.exists() else "does not exist"
-        raise EnvFileInvalid(f"{VARIABLE}: {path} {problem}")
+        raise EnvFileInvalid(f"{VARIABLE}: {on_one_line(str(path))} {problem}")
     return path
 
 
@@ -57,6 +62,6 @@ def file_variables() -> Mapping[str, str | None]:
     from dotenv import dotenv_values  # 20 ms, which a container probe does not need
 
     try:
-        return dotenv_values(path, encoding="utf-8")
+        return dotenv_values(path, encoding=ENCODING)
     except UnicodeDecodeError:
         return {}

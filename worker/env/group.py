@@ -15,7 +15,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from worker.env.env_file import EnvFileInvalid, chosen_file, existing_file
+from worker.env.env_file import ENCODING, EnvFileInvalid, chosen_file, existing_file
 from worker.env.messages import sentence_of
 from worker.env.secret_files import (
     SecretFileSource,
@@ -76,7 +76,7 @@ class SettingsGroup(BaseSettings):
         # Build pydantic's validator of a group on first use. A process never uses most groups: it
         # reads one group, or `Settings`, which inherits the fields of all groups.
         defer_build=True,
-        env_file_encoding="utf-8",
+        env_file_encoding=ENCODING,
         extra="ignore",
         frozen=True,
     )
@@ -129,7 +129,8 @@ class SettingsGroup(BaseSettings):
             variables = frozenset(str(each["loc"][0]) for each in found if each["loc"])
             raise SettingsInvalid(tuple(map(_problem, found)), variables) from None
         except UnicodeDecodeError as error:
-            problem = f"{chosen_file()} is not UTF-8 text (byte {error.start + 1})"
+            path = on_one_line(str(chosen_file()))
+            problem = f"{path} is not UTF-8 text (byte {error.start + 1})"
             raise SettingsInvalid((problem,)) from None
 
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from states import State
 from tests.fuzz.strategies.damage import as_bytes, damaged_bytes, odd_text
 from worker.config.settings import Settings, variable_of
+from worker.env.secret_files import SUFFIX
 from worker.faults.points import POINTS, Kind
 
 if TYPE_CHECKING:
@@ -85,6 +86,12 @@ def variables(draw: DrawFn) -> Mapping[str, Any]:
     return values
 
 
+def _secret_files() -> SearchStrategy[str]:
+    """Return lines that name the file of a secret. None of the files has a secret."""
+    path = st.sampled_from(("", " ", "/", "/dev/null", "none", "~/none")) | odd_text()
+    return st.builds("{}{}={}".format, st.sampled_from(SECRETS), st.just(SUFFIX), path)
+
+
 @st.composite
 def _env_files(draw: DrawFn) -> bytes:
     lines = []
@@ -92,7 +99,7 @@ def _env_files(draw: DrawFn) -> bytes:
         form = draw(st.sampled_from(("{}={}", "export {}='{}'", '{}="{}"', "{} = {} # x", "{}")))
         lines.append(form.format(name, value))
     extra = ("# comment", "NAME", "=x", "A=${B}", "B=${A}", 'C="open', "D='open", "E=$(x)", "\t")
-    lines += draw(st.lists(st.sampled_from(extra) | odd_text(), max_size=4))
+    lines += draw(st.lists(st.sampled_from(extra) | _secret_files() | odd_text(), max_size=4))
     return as_bytes("\n".join(draw(st.permutations(lines))))
 
 

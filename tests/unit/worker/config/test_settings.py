@@ -117,6 +117,28 @@ def test_an_env_file_that_is_not_utf_8_is_refused(
         Settings.load()
 
 
+def test_an_env_file_with_a_line_break_in_its_name_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a\nb"
+    path.write_bytes(b"\xff\n")
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", str(path))
+    with pytest.raises(SettingsInvalid) as caught:
+        Settings.load()
+    (problem,) = caught.value.problems
+    assert problem == f"{tmp_path}/a\\nb is not UTF-8 text (byte 1)"
+
+
+def test_a_byte_order_mark_at_the_start_of_an_env_file_is_no_part_of_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "worker.env"
+    path.write_text("INTERVIEW_SLOTS=3\n", encoding="utf-8-sig")
+    monkeypatch.setenv("INTERVIEW_ENV_FILE", str(path))
+    assert Settings.load().slots == 3
+    assert dotenv_variables() == {"INTERVIEW_SLOTS": "3"}
+
+
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "::1", "fe80::1%eth0", "worker-1.example.com", "a.b.", "a" * 63, ""]
 )

@@ -59,6 +59,13 @@ def test_a_name_of_no_file_is_refused_in_one_line(
         existing_file()
 
 
+def test_the_name_of_a_missing_file_is_shown_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "a\nb\x1b[2J")
+    with pytest.raises(EnvFileInvalid) as caught:
+        existing_file()
+    assert str(caught.value) == f"{VARIABLE}: a\\nb\\x1b[2J does not exist"
+
+
 def test_a_file_that_is_not_utf_8_has_no_variables(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
