@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import math
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from livekit import api, rtc
 
 from states import Outcome, Reason
 from states.testing import assert_outcome, assert_path
+from tests.support.live.heard import MOST_WORD_ERRORS, word_error_rate
 from tests.support.live.one_question import ALL_THE_WAY, ANSWER, is_running
 from tests.support.live.one_question import PLAN as ONE_QUESTION
 from tests.support.live.waiting import PATIENCE_S, answered
@@ -23,12 +25,14 @@ from worker.simulation.audio_analysis import SAMPLE_RATE
 from worker.simulation.conversation import hold_conversation
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
     from typing import Any
 
+    from states import History
     from tests.support.live.running_worker import RunningWorker
     from tests.support.live.scenarios import Record
     from worker.simulation.room_candidate import Candidate
+    from worker.store.interviews import Interview
 
 pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("impatient_worker")]
 
@@ -61,21 +65,22 @@ class Attack:
         self._sources: list[rtc.AudioSource] = []
         self._tracks: list[str] = []
 
-    async def everything(self) -> None:
-        """Attack in every way at the same time."""
-        await asyncio.gather(
-            *map(
-                self._attempt,
-                (
-                    self._tracks_at_once(),
-                    self._messages(),
-                    self._packets(),
-                    self._one_long_stream(),
-                    self._compressed(),
-                    self._byte_streams(),
-                    self._attributes(),
-                ),
-            )
+    async def much_of_everything(self) -> None:
+        """Attack in every way but with many messages, at the same time."""
+        await self._together(
+            self._tracks_at_once(),
+            self._packets(),
+            self._one_long_stream(),
+            self._compressed(),
+            self._byte_streams(),
+            self._attributes(),
+        )
+
+    async def many_messages(self) -> None:
+        """Send 500 typed messages at once."""
+        send = self._room.local_participant.send_text
+        await self._together(
+            *(send(f"{CHOSEN} {number}", topic="lk.chat") for number in range(500))
         )
 
     async def aclose(self) -> None:
@@ -84,6 +89,9 @@ class Attack:
             await self._attempt(self._room.local_participant.unpublish_track(sid))
         for source in self._sources:
             await source.aclose()
+
+    async def _together(self, *attacks: Coroutine[Any, Any, object]) -> None:
+        await asyncio.gather(*map(self._attempt, attacks))
 
     @staticmethod
     async def _attempt(attack: Coroutine[Any, Any, object]) -> None:
@@ -99,13 +107,6 @@ class Attack:
             options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
             published = await self._room.local_participant.publish_track(track, options)
             self._tracks.append(published.sid)
-
-    async def _messages(self) -> None:
-        send = self._room.local_participant.send_text
-        await asyncio.gather(
-            *(send(f"{CHOSEN} {number}", topic="lk.chat") for number in range(500)),
-            return_exceptions=True,
-        )
 
     async def _packets(self) -> None:
         send = self._room.local_participant.publish_data
@@ -143,48 +144,103 @@ async def largest_growth(pid: int, grown: list[int]) -> None:
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.rotates
-async def test_a_job_under_attack_takes_the_right_stays_small_and_completes(
-    impatient_worker: RunningWorker, record_property: Record
-) -> None:
-    worker = impatient_worker
-    interview = await worker.create(PLAN)
+class Scene:
+    """An interview whose candidate attacks after the first question."""
 
-    async def has_lost_the_right() -> bool:
-        about = api.RoomParticipantIdentity(
-            room=interview.room, identity=interview.candidate_identity
-        )
-        async with worker.server.client.calling("get_participant") as server:
-            rights = (await server.room.get_participant(about)).permission
-        return rights.can_publish and not rights.can_publish_data
+    def __init__(self, worker: RunningWorker, interview: Interview) -> None:
+        self.worker = worker
+        self.interview = interview
+        #: Growth of the job's memory during the attack, in bytes.
+        self.grown: list[int] = []
+        #: Seconds from the begin of the attack to the loss of the right to publish data.
+        self.lost_after_s = 0.0
 
-    async with worker.candidate_of(interview) as candidate:
-        await worker.send_interviewer(interview)
+    async def attack(
+        self, candidate: Candidate, chosen: Callable[[Attack], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Attack the running job until the candidate has lost the right to publish data."""
+        await self.worker.send_interviewer(self.interview)
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
-        job = await worker.job(interview.room, until=is_running)
-        grown: list[int] = []
-        watching = asyncio.create_task(largest_growth(job.header["pid"], grown))
+        job = await self.worker.job(self.interview.room, until=is_running)
+        watching = asyncio.create_task(largest_growth(job.header["pid"], self.grown))
         attack = Attack(candidate)
-        attacking = asyncio.create_task(attack.everything())
-        await answered(has_lost_the_right, "the loss of the right to publish data")
+        began = asyncio.get_running_loop().time()
+        attacking = asyncio.create_task(chosen(attack))
+        await answered(self._has_lost_the_right, "the loss of the right to publish data")
+        self.lost_after_s = asyncio.get_running_loop().time() - began
         await attacking
         await end(watching)
         await attack.aclose()
-        await hold_conversation(candidate, SCRIPT)
-    job = await worker.ended_job(interview.room)
-    taken = await worker.logged("data_right_taken")
 
-    record_property("grown_mb", round(max(grown) / 2**20, 1))
-    record_property("taken_after_s", taken["after_s"])
-    assert taken["after_s"] < TAKEN_WITHIN_S
-    assert max(grown) < MOST_GROWTH
-    assert_path(job, *ALL_THE_WAY)
-    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
-    # What was typed before the right was lost is one answer, of one line.
-    typed = [turn.text for turn in job.turns if CHOSEN in turn.text]
-    assert all(text.isprintable() for text in typed)
-    shown = await worker.command_json("interviews", "show", interview.interview_id)
-    assert [turn["typed"] for turn in shown["turns"] if CHOSEN in turn["text"]] == [True] * len(
-        typed
-    )
-    assert CHOSEN not in worker.log_path.read_text()
+    async def assert_unharmed(self, record_property: Record) -> History:
+        """Assert that the job stayed small, took the right in time, and logged no chosen word."""
+        job = await self.worker.ended_job(self.interview.room)
+        taken = await self.worker.logged("data_right_taken", room=self.interview.room)
+        record_property("grown_mb", round(max(self.grown) / 2**20, 1))
+        record_property("taken_after_s", taken["after_s"])
+        record_property("lost_after_s", round(self.lost_after_s, 1))
+        assert taken["after_s"] < TAKEN_WITHIN_S
+        assert max(self.grown) < MOST_GROWTH
+        assert_path(job, *ALL_THE_WAY)
+        assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+        assert CHOSEN not in self.worker.log_path.read_text()
+        return job
+
+    async def answers(self) -> list[tuple[str, bool]]:
+        """Return the candidate's answers, each with whether it was typed."""
+        shown = await self.worker.command_json("interviews", "show", self.interview.interview_id)
+        return [
+            (turn["text"], turn["typed"])
+            for turn in shown["turns"]
+            if turn["speaker"] == "candidate"
+        ]
+
+    async def _has_lost_the_right(self) -> bool:
+        about = api.RoomParticipantIdentity(
+            room=self.interview.room, identity=self.interview.candidate_identity
+        )
+        async with self.worker.server.client.calling("get_participant") as server:
+            rights = (await server.room.get_participant(about)).permission
+        return rights.can_publish and not rights.can_publish_data
+
+
+@asynccontextmanager
+async def attacked(
+    worker: RunningWorker, chosen: Callable[[Attack], Coroutine[Any, Any, None]]
+) -> AsyncIterator[tuple[Scene, Candidate]]:
+    """Yield an interview after an attack, and its candidate, who leaves at the end."""
+    scene = Scene(worker, await worker.create(PLAN))
+    async with worker.candidate_of(scene.interview) as candidate:
+        await scene.attack(candidate, chosen)
+        yield scene, candidate
+
+
+@pytest.mark.rotates
+async def test_a_job_that_gets_too_much_data_stays_small_and_hears_the_answer(
+    impatient_worker: RunningWorker, record_property: Record
+) -> None:
+    async with attacked(impatient_worker, Attack.much_of_everything) as (scene, candidate):
+        await hold_conversation(candidate, SCRIPT)
+    await scene.assert_unharmed(record_property)
+    answers = await scene.answers()
+    # The long stream is one typed message, if its start was read before the right was lost.
+    assert [typed for text, typed in answers if CHOSEN in text] in ([], [True])
+    spoken, was_typed = answers[-1]
+    assert not was_typed
+    assert word_error_rate(ANSWER, spoken) <= MOST_WORD_ERRORS
+
+
+@pytest.mark.rotates
+async def test_a_job_that_gets_hundreds_of_typed_messages_reads_a_few_and_completes(
+    impatient_worker: RunningWorker, record_property: Record
+) -> None:
+    async with attacked(impatient_worker, Attack.many_messages) as (scene, candidate):
+        await hold_conversation(candidate, SCRIPT)
+    job = await scene.assert_unharmed(record_property)
+    typed = [(text, was_typed) for text, was_typed in await scene.answers() if CHOSEN in text]
+    assert typed
+    assert all(was_typed and text.isprintable() for text, was_typed in typed)
+    # At most ten messages at once, then one in two seconds, are answers.
+    read = sum(text.count(CHOSEN) for text, _ in typed)
+    assert read <= 10 + math.ceil(scene.lost_after_s / 2)
+    assert any(fault.get("error") == "TooManyMessages" for fault in job.faults)

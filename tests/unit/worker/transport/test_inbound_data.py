@@ -107,6 +107,7 @@ async def test_the_candidates_typed_message_reaches_the_agent(
     assert rig.types()
     await asyncio.sleep(0.1)
     assert rig.agent.read == ["Hello."]
+    rig.data.stop_text()
 
 
 async def test_no_more_messages_than_the_limit_are_read_at_once(
@@ -116,6 +117,7 @@ async def test_no_more_messages_than_the_limit_are_read_at_once(
     assert sum(rig.types() for _ in range(MOST_STREAMS + 3)) == MOST_STREAMS
     assert rig.agent.refused == [False] * 3
     assert rig.taken == []
+    rig.data.stop_text()
 
 
 async def test_a_message_that_is_declared_too_long_is_refused(

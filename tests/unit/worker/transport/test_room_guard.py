@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,7 +50,21 @@ class Guarded:
         return Handle()
 
     def happens(self, event: RoomEvent) -> None:
+        complete(event)
         self.room._on_room_event(event)
+
+
+def complete(event: RoomEvent) -> None:
+    """Set the required fields that an event lacks. All events of the native library have them."""
+    while missing := event.FindInitializationErrors():
+        for path in missing:
+            *parents, name = path.split(".")
+            owner: Any = reduce(getattr, parents, event)
+            field = owner.DESCRIPTOR.fields_by_name[name]
+            if field.message_type:
+                getattr(owner, name).SetInParent()
+            else:
+                setattr(owner, name, field.default_value)
 
 
 @pytest.fixture

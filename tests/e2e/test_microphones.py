@@ -1,0 +1,150 @@
+"""The microphones of candidates on a real server: the newest one is subscribed, and no other."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from livekit import rtc
+
+from states import Outcome, Reason
+from states.testing import assert_outcome, assert_path
+from tests.support.live.heard import MOST_WORD_ERRORS, word_error_rate
+from tests.support.live.one_question import ALL_THE_WAY, ANSWER, PLAN
+from tests.support.live.waiting import PATIENCE_S, eventually
+from worker.simulation.audio_analysis import SAMPLE_RATE
+from worker.simulation.voice import LocalVoice
+from worker.transport.microphone import Microphone
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.support.live.running_worker import RunningWorker
+    from worker.simulation.livekit_server import LiveKitServer
+    from worker.simulation.room_candidate import Candidate
+
+MICROPHONE = rtc.TrackSource.SOURCE_MICROPHONE
+
+
+class Scene:
+    """One room, in which an interviewer subscribes to the microphone of Ada."""
+
+    def __init__(self, server: LiveKitServer, stack: AsyncExitStack) -> None:
+        self._server = server
+        self._stack = stack
+        self._name = f"room-{uuid4().hex[:8]}"
+        self.room = rtc.Room()
+        self.microphone = Microphone(self.room, lambda: "ada")
+
+    def _token(self, identity: str) -> str:
+        return self._server.client.candidate_token(room=self._name, identity=identity)
+
+    async def open(self) -> None:
+        options = rtc.RoomOptions(auto_subscribe=False)
+        await self.room.connect(self._server.url, self._token("interviewer"), options)
+        self._stack.push_async_callback(self.room.disconnect)
+        self._stack.callback(self.microphone.close)
+        self.microphone.look()
+
+    async def joins(self, identity: str) -> rtc.Room:
+        room = rtc.Room()
+        options = rtc.RoomOptions(auto_subscribe=False)
+        await room.connect(self._server.url, self._token(identity), options)
+        self._stack.push_async_callback(room.disconnect)
+        return room
+
+    async def publishes(
+        self, room: rtc.Room, name: str, source: rtc.TrackSource.ValueType = MICROPHONE
+    ) -> str:
+        """Publish an audio track, and return its SID."""
+        audio = rtc.AudioSource(SAMPLE_RATE, 1)
+        self._stack.push_async_callback(audio.aclose)
+        track = rtc.LocalAudioTrack.create_audio_track(name, audio)
+        options = rtc.TrackPublishOptions(source=source)
+        return (await room.local_participant.publish_track(track, options)).sid
+
+    async def subscribed(self, *names: str, of: int) -> None:
+        """Wait until, of so many published tracks, exactly those with these names are received."""
+
+        def are_subscribed() -> bool:
+            tracks = [
+                each
+                for person in self.room.remote_participants.values()
+                for each in person.track_publications.values()
+            ]
+            received = [each.name for each in tracks if each.subscribed and each.track is not None]
+            return len(tracks) == of and sorted(received) == sorted(names)
+
+        await eventually(are_subscribed, f"the subscription of {names} alone")
+
+
+@pytest.fixture
+async def scene(livekit_server: LiveKitServer) -> AsyncIterator[Scene]:
+    async with AsyncExitStack() as stack:
+        scene = Scene(livekit_server, stack)
+        await scene.open()
+        yield scene
+
+
+async def test_of_all_tracks_the_candidates_microphone_alone_is_subscribed(scene: Scene) -> None:
+    ada, bob = await scene.joins("ada"), await scene.joins("bob")
+    await scene.publishes(bob, "another person's microphone")
+    await scene.publishes(ada, "screen", rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO)
+    await scene.publishes(ada, "unknown", rtc.TrackSource.SOURCE_UNKNOWN)
+    await scene.publishes(ada, "microphone")
+    await scene.subscribed("microphone", of=4)
+
+
+async def test_a_newer_microphone_replaces_the_older_one_which_returns_after_it(
+    scene: Scene,
+) -> None:
+    ada = await scene.joins("ada")
+    await scene.publishes(ada, "old")
+    await scene.subscribed("old", of=1)
+    new = await scene.publishes(ada, "new")
+    await scene.subscribed("new", of=2)
+    await ada.local_participant.unpublish_track(new)
+    await scene.subscribed("old", of=1)
+
+
+async def test_twenty_microphones_at_once_leave_one_subscribed(scene: Scene) -> None:
+    ada = await scene.joins("ada")
+    for number in range(20):
+        await scene.publishes(ada, f"m{number}")
+    await scene.subscribed("m19", of=20)
+
+
+async def change_microphone(candidate: Candidate) -> rtc.AudioSource:
+    """Publish a second microphone, and return the first one, which gets no more audio."""
+    first = candidate._source
+    assert first is not None
+    await candidate._microphone.close()
+    await candidate._publish_microphone()
+    return first
+
+
+@pytest.mark.rotates
+@pytest.mark.usefixtures("voices")
+@pytest.mark.xdist_group("impatient_worker")
+async def test_an_answer_into_a_second_microphone_is_heard_while_the_first_one_is_dead(
+    impatient_worker: RunningWorker,
+) -> None:
+    worker = impatient_worker
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        first = await change_microphone(candidate)
+        await candidate.wait_until_heard(timeout_s=PATIENCE_S)
+        await candidate.say(*await LocalVoice().render(ANSWER))
+        await candidate.wait_until_alone(timeout_s=PATIENCE_S)
+    await first.aclose()
+    job = await worker.ended_job(interview.room)
+    assert_path(job, *ALL_THE_WAY)
+    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    (answer,) = (turn for turn in job.turns if turn.speaker == "candidate")
+    assert word_error_rate(ANSWER, answer.text) <= MOST_WORD_ERRORS
+    # Nothing was held or repeated for the packets of the first microphone that do not come.
+    assert job.faults == ()
