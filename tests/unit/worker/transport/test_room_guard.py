@@ -56,7 +56,8 @@ class Guarded:
 
 def complete(event: RoomEvent) -> None:
     """Set the required fields that an event lacks. All events of the native library have them."""
-    while missing := event.FindInitializationErrors():
+    message: Any = event  # its types lack the method
+    while missing := message.FindInitializationErrors():
         for path in missing:
             *parents, name = path.split(".")
             owner: Any = reduce(getattr, parents, event)
