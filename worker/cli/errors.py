@@ -1,4 +1,7 @@
-"""Exit codes of the commands, and how a command reports an error. Imports no part of the worker."""
+"""Exit codes of the commands, and how a command reports an error.
+
+Imports nothing of the worker that takes time to import.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from enum import IntEnum
 from typing import Final, NoReturn
 
 import typer
+
+from worker.env.shown import on_one_line
 
 #: Beginning of every line about the command itself on standard error.
 PREFIX: Final = "interview-worker: "
@@ -120,18 +125,20 @@ def one_line_errors() -> Iterator[None]:
 
 def text_of(error: OSError) -> str:
     """Return an OSError in one line: the file, if it is known, and the reason."""
-    place = f"{error.filename}: " if error.filename is not None else ""
+    place = f"{on_one_line(str(error.filename))}: " if error.filename is not None else ""
     return f"{place}{error.strerror or type(error).__name__}"
 
 
 def report(message: str) -> None:
     """Print a message on standard error, each line with the prefix of this program.
 
-    Of a longer message, the first `MOST_LINES` lines and the number of the other lines are printed.
+    A character that is not printable is escaped, because it could control the terminal: a message
+    may quote a file name, a setting or the answer of a server. Of a longer message, the first
+    `MOST_LINES` lines and the number of the other lines are printed.
     """
     lines = message.split("\n")
     for line in lines[:MOST_LINES]:
-        typer.echo(f"{PREFIX}{line}", err=True)
+        typer.echo(f"{PREFIX}{on_one_line(line)}", err=True)
     if (left := len(lines) - MOST_LINES) > 0:
         typer.echo(f"{PREFIX}problems that are not shown: {left}", err=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
-from worker.cli.errors import MOST_LINES, ExitCode, fail, report
+from worker.cli.errors import MOST_LINES, ExitCode, fail, report, text_of
 
 
 def test_every_line_of_a_message_has_the_same_prefix(capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,6 +16,15 @@ def test_every_line_of_a_message_has_the_same_prefix(capsys: pytest.CaptureFixtu
         "interview-worker: plan.yaml:3: title is missing\n"
         "interview-worker: plan.yaml:9: id is missing\n"
     )
+
+
+def test_no_message_controls_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    report("a\x1b[2Jb\u202ec")
+    assert capsys.readouterr().err == "interview-worker: a\\x1b[2Jb\\u202ec\n"
+
+
+def test_a_file_with_a_line_break_in_its_name_is_reported_in_one_line() -> None:
+    assert text_of(FileNotFoundError(2, "No such file", "a\nb")) == "a\\nb: No such file"
 
 
 def test_many_problems_are_cut_off_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
