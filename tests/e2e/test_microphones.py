@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from worker.simulation.livekit_server import LiveKitServer
     from worker.simulation.room_candidate import Candidate
 
+FULL_RECONNECT = rtc.SimulateScenarioKind.SIMULATE_FULL_RECONNECT
 MICROPHONE = rtc.TrackSource.SOURCE_MICROPHONE
 
 
@@ -110,6 +112,20 @@ async def test_a_newer_microphone_replaces_the_older_one_which_returns_after_it(
     await scene.subscribed("new", of=2)
     await ada.local_participant.unpublish_track(new)
     await scene.subscribed("old", of=1)
+
+
+async def test_a_microphone_is_subscribed_again_after_a_full_reconnect(scene: Scene) -> None:
+    ada = await scene.joins("ada")
+    await scene.publishes(ada, "microphone")
+    await scene.subscribed("microphone", of=1)
+    reconnected = asyncio.Event()
+    scene.room.on("reconnected", reconnected.set)
+    # The interviewer alone reconnects, so the microphone is published before the interviewer is
+    # back: a request for a subscription in that moment is lost.
+    await scene.room.simulate_scenario(FULL_RECONNECT)
+    async with asyncio.timeout(PATIENCE_S):
+        await reconnected.wait()
+    await scene.subscribed("microphone", of=1)
 
 
 async def test_twenty_microphones_at_once_leave_one_subscribed(scene: Scene) -> None:

@@ -45,6 +45,7 @@ class Microphone:
         room.on("track_unpublished", self._on_change)
         room.on("participant_disconnected", self._on_change)
         room.on("track_subscribed", self._on_subscribed)
+        room.on("reconnected", self._on_reconnected)
 
     def look(self) -> None:
         """Subscribe to the newest microphone, unless it is subscribed."""
@@ -84,6 +85,7 @@ class Microphone:
         self._room.off("track_unpublished", self._on_change)
         self._room.off("participant_disconnected", self._on_change)
         self._room.off("track_subscribed", self._on_subscribed)
+        self._room.off("reconnected", self._on_reconnected)
 
     def _person(self) -> rtc.RemoteParticipant | None:
         return self._room.remote_participants.get(self._candidate() or "")
@@ -105,6 +107,16 @@ class Microphone:
     def _on_subscribed(self, _: object, publication: rtc.RemoteTrackPublication) -> None:
         if publication is self._current:
             self._unsubscribe_replaced()
+
+    def _on_reconnected(self) -> None:
+        """Ask again for a subscription that the server has not confirmed.
+
+        After a full reconnect the SDK reports the tracks of the room before it uses the new
+        connection for requests. A request that is made in between is lost (livekit-rtc 1.1.21:
+        `try_restart_connection` replaces the session after `SignalRestarted`).
+        """
+        if self._current is not None and not self._current.subscribed:
+            self._current.set_subscribed(True)
 
     def _replace(self, publication: rtc.RemoteTrackPublication) -> None:
         """Keep a subscription until its successor has one, or end one that has no audio yet."""

@@ -171,6 +171,19 @@ async def test_a_candidate_who_returns_is_heard_again(room: Room) -> None:
     assert room.subscribed == ["after"]
 
 
+async def test_a_subscription_that_a_reconnect_has_lost_is_asked_for_again(room: Room) -> None:
+    room.publishes("mine", answers=False)
+    room.emit("reconnected")
+    assert room.asked == [("mine", True), ("mine", True)]
+
+
+async def test_a_reconnect_changes_no_subscription_that_exists(room: Room) -> None:
+    room.emit("reconnected")
+    room.publishes("mine")
+    room.emit("reconnected")
+    assert room.asked == [("mine", True)]
+
+
 async def test_before_the_candidate_is_known_the_first_person_is_heard(room: Room) -> None:
     room.candidate = None
     room.joins("bob")
@@ -185,4 +198,5 @@ async def test_before_the_candidate_is_known_the_first_person_is_heard(room: Roo
 async def test_a_closed_microphone_subscribes_nothing(room: Room) -> None:
     room.microphone.close()
     room.publishes("late")
+    room.emit("reconnected")
     assert room.asked == []
