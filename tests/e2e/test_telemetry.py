@@ -12,8 +12,8 @@ import aiohttp
 import psutil
 import pytest
 
-from tests.support.live.one_question import PLAN
-from tests.support.live.running_worker import RunningWorker, command
+from tests.support.live.one_question import PLAN, is_running
+from tests.support.live.running_worker import RunningWorker, command, database_elsewhere
 from tests.support.live.waiting import answered
 from worker.simulation.livekit_server import LiveKitServer
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.live.running_worker import StartWorker
+
+TOKEN, NEXT_TOKEN = "a-token-of-sixteen-characters", "the-token-after-the-rotation"
 
 
 def free_port() -> int:
@@ -38,8 +40,12 @@ class Seen:
         self.worker = worker
         self.base = f"http://127.0.0.1:{worker.settings['INTERVIEW_HTTP_PORT']}"
 
-    async def get(self, path: str) -> tuple[int, Any]:
-        async with aiohttp.ClientSession() as session, session.get(self.base + path) as answer:
+    async def get(self, path: str, *, token: str = "") -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.get(self.base + path) as answer,
+        ):
             is_json = answer.content_type == "application/json"
             return answer.status, await (answer.json() if is_json else answer.text())
 
@@ -158,3 +164,62 @@ async def test_a_taken_port_is_reported_in_one_line(seen: Seen, tmp_path: Path) 
     assert again.stderr.splitlines()[-1].endswith(
         "is in use; set INTERVIEW_HTTP_PORT to a free port (0 takes any)"
     )
+
+
+async def test_secrets_come_from_files_and_the_probes_need_no_token(
+    livekit_server: LiveKitServer, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    async with database_elsewhere() as url:
+        secrets = {
+            "LIVEKIT_API_SECRET": livekit_server.api_secret,
+            "DATABASE_URL": url,
+            "INTERVIEW_HTTP_TOKEN": TOKEN,
+        }
+        for name, value in secrets.items():
+            (tmp_path / name).write_text(f"{value}\n")
+        ports = {"INTERVIEW_HTTP_PORT": free_port(), "INTERVIEW_HTTP_PROBE_PORT": free_port()}
+        worker = await start_worker(
+            {
+                **dict.fromkeys(secrets, ""),
+                **{f"{name}_FILE": str(tmp_path / name) for name in secrets},
+                **{name: str(port) for name, port in ports.items()},
+                "INTERVIEW_EMBEDDED": "0",
+                # No program listens there. LiveKit is on this machine, so no proxy is used, also
+                # not by LiveKit's SDK in the job.
+                "http_proxy": "http://127.0.0.1:9",
+            }
+        )
+        assert worker.process is not None
+        assert listens_on(worker.process.pid) == set(ports.values())
+
+        created = await worker.command_json(
+            "interviews", "create", "--candidate", "Ada", "--dispatch"
+        )
+        await worker.job(created["room"], until=is_running)
+
+        pages, probes = Seen(worker), Seen(worker)
+        probes.base = f"http://127.0.0.1:{ports['INTERVIEW_HTTP_PROBE_PORT']}"
+        ready = await probes.ready(ready=True)
+        assert ready == {"ready": True, "waiting_on": [], "draining": False}
+        assert (await probes.get("/jobs"))[0] == 404
+        assert (await pages.get("/readyz"))[0] == 401
+        assert (await pages.get("/jobs", token=TOKEN))[0] == 200
+
+        (tmp_path / "INTERVIEW_HTTP_TOKEN").write_text(NEXT_TOKEN)
+        await worker.logged("secrets_read_again")
+        assert (await pages.get("/jobs", token=TOKEN))[0] == 401
+        assert (await pages.get("/jobs", token=NEXT_TOKEN))[0] == 200
+        shown = worker.log_path.read_text()
+        assert not [value for value in (livekit_server.api_secret, TOKEN) if value in shown]
+        await worker.stop()  # before its database
+
+
+def listens_on(pid: int) -> set[int]:
+    """Return the TCP ports on which a process and its descendants listen."""
+    process = psutil.Process(pid)
+    return {
+        connection.laddr.port
+        for each in (process, *process.children(recursive=True))
+        for connection in each.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
