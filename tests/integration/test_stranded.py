@@ -76,6 +76,13 @@ async def found(db: Database, job_id: str | None = None) -> OrphanedInterview | 
     return one
 
 
+async def the_orphan(db: Database) -> OrphanedInterview:
+    """Return the one orphaned interview. Raises AssertionError if there is none."""
+    orphan = await found(db)
+    assert orphan is not None
+    return orphan
+
+
 async def claim(db: Database, orphan: OrphanedInterview) -> int | None:
     claimed = await claim_dispatches(db, [orphan], LIMITS)
     return claimed.get(orphan.interview.interview_id)
@@ -104,8 +111,7 @@ async def test_an_interview_with_a_renewed_lease_is_not_orphaned(db: Database) -
 async def test_a_running_interview_with_an_expired_lease_is_found(db: Database) -> None:
     await job_runs(db)
     await lapses(db)
-    stranded = await found(db)
-    assert stranded is not None
+    stranded = await the_orphan(db)
     assert (stranded.why, stranded.last_job) == ("LeaseExpired", "AJ_1")
     assert stranded.interview.candidate_identity == "candidate-one"
 
@@ -149,8 +155,7 @@ async def test_untaken_dispatches_do_not_count_as_tries_and_back_off(
     await passes(db, "interviews", "dispatched_at", TAKES_S)
     waited = TAKES_S
     for again in range(2 * LIMITS.tries):
-        stranded = await found(db)
-        assert stranded is not None
+        stranded = await the_orphan(db)
         assert await dispatch(db, stranded) == again + 1
         await passes(db, "interviews", "dispatched_at", waited * 0.9)
         assert await whys(db) == []
@@ -165,8 +170,7 @@ async def test_untaken_dispatches_do_not_count_as_tries_and_back_off(
 async def test_a_dispatch_that_waits_for_its_turn_is_not_claimed_again(db: Database) -> None:
     await job_runs(db)
     await lapses(db)
-    stranded = await found(db)
-    assert stranded is not None
+    stranded = await the_orphan(db)
     token = await claim(db, stranded)
     assert token is not None
     await passes(db, "interviews", "dispatched_at", SENT_WITHIN_S - 1)
@@ -182,8 +186,7 @@ async def test_a_dispatch_whose_worker_died_before_it_sent_it_is_claimed_again(
 ) -> None:
     await job_runs(db)
     await lapses(db)
-    stranded = await found(db)
-    assert stranded is not None
+    stranded = await the_orphan(db)
     await claim(db, stranded)
     await passes(db, "interviews", "dispatched_at", SENT_WITHIN_S)
     assert await whys(db) == ["NotTaken"]
@@ -199,8 +202,7 @@ async def test_an_untaken_redispatch_keeps_the_reason_for_which_the_interviewer_
     await take_lease(db, "one", job_id="AJ_1", lease_s=LEASE_S)
     await lapses(db)
     for waited in (TAKES_S, TAKES_S * 1.5):
-        stranded = await found(db)
-        assert stranded is not None
+        stranded = await the_orphan(db)
         await dispatch(db, stranded)
         await passes(db, "interviews", "dispatched_at", waited)
         assert await lost_whys(db) == [("NotTaken", "LeaseExpired")]
@@ -215,8 +217,7 @@ async def test_an_unsent_redispatch_keeps_the_reason_for_which_the_interviewer_w
 ) -> None:
     await take_lease(db, "one", job_id="AJ_1", lease_s=LEASE_S)
     await lapses(db)
-    stranded = await found(db)
-    assert stranded is not None
+    stranded = await the_orphan(db)
     token = await claim(db, stranded)
     assert token is not None
     await give_back_dispatches(db, [(stranded, token)])
@@ -271,8 +272,7 @@ async def test_of_many_concurrent_claims_one_wins_and_outranks_the_old_holder(
 ) -> None:
     token = await job_runs(db)
     await lapses(db)
-    stranded = await found(db)
-    assert stranded is not None
+    stranded = await the_orphan(db)
     claims = await asyncio.gather(*(claim(db, stranded) for _ in range(6)))
     assert sorted(claims, key=str) == [token + 1, *[None] * 5]
     holder = await lease_holder(db, "one")
@@ -286,8 +286,7 @@ async def test_of_many_concurrent_claims_one_wins_and_outranks_the_old_holder(
 async def test_a_claim_fails_if_the_lease_was_renewed_since(db: Database) -> None:
     await job_runs(db)
     await lapses(db)
-    stranded = await found(db)
-    assert stranded is not None
+    stranded = await the_orphan(db)
     await renew(db, ["AJ_1"])
     assert await claim(db, stranded) is None
 
@@ -295,8 +294,7 @@ async def test_a_claim_fails_if_the_lease_was_renewed_since(db: Database) -> Non
 async def test_tries_back_off_until_none_is_left(db: Database) -> None:
     await job_is_killed(db)
     for number in range(LIMITS.tries):
-        stranded = await found(db)
-        assert stranded is not None
+        stranded = await the_orphan(db)
         assert await claim(db, stranded) is not None
         await job_is_killed(db, f"AJ_{number + 2}")
         assert await whys(db) == []
@@ -311,8 +309,7 @@ async def test_a_returned_claim_is_due_at_once_and_does_not_count_as_a_try(
     db: Database,
 ) -> None:
     await job_is_killed(db)
-    stranded = await found(db)
-    assert stranded is not None
+    stranded = await the_orphan(db)
     token = await claim(db, stranded)
     assert token is not None
     assert await whys(db) == []
@@ -322,8 +319,7 @@ async def test_a_returned_claim_is_due_at_once_and_does_not_count_as_a_try(
     interview = await get_interview(db, "one")
     assert interview is not None
     assert interview.tries == 0
-    stranded = await found(db)
-    assert stranded is not None
+    stranded = await the_orphan(db)
     assert await claim(db, stranded) == token + 1
     # The job started although the dispatch seemed to have failed.
     await job_runs(db, "AJ_2")
@@ -336,8 +332,7 @@ async def test_an_orphaned_interview_whose_candidate_left_waits_for_the_candidat
 ) -> None:
     await job_runs(db)
     await lapses(db)
-    stranded = await found(db)
-    assert stranded is not None
+    stranded = await the_orphan(db)
     await end_without_candidate(db, [stranded], LIMITS)
     interview = await get_interview(db, "one")
     assert interview is not None
@@ -361,8 +356,7 @@ async def test_an_interview_without_candidate_does_not_end_if_its_lease_was_rene
 ) -> None:
     await job_runs(db)
     await lapses(db)
-    stranded = await found(db)
-    assert stranded is not None
+    stranded = await the_orphan(db)
     await renew(db, ["AJ_1"])
     await end_without_candidate(db, [stranded], LIMITS)
     interview = await get_interview(db, "one")
@@ -372,8 +366,7 @@ async def test_an_interview_without_candidate_does_not_end_if_its_lease_was_rene
 
 async def test_a_manual_dispatch_resets_the_count_of_tries(db: Database) -> None:
     await job_is_killed(db)
-    stranded = await found(db)
-    assert stranded is not None
+    stranded = await the_orphan(db)
     token = await claim(db, stranded)
     assert token is not None
     await note_dispatches(db, {"one": (token, "D2")})

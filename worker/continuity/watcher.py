@@ -93,5 +93,6 @@ class Watcher:
         if self.acts and now < self._renewal_due:
             return True
         for_s = self._every_s + SPARE_S
+        holds = await self._on_duty(for_s)
         self._renewal_due = now + for_s / 2
-        return await self._on_duty(for_s)
+        return holds

@@ -517,6 +517,30 @@ async def test_one_worker_is_the_leader_and_another_takes_over_when_it_dies() ->
     assert taken_at - died_at <= 1.1 * WATCH_S + SPARE_S + 1.1 * WATCH_S <= 1.05 * LEASE_S
 
 
+@pytest.mark.looptime
+async def test_a_leader_whose_renewal_failed_asks_for_its_lock_again_at_the_next_check() -> None:
+    asked: list[float] = []
+
+    async def on_duty(_: float) -> bool:
+        asked.append(asyncio.get_running_loop().time())
+        if len(asked) == 2:
+            raise RuntimeError
+        return True
+
+    async def nothing() -> None:
+        """Find no interview."""
+
+    watcher = Watcher(
+        may_lead=lambda: True, on_duty=on_duty, look=nothing, sweep=nothing, every_s=WATCH_S
+    )
+    watching = asyncio.create_task(watcher.run())
+    await asyncio.sleep(4)
+    await end(watching)
+    first, failed, again = asked[:3]
+    assert failed - first >= (WATCH_S + SPARE_S) / 2
+    assert again - failed <= 1.1 * WATCH_S
+
+
 # --- any schedule ---------------------------------------------------------------------------------
 
 JOBS = ("AJ_1", "AJ_2", "AJ_3")
