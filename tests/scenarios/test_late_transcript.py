@@ -115,6 +115,24 @@ async def test_an_answer_whose_second_half_another_provider_transcribes_is_one_t
     assert_nothing_was_lost(held)
 
 
+async def test_an_answer_whose_second_half_a_slow_provider_transcribes_late_is_one_turn(
+    interview: Any,
+) -> None:
+    """The provider hears the answer live. The pause that ends a turn is over before its text."""
+    held = interview()
+    ear = held.ears["first"]
+
+    def slow_down() -> None:
+        pause(held)
+        asyncio.get_running_loop().call_later(1.0, setattr, ear, "delay_s", 1.8)
+
+    held.in_answer[0] = slow_down
+    await held.held()
+
+    assert answers(held) == ANSWERS
+    assert_nothing_was_lost(held)
+
+
 async def test_a_second_half_that_no_provider_understands_does_not_hold_the_answer_for_ever(
     interview: Any,
 ) -> None:

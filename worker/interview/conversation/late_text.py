@@ -26,7 +26,7 @@ class Transcriber(Protocol):
 
     @property
     def is_behind(self) -> bool:
-        """True if speech that was not transcribed live is expected to get a transcript."""
+        """True if earlier speech is expected to get a transcript."""
 
     async def caught_up(self) -> None:
         """Wait until speech-to-text is no longer behind. There is a time limit."""

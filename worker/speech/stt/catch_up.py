@@ -1,4 +1,4 @@
-"""Whether speech that a provider did not hear live still waits for its transcript."""
+"""Whether speech that has ended, or that no provider heard live, waits for its transcript."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ OVERDUE_S: Final = 6.0
 #: The same while the speaker speaks, from the moment at which speech first had to wait, or from the
 #: last text. Of longer speech without a transcript, the oldest audio is not kept.
 SPEAKING_S: Final = 60.0
+#: Seconds beyond the patience with a provider for which the transcript of live speech is expected.
+#: After the patience another provider is asked, and the speech counts as kept.
+DUE_MARGIN_S: Final = 1.0
 #: Seconds of speech that surely contain words. A cough is shorter.
 LEAST_SPEECH_S: Final = 1.0
 
@@ -30,7 +33,12 @@ _OVER: Final = frozenset({CatchUpState.LIVE, CatchUpState.DOUBTFUL})
 
 
 class CatchUp:
-    """Knows whether speech-to-text is behind: kept speech is expected to get a transcript.
+    """Knows whether speech-to-text is behind: earlier speech is expected to get a transcript.
+
+    A provider that hears speech live may give its final transcript late, if the provider, the
+    network or the machine is slow. A turn that ended before would lack these words. So from the end
+    of the speech its transcript is due, if there was interim text or at least `LEAST_SPEECH_S` of
+    speech.
 
     Speech is kept for a provider that did not receive it while it was spoken, because another
     stream failed or no provider was available. Such a provider may transcribe faster than real
@@ -38,14 +46,20 @@ class CatchUp:
     speaker, so nobody may conclude that the speaker has finished.
 
     The time limits are `UNATTENDED_S`, `OVERDUE_S`, and `SPEAKING_S` in place of both while the
-    speaker speaks. `on_over` is called when nothing is left to catch up with, before the waiters of
-    `over` continue.
+    speaker speaks. A transcript of live speech is due for `patience_s`, the seconds after which
+    another provider is asked, and `DUE_MARGIN_S`. `on_over` is called when nothing is left to catch
+    up with, before the waiters of `over` continue.
     """
 
-    def __init__(self, watch: PendingSpeech, on_over: Callable[[], None]) -> None:
+    def __init__(
+        self, watch: PendingSpeech, on_over: Callable[[], None], *, patience_s: float
+    ) -> None:
         self.state = CatchUpState.UNATTENDED
         self._watch = watch
         self._on_over = on_over
+        self._due_within_s = patience_s + DUE_MARGIN_S
+        #: True if interim text has come since the last final transcript.
+        self._interim = False
         #: Position, in seconds of audio, that a final transcript of the kept speech must reach.
         self._due_s = 0.0
         # Event loop times since which speech has had to wait, at which the newest provider received
@@ -57,10 +71,10 @@ class CatchUp:
 
     @property
     def is_behind(self) -> bool:
-        """True if kept speech is expected to get a transcript."""
+        """True if earlier speech is expected to get a transcript."""
         if self.state is CatchUpState.UNATTENDED:
             return self._watch.owed
-        return self.state is CatchUpState.CATCHING_UP
+        return self.state in {CatchUpState.DUE, CatchUpState.CATCHING_UP}
 
     @property
     def catching_up(self) -> bool:
@@ -81,6 +95,7 @@ class CatchUp:
         `late` is True if the stream received kept speech. `found_nothing` is True if another
         provider, which works, gave no text for that speech.
         """
+        self._interim = False
         event = CatchUpEvent.OPENED
         if late:
             self._due_s = self._watch.due_s
@@ -89,17 +104,31 @@ class CatchUp:
             event = CatchUpEvent.OPENED_FOR_SOUND if is_sound else CatchUpEvent.OPENED_LATE
         self._enter(event)
 
-    def text_came(self) -> None:
+    def text_came(self, *, final: bool) -> None:
         """Handle text of the provider, interim or final, before it is passed on."""
         self._text_at = asyncio.get_running_loop().time()
+        self._interim = not final
         self._enter(CatchUpEvent.TEXT)
+        if not (final or self._watch.speaking):
+            self._look_at_live_speech()
 
     def final_came(self) -> None:
         """Handle a final transcript that `PendingSpeech` knows already."""
-        if not self._watch.owed or self._watch.understood_s >= self._due_s:
+        if self.state is CatchUpState.DUE:
+            transcribed = not self._words_due
+        else:
+            transcribed = not self._watch.owed or self._watch.understood_s >= self._due_s
+        if transcribed:
             self._enter(CatchUpEvent.TRANSCRIBED)
         else:
             self.look()
+
+    def speech_changed(self) -> None:
+        """Handle a start or an end of speech."""
+        if self._watch.speaking:
+            self._enter(CatchUpEvent.SPEECH_BEGAN)
+        else:
+            self._look_at_live_speech()
 
     def stream_ended(self) -> None:
         """Handle the end of the provider's stream."""
@@ -110,7 +139,7 @@ class CatchUp:
         self._enter(CatchUpEvent.CLOSED)
 
     def look(self) -> None:
-        """Handle a change of what `PendingSpeech` knows: speech began, ended or was dismissed."""
+        """Handle a change of what `PendingSpeech` knows."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -123,8 +152,23 @@ class CatchUp:
             self._behind_since = loop.time()
         self._timer = loop.call_at(self._ends_at(self._behind_since), self._time_over)
 
+    @property
+    def _words_due(self) -> bool:
+        """True if words of speech that has ended have no final transcript."""
+        return self._interim or (self._watch.owed and self._watch.untranscribed_s >= LEAST_SPEECH_S)
+
+    def _look_at_live_speech(self) -> None:
+        """Expect the transcript of speech that has ended, unless it ended long ago."""
+        now = asyncio.get_running_loop().time()
+        if self._words_due and now - self._watch.ended_at < OVERDUE_S:
+            self._enter(CatchUpEvent.WORDS_DUE)
+        else:
+            self.look()
+
     def _ends_at(self, behind_since: float) -> float:
         """Return the event loop time at which the time limit is over."""
+        if self.state is CatchUpState.DUE:
+            return max(self._watch.ended_at, self._text_at) + self._due_within_s
         if self._watch.speaking:
             return max(behind_since, self._text_at) + SPEAKING_S
         if self.state is CatchUpState.UNATTENDED:
@@ -133,7 +177,7 @@ class CatchUp:
 
     def _time_over(self) -> None:
         logger.info(
-            "the transcript of buffered speech is overdue, no longer waiting for it",
+            "the transcript of earlier speech is overdue, no longer waiting for it",
             extra={"event": "stt_transcript_overdue"},
         )
         self._enter(CatchUpEvent.OVERDUE)

@@ -15,6 +15,8 @@ class CatchUpState(StrEnum):
     UNATTENDED = auto()
     #: The provider received all speech without a transcript while it was spoken.
     LIVE = auto()
+    #: As LIVE, and the speech has ended: the rest of its transcript is due.
+    DUE = auto()
     #: The provider received speech that was kept before, and has not transcribed all of it.
     CATCHING_UP = auto()
     #: Speech may be without a transcript, but no text of it is expected: a provider found no word
@@ -35,8 +37,12 @@ class CatchUpEvent(StrEnum):
     OPENED_FOR_SOUND = auto()
     #: The provider has given text, interim or final.
     TEXT = auto()
-    #: A final transcript covers all of the kept speech.
+    #: Final transcripts cover all speech whose transcript is expected.
     TRANSCRIBED = auto()
+    #: Speech has begun. The VAD does not end the turn before the speech ends.
+    SPEECH_BEGAN = auto()
+    #: Speech has ended, or its interim text has come, before its final transcript.
+    WORDS_DUE = auto()
     #: The time limit is over.
     OVERDUE = auto()
     #: The provider's stream has ended, or is not used any more.
@@ -53,7 +59,9 @@ TRANSITIONS: Final[Mapping[tuple[CatchUpState, CatchUpEvent], CatchUpState]] = M
         (_S.UNATTENDED, _E.OPENED_LATE): _S.CATCHING_UP,
         (_S.UNATTENDED, _E.OPENED_FOR_SOUND): _S.DOUBTFUL,
         (_S.CATCHING_UP, _E.TRANSCRIBED): _S.LIVE,
-        **{(state, _E.STREAM_ENDED): _S.UNATTENDED for state in (_S.LIVE, _S.CATCHING_UP)},
+        (_S.LIVE, _E.WORDS_DUE): _S.DUE,
+        **{(_S.DUE, event): _S.LIVE for event in (_E.SPEECH_BEGAN, _E.TRANSCRIBED, _E.OVERDUE)},
+        **{(state, _E.STREAM_ENDED): _S.UNATTENDED for state in (_S.LIVE, _S.DUE, _S.CATCHING_UP)},
         **{(state, _E.OVERDUE): _S.DOUBTFUL for state in (_S.UNATTENDED, _S.CATCHING_UP)},
         # No row for OPENED_LATE and STREAM_ENDED in DOUBTFUL: a provider that is asked again and
         # again without a result must not start the time limit again and again.

@@ -96,7 +96,7 @@ class ChainSTT(stt.STT[Never]):
 
     @property
     def is_behind(self) -> bool:
-        """True if speech that no provider heard live is expected to get a transcript.
+        """True if speech that has ended, or that was not heard live, still gets a transcript.
 
         The end of a transcript is then no sign that the speaker has finished.
         """

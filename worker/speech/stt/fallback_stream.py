@@ -88,7 +88,7 @@ class ChainStream(stt.RecognizeStream):
         self._hope = asyncio.Event()
         self._watch = PendingSpeech(detector, self._on_speech)
         self._delivery = Delivery(self._event_ch.send_nowait, lambda: self._catch_up.catching_up)
-        self._catch_up = CatchUp(self._watch, self._delivery.release)
+        self._catch_up = CatchUp(self._watch, self._delivery.release, patience_s=patience_s)
         self._round = ProviderRound(chain)
         self._ear: ProviderStream | None = None
         #: When the newest provider stream was opened (event loop time).
@@ -255,7 +255,7 @@ class ChainStream(stt.RecognizeStream):
         final = event.type is stt.SpeechEventType.FINAL_TRANSCRIPT
         same_speech = self._watch.began_at + _FAIR_S <= ear.opened_at
         self._round.text_from(ear.name, final=final, same_speech=same_speech)
-        self._catch_up.text_came()
+        self._catch_up.text_came(final=final)
         self._delivery.take(event)
         if final:
             self._watch.understood(ear.covers(event))
@@ -265,7 +265,7 @@ class ChainStream(stt.RecognizeStream):
 
     @property
     def is_behind(self) -> bool:
-        """True if speech that no provider heard live is expected to get a transcript."""
+        """True if speech that has ended, or that was not heard live, still gets a transcript."""
         return self._catch_up.is_behind
 
     async def caught_up(self) -> None:
@@ -285,7 +285,7 @@ class ChainStream(stt.RecognizeStream):
 
     def _on_speech(self) -> None:
         """Handle a start or an end of speech."""
-        self._catch_up.look()
+        self._catch_up.speech_changed()
         self._news.set()
 
     async def _pause(self, seconds: float) -> None:

@@ -13,6 +13,7 @@ from tests.support.virtual.provider_fakes import in_turn
 from tests.support.virtual.stt_fakes import CountingSTT, quiet, sound, spoken, working_for
 from tests.support.virtual.stt_room import Room
 from worker.speech.stt.catch_up import OVERDUE_S
+from worker.transport.in_memory import FRAME_S
 
 if TYPE_CHECKING:
     from livekit import rtc
@@ -114,16 +115,23 @@ async def test_speech_to_text_is_behind_until_the_buffered_speech_is_transcribed
     assert await room.ends() == [1, 2, 3, 4, 5]
 
 
-async def test_speech_that_is_transcribed_live_is_never_behind() -> None:
-    room = Room(first=CountingSTT(delay_s=0.3), second=CountingSTT())
+async def test_live_speech_is_behind_from_its_end_until_its_transcript_comes() -> None:
+    room = Room(first=CountingSTT(delay_s=0.8), second=CountingSTT())
 
-    for part in (quiet(1), two_phrases(), quiet(1)):
-        for frame in part:
-            await room.hear([frame])
-            assert not room.engine.is_behind
+    for frame in (*quiet(1), *two_phrases()):
+        await room.hear([frame])
+        assert not room.engine.is_behind
+    hearing = asyncio.create_task(room.hear(quiet(2)))
+    await asyncio.sleep(0.6)  # the VAD ends the speech after 0.5 s
+    assert room.engine.is_behind
+    assert texts(room, SpeechEventType.FINAL_TRANSCRIPT) == ["1 2"]
+    await room.engine.caught_up()
+    await asyncio.sleep(FRAME_S)  # the listener takes the event
 
-    assert await room.ends() == [1, 2, 3, 4, 5]
     assert texts(room, SpeechEventType.FINAL_TRANSCRIPT) == ["1 2", "3 4 5"]
+    await hearing
+    assert not room.engine.is_behind
+    assert await room.ends() == [1, 2, 3, 4, 5]
 
 
 async def test_a_cough_is_not_waited_for() -> None:

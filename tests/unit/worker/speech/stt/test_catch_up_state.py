@@ -10,11 +10,20 @@ from typing import Any, Final, cast
 import pytest
 
 from tests.support.transition_tables import Cell, cells_of, sentence
-from worker.speech.stt.catch_up import OVERDUE_S, SPEAKING_S, UNATTENDED_S, CatchUp
+from worker.speech.stt.catch_up import (
+    DUE_MARGIN_S,
+    OVERDUE_S,
+    SPEAKING_S,
+    UNATTENDED_S,
+    CatchUp,
+)
 from worker.speech.stt.catch_up_state import TRANSITIONS, CatchUpEvent, CatchUpState
 from worker.speech.stt.pending_speech import PendingSpeech
 
 pytestmark = pytest.mark.looptime
+
+
+PATIENCE_S: Final = 2.0
 
 
 class Rig:
@@ -30,7 +39,9 @@ class Rig:
             untranscribed_s=2.0,
         )
         self.over = 0
-        self.catch_up = CatchUp(cast("PendingSpeech", self.watch), self._on_over)
+        self.catch_up = CatchUp(
+            cast("PendingSpeech", self.watch), self._on_over, patience_s=PATIENCE_S
+        )
         self.catch_up.look()
 
     def _on_over(self) -> None:
@@ -50,14 +61,24 @@ class Rig:
         self.watch.untranscribed_s = 0.4
         self.opened(found_nothing=True)
 
+    def speaks(self, speaking: bool) -> None:
+        self.watch.speaking = speaking
+        if not speaking:
+            self.watch.ended_at = asyncio.get_running_loop().time()
+        self.catch_up.speech_changed()
+
     def final(self, until_s: float) -> None:
         self.watch.understood_s = until_s
+        self.watch.untranscribed_s = self.watch.due_s - until_s
+        self.watch.owed = until_s < self.watch.due_s
+        self.catch_up.text_came(final=True)
         self.catch_up.final_came()
 
 
 #: Seconds after which the time limit of a state is over, and a little more.
 TIMES_S: Final = {
     CatchUpState.UNATTENDED: UNATTENDED_S + 0.1,
+    CatchUpState.DUE: PATIENCE_S + DUE_MARGIN_S + 0.1,
     CatchUpState.CATCHING_UP: OVERDUE_S + 0.1,
 }
 
@@ -67,9 +88,11 @@ EVENTS: Final[Mapping[str, Callable[[Rig], Any]]] = {
     "late": Rig.opened,
     "late_noisy": lambda rig: rig.opened(found_nothing=True),
     "sound": Rig.sound,
-    "text": lambda rig: rig.catch_up.text_came(),
+    "text": lambda rig: rig.catch_up.text_came(final=False),
     "final": lambda rig: rig.final(1.0),
     "last_final": lambda rig: rig.final(2.0),
+    "begins": lambda rig: rig.speaks(True),
+    "pauses": lambda rig: rig.speaks(False),
     "ended": lambda rig: rig.catch_up.stream_ended(),
     "closed": lambda rig: rig.catch_up.close(),
 }
@@ -78,26 +101,32 @@ EVENTS: Final[Mapping[str, Callable[[Rig], Any]]] = {
 PATHS: Final = {
     "unattended": "",
     "live": "opened",
+    "due": "opened pauses",
     "catching_up": "late",
     "doubtful": "sound",
     "closed": "closed",
 }
 
 TABLE: Final = """
-event      unattended  live       catching_up doubtful    closed
-opened     live        -          -           live        -
-late       catching_up -          -           -           -
-late_noisy catching_up -          -           -           -
-sound      doubtful    -          -           -           -
-text       -           -          -           catching_up -
-final      -           -          -           -           -
-last_final -           -          live        -           -
-time       doubtful    -          doubtful    -           -
-ended      -           unattended unattended  -           -
-closed     closed      closed     closed      closed      -
+event      unattended  live       due        catching_up doubtful    closed
+opened     live        -          -          -           live        -
+late       catching_up -          -          -           -           -
+late_noisy catching_up -          -          -           -           -
+sound      doubtful    -          -          -           -           -
+text       -           due        -          -           catching_up -
+final      -           -          -          -           catching_up -
+last_final -           -          live       live        live        -
+begins     -           -          live       -           -           -
+pauses     -           due        -          -           -           -
+time       doubtful    -          live       doubtful    -           -
+ended      -           unattended unattended unattended  -           -
+closed     closed      closed     closed     closed      closed      -
 """
 
 CELLS: Final = cells_of(TABLE)
+
+#: The states in which an untranscribed speech keeps speech-to-text behind.
+BEHIND: Final = ("unattended", "due", "catching_up")
 
 
 async def rig_in(state: str) -> Rig:
@@ -115,7 +144,7 @@ async def test_an_event_changes_the_state(cell: Cell) -> None:
     await rig.happen(cell.event)
 
     assert rig.catch_up.state == cell.target
-    assert rig.catch_up.is_behind is (cell.target in ("unattended", "catching_up"))
+    assert rig.catch_up.is_behind is (cell.target in BEHIND)
     assert rig.over == (cell.target in ("live", "doubtful"))
     rig.catch_up.close()
 
@@ -148,6 +177,35 @@ async def test_each_row_of_the_transitions_can_be_reached(
         rig.catch_up.close()
 
     assert TRANSITIONS.keys() - used == set()
+
+
+async def test_the_transcript_of_a_short_sound_without_interim_text_is_not_due() -> None:
+    rig = await rig_in("live")
+    rig.watch.untranscribed_s = 0.4
+
+    await rig.happen("pauses")
+
+    assert not rig.catch_up.is_behind
+
+
+async def test_the_transcript_of_a_short_word_is_due_after_its_interim_text() -> None:
+    rig = await rig_in("live")
+    rig.watch.untranscribed_s = 0.4
+
+    await rig.happen("begins", "text", "pauses")
+    assert rig.catch_up.is_behind
+    await rig.happen("last_final")
+
+    assert not rig.catch_up.is_behind
+
+
+async def test_interim_text_long_after_the_speech_makes_nothing_due() -> None:
+    rig = await rig_in("live")
+    await asyncio.sleep(OVERDUE_S + 1)
+
+    await rig.happen("text")
+
+    assert not rig.catch_up.is_behind
 
 
 async def test_without_untranscribed_speech_nothing_waits_for_a_provider() -> None:
