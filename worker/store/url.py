@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from worker.env.shown import shortened
-from worker.store.url_options import FILES, SYSTEM, OptionInvalid, usable_options
+from worker.store.url_options import FILES, KNOWN, PASSWORDS, SYSTEM, OptionInvalid, usable_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,12 @@ PASS: Final = "interview_pass"  # noqa: S105  # the name of an option
 # unescaped @ or /. The password ends at the last @, because it may contain them too. If the last @
 # is not the end of the password, too much is masked, which is safe.
 _USERINFO = re.compile(r"(?P<user>://[^:]*):.*@", re.DOTALL)
-_QUERY = re.compile(rf"(?P<key>[?&](?:(?:ssl)?password|{PASS})=)[^&]*", re.IGNORECASE)
+# A password in the query ends where a known option begins, because it may contain an unescaped &.
+_QUERY = re.compile(
+    rf"(?P<key>[?&](?:{'|'.join(PASSWORDS)}|{PASS})=).*?"
+    rf"(?=&(?:{'|'.join(sorted(KNOWN))}|{PASS})=|\Z)",
+    re.IGNORECASE | re.DOTALL,
+)
 #: A URL whose password has characters that end a part of a URL, such as `#`, `/` and `?`. The
 #: password ends at the last @ behind which the rest of a URL follows.
 _LOOSE = re.compile(
