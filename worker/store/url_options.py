@@ -55,7 +55,7 @@ _SERVER: Final = frozenset(
 )
 _SESSIONS: Final = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 #: Values of the option `ssl` of other clients, and the sslmode that each stands for. An empty text
-#: stands for the default of `worker.store.tls`.
+#: stands for TLS, with the default of `worker.store.tls` (see `asks_for_tls`).
 _SSL: Final = {
     "true": "",
     "1": "",
@@ -107,6 +107,11 @@ def usable_options(query: Mapping[str, str]) -> dict[str, str]:
         found["sslmode"] = "require"
     _check_values(found)
     return found
+
+
+def asks_for_tls(query: Mapping[str, str]) -> bool:
+    """Return whether the option `ssl` asks for TLS, without a choice of an sslmode."""
+    return _SSL.get(query.get("ssl", "no").lower()) == ""
 
 
 def _of_ssl(value: str) -> dict[str, str]:
