@@ -164,7 +164,7 @@ async def test_jobs_read_their_interviews_with_the_role_of_the_jobs(
     try:
         with readable(f"An interview of version {captured}"):
             for interview in interviews:
-                job = await Database.open(access.url_for(interview.interview_id))
+                job = await Database.open(access.url_for(interview.interview_id, interview.room))
                 try:
                     assert await get_interview(job, interview.interview_id) == interview
                     turns = await turns_of(own_database, interview.interview_id)

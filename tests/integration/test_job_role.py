@@ -23,7 +23,13 @@ from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.claims import claim_dispatches, give_back_dispatches, note_dispatches
 from worker.store.database import Database
 from worker.store.interview_status import store_end
-from worker.store.interviews import create_interview, get_interview, turns_of, turns_of_all
+from worker.store.interviews import (
+    InterviewClosedToJob,
+    create_interview,
+    get_interview,
+    turns_of,
+    turns_of_all,
+)
 from worker.store.job_access import NoJobRole, pass_for, prepare_job_access
 from worker.store.jobs import ship
 from worker.store.leases import keep_lease, take_lease
@@ -58,7 +64,7 @@ async def access(database: Database, migrated_database_url: str) -> AsyncIterato
 @pytest.fixture
 async def job(access: JobAccess) -> AsyncIterator[Database]:
     """Yield the database as a job of the interview `one` has it."""
-    db = await Database.open(access.url_for("one"))
+    db = await Database.open(access.url_for("one", "interview-one"))
     yield db
     await db.aclose()
 
@@ -66,7 +72,7 @@ async def job(access: JobAccess) -> AsyncIterator[Database]:
 @pytest.fixture
 async def connection(access: JobAccess) -> AsyncIterator[asyncpg.Connection]:
     """Yield a connection of the jobs' role, for statements that no job sends."""
-    connection = await asyncpg.connect(str(DatabaseUrl.of(access.url_for("one"))))
+    connection = await asyncpg.connect(str(DatabaseUrl.of(access.url_for("one", "interview-one"))))
     yield connection
     await connection.close()
 
@@ -91,7 +97,7 @@ async def rows_of(db: Database) -> tuple[int, int]:
 
 
 def pass_in(access: JobAccess, interview_id: str) -> str:
-    own_pass = DatabaseUrl.of(access.url_for(interview_id)).own_pass
+    own_pass = DatabaseUrl.of(access.url_for(interview_id, f"interview-{interview_id}")).own_pass
     assert own_pass is not None
     return own_pass
 
@@ -196,7 +202,7 @@ async def test_a_job_that_hands_over_claims_its_own_interview_and_no_other(
 
 
 async def test_a_job_of_an_own_agent_stores_its_work(access: JobAccess) -> None:
-    db = await Database.open(access.url_for("booking-17"))
+    db = await Database.open(access.url_for("booking-17", "interview-booking-17"))
     try:
         work = {"interview_id": "booking-17", "table": 4}
         stored = await create_interview(db, interview_id="booking-17", plan=work, scope=SCOPE)
@@ -206,7 +212,7 @@ async def test_a_job_of_an_own_agent_stores_its_work(access: JobAccess) -> None:
 
 
 async def test_a_job_costs_no_more_round_trips_with_a_role_of_its_own(access: JobAccess) -> None:
-    async with CountingProxy(access.url_for("one")) as wire:
+    async with CountingProxy(access.url_for("one", "interview-one")) as wire:
         db = await Database.open(wire.url)
         await db.ping()
 
@@ -240,6 +246,11 @@ async def test_a_job_costs_no_more_round_trips_with_a_role_of_its_own(access: Jo
         "CREATE TABLE mine ()",
         "CREATE FUNCTION mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
         "DROP TRIGGER keep_interview ON jobs",
+        "UPDATE jobs SET job_id = 'AJ_1'",
+        "UPDATE leases SET interview_id = 'one'",
+        "BEGIN; LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE",
+        "BEGIN; LOCK TABLE leases IN ACCESS EXCLUSIVE MODE",
+        "BEGIN; LOCK TABLE interviews IN ACCESS EXCLUSIVE MODE",
         "CREATE ROLE mine",
         "GRANT SELECT ON job_access TO PUBLIC",
     ],
@@ -286,14 +297,32 @@ async def test_a_pass_opens_no_other_interview(
     for function, most in (("own_interview", 1), ("own_turns", 2), ("own_records", 3)):
         query = f"SELECT * FROM {function}($1, $2)"
         assert len(await connection.fetch(query, "one", passes["one"])) == most
-        for other in (passes["one"], "none", "", None, pass_for(b"a guess", "two")):
+        for other in (
+            passes["one"],
+            "none",
+            "",
+            None,
+            pass_for(b"a guess", "two", "interview-two"),
+        ):
             assert await connection.fetch(query, "two", other) == []
 
 
 async def test_a_job_without_an_interview_opens_nothing(access: JobAccess) -> None:
-    db = await Database.open(access.url_for(None))
-    assert await get_interview(db, "one") is None
+    db = await Database.open(access.url_for(None, "interview-one"))
+    with pytest.raises(InterviewClosedToJob):
+        await get_interview(db, "one")
     assert await turns_of(db, "one") == []
+    await db.aclose()
+
+
+async def test_a_job_in_another_room_opens_nothing(access: JobAccess, database: Database) -> None:
+    """A job can dispatch another job for any interview into its own room."""
+    await ship(database, header("AJ_2", "two"), answer().records)
+    db = await Database.open(access.url_for("two", "interview-one"))
+    with pytest.raises(InterviewClosedToJob, match="has another room"):
+        await get_interview(db, "two")
+    assert await turns_of(db, "two") == []
+    assert await get_interview(db, "three") is None
     await db.aclose()
 
 
@@ -305,6 +334,76 @@ async def test_a_job_cannot_move_the_words_of_another_job_into_its_interview(
     assert await connection.fetchval("SELECT interview_id FROM jobs") == "two"
     query = "SELECT * FROM own_records('one', $1)"
     assert await connection.fetch(query, pass_in(access, "one")) == []
+
+
+async def test_a_job_cannot_give_its_interview_the_id_of_another_job(
+    access: JobAccess, database: Database
+) -> None:
+    """Not even with the privilege to change ids, which an operator may have granted."""
+    await ship(database, header("AJ_2", "two"), answer("A secret.").records)
+    await execute(
+        database,
+        "INSERT INTO jobs (job_id, interview_id) VALUES ('AJ_1', 'one')",
+        "UPDATE jobs SET job_id = 'gone' WHERE job_id = 'AJ_2'",
+        "UPDATE jobs SET job_id = 'AJ_2' WHERE job_id = 'AJ_1'",
+    )
+    job = await Database.open(access.url_for("one", "interview-one"))
+    assert await turns_of(job, "one") == []
+    await job.aclose()
+
+
+async def test_a_job_cannot_take_a_job_without_an_interview_into_its_own(
+    access: JobAccess, database: Database, connection: asyncpg.Connection
+) -> None:
+    await ship(database, header("AJ_2", None), answer("A secret.").records)
+    await connection.execute("UPDATE jobs SET interview_id = 'one' WHERE job_id = 'AJ_2'")
+    query = "SELECT * FROM own_records('one', $1)"
+    assert await connection.fetch(query, pass_in(access, "one")) == []
+    # The worker may: it ships a journal whose first part named no interview.
+    await execute(database, "UPDATE jobs SET interview_id = 'one' WHERE job_id = 'AJ_2'")
+    assert await connection.fetch(query, pass_in(access, "one")) != []
+
+
+@pytest.mark.parametrize("function", ["drop_lease", "drop_look", "write_outbox", "skip_erased_job"])
+async def test_a_job_cannot_make_a_function_the_trigger_of_a_table_of_its_own(
+    connection: asyncpg.Connection, function: str
+) -> None:
+    """These functions have the rights of the owner, and trust the row that they get."""
+    await connection.execute("CREATE TEMP TABLE mine (interview_id text, job_id text)")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute(
+            f"CREATE TRIGGER mine AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION {function}()"
+        )
+
+
+async def test_a_job_cannot_erase_another_job_with_the_id_of_an_erased_interview(
+    database: Database, connection: asyncpg.Connection
+) -> None:
+    await execute(
+        database,
+        "INSERT INTO tombstones (kind, id_sha256) VALUES ('interview', sha256('erased'))",
+    )
+    journal = answer()
+    await ship(database, header("AJ_2", "two"), journal.records[:1])
+    await connection.execute("INSERT INTO jobs (job_id, interview_id) VALUES ('AJ_2', 'erased')")
+    shipped = await ship(database, header("AJ_2", "two"), journal.records)
+    assert shipped.written == len(journal.records) - 1
+
+
+async def test_a_start_repairs_a_role_whose_settings_a_job_has_changed(
+    access: JobAccess, database: Database, migrated_database_url: str
+) -> None:
+    """PostgreSQL lets every role change its own settings and its own password."""
+    url = access.url_for("one", "interview-one")
+    for change in ("SET search_path = nowhere", "PASSWORD 'another'"):
+        connection = await asyncpg.connect(str(DatabaseUrl.of(url)))
+        await connection.execute(f"ALTER ROLE CURRENT_USER {change}")
+        await connection.close()
+        again = await prepare_job_access(database, migrated_database_url)
+        assert again.url_for("one", "interview-one") == url
+        job = await Database.open(url)
+        assert await get_interview(job, "one") is not None
+        await job.aclose()
 
 
 async def test_the_records_without_a_pass_hold_no_words(
@@ -324,7 +423,7 @@ async def test_a_table_of_the_job_does_not_take_the_place_of_the_keys(
         "CREATE TEMP TABLE job_access AS SELECT current_database()::text AS database,"
         " '\\x01'::bytea AS pass_key"
     )
-    forged = pass_for(b"\x01", "two")
+    forged = pass_for(b"\x01", "two", "interview-two")
     assert await connection.fetch("SELECT * FROM own_interview('two', $1)", forged) == []
 
 
@@ -345,12 +444,12 @@ async def test_workers_that_start_together_make_one_role(
     both = [prepare_job_access(database, migrated_database_url) for _ in range(2)]
     first, second = await asyncio.gather(*both)
     assert first.role == second.role
-    assert first.url_for("one") == second.url_for("one")
+    assert first.url_for("one", "interview-one") == second.url_for("one", "interview-one")
     await drop(database, first.role)
 
 
 async def test_the_server_never_sees_the_password(access: JobAccess, database: Database) -> None:
-    password = DatabaseUrl.of(access.url_for("one")).password
+    password = DatabaseUrl.of(access.url_for("one", "interview-one")).password
     assert password is not None
     query = "SELECT rolpassword FROM pg_authid WHERE rolname = $1"
     (row,) = await database.fetch("password", query, access.role)
@@ -376,7 +475,7 @@ async def test_a_role_that_an_operator_has_made_gets_the_privileges(
     try:
         access = await prepare_job_access(database, migrated_database_url, job_url=job_url)
         assert access.role == "made_by_hand"
-        db = await Database.open(access.url_for("one"))
+        db = await Database.open(access.url_for("one", "interview-one"))
         await db.run("check_schema", check_schema)
         await db.aclose()
         made = "SELECT count(*) AS made FROM pg_roles JOIN job_access ON rolname = role_name"
@@ -420,7 +519,7 @@ async def test_a_second_start_uses_the_same_role(
     access: JobAccess, database: Database, migrated_database_url: str
 ) -> None:
     again = await prepare_job_access(database, migrated_database_url)
-    assert again.url_for("one") == access.url_for("one")
+    assert again.url_for("one", "interview-one") == access.url_for("one", "interview-one")
 
 
 # --- behind PgBouncer -----------------------------------------------------------------------------
@@ -437,7 +536,10 @@ async def test_a_job_reads_its_plan_through_pgbouncer(
         url = bouncer.url(migrated_database_url)
         worker = await Database.open(url)
         behind = await prepare_job_access(worker, url)
-        jobs = [await Database.open(behind.url_for(each)) for each in ("one", "two")]
+        jobs = [
+            await Database.open(behind.url_for(each, f"interview-{each}"))
+            for each in ("one", "two")
+        ]
         found = await asyncio.gather(
             *(
                 get_interview(db, each)
@@ -445,11 +547,11 @@ async def test_a_job_reads_its_plan_through_pgbouncer(
                 for db, each in zip(jobs, ("one", "two"), strict=True)
             )
         )
-        other = await get_interview(jobs[0], "two")
+        with pytest.raises(InterviewClosedToJob):
+            await get_interview(jobs[0], "two")
         for db in (worker, *jobs):
             await db.aclose()
     assert all(interview is not None and interview.plan == PLAN for interview in found)
-    assert other is None
 
 
 async def test_a_role_that_pgbouncer_does_not_know_is_not_used(

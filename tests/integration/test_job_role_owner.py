@@ -98,11 +98,11 @@ async def test_workers_of_an_owner_that_may_make_roles_make_one_role_together(
         await asyncio.gather(*(migrated_with_interview(each) for each in databases))
         made = await asyncio.gather(*(prepare_job_access(each, url) for each in databases))
         (role,) = {each.role for each in made}
-        assert len({each.url_for("one") for each in made}) == 1
+        assert len({each.url_for("one", "interview-one") for each in made}) == 1
         again = await prepare_job_access(databases[0], url)
         assert (again.role, again.beyond) == (role, ())
         try:
-            job = await Database.open(again.url_for("one"))
+            job = await Database.open(again.url_for("one", "interview-one"))
             assert await hold_interview(job) == ["What did you do?", "My answer."]
             assert await job.run("lacking", lambda c: lacking(c, role, OF_JOBS)) == []
             assert await job.run("too_much", lambda c: too_much(c, role)) == []
@@ -122,8 +122,8 @@ async def test_a_database_that_is_restored_on_another_server_gets_its_role_again
     await drop(migrated_database_url, before.role)
     again = await prepare_job_access(database, migrated_database_url)
     try:
-        assert again.url_for("one") == before.url_for("one")
-        job = await Database.open(again.url_for("one"))
+        assert again.url_for("one", "interview-one") == before.url_for("one", "interview-one")
+        job = await Database.open(again.url_for("one", "interview-one"))
         assert await hold_interview(job) == ["What did you do?", "My answer."]
         await job.aclose()
     finally:
@@ -143,7 +143,7 @@ async def test_jobs_of_an_owner_that_may_make_no_role_connect_as_the_worker(
             await jobs.prepare()
         assert "with all rights of the worker" in caplog.text
         assert "the worker may not make one (InsufficientPrivilegeError 42501)" in caplog.text
-        given = jobs.url_for(json.dumps({"interview_id": "one"}))
+        given = jobs.url_for(json.dumps({"interview_id": "one"}), "interview-one")
         assert given == url
         job = await Database.open(given)
         assert await hold_interview(job) == ["What did you do?", "My answer."]
@@ -165,7 +165,7 @@ async def test_a_role_that_somebody_else_made_gets_its_privileges_from_the_owner
         job_url = url.replace("//owner_of_all@", "//jobs_by_hand@", 1)
         try:
             access = await prepare_job_access(database, url, job_url=job_url)
-            job = await Database.open(access.url_for("one"))
+            job = await Database.open(access.url_for("one", "interview-one"))
             assert await hold_interview(job) == ["What did you do?", "My answer."]
             settings = settings_of(url, tmp_path, INTERVIEW_DATABASE_JOB_URL=job_url)
             assert (await check_job_role(CheckContext(settings))).verdict == "ok"

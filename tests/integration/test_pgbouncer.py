@@ -178,7 +178,7 @@ async def test_pgbouncer_that_asks_the_server_for_passwords_lets_the_role_of_the
         url = pgbouncer.url(migrated_database_url)
         worker = await Database.open(url)
         access = await prepare_job_access(worker, url)
-        job_url = access.url_for("one")
+        job_url = access.url_for("one", "interview-one")
         job = await Database.open(job_url)
         found = await get_interview(job, "one")
         with pytest.raises(asyncpg.PostgresError):

@@ -14,6 +14,9 @@ FORMS: Final = "2026-03-01, 2026-03-01T09:30 (UTC) or 30m, 12h, 7d (ago)"
 #: The accepted forms of a point in time with an offset, as text for the help of an option.
 INSTANTS: Final = "2026-03-01T09:30+01:00 or 2026-03-01T08:30Z"
 
+#: Maximum number of days until a window opens or closes: a later time is a typing error, and the
+#: database and the tokens of candidates count on from it.
+_FURTHEST_DAYS: Final = 3650
 _AGE: Final = re.compile(r"([0-9]{1,6})([mhd])")
 _SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400}
 
@@ -44,11 +47,14 @@ def window(
 ) -> tuple[datetime | None, datetime | None]:
     """Return the times of the options `--from` and `--until`, in UTC; None for a missing option.
 
-    Raises CommandError if a time is not in ISO 8601 or has no offset, or if the window is empty or
-    is over at `now`.
+    Raises CommandError if a time is not in ISO 8601 or has no offset, if it is more than ten years
+    after `now`, or if the window is empty or is over at `now`.
     """
     first = None if opens is None else _instant("--from", opens)
     end = None if closes is None else _instant("--until", closes)
+    for option, time in (("--from", first), ("--until", end)):
+        if time is not None and time - now > timedelta(days=_FURTHEST_DAYS):
+            raise CommandError(f"{option} is more than ten years from now", ExitCode.USAGE)
     if end is not None and end <= now:
         raise CommandError("--until is not in the future", ExitCode.USAGE)
     if first is not None and end is not None and end <= first:

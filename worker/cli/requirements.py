@@ -8,10 +8,11 @@ from typing import TypeAlias
 from worker.cli.databases import no_database
 from worker.cli.errors import CommandError, ExitCode, code_of, report
 from worker.config.partial import partial_settings
-from worker.config.settings import Settings
+from worker.config.settings import Settings, variable_of
 from worker.config.unknown import unknown_variables
 from worker.env.group import SettingsInvalid
 from worker.livekit_api.errors import check_url as check_livekit_url
+from worker.operations.errors import LiveKitNotConfigured
 from worker.operations.interviews import livekit_client
 from worker.store.url import check_url as check_database_url
 
@@ -29,12 +30,14 @@ def load_settings(*checks: Check) -> Settings:
     order of `checks`.
     """
     problems: list[Exception] = []
+    unusable: frozenset[str] = frozenset()
     try:
         settings = Settings.load()
     except SettingsInvalid as invalid:
         problems.append(invalid)
+        unusable = invalid.variables
         settings = partial_settings(invalid)
-    problems += _problems(settings, checks)
+    problems += _problems(settings, checks, unusable)
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -42,10 +45,18 @@ def load_settings(*checks: Check) -> Settings:
     return settings
 
 
-def _problems(settings: Settings, checks: tuple[Check, ...]) -> Iterator[Exception]:
+def _problems(
+    settings: Settings, checks: tuple[Check, ...], unusable: frozenset[str]
+) -> Iterator[Exception]:
+    """Yield the problems that the checks find. Variables in `unusable` are set, and are invalid."""
     for check in checks:
+        if check is has_database and variable_of("database_url") in unusable:
+            continue
         try:
             check(settings)
+        except LiveKitNotConfigured as error:
+            if missing := [name for name in error.missing if name not in unusable]:
+                yield LiveKitNotConfigured(missing)
         except Exception as error:
             if code_of(error) is None:
                 raise

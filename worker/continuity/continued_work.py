@@ -29,12 +29,13 @@ from worker.continuity.dispatch_metadata import (
 )
 from worker.continuity.handover import InterviewHandover
 from worker.continuity.job_lease import JobLease
-from worker.continuity.own_interview import check_own
+from worker.continuity.own_interview import check_own, not_own
 from worker.continuity.scope import scope_of
 from worker.job.application import declared_in
 from worker.resources.resource import LoadFailed, Resource
 from worker.store.errors import DatabaseError
 from worker.store.interviews import (
+    InterviewClosedToJob,
     InterviewExists,
     create_interview,
     get_interview,
@@ -179,7 +180,10 @@ class ContinuedWork:
 
         The dispatch of a later job lacks the work if work and turns exceed the metadata size limit.
         """
-        found = await get_interview(database, self._work_id, budget_s=_BUDGET_S, writable=True)
+        try:
+            found = await get_interview(database, self._work_id, budget_s=_BUDGET_S, writable=True)
+        except InterviewClosedToJob as error:
+            raise not_own(str(error)) from error
         if found is not None:
             check_own(found, self._dispatch.room)
         if found is not None and found.is_over:
@@ -198,8 +202,8 @@ class ContinuedWork:
                 scope=self._scope,
                 budget_s=_BUDGET_S,
             )
-        except InterviewExists as error:
-            raise LoadFailed("MetadataInvalid", str(error), event=Event.METADATA_INVALID) from error
+        except (InterviewExists, InterviewClosedToJob) as error:
+            raise not_own(str(error)) from error
 
     async def _earlier_turns(self, database: Database) -> list[Mapping[str, Any]]:
         try:

@@ -161,6 +161,8 @@ class WorkerKeys:
         for key in self.all:
             found = InterviewKey.derived(key, room=room, interview_id=interview_id).decrypt(text)
             if found is not None:
+                if (_object_in(found) or {}).get("interview_id") != interview_id:
+                    break  # the holder of an interview's key has encrypted other metadata
                 return found
         raise MetadataLocked
 

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from worker.store.interviews import Interview
 
 
+def not_own(problem: str) -> LoadFailed:
+    """Return the failure of a job that must not read the interview which its dispatch names."""
+    return LoadFailed("MetadataInvalid", problem, event=Event.METADATA_INVALID)
+
+
 def check_own(interview: Interview, room: str | None) -> None:
     """Check that a job in `room` may read the interview; None if any room is right.
 
@@ -19,4 +24,4 @@ def check_own(interview: Interview, room: str | None) -> None:
     protocol than this version.
     """
     if problem := problem_of(interview.protocol, interview.room, room):
-        raise LoadFailed("MetadataInvalid", problem, event=Event.METADATA_INVALID)
+        raise not_own(problem)

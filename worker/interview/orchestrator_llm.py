@@ -18,7 +18,7 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from livekit.agents.utils import shortuuid
 
 from states import Event
-from worker.continuity.own_interview import check_own
+from worker.continuity.own_interview import check_own, not_own
 from worker.interview.llm.phrasing import WordsRefused
 from worker.interview.llm.reply import ModelWords
 from worker.interview.orchestrator import (
@@ -35,7 +35,7 @@ from worker.interview.turn_codec import from_store
 from worker.resources.resource import LoadFailed
 from worker.store.database import Database
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
-from worker.store.interviews import get_interview, turns_of
+from worker.store.interviews import InterviewClosedToJob, get_interview, turns_of
 
 logger = logging.getLogger(__name__)
 
@@ -151,6 +151,8 @@ class OrchestratorLLM(llm.LLM[Never]):
         try:
             interview = await get_interview(db, self.interview_id, writable=True)
             turns = await turns_of(db, self.interview_id, writable=True)
+        except InterviewClosedToJob as error:
+            raise not_own(str(error)) from error
         except DatabaseUnavailable:
             self._load_snapshot("the database is unavailable")
             return

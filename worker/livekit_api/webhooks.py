@@ -103,7 +103,10 @@ class Webhooks:
         signature = request.headers.get("Authorization")
         if not signature:
             raise web.HTTPUnauthorized(reason="not an event signed with LIVEKIT_API_KEY")
-        signed = base64.b64decode(self._verifier.verify(signature).sha256 or "")
+        digest = self._verifier.verify(signature).sha256
+        if not digest:  # a token of another kind, such as that with which a candidate joins
+            raise SignatureInvalid
+        signed = base64.b64decode(digest)
         body = await self._body(request)
         if not hmac.compare_digest(signed, hashlib.sha256(body).digest()):
             raise SignatureInvalid

@@ -124,13 +124,13 @@ class JobDatabase:
 
         async def launch_with_database(info: RunningJobInfo) -> None:
             self._prepare_later()
-            settings = self._settings_for(info.job.metadata)
+            settings = self._settings_for(info.job.metadata, info.job.room.name)
             await launch(with_settings(info, settings) if settings else info)
 
         pool.launch_job = launch_with_database  # type: ignore[method-assign]
 
-    def _settings_for(self, metadata: str) -> dict[str, str]:
-        url = self.url_for(metadata)
+    def _settings_for(self, metadata: str, room: str) -> dict[str, str]:
+        url = self.url_for(metadata, room)
         if not url:
             return {}
         # A job with the worker's own URL reads it again as the worker does: a token may be valid
@@ -138,16 +138,16 @@ class JobDatabase:
         own_file = self._file and self._access is None and not self._defaults.password
         return {_VARIABLE: url} | ({_VARIABLE + SUFFIX: self._file} if own_file else {})
 
-    def url_for(self, metadata: str) -> str:
-        """Return the URL for the job of a dispatch with this metadata; empty without a database."""
+    def url_for(self, metadata: str, room: str) -> str:
+        """Return the URL for the job of a dispatch to a room; empty without a database."""
         if self._access is None:
             url = self._urls.worker
             return self._defaults.complete(url) if url else ""
         try:
             interview_id, _ = read_metadata(metadata)
         except MetadataInvalid:
-            return self._access.url_for(None)
-        return self._access.url_for(interview_id)
+            return self._access.url_for(None, room)
+        return self._access.url_for(interview_id, room)
 
     def _prepare_later(self) -> None:
         if self._tried == self._urls or self._database() is None:

@@ -72,6 +72,13 @@ class InterviewExists(Exception):
         super().__init__(f"interview {interview_id} already exists with another {what}")
 
 
+class InterviewClosedToJob(Exception):
+    """Raised when a job's pass does not open an interview, because that has another room."""
+
+    def __init__(self) -> None:
+        super().__init__("the interview that the dispatch names has another room")
+
+
 class InterviewErased(InterviewExists):
     """Raised when an interview with this id was erased. Nothing of it may be stored again."""
 

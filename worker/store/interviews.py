@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from worker.store.database import BUDGET_S
 from worker.store.interview import (
     Interview,
+    InterviewClosedToJob,
     InterviewErased,
     InterviewExists,
     InterviewIdInvalid,
@@ -41,6 +42,7 @@ __all__ = [
     "OPEN_DAYS",
     "SELECT_INTERVIEWS",
     "Interview",
+    "InterviewClosedToJob",
     "InterviewErased",
     "InterviewExists",
     "InterviewIdInvalid",
@@ -78,6 +80,7 @@ _GET: Final = f"{SELECT_INTERVIEWS} WHERE interviews.interview_id = $1"
 _GET_OWN: Final = _GET.replace(
     " FROM interviews ", " FROM own_interview($1::text, $2::text) AS interviews ", 1
 )
+_EXISTS: Final = "SELECT true FROM interviews WHERE interview_id = $1"
 #: Query for interviews with the parameters $1 status, $2 candidate, $3 since, $4 until, $5 limit. A
 #: parameter that is null does not restrict the result. `coalesce` replaces a null time by an
 #: infinite time, so that PostgreSQL uses the index by creation time.
@@ -121,8 +124,8 @@ async def create_interview(
     With `scope`, the interview belongs to the workers of that scope. If an identical interview
     exists already, the function returns that interview. Raises `InterviewIdInvalid` if the id is
     not valid, `RoomInUse` if another open interview has the room, `InterviewErased` if the
-    interview was erased, and `InterviewExists` if an interview with the same id has another plan,
-    room, candidate or window.
+    interview was erased, `InterviewExists` if an interview with the same id has another plan,
+    room, candidate or window, and `InterviewClosedToJob` as `get_interview` does.
     """
     check_interview_id(interview_id)
     room = room or f"interview-{interview_id}"
@@ -163,6 +166,7 @@ async def get_interview(
     """Return the interview; None if it does not exist or the id is invalid.
 
     With `writable`, a read-only server is not asked, because its row may be old (`Database.run`).
+    Raises `InterviewClosedToJob` if the database is that of a job in another room.
     """
     if not is_interview_id(interview_id):
         return None
@@ -283,9 +287,13 @@ async def typed_turns(
 
 
 async def _row_of(db: Database, connection: Connection, interview_id: str) -> Row | None:
+    """Return the row of an interview. Raises InterviewClosedToJob as `get_interview` does."""
     if db.own_pass is None:
         return await connection.fetchrow(_GET, interview_id)
-    return await connection.fetchrow(_GET_OWN, interview_id, db.own_pass)
+    row = await connection.fetchrow(_GET_OWN, interview_id, db.own_pass)
+    if row is None and await connection.fetchval(_EXISTS, interview_id):
+        raise InterviewClosedToJob
+    return row
 
 
 def _turns_statement(db: Database, *interview_ids: str) -> tuple[str, *tuple[object, ...]]:

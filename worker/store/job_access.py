@@ -22,7 +22,7 @@ import asyncpg
 from worker.store.connection import APPLICATION, connect
 from worker.store.errors import CONNECTION_FAILURES, DatabaseOperationFailed, is_transient, kind_of
 from worker.store.privileges import OF_JOBS, lacking, too_much
-from worker.store.role_sql import quoted, scram_verifier
+from worker.store.role_sql import SETTINGS, quoted, scram_verifier, settings_statements
 from worker.store.url import PASS, DatabaseUrl
 
 if TYPE_CHECKING:
@@ -65,17 +65,21 @@ class JobAccess:
     _url: DatabaseUrl = field(repr=False)
     _key: bytes = field(repr=False)
 
-    def url_for(self, interview_id: str | None) -> str:
-        """Return the database URL of a job that holds this interview, with its pass."""
-        proof = _NO_PASS if interview_id is None else pass_for(self._key, interview_id)
+    def url_for(self, interview_id: str | None, room: str) -> str:
+        """Return the database URL of a job in `room` that holds this interview, with its pass."""
+        proof = _NO_PASS if interview_id is None else pass_for(self._key, interview_id, room)
         url = str(self._url)
         return f"{url}{'&' if self._url.options else '?'}{PASS}={proof}"
 
 
-def pass_for(key: bytes, interview_id: str) -> str:
-    """Return the pass of an interview, as the SQL function `has_pass` computes it."""
-    inner = hashlib.sha256(key + interview_id.encode()).digest()
-    return hashlib.sha256(key + inner).hexdigest()
+def pass_for(key: bytes, interview_id: str, room: str) -> str:
+    """Return the pass of an interview, as the SQL function `has_pass` computes it.
+
+    The pass opens nothing unless `room` is the interview's room: a job that was taken over can
+    dispatch another job for any interview, but only into its own room.
+    """
+    names = hashlib.sha256(interview_id.encode()).digest() + hashlib.sha256(room.encode()).digest()
+    return hashlib.sha256(key + hashlib.sha256(key + names).digest()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +166,7 @@ def _stored_of(row: Row) -> _Stored:
 
 
 async def _make_role(database: Database, stored: _Stored, place: _Place) -> None:
-    """Create the role unless it exists.
+    """Create the role unless it exists, and give it the settings of a session that it must have.
 
     The server gets a verifier of the password, so that no log of statements has the password. Some
     hosting companies accept only the password itself.
@@ -175,11 +179,14 @@ async def _make_role(database: Database, stored: _Stored, place: _Place) -> None
             await connection.execute(
                 f"CREATE ROLE {quoted(stored.role)} LOGIN NOINHERIT PASSWORD '{secret}'"
             )
-            if place.schema != "public":  # as the worker's own role or URL chooses
-                await connection.execute(
-                    f"ALTER ROLE {quoted(stored.role)} IN DATABASE {quoted(place.database)}"
-                    f" SET search_path = {quoted(place.schema)}"
-                )
+        found = await connection.fetch(SETTINGS, stored.role)
+        for statement in settings_statements(
+            [row["setting"] for row in found],
+            role=stored.role,
+            database=place.database,
+            schema=place.schema,
+        ):
+            await connection.execute(statement)
 
     try:
         await database.run("job_role", lambda c: make(c, scram_verifier), budget_s=_BUDGET_S)

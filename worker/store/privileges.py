@@ -65,18 +65,28 @@ _CREATED_BY_A_JOB: Final = (
     *("closes_at", "protocol", "agent_name", "livekit_url"),
 )
 
-#: The privileges of a job's role.
+#: Without the job's id: the words of a job belong to the interview of the row with the job's id.
+_CHANGED_OF_JOBS: Final = (
+    *("interview_id", "room", "worker_id", "pid", "token", "state", "outcome", "reason"),
+    *("exit_code", "signal", "started_at", "ended_at", "conditions"),
+)
+_CHANGED_OF_LEASES: Final = ("token", "job_id", "worker_id", "lease_s", "expires")
+
+#: The privileges of a job's role. No UPDATE covers a whole table, which would also allow LOCK TABLE
+#: in every mode.
 OF_JOBS: Final = (
     *_on("schema_migrations", "SELECT"),
     Privilege(name="SELECT", on="interviews", columns=_READ_OF_ANY),
     Privilege(name="UPDATE", on="interviews", columns=_CHANGED_BY_A_JOB),
     Privilege(name="INSERT", on="interviews", columns=_CREATED_BY_A_JOB),
-    *_on("leases", "SELECT", "INSERT", "UPDATE"),
+    *_on("leases", "SELECT", "INSERT"),
+    Privilege(name="UPDATE", on="leases", columns=_CHANGED_OF_LEASES),
     *_on("lease_contact", "SELECT"),
     *_on("orphans", "SELECT"),
     *_on("workers", "SELECT"),
     *_on("tombstones", "SELECT"),
-    *_on("jobs", "SELECT", "INSERT", "UPDATE"),
+    *_on("jobs", "SELECT", "INSERT"),
+    Privilege(name="UPDATE", on="jobs", columns=_CHANGED_OF_JOBS),
     *_on("job_records", "INSERT"),
     Privilege(name="SELECT", on="job_records", columns=("job_id", "seq", "t", "kind")),
     *_on("turns", "INSERT"),

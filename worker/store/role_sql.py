@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from typing import Final
 
 #: Parameters of PostgreSQL's own verifiers (src/include/common/scram-common.h).
@@ -33,3 +34,30 @@ def scram_verifier(password: str, salt: bytes | None = None) -> str:
         base64.b64encode(part).decode() for part in (salt, stored, server)
     )
     return f"SCRAM-SHA-256${_ITERATIONS}:{of_salt}${of_stored}:{of_server}"
+
+
+#: Query for the settings that the role $1 has in all databases and in this one.
+SETTINGS: Final = """
+SELECT unnest(setconfig) AS setting FROM pg_db_role_setting
+WHERE setrole = (SELECT oid FROM pg_roles WHERE rolname = $1::name)
+    AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+
+
+def settings_statements(
+    found: Sequence[str], *, role: str, database: str, schema: str
+) -> list[str]:
+    """Return the statements that give a role its settings; empty if it has them, and no other.
+
+    Every role may change its own settings, so a job that was taken over can give all jobs another
+    search path. `found` are the settings that the role has (`SETTINGS`).
+    """
+    # Another schema is the one that the worker's own role or URL chooses.
+    own = [f"search_path={schema}"] if schema != "public" else []
+    if [setting.replace('"', "") for setting in found] == own:
+        return []
+    in_database = f"ALTER ROLE {quoted(role)} IN DATABASE {quoted(database)}"
+    statements = [f"ALTER ROLE {quoted(role)} RESET ALL", f"{in_database} RESET ALL"]
+    if own:
+        statements.append(f"{in_database} SET search_path = {quoted(schema)}")
+    return statements

@@ -29,6 +29,8 @@ DEFAULT_MODE: Final = "verify-full"
 VERIFYING: Final = ("verify-ca", "verify-full")
 #: The modes in which the password may be sent in clear, or to whoever answers.
 UNSAFE: Final = ("disable", "allow", "prefer")
+#: `Tls.chosen_by` if the option `ssl` asks for TLS where there would be none.
+_SSL_OPTION: Final = "ssl in the URL"
 #: Protocol that asyncpg and libpq name in the TLS handshake.
 _ALPN: Final = "postgresql"
 
@@ -46,7 +48,18 @@ class Tls:
 
 
 def tls_of(url: DatabaseUrl, *, default: str = DEFAULT_MODE) -> Tls:
-    """Return the sslmode of a URL. `default` is that of a server that is not on this machine."""
+    """Return the sslmode of a URL. `default` is that of a server that is not on this machine.
+
+    With `ssl=true` in the URL, the password is sent in clear only if an sslmode in the URL says so.
+    """
+    found = _chosen(url, default)
+    is_safe = found.mode is not None and found.mode not in UNSAFE
+    if is_safe or not url.asks_for_tls or "sslmode" in url.options:
+        return found
+    return replace(found, mode="require", chosen_by=_SSL_OPTION)
+
+
+def _chosen(url: DatabaseUrl, default: str) -> Tls:
     service = _service(url)
     local = _is_local(hosts_of(url) or service.get("host", ""))
     if url.options.get("sslrootcert") == SYSTEM:
@@ -68,11 +81,17 @@ def tls_of(url: DatabaseUrl, *, default: str = DEFAULT_MODE) -> Tls:
 def with_tls(url: str, default: str) -> str:
     """Return the URL with the sslmode `default`, if its server is not local and it has none.
 
+    With `ssl=true` it gets one that does not send the password in clear, also for a local server.
+
     Raises DatabaseUrlInvalid if the URL is invalid.
     """
     parts = DatabaseUrl.of(url)
     tls = tls_of(parts, default=default)
-    if tls.mode is None or tls.chosen_by not in ("the default", "INTERVIEW_DATABASE_TLS"):
+    if tls.mode is None or tls.chosen_by not in (
+        "the default",
+        "INTERVIEW_DATABASE_TLS",
+        _SSL_OPTION,
+    ):
         return url
     return str(parts.with_options(sslmode=tls.mode))
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from worker.env.shown import shortened
-from worker.store.url_options import FILES, SYSTEM, OptionInvalid, usable_options
+from worker.store.url_options import (
+    FILES,
+    KNOWN,
+    PASSWORDS,
+    SYSTEM,
+    OptionInvalid,
+    asks_for_tls,
+    usable_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +31,12 @@ PASS: Final = "interview_pass"  # noqa: S105  # the name of an option
 # unescaped @ or /. The password ends at the last @, because it may contain them too. If the last @
 # is not the end of the password, too much is masked, which is safe.
 _USERINFO = re.compile(r"(?P<user>://[^:]*):.*@", re.DOTALL)
-_QUERY = re.compile(rf"(?P<key>[?&](?:(?:ssl)?password|{PASS})=)[^&]*", re.IGNORECASE)
+# A password in the query ends where a known option begins, because it may contain an unescaped &.
+_QUERY = re.compile(
+    rf"(?P<key>[?&](?:{'|'.join(PASSWORDS)}|{PASS})=).*?"
+    rf"(?=&(?:{'|'.join(sorted(KNOWN))}|{PASS})=|\Z)",
+    re.IGNORECASE | re.DOTALL,
+)
 #: A URL whose password has characters that end a part of a URL, such as `#`, `/` and `?`. The
 #: password ends at the last @ behind which the rest of a URL follows.
 _LOOSE = re.compile(
@@ -74,6 +87,8 @@ class DatabaseUrl:
     path: str
     #: The options that asyncpg is given. Of several values of an option the last one counts.
     options: Mapping[str, str] = field(repr=False)
+    #: True if the option `ssl` asks for TLS (`tls.tls_of`).
+    asks_for_tls: bool = field(default=False, repr=False)
     #: The pass of a job's interview; None for any other URL.
     own_pass: str | None = field(default=None, repr=False)
 
@@ -169,6 +184,7 @@ def _checked(
         hosts=hosts,
         path=path,
         options=usable_options(values),
+        asks_for_tls=asks_for_tls(values),
         own_pass=own_pass,
     )
 

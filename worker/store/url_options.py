@@ -55,7 +55,7 @@ _SERVER: Final = frozenset(
 )
 _SESSIONS: Final = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 #: Values of the option `ssl` of other clients, and the sslmode that each stands for. An empty text
-#: stands for the default of `worker.store.tls`.
+#: stands for TLS, with the default of `worker.store.tls` (see `asks_for_tls`).
 _SSL: Final = {
     "true": "",
     "1": "",
@@ -66,6 +66,10 @@ _SSL: Final = {
     "off": "disable",
     "no": "disable",
 }
+#: Options with a password.
+PASSWORDS: Final = ("password", "sslpassword")
+#: All options that are known by name.
+KNOWN: Final = frozenset({*_CLIENT, *_IGNORED, *_SERVER, "ssl", "schema"})
 #: sslmode of the driver node-postgres that libpq does not know.
 _NO_VERIFY: Final = "no-verify"
 
@@ -89,6 +93,12 @@ def usable_options(query: Mapping[str, str]) -> dict[str, str]:
         elif name == "schema":  # of Prisma
             found["search_path"] = value
         elif name not in _IGNORED:
+            if any(password in query for password in PASSWORDS):
+                # The name may be a part of the password, and is not shown.
+                raise OptionInvalid(
+                    "has an unknown option beside its password: write %26 for each & of the "
+                    "password, or remove the option"
+                )
             raise OptionInvalid(
                 f"has an unknown option {name[:40]!r}; remove it, or write a setting of the "
                 "server as options=-c%20name%3Dvalue"
@@ -97,6 +107,11 @@ def usable_options(query: Mapping[str, str]) -> dict[str, str]:
         found["sslmode"] = "require"
     _check_values(found)
     return found
+
+
+def asks_for_tls(query: Mapping[str, str]) -> bool:
+    """Return whether the option `ssl` asks for TLS, without a choice of an sslmode."""
+    return _SSL.get(query.get("ssl", "no").lower()) == ""
 
 
 def _of_ssl(value: str) -> dict[str, str]:

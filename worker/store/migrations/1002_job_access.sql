@@ -14,13 +14,16 @@ CREATE TABLE job_access (
 
 ALTER TABLE job_access ENABLE ROW LEVEL SECURITY;
 
--- A pass proves that the main process has given a job this interview. It is
--- SHA-256(key || SHA-256(key || id)), so that nobody can compute one without the key.
+-- A pass proves that the main process has given a job in the interview's room this interview. It is
+-- SHA-256(key || SHA-256(key || SHA-256(id) || SHA-256(room))), so that nobody can compute one without
+-- the key. A job can dispatch another job for any interview, but only into its own room: the pass of
+-- that job is one for another room, and opens nothing.
 CREATE FUNCTION has_pass(of_interview text, pass text) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (
-        SELECT FROM job_access
-        WHERE job_access.database = current_database() AND pass = encode(sha256(
-            pass_key || sha256(pass_key || convert_to(of_interview, 'UTF8'))), 'hex')
+        SELECT FROM job_access, interviews
+        WHERE job_access.database = current_database() AND interview_id = of_interview
+            AND pass = encode(sha256(pass_key || sha256(pass_key
+                || sha256(convert_to(interview_id, 'UTF8')) || sha256(convert_to(room, 'UTF8')))), 'hex')
     )
 $$;
 
@@ -70,14 +73,42 @@ CREATE TRIGGER drop_look AFTER UPDATE OF lease_job ON interviews
         OR OLD.dispatch_token IS DISTINCT FROM NEW.dispatch_token)
     EXECUTE FUNCTION drop_look();
 
+-- A job keeps its id and its interview: the words of a job belong to the interview of the row with the
+-- job's id, so with others they would be those of another interview. A row without an interview gets
+-- one only from a role that may read all words anyway.
 CREATE FUNCTION keep_interview_of_job() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.interview_id := OLD.interview_id;
+    NEW.job_id := OLD.job_id;
+    IF OLD.interview_id IS NOT NULL
+        OR NOT has_table_privilege(format('%I.turns', TG_TABLE_SCHEMA), 'SELECT')
+    THEN
+        NEW.interview_id := OLD.interview_id;
+    END IF;
+    RETURN NEW;
+END $$;
+
+-- A job of an erased interview becomes an erased job, unless the job is known with another interview:
+-- nobody can erase a job by naming an erased interview for it.
+CREATE OR REPLACE FUNCTION skip_erased_job() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF is_erased('interview', NEW.interview_id) THEN
+        INSERT INTO tombstones (kind, id_sha256)
+        SELECT 'job', sha256(convert_to(NEW.job_id, 'UTF8'))
+        WHERE NOT EXISTS (
+            SELECT FROM jobs WHERE job_id = NEW.job_id AND interview_id <> NEW.interview_id
+        ) ON CONFLICT DO NOTHING;
+        RETURN NULL;
+    END IF;
+    IF is_erased('job', NEW.job_id) THEN
+        RETURN NULL;
+    END IF;
     RETURN NEW;
 END $$;
 
 -- These functions run with the rights of the owner. Their search path is fixed, or a caller could put
--- a table of its own before one of these.
+-- a table of its own before one of these. Nobody else may execute a function of a trigger: a caller
+-- could make it the trigger of a temporary table of its own, with rows of its choice. The triggers of
+-- these tables fire without this privilege.
 DO $$
 DECLARE
     called text;
@@ -92,5 +123,10 @@ BEGIN
             'ALTER FUNCTION %I.%s SECURITY DEFINER SET search_path = %I, pg_temp',
             current_schema(), called, current_schema()
         );
+        IF called LIKE '%()' THEN
+            EXECUTE format(
+                'REVOKE EXECUTE ON FUNCTION %I.%s FROM PUBLIC', current_schema(), called
+            );
+        END IF;
     END LOOP;
 END $$;

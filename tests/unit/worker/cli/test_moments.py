@@ -71,6 +71,8 @@ def test_each_end_of_a_window_may_be_missing() -> None:
         ("7d", None, "--from must be a time with an offset"),
         (None, "tomorrow", "--until must be a time with an offset"),
         (None, "9999-12-31T23:59-01:00", "--until must be a time with an offset"),
+        ("9999-12-31T23:59Z", None, "--from is more than ten years from now"),
+        (None, "2036-03-16T12:00Z", "--until is more than ten years from now"),
         (None, "2026-03-15T12:00Z", "--until is not in the future"),
         ("2026-03-16T09:30Z", "2026-03-16T09:30Z", "--until is not after --from"),
         ("2026-03-16T09:30Z", "2026-03-16T10:30+02:00", "--until is not after --from"),

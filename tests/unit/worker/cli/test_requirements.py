@@ -91,6 +91,19 @@ def test_invalid_settings_come_first_and_hide_no_other_problem(
     assert refused.value.code is ExitCode.USAGE
 
 
+def test_a_secret_whose_file_cannot_be_used_is_not_said_to_be_missing_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVEKIT_URL", "ws://x")
+    monkeypatch.setenv("LIVEKIT_API_KEY", "key")
+    for variable in ("LIVEKIT_API_SECRET", "DATABASE_URL"):
+        monkeypatch.setenv(f"{variable}_FILE", str(tmp_path / "missing"))
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings(has_livekit, has_database)
+    names = [line.split(":", maxsplit=1)[0] for line in str(refused.value).splitlines()]
+    assert sorted(names) == ["DATABASE_URL", "LIVEKIT_API_SECRET"]
+
+
 def test_settings_that_contradict_each_other_hide_no_other_problem(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

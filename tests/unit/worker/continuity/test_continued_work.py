@@ -19,7 +19,7 @@ from worker.job.application import Dispatch
 from worker.resources.bootstrap import AgentResources
 from worker.resources.resource import LoadFailed, Resource
 from worker.store.errors import DatabaseUnavailable
-from worker.store.interviews import InterviewExists
+from worker.store.interviews import InterviewClosedToJob, InterviewExists
 from worker.store.scope import Scope
 
 if TYPE_CHECKING:
@@ -219,6 +219,22 @@ async def test_a_job_reads_neither_the_data_nor_the_turns_of_work_that_is_not_it
         await load(work)
     assert failed.value.event is Event.METADATA_INVALID
     assert (work.data, work.turns) == ({"interview_id": "booking-17"}, [])
+    assert store.leases == []
+
+
+@pytest.mark.parametrize("step", ["get", "create"])
+async def test_work_that_the_database_does_not_open_to_the_job_is_not_its_own(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """A job of another room may have created it just before."""
+
+    async def closed(*_: object, **__: object) -> None:
+        raise InterviewClosedToJob
+
+    monkeypatch.setattr(continued_work, f"{step}_interview", closed)
+    with pytest.raises(LoadFailed, match="another room") as failed:
+        await load(work_of(tmp_path, FIRST))
+    assert failed.value.event is Event.METADATA_INVALID
     assert store.leases == []
 
 

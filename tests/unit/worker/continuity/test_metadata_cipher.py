@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support.virtual.job_parts import settings_in
 from tests.support.virtual.stored_interview import stored_interview
+from worker.continuity import metadata_cipher
 from worker.continuity.dispatch_metadata import (
     MAX_METADATA_BYTES,
     compose,
@@ -62,6 +63,19 @@ def test_every_worker_with_the_key_reads_what_was_encrypted(
 ) -> None:
     plain = json.dumps({"interview_id": NAME, "plan": plan})
     assert WorkerKeys(KEY).decrypt(encrypted(plain, room=room), room=room) == plain
+
+
+def test_metadata_of_another_interview_than_the_readable_one_is_locked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A job has the key of its own interview, and may encrypt anything with it."""
+    other = json.dumps({"interview_id": "iv-2"})
+    key = WorkerKeys(KEY).for_interview(ROOM, NAME)
+    with monkeypatch.context() as patch:
+        patch.setattr(metadata_cipher, "_object_in", lambda _: {"interview_id": NAME})
+        forged = key.encrypt(other)
+    with pytest.raises(MetadataLocked):
+        WorkerKeys(KEY).decrypt(forged, room=ROOM)
 
 
 def test_only_the_id_and_the_protocol_are_readable() -> None:

@@ -15,6 +15,7 @@ from worker.interview.orchestrator import CommittedTurn, Role
 from worker.interview.orchestrator_llm import OrchestratorLLM, OrchestratorNotReady
 from worker.resources.resource import LoadFailed
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
+from worker.store.interviews import InterviewClosedToJob
 
 if TYPE_CHECKING:
     from worker.store.database import Database
@@ -202,6 +203,15 @@ async def test_a_job_gets_neither_plan_nor_turns_of_an_interview_that_is_not_its
     assert orchestrator.turns == ()
     with pytest.raises(OrchestratorNotReady):
         _ = orchestrator.plan
+
+
+async def test_an_interview_that_the_database_does_not_open_to_the_job_is_not_its_own(
+    store: FakeDatabase,
+) -> None:
+    store.error = InterviewClosedToJob()
+    with pytest.raises(LoadFailed, match="another room") as failed:
+        await OrchestratorLLM("iv-1", room="room-2", snapshot=SNAPSHOT).init(DB)
+    assert failed.value.event is Event.METADATA_INVALID
 
 
 @pytest.mark.row("S2")

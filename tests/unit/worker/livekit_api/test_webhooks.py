@@ -188,6 +188,17 @@ async def test_a_wrong_signature_is_refused_before_the_body_has_come(tmp_path: P
         assert here.events == ["refused"]
 
 
+async def test_the_token_of_a_candidate_is_refused_before_the_body_has_come(
+    tmp_path: Path,
+) -> None:
+    """It is signed with the same key, and signs no body."""
+    grants = api.VideoGrants(room_join=True, room="room-1")
+    token = api.AccessToken(KEY, SECRET).with_identity("candidate-1").with_grants(grants)
+    async with receiving(tmp_path) as here:
+        assert b" 401 " in await answered(here, token.to_jwt(), 1000)
+        assert here.events == ["refused"]
+
+
 async def test_a_length_beyond_the_limit_is_refused_before_the_body_has_come(
     tmp_path: Path,
 ) -> None:

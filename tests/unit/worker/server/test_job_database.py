@@ -11,7 +11,7 @@ import pytest
 from livekit.agents import AgentServer
 from livekit.agents.ipc.proc_pool import ProcPool
 from livekit.agents.job import JobAcceptArguments, RunningJobInfo
-from livekit.protocol import agent
+from livekit.protocol import agent, models
 
 from tests.support.virtual.job_parts import settings_in
 from worker.job.launch_settings import given_settings
@@ -48,7 +48,7 @@ class FakePool:
 def info_of(metadata: str) -> RunningJobInfo:
     return RunningJobInfo(
         accept_arguments=JobAcceptArguments(name="", identity="interviewer-1", metadata=""),
-        job=agent.Job(id="AJ_1", metadata=metadata),
+        job=agent.Job(id="AJ_1", room=models.Room(name="room-1"), metadata=metadata),
         url="",
         token="",
         worker_id="",
@@ -89,7 +89,10 @@ async def test_a_job_gets_the_role_of_jobs_and_the_pass_of_its_interview(
     jobs = jobs_in(tmp_path, monkeypatch, ACCESS)
     await jobs.prepare()
     url = await launched_url(jobs, json.dumps({"interview_id": "one"}))
-    assert url == f"postgresql://jobs:other@localhost/x?interview_pass={pass_for(KEY, 'one')}"
+    assert (
+        url
+        == f"postgresql://jobs:other@localhost/x?interview_pass={pass_for(KEY, 'one', 'room-1')}"
+    )
 
 
 @pytest.mark.parametrize("metadata", ["", "no JSON", '{"interview_id": "a b"}'])
@@ -124,7 +127,7 @@ async def test_a_database_that_was_unavailable_is_asked_again_at_the_next_launch
     assert await launched_url(jobs, metadata) == OWNER  # the launch does not wait
     assert jobs._preparing is not None
     await jobs._preparing
-    assert "interview_pass" in jobs.url_for(metadata)
+    assert "interview_pass" in jobs.url_for(metadata, "room-1")
 
 
 async def _found(*_: object, **__: object) -> JobAccess:
@@ -140,11 +143,11 @@ async def test_a_role_whose_trial_failed_for_a_time_is_tried_at_the_next_launch(
     await jobs.prepare()
     await jobs.prepare()
     metadata = json.dumps({"interview_id": "one"})
-    assert jobs.url_for(metadata) == OWNER
+    assert jobs.url_for(metadata, "room-1") == OWNER
     assert len(caplog.messages) == 1
     monkeypatch.setattr(job_database, "prepare_job_access", _found)
     await jobs.prepare()
-    assert "interview_pass" in jobs.url_for(metadata)
+    assert "interview_pass" in jobs.url_for(metadata, "room-1")
 
 
 async def test_another_url_of_the_worker_moves_the_jobs_to_the_server_that_it_names(
@@ -164,7 +167,7 @@ async def test_another_url_of_the_worker_moves_the_jobs_to_the_server_that_it_na
     assert jobs._preparing is not None
     await jobs._preparing
     metadata = json.dumps({"interview_id": "one"})
-    assert jobs.url_for(metadata).startswith("postgresql://jobs:other@127.0.0.1/x?")
+    assert jobs.url_for(metadata, "room-1").startswith("postgresql://jobs:other@127.0.0.1/x?")
 
 
 async def test_a_url_that_changes_while_the_role_is_tried_is_tried_too(
@@ -212,7 +215,7 @@ async def test_only_a_job_with_the_workers_own_url_reads_it_again_from_its_file(
     jobs = jobs_in(tmp_path, monkeypatch, result)
     await jobs.prepare()
     reads = result is not ACCESS and not password
-    given = {"DATABASE_URL": jobs.url_for("")} | (
+    given = {"DATABASE_URL": jobs.url_for("", "room-1")} | (
         {"DATABASE_URL_FILE": str(tmp_path / "url")} if reads else {}
     )
     assert await launched_settings(jobs, "") == given
@@ -256,7 +259,7 @@ async def test_with_a_rotated_url_the_role_is_made_and_tried_again(
     jobs.use(settings_in(tmp_path, **rotated))
     await jobs._preparing
     assert tried == [(rotated["DATABASE_URL"], rotated.get("INTERVIEW_DATABASE_JOB_URL", ""))]
-    assert jobs.url_for("").startswith(str(moved))
+    assert jobs.url_for("", "room-1").startswith(str(moved))
 
 
 async def test_while_the_database_is_unavailable_the_role_before_a_rotation_is_used(

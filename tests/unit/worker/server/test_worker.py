@@ -95,7 +95,7 @@ async def test_a_rotated_key_is_used_by_everything_that_signs_or_checks(
     metadata = json.dumps({"interview_id": interview.interview_id})
     sealed = worker._continuity._keys.seal(interview)(metadata)
     assert WorkerKeys("new-secret").decrypt(sealed, room=interview.room) == metadata
-    assert worker._job_database.url_for("") == "postgresql://me:new@localhost/db"
+    assert worker._job_database.url_for("", "room") == "postgresql://me:new@localhost/db"
 
 
 async def test_the_worker_connects_to_livekit_through_the_proxy_of_its_address(

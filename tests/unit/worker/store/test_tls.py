@@ -89,6 +89,20 @@ def test_the_setting_loosens_the_default() -> None:
     assert (tls.mode, tls.chosen_by) == ("require", "INTERVIEW_DATABASE_TLS")
 
 
+@pytest.mark.parametrize("host", ["localhost", "db.example"])
+def test_ssl_in_the_url_asks_for_tls_whatever_else_would_allow_none(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"postgresql://me:secret@{host}/x?ssl=true"
+    assert "sslmode=require" in with_tls(url, "disable")
+    monkeypatch.setenv("PGSSLMODE", "prefer")
+    assert mode_of(url) == "require"
+    assert "sslmode=require" in arguments_of(DatabaseUrl.of(with_tls(url, "prefer")))["dsn"]
+    assert mode_of(url + "&sslmode=prefer") == "prefer"
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    assert mode_of(url) == "verify-full"
+
+
 def test_the_certificates_of_the_system_mean_that_the_name_is_checked() -> None:
     url = DatabaseUrl.of(f"{FAR}?sslmode=require&sslrootcert=system")
     arguments = arguments_of(url)

@@ -14,7 +14,12 @@ from worker.store.url import DatabaseUrl, DatabaseUrlInvalid, check_url, mask_ur
             "postgresql://host/db?user=me&password=secret",
             "postgresql://host/db?user=me&password=***",
         ),
-        ("postgresql://host/db?sslpassword=a&x=1", "postgresql://host/db?sslpassword=***&x=1"),
+        ("postgresql://host/db?sslpassword=a&jit=1", "postgresql://host/db?sslpassword=***&jit=1"),
+        ("postgresql://host/db?password=se&c=r&et", "postgresql://host/db?password=***"),
+        (
+            "postgresql://host/db?password=se&cret&sslmode=no&sslpassword=a&b",
+            "postgresql://host/db?password=***&sslmode=no&sslpassword=***",
+        ),
         ("postgresql://me@host/db", "postgresql://me@host/db"),
         ("postgresql://postgres@/db?host=/run/x", "postgresql://postgres@/db?host=/run/x"),
         ("mysql://me:secret@host/db", "mysql://me:***@host/db"),
@@ -172,6 +177,13 @@ def test_an_option_may_contain_an_at() -> None:
     url = DatabaseUrl.of("postgresql://db.example:5432/x?user=me@server&password=secret")
     assert url.hosts == "db.example:5432"
     assert url.options["user"] == "me@server"
+
+
+def test_a_password_with_an_and_sign_is_not_shown_in_part() -> None:
+    with pytest.raises(DatabaseUrlInvalid) as raised:
+        check_url("postgresql://host/db?password=se&cret=1")
+    assert "cret" not in str(raised.value)
+    assert "write %26 for each & of the password" in str(raised.value)
 
 
 def test_the_pass_of_a_job_is_not_sent_and_not_shown() -> None:
