@@ -11,8 +11,9 @@ import sys
 from tests.support.live.attack import Attack
 from worker.simulation.room_candidate import Candidate
 
-#: Seconds between two attacks.
-_PAUSE_S = 1.0
+#: Seconds between two attacks. Without a pause this process would use a processor alone, which in
+#: production is that of another machine.
+_PAUSE_S = 10.0
 
 
 async def stay(url: str, token: str, *, attacks: bool) -> None:

@@ -21,13 +21,16 @@ from benchmarks.figures import Figure
 from states.journal import read_records
 from tests.support.live.one_question import ANSWER, is_running
 from tests.support.live.one_question import PLAN as ONE_QUESTION
+from tests.support.live.priority import without_priority
 from tests.support.live.running_worker import RunningWorker
+from worker.audio.dsp import Pcm
 from worker.demo.script import CandidateScript
 from worker.interview.plan.plan import Question
 from worker.simulation.candidate import CandidateTimeout
 from worker.simulation.child_process import start_child
 from worker.simulation.conversation import hold_conversation
 from worker.simulation.livekit_server import LiveKitServer
+from worker.simulation.voice import LocalVoice
 from worker.speech import local_models
 from worker.store.interviews import Interview
 
@@ -51,6 +54,22 @@ PLAN = replace(
 )
 SCRIPT = CandidateScript(PLAN, answers={each.id: ANSWER for each in PLAN.questions})
 
+
+class _Rendered(LocalVoice):
+    """A voice that renders each text once: the processor is for the worker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: dict[str, tuple[Pcm, int]] = {}
+
+    async def render(self, text: str) -> tuple[Pcm, int]:
+        if text not in self._kept:
+            self._kept[text] = await super().render(text)
+        return self._kept[text]
+
+
+_VOICE = _Rendered()
+
 Progress = Callable[[str], None]
 
 
@@ -68,7 +87,8 @@ class Arm:
 async def run(server: LiveKitServer, rounds: int, progress: Progress) -> list[Figure]:
     """Run all benchmarks of this module; takes about four minutes per round."""
     # Load before any speech: loading a model delays the candidates' own audio.
-    local_models.preload(stt=True, tts=True)
+    local_models.preload(stt=False, tts=True)
+    await _VOICE.render(ANSWER)
     arms = {who: Arm() for who in _ARMS}
     settings = {"INTERVIEW_SLOTS": "4", "INTERVIEW_LOG_LEVEL": "INFO"}
     worker = RunningWorker(server, settings)
@@ -113,7 +133,7 @@ async def _interview(worker: RunningWorker, interview: Interview) -> Arm:
     """Hold an interview to its end, and return what it measured."""
     async with worker.candidate_of(interview) as candidate:
         await worker.send_interviewer(interview)
-        await hold_conversation(candidate, SCRIPT)
+        await hold_conversation(candidate, SCRIPT, voice=_VOICE)
         late_frames = candidate.late_frames
     return Arm(latencies_s=await _latencies_s(worker, interview), late_frames=late_frames)
 
@@ -135,8 +155,9 @@ def _participant(
     """Run a candidate in a process of its own."""
     token = worker.server.client.candidate_token(room=room, identity=identity)
     words = [sys.executable, "-m", "benchmarks.attacker", worker.server.url, token]
+    words = [*without_priority(), *words, *(["attack"] if attacks else [])]
     with open(os.devnull, "ab") as nowhere:
-        process = start_child([*words, *(["attack"] if attacks else [])], output=nowhere)
+        process = start_child(words, output=nowhere)
     try:
         yield
     finally:
