@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from livekit.agents.utils import http_context
+from livekit.plugins import openai
 
 from tests.support.virtual.job_parts import settings_in
 from worker.providers.http_session import session_for
@@ -18,6 +19,8 @@ from worker.providers.openai.plugin import PLUGIN
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from worker.config.settings import Settings
+
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,6 +28,13 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+def language_model(settings: Settings) -> openai.LLM:
+    assert PLUGIN.llm is not None
+    model = PLUGIN.llm(settings)
+    assert isinstance(model, openai.LLM)
+    return model
 
 
 async def test_without_a_proxy_a_plugin_uses_the_session_of_the_job() -> None:
@@ -60,7 +70,7 @@ async def test_a_proxy_that_is_not_used_does_not_stop_the_language_model(
 ) -> None:
     monkeypatch.setenv(variable, "socks5://proxy.example:1080")
     settings = settings_in(tmp_path, OPENAI_API_KEY="key")
-    await PLUGIN.llm(settings).aclose()
+    await language_model(settings).aclose()
 
 
 async def test_the_language_model_has_the_proxy_for_its_own_address(
@@ -77,7 +87,7 @@ async def test_the_language_model_has_the_proxy_for_its_own_address(
     async with TestServer(app) as proxy:
         monkeypatch.setenv("http_proxy", str(proxy.make_url("/")))
         for url in ("http://provider.invalid/v1", str(proxy.make_url("/v1"))):
-            model = PLUGIN.llm(settings_in(tmp_path, OPENAI_API_KEY="key", OPENAI_BASE_URL=url))
+            model = language_model(settings_in(tmp_path, OPENAI_API_KEY="key", OPENAI_BASE_URL=url))
             await model._client.models.list()
             await model.aclose()
         assert hosts == ["provider.invalid", f"127.0.0.1:{proxy.port}"]
