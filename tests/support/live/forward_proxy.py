@@ -32,6 +32,18 @@ MaxClients 100
 LogLevel Connect
 BasicAuth {user} {password}
 """
+#: What Python 3.13 requires of an authority's certificate.
+_SIGNS_CERTIFICATES: Final = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 class ForwardProxy:
@@ -42,7 +54,7 @@ class ForwardProxy:
 
     user: Final = "worker"
     #: The URL has two of its characters escaped. LiveKit's SDK decodes no escape.
-    password: Final = "a+b~c"
+    password: Final = "a-b_c"
 
     def __init__(self, folder: Path, host: str, port: int) -> None:
         self._program = debian_program("tinyproxy")
@@ -55,7 +67,7 @@ class ForwardProxy:
     def url(self) -> str:
         """The URL of the proxy for HTTPS_PROXY."""
         host, port = self._address
-        return f"http://{self.user}:a%2Bb%7Ec@{host}:{port}"
+        return f"http://{self.user}:a%2Db%5Fc@{host}:{port}"
 
     @property
     def requests(self) -> list[str]:
@@ -71,15 +83,24 @@ class ForwardProxy:
         )
         with self._log.open("ab") as log:
             self._process = start_child([str(self._program), "-d", "-c", str(config)], output=log)
-        await answered(self._listens, "tinyproxy")
+        try:
+            await answered(self._listens, "tinyproxy")
+        except BaseException:
+            self._end()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
 
     async def _listens(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self._log.read_text()
         try:
             _, writer = await asyncio.open_connection(*self._address)
         except OSError:
@@ -98,6 +119,7 @@ class TlsFront:
         self.authority = folder / "authority.pem"
         self._certificate = folder / "certificate.pem"
         self._server: asyncio.Server | None = None
+        self._links: set[asyncio.Task[None]] = set()
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -111,10 +133,24 @@ class TlsFront:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        links = list(self._links)
+        for link in links:
+            link.cancel()
+        await asyncio.gather(*links)
 
     async def _forward(self, reader: StreamReader, writer: StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
-        await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+        task = asyncio.current_task()
+        assert task is not None
+        self._links.add(task)
+        writers = [writer]
+        # No other code awaits this task, so its cancellation by `__aexit__` ends here.
+        with contextlib.suppress(asyncio.CancelledError, OSError):
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+            writers.append(far_writer)
+            await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+        for each in writers:
+            each.transport.abort()
+        self._links.remove(task)
 
 
 async def _copy(source: StreamReader, target: StreamWriter) -> None:
@@ -146,7 +182,8 @@ def _write_certificates(authority: Path, certificate: Path, host: str) -> None:
             .not_valid_after(now + datetime.timedelta(days=30))
         )
         for extension in extensions:
-            made = made.add_extension(extension, critical=False)
+            critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage)
+            made = made.add_extension(extension, critical=critical)
         return made.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     authority.write_bytes(
@@ -155,6 +192,7 @@ def _write_certificates(authority: Path, certificate: Path, host: str) -> None:
             issuer_key,
             x509.BasicConstraints(ca=True, path_length=None),
             x509.SubjectKeyIdentifier.from_public_key(issuer_key.public_key()),
+            _SIGNS_CERTIFICATES,
         )
     )
     private = key.private_bytes(
