@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
@@ -177,19 +178,22 @@ def _line(who: str, arm: Arm) -> str:
     )
 
 
-def _figures(arms: dict[str, Arm]) -> list[Figure]:
-    quiet = Figure(what="", who=QUIET, unit="s", samples=arms[QUIET].latencies_s)
-    most_s = quiet.median * _MOST_SLOWER
+def _figures(arms: Mapping[str, Arm]) -> list[Figure]:
+    """Return the figures of the arms that have any; the limit follows from the quiet arm."""
+    quiet = arms[QUIET].latencies_s
+    most_s = round(statistics.median(quiet) * _MOST_SLOWER, 3) if quiet else None
     return [
         Figure(
             what="a neighbour's answer to its first audio",
             who=who,
             unit="s",
             samples=arm.latencies_s,
-            target=round(most_s, 3) if who == ATTACKED else None,
+            target=most_s if who == ATTACKED else None,
         )
         for who, arm in arms.items()
+        if arm.latencies_s
     ] + [
         Figure(what="load of the machine", who=who, unit="", samples=arm.loads)
         for who, arm in arms.items()
+        if arm.loads
     ]
