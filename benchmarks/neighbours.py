@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from benchmarks.figures import Figure
@@ -24,7 +25,6 @@ from tests.support.live.one_question import ANSWER, is_running
 from tests.support.live.one_question import PLAN as ONE_QUESTION
 from tests.support.live.priority import without_priority
 from tests.support.live.running_worker import RunningWorker
-from worker.audio.dsp import Pcm
 from worker.demo.script import CandidateScript
 from worker.interview.plan.plan import Question
 from worker.simulation.candidate import CandidateTimeout
@@ -34,6 +34,9 @@ from worker.simulation.livekit_server import LiveKitServer
 from worker.simulation.voice import LocalVoice
 from worker.speech import local_models
 from worker.store.interviews import Interview
+
+if TYPE_CHECKING:
+    from worker.audio.dsp import Pcm
 
 QUIET, ELSEWHERE, ATTACKED = "nobody attacks", "a room without a worker", "the third interview"
 _ARMS = (QUIET, ELSEWHERE, ATTACKED)
