@@ -13,6 +13,7 @@ from worker.config.settings import Settings, dotenv_variables, variable_of
 from worker.config.unknown import unknown_variables
 from worker.env.container import capacity
 from worker.env.env_file import chosen_file, is_passed_over
+from worker.env.proxies import registration_obstacle, sdk_obstacle
 from worker.env.surroundings import ensure_home, ensure_temp_folder, unknown_home
 from worker.job.application import load_application
 from worker.providers.registry import VENDORS
@@ -69,6 +70,7 @@ async def serve(settings: Settings) -> None:
     from worker.server.worker import Worker
 
     _report_opt_outs(settings)
+    _report_proxy(settings)
     try:
         with ProcessWatchdog() as last_resort:
             await Worker(settings, on_stop=last_resort.end_after).run()
@@ -94,6 +96,17 @@ def _report_opt_outs(settings: Settings) -> None:
             variable_of(kind),
             opt_out.asks if opt_out is not None else "",
             extra={"event": "provider_used_without_opt_out"},
+        )
+
+
+def _report_proxy(settings: Settings) -> None:
+    """Warn of a proxy through which not all connections to LiveKit work."""
+    url = settings.livekit_url
+    if obstacle := sdk_obstacle(url) or registration_obstacle(url):
+        logger.warning(
+            "LIVEKIT_URL is reached through a proxy: %s; `doctor` says what to do",
+            obstacle,
+            extra={"event": "proxy_insufficient"},
         )
 
 

@@ -20,7 +20,7 @@ from states import History, render
 from worker.config.settings import Settings
 from worker.demo.script import CandidateScript
 from worker.demo.worker_process import running_worker
-from worker.env.proxies import hide_from_sdk
+from worker.env.proxies import tell_sdk
 from worker.env.secret_files import SUFFIX
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.interview.resources import interview_meanings
@@ -136,7 +136,7 @@ async def _in_room(
 ) -> AsyncIterator[Candidate]:
     """Start a worker, dispatch an interviewer to a room, and yield the candidate in the room."""
     livekit = LiveKitClient.of(settings)
-    hide_from_sdk(livekit.url)
+    tell_sdk(livekit.url)
     async with running_worker(_environment(settings), log):
         await livekit.create_room(interview.room)
         await send_interviewer(db, settings, interview)

@@ -18,7 +18,7 @@ from livekit import api
 from livekit.protocol import agent, models
 
 from worker.doctor.finding import Finding, fine, warning, wrong
-from worker.env.proxies import proxy_for
+from worker.env.proxies import proxy_for, registration_obstacle
 from worker.livekit_api.errors import (
     LiveKitError,
     LiveKitKeyRefused,
@@ -37,6 +37,9 @@ _KEY_S: Final = 4.0
 #: HTTP statuses with which a proxy or a load balancer says that the server behind it did not answer
 #: (RFC 9110, 15.6.3 to 15.6.5).
 GATEWAY_STATUSES: Final = (502, 503, 504)
+
+#: Advice for an unencrypted LIVEKIT_URL that is reached through a proxy.
+USE_TLS: Final = "use wss://, or name the host of LIVEKIT_URL in NO_PROXY"
 
 #: Maximum difference in seconds between two clocks that LiveKit accepts (livekit/protocol
 #: auth/verifier.go, tokenLeeway). A token is valid from the time of its signature. If the local
@@ -100,15 +103,24 @@ async def _check_through_proxy(url: str) -> Finding:
             if answer.status in GATEWAY_STATUSES:
                 return _no_answer(shown, f"HTTP {answer.status}")
     except aiohttp.ClientHttpProxyError as error:
-        return wrong(
-            f"{shown}: the proxy refuses the connection (HTTP {error.status})",
-            "let the proxy pass CONNECT to this host and port, or name the host in NO_PROXY",
-        )
+        return _refused_by_proxy(shown, error)
     except aiohttp.ClientProxyConnectionError:
         return wrong(f"{shown}: the proxy cannot be reached", "check HTTPS_PROXY and HTTP_PROXY")
     except (aiohttp.ClientError, OSError) as error:
         return _no_answer(shown, type(error).__name__)
     return fine(f"{shown} answers through a proxy in {took} ms", connect_ms=took, proxied=True)
+
+
+def _refused_by_proxy(shown: str, error: aiohttp.ClientHttpProxyError) -> Finding:
+    if error.status == 407:
+        return wrong(
+            f"{shown}: the proxy refuses the user name or the password (HTTP 407)",
+            "set them in HTTPS_PROXY: http://user:password@proxy.example:3128",
+        )
+    return wrong(
+        f"{shown}: the proxy refuses the connection (HTTP {error.status})",
+        "let the proxy pass CONNECT to this host and port, or name the host in NO_PROXY",
+    )
 
 
 def _no_answer(shown: str, reason: str) -> Finding:
@@ -240,12 +252,10 @@ async def check_registration(visit: CheckContext) -> Finding:
         ):
             await line.send_bytes(request.SerializeToString())
             answer = agent.ServerMessage.FromString(await line.receive_bytes())
+    except aiohttp.ClientHttpProxyError as error:
+        return _refused_by_proxy(shown_url(client.url), error)
     except (aiohttp.ClientError, DecodeError, TypeError, ValueError, OSError) as error:
-        status = getattr(error, "status", None)
-        return wrong(
-            f"the server refuses workers ({f'HTTP {status}' if status else type(error).__name__})",
-            "let the proxy pass WebSockets to /agent, and use a server with agents enabled",
-        )
+        return _not_registered(client.url, error)
     server = answer.register.server_info
     version = server.version or "of an unknown version"
     region = f", region {server.region}" if server.region else ""
@@ -254,6 +264,17 @@ async def check_registration(visit: CheckContext) -> Finding:
         version=server.version,
         region=server.region,
         protocol=server.protocol,
+    )
+
+
+def _not_registered(url: str, error: Exception) -> Finding:
+    status = getattr(error, "status", None)
+    how = f"HTTP {status}" if status else type(error).__name__
+    if obstacle := registration_obstacle(url):
+        return wrong(f"no worker can register ({how}): {obstacle}", USE_TLS)
+    return wrong(
+        f"the server refuses workers ({how})",
+        "let the proxy pass WebSockets to /agent, and use a server with agents enabled",
     )
 
 

@@ -13,7 +13,7 @@ from livekit.rtc._proto import stats_pb2
 
 from worker.doctor.finding import Finding, fine, warning, wrong
 from worker.doctor.livekit import unused_name
-from worker.env.proxies import hide_from_sdk
+from worker.env.proxies import proxy_for, tell_sdk
 from worker.livekit_api.errors import LiveKitError
 from worker.simulation.audio_analysis import SAMPLE_RATE
 from worker.simulation.room_candidate import Candidate, CandidateTimeout
@@ -39,6 +39,8 @@ _JOIN_S: Final = 0.3
 #: Maximum number of deletions of the test room.
 _REMOVALS: Final = 3
 
+#: Part of the message of the SDK's error if the signalling connection failed (livekit 1.1.21).
+_SIGNALLING: Final = "signal failure"
 #: Advice that names the UDP ports that must be open (from livekit-server's config-sample.yaml).
 UDP_PORTS: Final = "open UDP 50000-60000 (or rtc.udp_port) from here to the server"
 #: Advice that names all ports that must be open, including TCP for networks without UDP.
@@ -60,7 +62,7 @@ class Way:
 async def check_media(visit: CheckContext) -> Finding:
     """Join a test room with two participants, and send a sound from one to the other."""
     room = f"doctor-{unused_name()}"
-    hide_from_sdk(visit.settings.livekit_url)
+    tell_sdk(visit.settings.livekit_url)
     # Register the cleanup first, because a call that is cancelled may have created the room.
     visit.afterwards(lambda: _remove(visit.livekit, room))
     try:
@@ -70,10 +72,19 @@ async def check_media(visit: CheckContext) -> Finding:
         return await _speak_and_hear(visit, room)
     except LiveKitError as error:
         return wrong(f"cannot create a room ({error})", "check the server's log")
-    except rtc.ConnectError:
-        return wrong("cannot join the room: no media connection", PORTS)
+    except rtc.ConnectError as error:
+        return _not_joined(error, proxied=proxy_for(visit.settings.livekit_url) is not None)
     except CandidateTimeout as error:
         return wrong(f"joined the room, but no audio arrived ({error})", PORTS)
+
+
+def _not_joined(error: rtc.ConnectError, *, proxied: bool) -> Finding:
+    if proxied and _SIGNALLING in str(error):
+        return wrong(
+            "cannot join the room: no signalling connection through the proxy",
+            "see network.proxy above, and the log of the proxy; it must pass CONNECT",
+        )
+    return wrong("cannot join the room: no media connection", PORTS)
 
 
 async def _remove(livekit: LiveKitClient, room: str) -> None:

@@ -16,9 +16,9 @@ from worker.config.http import is_loopback, probe_address_of
 from worker.config.settings import Settings, variable_of
 from worker.doctor.context import run_in_daemon_thread
 from worker.doctor.finding import Finding, fine, warning, wrong
-from worker.doctor.livekit import GATEWAY_STATUSES
+from worker.doctor.livekit import GATEWAY_STATUSES, USE_TLS
 from worker.env.env_file import USUAL, chosen_file, file_variables, is_passed_over
-from worker.env.proxies import any_proxy, proxy_for
+from worker.env.proxies import any_proxy, proxy_for, registration_obstacle, sdk_obstacle
 from worker.env.secret_files import SUFFIX, secret_files
 from worker.livekit_api.errors import shown_url
 from worker.providers.registry import VENDORS
@@ -96,21 +96,35 @@ def judge_proxy(settings: Settings) -> Finding:
     proxied = [variable for variable, url in addresses if proxy_for(url) is not None]
     direct = [variable for variable, url in addresses if proxy_for(url) is None]
     facts = {"proxied": proxied, "direct": direct}
-    unusable = [
-        f"{scheme.upper()}_PROXY"
-        for scheme, url in sorted(getproxies().items())
-        if scheme in ("http", "https") and "://" in url and not url.lower().startswith("http")
-    ]
-    if unusable:
+    if unused := _unused():
         return warning(
-            f"{' and '.join(unusable)} names no HTTP proxy, and is not used",
-            "name one like http://proxy.example:3128",
+            f"{' and '.join(unused)} names no HTTP proxy for HTTP or HTTPS, and is not used",
+            "set HTTPS_PROXY (HTTP_PROXY for ws://) to one like http://proxy.example:3128",
             **facts,
         )
+    if obstacle := sdk_obstacle(settings.livekit_url):
+        return wrong(
+            f"LIVEKIT_URL through a proxy: {obstacle}",
+            "use a proxy like http://user:password@proxy.example:3128, its password of letters and "
+            "digits, or name the host of LIVEKIT_URL in NO_PROXY",
+            **facts,
+        )
+    if obstacle := registration_obstacle(settings.livekit_url):
+        return warning(f"LIVEKIT_URL through a proxy: {obstacle}", USE_TLS, **facts)
     found = f"through a proxy: {', '.join(proxied) or 'nothing'}"
     if direct:
         found += f"; direct, as NO_PROXY or the scheme says: {', '.join(direct)}"
     return fine(f"{found}; {_DIRECT}", **facts)
+
+
+def _unused() -> list[str]:
+    """Return the variables of proxies that are never used."""
+    return [
+        f"{scheme.upper()}_PROXY"
+        for scheme, url in sorted(getproxies().items())
+        if scheme == "all"
+        or (scheme in ("http", "https") and "://" in url and not url.lower().startswith("http"))
+    ]
 
 
 def _addresses(settings: Settings) -> list[tuple[str, str]]:

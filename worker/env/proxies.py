@@ -12,20 +12,23 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 #: The scheme whose proxy a WebSocket uses.
 _WEB_SCHEMES: Final[Mapping[str, str]] = {"ws": "http", "wss": "https"}
 _PROXY_SCHEMES: Final = ("http", "https")
-#: Variables that LiveKit's SDK reads for the signalling connection of a room (livekit 1.1.21). The
-#: SDK does not read NO_PROXY.
+#: Variables that LiveKit's SDK reads for the signalling connection of a room, for each scheme in
+#: this order (livekit 1.1.21). The SDK does not read NO_PROXY.
 _SDK_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+#: Characters of a user name or a password that the SDK sends as they are. It escapes all others
+#: (url.spec.whatwg.org, userinfo percent-encode set), and does not undo that.
+_SDK_SENDS: Final = "!$%&'()*+,~"
 
 
 def any_proxy() -> bool:
-    """Return whether a proxy is set for HTTP or HTTPS."""
-    return bool({"http", "https"} & getproxies().keys())
+    """Return whether a proxy is set: for HTTP or HTTPS, or for all (which is not used)."""
+    return bool({"http", "https", "all"} & getproxies().keys())
 
 
 def proxy_for(url: str) -> str | None:
@@ -53,13 +56,62 @@ def _is_here(host: str) -> bool:
         return False
 
 
-def hide_from_sdk(livekit_url: str) -> None:
-    """Keep LiveKit's SDK from using a proxy in this process, if LiveKit is reached directly.
+def tell_sdk(livekit_url: str) -> None:
+    """Let LiveKit's SDK in this process use the proxy that `proxy_for` returns, or none.
 
-    The SDK reads the environment of the process, and does not know NO_PROXY. So the variables are
-    removed there, and stay in `os.environ`, which all Python code reads.
+    The SDK reads the environment of the process. It knows no NO_PROXY and no proxy without a
+    scheme, and does not decode a password. So its variables are replaced there. They stay in
+    `os.environ`, which all Python code reads.
     """
-    if proxy_for(livekit_url) is None:
-        for name in _SDK_VARIABLES:
-            if name in os.environ:
-                os.unsetenv(name)
+    for name in _SDK_VARIABLES:
+        os.unsetenv(name)
+    if (proxy := proxy_for(livekit_url)) is not None:
+        scheme = urlsplit(livekit_url).scheme
+        os.putenv(f"{_WEB_SCHEMES.get(scheme, scheme).upper()}_PROXY", _for_sdk(proxy))
+
+
+def _for_sdk(proxy: str) -> str:
+    """Return the URL of a proxy with a user name and a password as the SDK sends them."""
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return proxy
+    access = ":".join(
+        quote(unquote(each), safe=_SDK_SENDS) for each in (parts.username, parts.password or "")
+    )
+    return parts._replace(netloc=f"{access}@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
+def sdk_obstacle(livekit_url: str) -> str:
+    """Return why LiveKit's SDK cannot use the proxy of `livekit_url`; empty if it can, or none."""
+    proxy = proxy_for(livekit_url)
+    if proxy is None:
+        return ""
+    parts = urlsplit(proxy)
+    if parts.scheme == "https":
+        return "a job does not reach its room: LiveKit's SDK speaks no TLS to a proxy"
+    if parts.username and not parts.password:
+        return "a job does not reach its room: LiveKit's SDK sends no user name without a password"
+    if _is_escaped_by_sdk(parts):
+        return (
+            "a job does not reach its room: LiveKit's SDK cannot send a character of the user name "
+            "or the password"
+        )
+    return ""
+
+
+def _is_escaped_by_sdk(parts: SplitResult) -> bool:
+    """Return whether the SDK would send a user name or a password in another spelling."""
+    words = unquote(f"{parts.username or ''}{parts.password or ''}")
+    return quote(words, safe=_SDK_SENDS) != words
+
+
+def registration_obstacle(livekit_url: str) -> str:
+    """Return why most proxies let no worker register at `livekit_url`; empty if they do.
+
+    aiohttp sends the request of an unencrypted WebSocket to the proxy, without CONNECT, and most
+    proxies do not forward its upgrade (tinyproxy removes the header).
+    """
+    encrypted = urlsplit(livekit_url).scheme in ("wss", "https")
+    if encrypted or proxy_for(livekit_url) is None:
+        return ""
+    return "most proxies let no worker register over an unencrypted WebSocket"

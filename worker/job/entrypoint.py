@@ -20,7 +20,7 @@ from states import Outcome, check_ends
 from worker import faults
 from worker.config.settings import Settings
 from worker.env.group import SettingsInvalid
-from worker.env.proxies import hide_from_sdk
+from worker.env.proxies import tell_sdk
 from worker.env.secret_files import forget_values_beside_files
 from worker.job.application import (
     Application,
@@ -147,7 +147,7 @@ async def entrypoint(ctx: JobContext) -> None:
 async def _live(ctx: JobContext) -> Outcome:
     settings = settings_of(ctx)
     access = _access_of(ctx, settings)
-    hide_from_sdk(settings.livekit_url)
+    tell_sdk(settings.livekit_url)
     dispatch = Dispatch(
         job_id=ctx.job.id, room=ctx.job.room.name, metadata=ctx.job.metadata, access=access
     )

@@ -72,6 +72,10 @@ def _refusal(error: api.ServerError, operation: str, url: str, budget_s: float) 
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return TIMED_OUT
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy refuses the connection: HTTP {error.status}"
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return "the proxy cannot be reached"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "host name not found"
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):

@@ -46,6 +46,8 @@ class FarMachine:
         #: This machine's address for the far machine.
         self.here = here
         self._there = there
+        #: An address of this machine to which the far machine has no route.
+        self.beyond = here.replace("10.213.", "10.214.", 1)
 
     @property
     def inside(self) -> tuple[str, ...]:
@@ -60,6 +62,11 @@ class FarMachine:
             # The only address that both machines reach. With two, the server would use either.
             "rtc": {"node_ip": self.here, "interfaces": {"includes": [self.link]}},
         }
+
+    @property
+    def livekit_config_beyond(self) -> dict[str, Any]:
+        """The same, but the far machine reaches the media ports only."""
+        return {**self.livekit_config, "bind_addresses": ["127.0.0.1", self.beyond]}
 
     def pull(self) -> None:
         """Pull the cable: no packet arrives, in either direction."""
@@ -84,6 +91,8 @@ class FarMachine:
 
     def __exit__(self, *_: object) -> None:
         made = (("link", self.link), ("netns", self._far), ("netns", self._switch))
+        with contextlib.suppress(NotPermitted):
+            self._run("address", "del", f"{self.beyond}/32", "dev", "lo")
         for kind, name in made:
             with contextlib.suppress(NotPermitted):
                 self._run(kind, "del", name)
@@ -95,6 +104,7 @@ class FarMachine:
         self._run("-n", switch, "link", "add", "switch", "type", "bridge", "forward_delay", "0")
         self.plug()
         self._cable((), self.link, self.here, port="here")
+        self._run("address", "add", f"{self.beyond}/32", "dev", "lo")
         self._cable(("-n", far), "cable", self._there, port="there")
         self._run("-n", far, "link", "set", "lo", "up")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING, Any
 
 from livekit.agents import NOT_GIVEN, llm
 from livekit.plugins import openai
+from openai import AsyncClient, DefaultAsyncHttpxClient, Timeout
 
+from worker.env.proxies import any_proxy, proxy_for
 from worker.fallback.probe import http_probe
 from worker.providers.plugin import Plugin
 
@@ -16,10 +19,14 @@ if TYPE_CHECKING:
 
 #: Maximum tokens of a language model's reply. Every reply that passes the guardrails is shorter.
 _MOST_TOKENS = 120
+#: Seconds, as in the plugin's own client (1.8.9).
+_TIMEOUT = Timeout(connect=15.0, read=5.0, write=5.0, pool=5.0)
 
 
 def _llm(settings: OpenAISettings) -> llm.LLM[Any]:
-    return openai.LLM(
+    client = _client(settings)
+    model = openai.LLM(
+        client=client,
         api_key=settings.openai_api_key.get_secret_value(),
         base_url=settings.openai_base_url,
         model=settings.openai_model,
@@ -27,6 +34,31 @@ def _llm(settings: OpenAISettings) -> llm.LLM[Any]:
         # The plugin (1.8.9) takes `store` and does not send it. Servers that do not know the
         # parameter may refuse it, so it is sent only if it is asked for.
         extra_body={"store": False} if settings.openai_opt_out else NOT_GIVEN,
+    )
+    # Otherwise the plugin would close its own client only.
+    model._owns_client = True
+    return model
+
+
+def _client(settings: OpenAISettings) -> AsyncClient | None:
+    """Return a client with the proxy for the address of the API; None for the plugin's own client.
+
+    The plugin's own client reads the environment itself, where a proxy that is not used, such as
+    ALL_PROXY=socks5://..., would make it raise an ImportError.
+    """
+    if not any_proxy():
+        return None
+    return AsyncClient(
+        api_key=settings.openai_api_key.get_secret_value(),
+        base_url=settings.openai_base_url,
+        max_retries=0,
+        http_client=DefaultAsyncHttpxClient(
+            proxy=proxy_for(settings.openai_base_url),
+            trust_env=False,
+            # Without the environment the client would not read SSL_CERT_FILE. OpenSSL does.
+            verify=ssl.create_default_context(),
+            timeout=_TIMEOUT,
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from worker.cli.start import (
     _check_port,
     _pin_settings,
     _report_opt_outs,
+    _report_proxy,
 )
 from worker.config.settings import Settings
 from worker.fallback.opt_outs import OptOutRecords
@@ -104,6 +105,17 @@ def test_a_start_names_a_provider_that_is_known_to_refuse_the_opt_out(
     (line,) = [each for each in caplog.records if each.levelname == "WARNING"]
     assert getattr(line, "event", "") == "provider_used_without_opt_out"
     assert "elevenlabs of INTERVIEW_TTS refuses when it is asked to keep no texts" in line.message
+
+
+def test_a_start_names_what_does_not_go_through_the_proxy(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://user:hunter2@proxy.example:3128")
+    _report_proxy(settings_in(tmp_path, LIVEKIT_URL="ws://livekit.example:7880"))
+    (line,) = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert getattr(line, "event", "") == "proxy_insufficient"
+    assert "unencrypted WebSocket" in line.message
+    assert "hunter2" not in line.message
 
 
 def test_a_taken_port_of_the_probes_is_refused_with_its_setting(tmp_path: Path) -> None:

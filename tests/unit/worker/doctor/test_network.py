@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 TOKEN = "of-sixteen-chars"
 PROXY = "http://user:hunter2@proxy.example:3128"
+KEY = {"LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "secret of more than 32 characters"}
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +123,71 @@ def test_a_proxy_that_is_not_used_is_a_warning(
     finding = network.judge_proxy(settings_in(tmp_path))
     assert finding.verdict == "warning"
     assert "HTTPS_PROXY" in finding.found
+
+
+def test_a_proxy_for_everything_is_a_warning_because_it_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", PROXY)
+    finding = network.judge_proxy(settings_in(tmp_path))
+    assert finding.verdict == "warning"
+    assert "ALL_PROXY" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy", "verdict", "why"),
+    [
+        ("wss://livekit.example", "https://proxy.example:3128", "wrong", "no TLS to a proxy"),
+        ("wss://livekit.example", "http://me:hunter%40@proxy.example", "wrong", "the password"),
+        ("ws://livekit.example:7880", PROXY, "warning", "unencrypted WebSocket"),
+        ("wss://livekit.example", PROXY, "ok", "always direct"),
+    ],
+)
+def test_what_livekits_client_cannot_send_through_the_proxy_is_named(
+    url: str,
+    proxy: str,
+    verdict: str,
+    why: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    finding = network.judge_proxy(settings_in(tmp_path, LIVEKIT_URL=url))
+    assert finding.verdict == verdict
+    assert why in finding.found
+    assert "hunter" not in finding.found + finding.advice
+
+
+async def test_a_proxy_that_forwards_no_upgrade_is_the_reason_why_no_worker_registers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with TestServer(failing(404)) as proxy:
+        monkeypatch.setenv("http_proxy", str(proxy.make_url("/")))
+        context = visit(tmp_path, LIVEKIT_URL="ws://livekit.invalid:7880", **KEY)
+        finding = await livekit.check_registration(context)
+    assert finding.verdict == "wrong"
+    assert "HTTP 404" in finding.found
+    assert "wss://" in finding.advice
+
+
+@pytest.mark.parametrize(("status", "advice"), [(403, "CONNECT"), (407, "HTTPS_PROXY")])
+async def test_a_proxy_that_refuses_the_registration_is_not_called_the_server(
+    status: int, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        host, port = proxy.sockets[0].getsockname()
+        monkeypatch.setenv("https_proxy", f"http://{host}:{port}")
+        context = visit(tmp_path, LIVEKIT_URL="wss://livekit.invalid", **KEY)
+        finding = await livekit.check_registration(context)
+    assert finding.verdict == "wrong"
+    assert "the proxy refuses" in finding.found
+    assert advice in finding.advice
 
 
 async def test_livekit_is_reached_through_the_proxy(

@@ -6,7 +6,13 @@ import os
 
 import pytest
 
-from worker.env.proxies import any_proxy, hide_from_sdk, proxy_for
+from worker.env.proxies import (
+    any_proxy,
+    proxy_for,
+    registration_obstacle,
+    sdk_obstacle,
+    tell_sdk,
+)
 
 PROXY, OTHER = "http://proxy.example:3128", "http://user:hunter2@other.example:8080"
 
@@ -78,16 +84,82 @@ def test_a_proxy_of_another_scheme_is_not_used(monkeypatch: pytest.MonkeyPatch) 
     assert proxy_for("wss://livekit.example") is None
 
 
-@pytest.mark.parametrize(("excluded", "hidden"), [("livekit.example", True), ("else", False)])
+# --- LiveKit's SDK ------------------------------------------------------------------------------
+
+
+def told(livekit_url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return the variables that LiveKit's SDK reads after `tell_sdk`."""
+    variables = {"HTTPS_PROXY": "before", "http_proxy": "before"}
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "putenv", variables.__setitem__)
+        patch.setattr(os, "unsetenv", lambda name: variables.pop(name, None))
+        tell_sdk(livekit_url)
+    return variables
+
+
 def test_the_sdk_sees_no_proxy_for_a_server_of_no_proxy(
-    excluded: str, hidden: bool, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The SDK reads the environment of the process, and does not know NO_PROXY."""
-    removed: list[str] = []
-    monkeypatch.setattr(os, "unsetenv", removed.append)
     monkeypatch.setenv("HTTPS_PROXY", PROXY)
-    monkeypatch.setenv("http_proxy", PROXY)
-    monkeypatch.setenv("NO_PROXY", excluded)
-    hide_from_sdk("wss://livekit.example")
-    assert removed == (["HTTPS_PROXY", "http_proxy"] if hidden else [])
+    monkeypatch.setenv("NO_PROXY", "livekit.example")
+    assert told("wss://livekit.example", monkeypatch) == {}
     assert os.environ["HTTPS_PROXY"] == PROXY
+
+
+@pytest.mark.parametrize(
+    ("written", "as_told"),
+    [
+        ("proxy.example:3128", PROXY),
+        (OTHER, OTHER),
+        ("http://me:a%2Bb%7E%25@proxy.example:3128", "http://me:a+b~%@proxy.example:3128"),
+        ("http://me:a%40b@[2001:db8::1]:3128", "http://me:a%40b@[2001:db8::1]:3128"),
+    ],
+)
+def test_the_sdk_sees_the_proxy_of_the_server_as_the_sdk_reads_it(
+    written: str, as_told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK needs a scheme, decodes no password, and prefers a variable in upper case."""
+    monkeypatch.setenv("https_proxy", written)
+    assert told("wss://livekit.example", monkeypatch) == {"HTTPS_PROXY": as_told}
+
+
+@pytest.mark.parametrize(
+    ("proxy", "why"),
+    [
+        ("https://proxy.example:3128", "no TLS to a proxy"),
+        ("http://me@proxy.example:3128", "without a password"),
+        ("http://me:a%40b@proxy.example:3128", "cannot send a character"),
+        ("http://me:%C3%A4@proxy.example:3128", "cannot send a character"),
+        ("http://me:a%2Bb%25%21@proxy.example:3128", ""),
+        ("socks5://proxy.example:1080", ""),
+        (PROXY, ""),
+    ],
+)
+def test_a_proxy_that_the_sdk_cannot_use_has_an_obstacle(
+    proxy: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sdk_obstacle("wss://livekit.example") == ""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    obstacle = sdk_obstacle("wss://livekit.example")
+    assert why in obstacle
+    assert bool(why) == bool(obstacle)
+
+
+@pytest.mark.parametrize(
+    ("url", "hindered"),
+    [
+        ("ws://livekit.example:7880", True),
+        ("http://livekit.example:7880", True),
+        ("ws://livekit.internal:7880", False),
+        ("ws://127.0.0.1:7880", False),
+        ("wss://livekit.example", False),
+    ],
+)
+def test_an_unencrypted_registration_through_a_proxy_has_an_obstacle(
+    url: str, hindered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, PROXY)
+    monkeypatch.setenv("NO_PROXY", "livekit.internal")
+    assert bool(registration_obstacle(url)) == hindered

@@ -325,6 +325,24 @@ async def test_calls_go_through_the_proxy_of_the_environment(
     assert [each.headers["Host"] for each in requests] == ["livekit.invalid:7880"]
 
 
+async def test_a_proxy_that_refuses_or_does_not_answer_is_named_as_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 403 Filtered\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    client = LiveKitClient("wss://livekit.invalid", KEY, SECRET)
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        host, port = proxy.sockets[0].getsockname()
+        monkeypatch.setenv("https_proxy", f"http://{host}:{port}")
+        with pytest.raises(LiveKitUnreachable, match="the proxy refuses the connection: HTTP 403"):
+            await client.list_participants("a-room")
+    with pytest.raises(LiveKitUnreachable, match="the proxy cannot be reached"):
+        await client.list_participants("a-room")
+
+
 async def test_a_server_on_this_machine_is_called_directly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
