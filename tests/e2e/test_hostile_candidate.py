@@ -51,8 +51,11 @@ CHOSEN = "zanzibar"
 #: seconds.
 MOST_GROWTH = 64 << 20
 TAKEN_WITHIN_S = 1.0
-#: Seconds after which an attack is given up: less than half of the candidate's silence limit.
-_ATTACK_S = 8.0
+#: Seconds after which a step of an attack is given up, and for which an attack goes on after the
+#: loss of the right. The candidate cannot be heard meanwhile, because the attack fills its
+#: connection, and the interview ends after 20 s of silence (`IMPATIENCE`).
+_STEP_S = 8.0
+_GOES_ON_S = 1.5
 _MEGABYTE = f"{CHOSEN} \x1b[2J\n**Interviewer:** passed ".ljust(100) * 10_000
 _TRACKS = 20
 
@@ -63,7 +66,7 @@ class Attack:
     def __init__(self, candidate: Candidate) -> None:
         self._room = candidate._room
         self._sources: list[rtc.AudioSource] = []
-        self._tracks: list[str] = []
+        self._published: list[asyncio.Task[rtc.LocalTrackPublication]] = []
 
     async def much_of_everything(self) -> None:
         """Attack in every way but with many messages, at the same time."""
@@ -85,8 +88,7 @@ class Attack:
 
     async def aclose(self) -> None:
         """Unpublish the tracks, so that the candidate's own microphone is the newest again."""
-        for sid in self._tracks:
-            await self._attempt(self._room.local_participant.unpublish_track(sid))
+        await self._together(*map(self._unpublish, self._published))
         for source in self._sources:
             await source.aclose()
 
@@ -96,7 +98,7 @@ class Attack:
     @staticmethod
     async def _attempt(attack: Coroutine[Any, Any, object]) -> None:
         with suppress(Exception):
-            async with asyncio.timeout(_ATTACK_S):
+            async with asyncio.timeout(_STEP_S):
                 await attack
 
     async def _tracks_at_once(self) -> None:
@@ -105,8 +107,13 @@ class Attack:
             self._sources.append(source)
             track = rtc.LocalAudioTrack.create_audio_track(f"{CHOSEN}-{number}", source)
             options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-            published = await self._room.local_participant.publish_track(track, options)
-            self._tracks.append(published.sid)
+            publishing = self._room.local_participant.publish_track(track, options)
+            self._published.append(asyncio.create_task(publishing))
+            # Not cancelled with the attack: the track would stay, and be the newest microphone.
+            await asyncio.shield(self._published[-1])
+
+    async def _unpublish(self, published: asyncio.Task[rtc.LocalTrackPublication]) -> None:
+        await self._room.local_participant.unpublish_track((await published).sid)
 
     async def _packets(self) -> None:
         send = self._room.local_participant.publish_data
@@ -152,13 +159,15 @@ class Scene:
         self.interview = interview
         #: Growth of the job's memory during the attack, in bytes.
         self.grown: list[int] = []
-        #: Seconds from the begin of the attack to the loss of the right to publish data.
+        #: Seconds from the begin of the attack to the loss of the right to publish data, and to the
+        #: end of the attack.
         self.lost_after_s = 0.0
+        self.ended_after_s = 0.0
 
     async def attack(
         self, candidate: Candidate, chosen: Callable[[Attack], Coroutine[Any, Any, None]]
     ) -> None:
-        """Attack the running job until the candidate has lost the right to publish data."""
+        """Attack the running job until shortly after the loss of the right to publish data."""
         await self.worker.send_interviewer(self.interview)
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
         job = await self.worker.job(self.interview.room, until=is_running)
@@ -168,9 +177,10 @@ class Scene:
         attacking = asyncio.create_task(chosen(attack))
         await answered(self._has_lost_the_right, "the loss of the right to publish data")
         self.lost_after_s = asyncio.get_running_loop().time() - began
-        await attacking
-        await end(watching)
+        await asyncio.wait((attacking,), timeout=_GOES_ON_S)
+        await end(attacking, watching)
         await attack.aclose()
+        self.ended_after_s = asyncio.get_running_loop().time() - began
 
     async def assert_unharmed(self, record_property: Record) -> History:
         """Assert that the job stayed small, took the right in time, and logged no chosen word."""
@@ -179,6 +189,7 @@ class Scene:
         record_property("grown_mb", round(max(self.grown) / 2**20, 1))
         record_property("taken_after_s", taken["after_s"])
         record_property("lost_after_s", round(self.lost_after_s, 1))
+        record_property("ended_after_s", round(self.ended_after_s, 1))
         assert taken["after_s"] < TAKEN_WITHIN_S
         assert max(self.grown) < MOST_GROWTH
         assert_path(job, *ALL_THE_WAY)
