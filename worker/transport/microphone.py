@@ -53,8 +53,8 @@ class Microphone:
         self._candidate = candidate
         #: The publication that is subscribed, or about to be.
         self._current: rtc.RemoteTrackPublication | None = None
-        #: Publications that were the current one, as long as they are published. They stay
-        #: subscribed until the current one is.
+        #: Publications that were the current one, as long as they are published, the latest last.
+        #: The latest that is received stays subscribed until the current one is received.
         self._earlier: list[rtc.RemoteTrackPublication] = []
         #: Times at which subscriptions ended (the event loop's clock, in seconds), for `_OFF_S`.
         self._ended_s: dict[rtc.RemoteTrackPublication, float] = {}
@@ -81,7 +81,7 @@ class Microphone:
             self._timer = self._call_later(wait_s, self._time_over)
             return
         if self._current is not None:
-            self._replace(self._current)
+            self._earlier.append(self._current)
         self._current = newest
         self._cancel_request()
         if newest is not None:
@@ -182,21 +182,21 @@ class Microphone:
             self._unconfirmed.cancel()
             self._unconfirmed = None
 
-    def _replace(self, publication: rtc.RemoteTrackPublication) -> None:
-        """Keep a subscription until its successor has one, or end one that has no audio yet."""
-        self._earlier.append(publication)
-        if not publication.subscribed and self._is_published(publication):
-            self._end(publication)
-
     def _end_earlier(self) -> None:
-        """End what is received of earlier publications, if the current one is received."""
+        """End the subscriptions of earlier publications, or all but one until the current one is
+        received.
+
+        Only what is received is ended. The SDK reports a track that arrives while its subscription
+        is ended as subscribed, and never as unsubscribed.
+        """
         self._earlier = [
             each for each in self._earlier if each is not self._current and self._is_published(each)
         ]
-        if self._current is None or self._current.subscribed:
-            for each in self._earlier:
-                if each.subscribed:
-                    self._end(each)
+        received = [each for each in self._earlier if each.subscribed]
+        if self._current is not None and not self._current.subscribed:
+            del received[-1:]
+        for each in received:
+            self._end(each)
 
     def _end(self, publication: rtc.RemoteTrackPublication) -> None:
         now_s = asyncio.get_running_loop().time()
