@@ -175,11 +175,13 @@ class Scene:
         attack = Attack(candidate)
         began = asyncio.get_running_loop().time()
         attacking = asyncio.create_task(chosen(attack))
-        await answered(self._has_lost_the_right, "the loss of the right to publish data")
-        self.lost_after_s = asyncio.get_running_loop().time() - began
-        await asyncio.wait((attacking,), timeout=_GOES_ON_S)
-        await end(attacking, watching)
-        await attack.aclose()
+        try:
+            await answered(self._has_lost_the_right, "the loss of the right to publish data")
+            self.lost_after_s = asyncio.get_running_loop().time() - began
+            await asyncio.wait((attacking,), timeout=_GOES_ON_S)
+        finally:
+            await end(attacking, watching)
+            await attack.aclose()
         self.ended_after_s = asyncio.get_running_loop().time() - began
 
     async def assert_unharmed(self, record_property: Record) -> History:
