@@ -49,6 +49,10 @@ SCRIPT = CandidateScript(PLAN, answers={"last-week": ANSWER, "next-week": ANSWER
 #: seconds.
 MOST_GROWTH = 64 << 20
 TAKEN_WITHIN_S = 1.0
+#: Seconds for which an attack goes on after the loss of the right. The candidate cannot be heard
+#: meanwhile, because the attack fills its connection, and the interview ends after 20 s of silence
+#: (`IMPATIENCE`).
+_GOES_ON_S = 1.5
 
 
 async def largest_growth(pid: int, grown: list[int]) -> None:
@@ -68,13 +72,15 @@ class Scene:
         self.interview = interview
         #: Growth of the job's memory during the attack, in bytes.
         self.grown: list[int] = []
-        #: Seconds from the begin of the attack to the loss of the right to publish data.
+        #: Seconds from the begin of the attack to the loss of the right to publish data, and to the
+        #: end of the attack.
         self.lost_after_s = 0.0
+        self.ended_after_s = 0.0
 
     async def attack(
         self, candidate: Candidate, chosen: Callable[[Attack], Coroutine[Any, Any, None]]
     ) -> None:
-        """Attack the running job until the candidate has lost the right to publish data."""
+        """Attack the running job until shortly after the loss of the right to publish data."""
         await self.worker.send_interviewer(self.interview)
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
         job = await self.worker.job(self.interview.room, until=is_running)
@@ -82,11 +88,14 @@ class Scene:
         attack = Attack(candidate)
         began = asyncio.get_running_loop().time()
         attacking = asyncio.create_task(chosen(attack))
-        await answered(self._has_lost_the_right, "the loss of the right to publish data")
-        self.lost_after_s = asyncio.get_running_loop().time() - began
-        await attacking
-        await end(watching)
-        await attack.aclose()
+        try:
+            await answered(self._has_lost_the_right, "the loss of the right to publish data")
+            self.lost_after_s = asyncio.get_running_loop().time() - began
+            await asyncio.wait((attacking,), timeout=_GOES_ON_S)
+        finally:
+            await end(attacking, watching)
+            await attack.aclose()
+        self.ended_after_s = asyncio.get_running_loop().time() - began
 
     async def assert_unharmed(self, record_property: Record) -> History:
         """Assert that the job stayed small, took the right in time, and logged no chosen word."""
@@ -95,6 +104,7 @@ class Scene:
         record_property("grown_mb", round(max(self.grown) / 2**20, 1))
         record_property("taken_after_s", taken["after_s"])
         record_property("lost_after_s", round(self.lost_after_s, 1))
+        record_property("ended_after_s", round(self.ended_after_s, 1))
         assert taken["after_s"] < TAKEN_WITHIN_S
         assert max(self.grown) < MOST_GROWTH
         assert_path(job, *ALL_THE_WAY)

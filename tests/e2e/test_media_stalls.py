@@ -12,7 +12,7 @@ import pytest
 from states import Outcome, Reason
 from states.testing import assert_outcome
 from tests.support.live.coming_back import worker_alone
-from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, times_in, word_error_rate
+from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, times_in, word_error_rate, words
 from tests.support.live.one_question import PLAN, is_running
 from tests.support.live.running_worker import RunningWorker
 from tests.support.live.waiting import PATIENCE_S
@@ -32,6 +32,8 @@ pytestmark = pytest.mark.usefixtures("voices")
 
 QUESTION = PLAN.questions[0].text
 FIRST_HALF = "I learned to listen before I say anything, and"
+#: Words of the first half that occur in it once. The recogniser may miss some of them at the cut.
+ONCE_SAID = ("learned", "listen", "before", "say", "anything")
 SECOND_HALF = "I learned to write a small test before I change a program."
 #: Seconds for which the server hangs: less than the SDK needs to notice (14 s).
 HANGS_S = 6.0
@@ -93,5 +95,5 @@ async def test_an_answer_cut_by_a_hanging_server_is_kept_and_asked_again(
     # The heard part of the first half is stored once, and does not count as the answer.
     assert all(turn.interrupted for turn in halves)
     said = " ".join(turn.text for turn in halves)
-    assert "listen" in said.lower()
-    assert len(said.split()) <= len(FIRST_HALF.split()) + 1
+    assert "listen" in words(said)
+    assert [each for each in ONCE_SAID if words(said).count(each) > 1] == []

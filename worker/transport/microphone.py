@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from livekit import rtc
 
+from worker.aio.backoff import ExponentialBackoff
 from worker.aio.token_bucket import TokenBucket
 from worker.transport.inbound_data import people_in
 
 #: Changes of the subscription that may follow each other at once, and further changes per second. A
 #: participant may publish microphones at any rate.
 _CHANGES: Final = (3.0, 1.0)
+#: Minimum time in seconds between the end of a subscription and a new one to the same track. The
+#: SDK sends the two requests in separate tasks, which may swap them, and the server does nothing if
+#: it reads both before it has acted on the first. The server acts within milliseconds.
+_OFF_S: Final = 0.5
+#: Times after which an unconfirmed subscription is asked for again. A subscription takes 20 to
+#: 300 ms on a busy machine (measured), and does not come while the candidate sends no media.
+_AGAIN: Final = ExponentialBackoff(first_s=4.0, longest_s=60.0, jitter=0.25)
 #: Timeout in seconds for reading WebRTC's statistics, which normally takes 1 to 5 ms (measured).
 _STATS_S: Final = 1.0
+
+logger = logging.getLogger(__name__)
 
 
 class Microphone:
@@ -23,8 +34,14 @@ class Microphone:
 
     No other track is subscribed. If a newer microphone is published, it replaces the earlier one,
     which stays subscribed until the audio of the newer one can arrive. If the newest is
-    unpublished, the one before it is subscribed again. Connect to the room without automatic
-    subscription, and call `look` after that.
+    unpublished, the one before it is subscribed again. Of microphones that the server names in one
+    message, any may count as the newest, because the message does not tell their order. Connect to
+    the room without automatic subscription, and call `look` after that.
+
+    Neither the SDK nor the server answers a request, and a request may be lost or have no effect.
+    So a subscription that is not confirmed is ended and asked for again, with growing delays. An
+    earlier microphone whose audio arrives late is unsubscribed again: a session would take its
+    audio from this track, which sends none.
 
     Args:
         room: The room, before it is connected.
@@ -36,15 +53,22 @@ class Microphone:
         self._candidate = candidate
         #: The publication that is subscribed, or about to be.
         self._current: rtc.RemoteTrackPublication | None = None
-        #: Earlier publications that stay subscribed until the current one is.
-        self._replaced: list[rtc.RemoteTrackPublication] = []
+        #: Publications that were the current one, as long as they are published, the latest last.
+        #: The latest that is received stays subscribed until the current one is received.
+        self._earlier: list[rtc.RemoteTrackPublication] = []
+        #: Times at which subscriptions ended (the event loop's clock, in seconds), for `_OFF_S`.
+        self._ended_s: dict[rtc.RemoteTrackPublication, float] = {}
         self._changes = TokenBucket(burst=_CHANGES[0], per_second=_CHANGES[1])
         #: Timer until the next change is allowed.
         self._timer: asyncio.TimerHandle | None = None
+        #: Timer until the next step to an unconfirmed subscription: its end, or the new request.
+        self._unconfirmed: asyncio.TimerHandle | None = None
+        self._delays: Iterator[float] = _AGAIN.delays()
         room.on("track_published", self._on_change)
         room.on("track_unpublished", self._on_change)
         room.on("participant_disconnected", self._on_change)
         room.on("track_subscribed", self._on_subscribed)
+        room.on("track_unsubscribed", self._on_unsubscribed)
         room.on("reconnected", self._on_reconnected)
 
     def look(self) -> None:
@@ -53,17 +77,18 @@ class Microphone:
         if newest is self._current or self._timer is not None:
             return
         now_s = asyncio.get_running_loop().time()
-        if newest is not None and (wait_s := self._changes.wait_s(now_s)):
-            self._timer = asyncio.get_running_loop().call_later(wait_s, self._time_over)
+        if newest is not None and (wait_s := self._wait_s(newest, now_s)):
+            self._timer = self._call_later(wait_s, self._time_over)
             return
         if self._current is not None:
-            self._replace(self._current)
+            self._earlier.append(self._current)
         self._current = newest
-        if newest is None:
-            self._unsubscribe_replaced()
-            return
-        self._changes.take()
-        newest.set_subscribed(True)
+        self._cancel_request()
+        if newest is not None:
+            self._changes.take()
+            self._delays = _AGAIN.delays()
+            self._request()
+        self._end_earlier()
 
     async def packets_received(self) -> int | None:
         """Return the number of packets received from the microphone so far.
@@ -81,10 +106,12 @@ class Microphone:
         """Change the subscription no more."""
         if self._timer is not None:
             self._timer.cancel()
+        self._cancel_request()
         self._room.off("track_published", self._on_change)
         self._room.off("track_unpublished", self._on_change)
         self._room.off("participant_disconnected", self._on_change)
         self._room.off("track_subscribed", self._on_subscribed)
+        self._room.off("track_unsubscribed", self._on_unsubscribed)
         self._room.off("reconnected", self._on_reconnected)
 
     def _person(self) -> rtc.RemoteParticipant | None:
@@ -104,9 +131,14 @@ class Microphone:
     def _on_change(self, *_: object) -> None:
         self.look()
 
-    def _on_subscribed(self, _: object, publication: rtc.RemoteTrackPublication) -> None:
-        if publication is self._current:
-            self._unsubscribe_replaced()
+    def _on_subscribed(self, *_: object) -> None:
+        self._end_earlier()
+
+    def _on_unsubscribed(
+        self, _: object, publication: rtc.RemoteTrackPublication, *__: object
+    ) -> None:
+        if publication is self._current and self._unconfirmed is None:
+            self._unconfirmed = self._call_later(next(self._delays), self._check)
 
     def _on_reconnected(self) -> None:
         """Ask again for a subscription that the server has not confirmed.
@@ -118,18 +150,59 @@ class Microphone:
         if self._current is not None and not self._current.subscribed:
             self._current.set_subscribed(True)
 
-    def _replace(self, publication: rtc.RemoteTrackPublication) -> None:
-        """Keep a subscription until its successor has one, or end one that has no audio yet."""
-        if publication.subscribed:
-            self._replaced.append(publication)
-        elif self._is_published(publication):
-            publication.set_subscribed(False)
+    def _wait_s(self, publication: rtc.RemoteTrackPublication, now_s: float) -> float:
+        """Return the seconds until a subscription to `publication` may be asked for."""
+        ended_s = self._ended_s.get(publication)
+        off_s = 0.0 if ended_s is None else max(0.0, ended_s + _OFF_S - now_s)
+        return max(off_s, self._changes.wait_s(now_s))
 
-    def _unsubscribe_replaced(self) -> None:
-        replaced, self._replaced = self._replaced, []
-        for each in replaced:
-            if each is not self._current and self._is_published(each):
-                each.set_subscribed(False)
+    def _request(self) -> None:
+        """Ask for the subscription to the current publication, and check it later."""
+        if self._current is not None:
+            self._current.set_subscribed(True)
+            self._unconfirmed = self._call_later(next(self._delays), self._check)
+
+    def _check(self) -> None:
+        """End the current subscription if it is not confirmed, in order to ask for it again."""
+        self._unconfirmed = None
+        if self._current is None:
+            return
+        if self._current.subscribed:
+            self._delays = _AGAIN.delays()
+            return
+        logger.warning(
+            "the candidate's microphone is not received; its subscription is asked for again",
+            extra={"event": "microphone_asked_again"},
+        )
+        self._end(self._current)
+        self._unconfirmed = self._call_later(_OFF_S, self._request)
+
+    def _cancel_request(self) -> None:
+        if self._unconfirmed is not None:
+            self._unconfirmed.cancel()
+            self._unconfirmed = None
+
+    def _end_earlier(self) -> None:
+        """End the subscriptions of earlier publications, or all but one until the current one is
+        received.
+
+        Only what is received is ended. The SDK reports a track that arrives while its subscription
+        is ended as subscribed, and never as unsubscribed.
+        """
+        self._earlier = [
+            each for each in self._earlier if each is not self._current and self._is_published(each)
+        ]
+        received = [each for each in self._earlier if each.subscribed]
+        if self._current is not None and not self._current.subscribed:
+            del received[-1:]
+        for each in received:
+            self._end(each)
+
+    def _end(self, publication: rtc.RemoteTrackPublication) -> None:
+        now_s = asyncio.get_running_loop().time()
+        recent = {each: at for each, at in self._ended_s.items() if now_s - at < _OFF_S}
+        self._ended_s = {**recent, publication: now_s}
+        publication.set_subscribed(False)
 
     def _is_published(self, publication: rtc.RemoteTrackPublication) -> bool:
         return any(
@@ -137,6 +210,10 @@ class Microphone:
             for person in self._room.remote_participants.values()
             for each in person.track_publications.values()
         )
+
+    @staticmethod
+    def _call_later(delay_s: float, step: Callable[[], None]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(delay_s, step)
 
     def _time_over(self) -> None:
         self._timer = None

@@ -19,7 +19,10 @@ AGENT = rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
 
 
 class Publication:
-    """A published track; the server subscribes it at once if `answers`."""
+    """A published track; the server subscribes it at once if `answers`.
+
+    Like the SDK, it counts as unsubscribed when that is asked for, before the server knows.
+    """
 
     def __init__(self, room: Room, name: str, source: int, *, answers: bool) -> None:
         self.name = name
@@ -28,16 +31,25 @@ class Publication:
         self.muted = False
         self.track: Any = None
         self._room = room
-        self._answers = answers
+        self.answers = answers
 
     def set_subscribed(self, subscribed: bool) -> None:
         self._room.asked.append((self.name, subscribed))
-        if not self._answers:
-            return
-        changed = subscribed and not self.subscribed
-        self.subscribed = subscribed
-        if changed:
-            self._room.emit("track_subscribed", object(), self)
+        if not subscribed:
+            self.ends()
+        elif self.answers and not self.subscribed:
+            self.arrives()
+
+    def arrives(self) -> None:
+        """Be subscribed, by a request that may be long ago."""
+        self.subscribed = True
+        self._room.emit("track_subscribed", object(), self)
+
+    def ends(self) -> None:
+        """Be no longer subscribed, if it was."""
+        if self.subscribed:
+            self.subscribed = False
+            self._room.emit("track_unsubscribed", object(), self, object())
 
 
 class Room(rtc.EventEmitter[Any]):
@@ -122,7 +134,21 @@ async def test_the_older_microphone_is_used_again_if_the_newer_one_ends(room: Ro
     room.publishes("old")
     room.publishes("new")
     room.unpublishes("new")
+    await asyncio.sleep(0.5)
     assert room.subscribed == ["old"]
+
+
+async def test_a_subscription_is_asked_for_half_a_second_after_its_end_at_the_earliest(
+    room: Room,
+) -> None:
+    # The server, or the SDK, could act on the later of two requests alone, or on the earlier last.
+    room.publishes("old")
+    room.publishes("new")
+    room.unpublishes("new")
+    await asyncio.sleep(0.49)
+    assert room.asked == [("old", True), ("new", True), ("old", False)]
+    await asyncio.sleep(0.02)
+    assert room.asked[3:] == [("old", True)]
 
 
 async def test_packets_are_counted_on_the_microphone_that_is_used(room: Room) -> None:
@@ -154,13 +180,22 @@ async def test_twenty_microphones_at_once_change_the_subscription_a_few_times(ro
     assert len([name for name, on in room.asked if on]) <= 4
 
 
-async def test_of_microphones_that_the_server_does_not_subscribe_one_is_asked_for(
+async def test_of_microphones_that_arrive_before_the_newest_one_the_latest_is_kept(
     room: Room,
 ) -> None:
+    first, second, newest = (room.publishes(f"m{number}", answers=False) for number in range(3))
+    second.arrives()
+    first.arrives()
+    assert room.subscribed == ["m1"]
+    newest.arrives()
+    assert room.subscribed == ["m2"]
+
+
+async def test_a_subscription_is_not_ended_before_it_is_confirmed(room: Room) -> None:
+    # The SDK would report the track as subscribed for ever if it arrived at that moment.
     for number in range(3):
         room.publishes(f"m{number}", answers=False)
-    asked = dict(room.asked)
-    assert [name for name, on in asked.items() if on] == ["m2"]
+    assert room.asked == [("m0", True), ("m1", True), ("m2", True)]
 
 
 async def test_a_candidate_who_returns_is_heard_again(room: Room) -> None:
@@ -200,3 +235,84 @@ async def test_a_closed_microphone_subscribes_nothing(room: Room) -> None:
     room.publishes("late")
     room.emit("reconnected")
     assert room.asked == []
+
+
+async def test_an_earlier_microphone_that_arrives_late_is_given_up_again(room: Room) -> None:
+    late = room.publishes("late", answers=False)
+    room.publishes("new")
+    late.arrives()
+    assert room.subscribed == ["new"]
+
+
+async def test_an_earlier_microphone_that_arrives_late_is_kept_until_the_newest_one_is_there(
+    room: Room,
+) -> None:
+    late = room.publishes("late", answers=False)
+    new = room.publishes("new", answers=False)
+    late.arrives()
+    assert room.subscribed == ["late"]
+    new.arrives()
+    assert room.subscribed == ["new"]
+
+
+async def test_a_microphone_that_is_still_subscribed_when_it_is_used_again_is_the_only_one(
+    room: Room,
+) -> None:
+    late = room.publishes("late", answers=False)
+    room.publishes("still subscribed")
+    room.publishes("new", answers=False)
+    late.arrives()
+    room.unpublishes("new")
+    await asyncio.sleep(2.0)
+    assert room.subscribed == ["still subscribed"]
+
+
+async def test_a_subscription_that_is_not_confirmed_is_ended_and_asked_for_again(
+    room: Room,
+) -> None:
+    mine = room.publishes("mine", answers=False)
+    mine.answers = True  # from the next request on
+    await asyncio.sleep(2.9)
+    assert room.asked == [("mine", True)]
+    await asyncio.sleep(2.0)
+    assert room.subscribed == ["mine"]
+    await asyncio.sleep(600.0)
+    assert room.asked == [("mine", True), ("mine", False), ("mine", True)]
+
+
+async def test_a_microphone_that_never_arrives_is_asked_for_once_a_minute_in_the_end(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    room.publishes("zanzibar", answers=False)
+    await asyncio.sleep(600.0)
+    before = len(room.asked)
+    await asyncio.sleep(600.0)
+    assert 20 <= len(room.asked) - before <= 30
+    assert {vars(record)["event"] for record in caplog.records} == {"microphone_asked_again"}
+    assert "zanzibar" not in caplog.text
+
+
+async def test_a_subscription_that_ends_by_itself_is_asked_for_again(room: Room) -> None:
+    mine = room.publishes("mine")
+    await asyncio.sleep(60.0)
+    mine.ends()
+    await asyncio.sleep(5.0)
+    assert room.subscribed == ["mine"]
+
+
+async def test_a_newer_microphone_takes_the_place_of_one_that_is_asked_for_again(
+    room: Room,
+) -> None:
+    room.publishes("old", answers=False)
+    await asyncio.sleep(4.0)
+    room.publishes("new")
+    await asyncio.sleep(600.0)
+    assert room.subscribed == ["new"]
+    assert ("old", True) not in room.asked[room.asked.index(("new", True)) :]
+
+
+async def test_a_closed_microphone_is_not_asked_for_again(room: Room) -> None:
+    room.publishes("mine", answers=False)
+    room.microphone.close()
+    await asyncio.sleep(600.0)
+    assert room.asked == [("mine", True)]
