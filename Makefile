@@ -31,7 +31,7 @@ setup: $(READY) ## The environment in .venv, with interview-worker in it
 $(READY): pyproject.toml states/pyproject.toml requirements/development.lock
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "interview-worker needs Python 3.11 to 3.13; say which: make PYTHON=/path/to/python3.11 setup"; exit 1; }
-	@echo "making the environment in $(VENV) (about a minute, once)"
+	@echo "making the environment in $(VENV) (a minute or two, once)"
 	@# One whose python is missing or of another version is made from nothing: venv would keep it.
 	@version='import sys; print(sys.version_info[:2])'; clear=; \
 	  if [ -e "$(VENV)/pyvenv.cfg" ] && [ "$$("$(BIN)/python" -c "$$version" 2>/dev/null)" != \
@@ -96,10 +96,10 @@ clips: $(READY) ## Speak the bundled clips anew
 lock: $(READY) ## requirements/*.lock, made again; UPGRADE=1 takes the newest versions that fit
 	$(BIN)/python -m scripts.lock $(if $(UPGRADE),--upgrade)
 
-audit: ## Known vulnerabilities of the packages in runtime.lock (pip-audit asks a registry)
+audit: ## Known vulnerabilities of the packages in runtime.lock; SERVICE=osv asks api.osv.dev
 	@"$(PYTHON)" -m venv "$(VENV)/audit"
 	@$(VENV)/audit/bin/python -m pip --quiet --disable-pip-version-check $(LOCKED) requirements/audit.lock
-	$(VENV)/audit/bin/pip-audit --disable-pip --require-hashes -r requirements/runtime.lock
+	@$(VENV)/audit/bin/python -m scripts.audit $(if $(SERVICE),--service $(SERVICE))
 
 package: $(READY) ## dist/: wheels, source distributions and the bill of materials (SBOM)
 	rm -rf dist build *.egg-info states/build states/*.egg-info
