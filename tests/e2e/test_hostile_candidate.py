@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from worker.simulation.room_candidate import Candidate
     from worker.store.interviews import Interview
 
-pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("impatient_worker")]
+# The attack takes a processor of the machine, which another scenario beside it would lack.
+pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.alone]
 
 NEXT = Question(
     id="next-week",
