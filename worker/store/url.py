@@ -44,6 +44,8 @@ _LOOSE = re.compile(
     r"(?P<path>/[^?#@]*)?(?:\?(?P<query>[^#]*))?",
     re.DOTALL,
 )
+#: A scheme that names a driver, as other libraries write it.
+_DRIVER = re.compile(r"postgres(?:ql)?\+[a-z0-9_.-]{1,30}")
 _ESCAPED: Final = "write % and two hexadecimal digits for it, such as %23 for #"
 
 
@@ -130,7 +132,7 @@ def _check_scheme(url: str) -> None:
     scheme = url.partition("://")[0].lower() if "://" in url else ""
     if scheme == "jdbc:postgresql":
         raise DatabaseUrlInvalid(url, "is for JDBC, write postgresql://user:password@...")
-    if scheme.startswith(("postgresql+", "postgres+")):
+    if _DRIVER.fullmatch(scheme):
         raise DatabaseUrlInvalid(url, f"names a driver ({scheme}), write postgresql://")
     if scheme not in ("postgresql", "postgres"):
         raise DatabaseUrlInvalid(url, "does not begin with postgresql://")

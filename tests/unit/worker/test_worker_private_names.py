@@ -36,6 +36,7 @@ PAGE: Final = REPOSITORY / "docs/explanation/livekit-internals.md"
 OURS: Final = {
     "_current_frames",
     "_exit",
+    "_replace",
     "_value_",
     "_write",
     "_loading",

@@ -51,6 +51,10 @@ class YamlMistake(Exception):
         super().__init__(problem)
 
 
+#: A directive with another version than the two that ruamel reads.
+_OTHER_VERSION = re.compile(r"^%YAML(?! +1\.[12]\s)", re.MULTILINE)
+
+
 @dataclass(kw_only=True)
 class Document:
     """One YAML document: its data, the line (from 1) of every value, and its repeated keys."""
@@ -99,8 +103,9 @@ def read_yaml(text: str) -> Document:
         raise YamlMistake(line, f"the character U+{error.character:04X} is not allowed") from None
     except (ValueError, OverflowError):  # ruamel converts an escape such as "\UFFFFFFFF" unchecked
         raise YamlMistake(None, "an escaped character (\\U...) does not exist") from None
-    except AssertionError:  # how ruamel refuses %YAML 1.0 and %YAML 1.3
-        line = text.count("\n", 0, max(0, text.find("%YAML"))) + 1
+    except (AssertionError, KeyError):  # how ruamel refuses %YAML 1.0 and %YAML 1.3
+        wrong = _OTHER_VERSION.search(text)
+        line = text.count("\n", 0, wrong.start() if wrong else 0) + 1
         raise YamlMistake(line, "%YAML names a version other than 1.1 and 1.2") from None
     document = Document(text=tuple(text.split("\n")))
     if root is not None:

@@ -23,10 +23,22 @@ _MOST_TOKENS = 120
 _TIMEOUT = Timeout(connect=15.0, read=5.0, write=5.0, pool=5.0)
 
 
+class _LLM(openai.LLM):
+    """The plugin's model, which also closes a client that it was given."""
+
+    def __init__(self, *, client: AsyncClient | None, **options: Any) -> None:
+        super().__init__(client=client, **options)
+        self._given = client
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        if self._given is not None:
+            await self._given.close()
+
+
 def _llm(settings: OpenAISettings) -> llm.LLM[Any]:
-    client = _client(settings)
-    model = openai.LLM(
-        client=client,
+    return _LLM(
+        client=_client(settings),
         api_key=settings.openai_api_key.get_secret_value(),
         base_url=settings.openai_base_url,
         model=settings.openai_model,
@@ -35,9 +47,6 @@ def _llm(settings: OpenAISettings) -> llm.LLM[Any]:
         # parameter may refuse it, so it is sent only if it is asked for.
         extra_body={"store": False} if settings.openai_opt_out else NOT_GIVEN,
     )
-    # Otherwise the plugin would close its own client only.
-    model._owns_client = True
-    return model
 
 
 def _client(settings: OpenAISettings) -> AsyncClient | None:

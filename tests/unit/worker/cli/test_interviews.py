@@ -109,13 +109,14 @@ def test_the_window_of_an_interview_reaches_the_database(monkeypatch: pytest.Mon
         return INTERVIEW
 
     monkeypatch.setattr(creation, "create", create)
+    year = datetime.now(UTC).year + 1
     done = typed(
         *("create", "--candidate", "Ada"),
-        *("--from", "2999-03-01T09:30+02:00", "--until", "2999-03-01T18:00Z"),
+        *("--from", f"{year}-03-01T09:30+02:00", "--until", f"{year}-03-01T18:00Z"),
     )
     assert done.exit_code == ExitCode.OK, done.stderr
     assert typed("create", "--candidate", "Ada").exit_code == ExitCode.OK
-    opens, closes = datetime(2999, 3, 1, 7, 30, tzinfo=UTC), datetime(2999, 3, 1, 18, tzinfo=UTC)
+    opens, closes = datetime(year, 3, 1, 7, 30, tzinfo=UTC), datetime(year, 3, 1, 18, tzinfo=UTC)
     assert windows == [(opens, closes), (None, None)]
 
 

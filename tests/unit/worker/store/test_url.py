@@ -56,6 +56,7 @@ def test_a_postgresql_url_is_accepted(url: str) -> None:
         ("localhost:5432/db", "does not begin with postgresql://"),
         ("mysql://me:secret@host/db", "does not begin with postgresql://"),
         ("postgresql+asyncpg://me:secret@host/db", "names a driver"),
+        ("postgresql+\0asyncpg://me:secret@host/db", "does not begin with postgresql://"),
         ("postgresql://me:secret@host:port/db", "has a port"),
         ("postgresql://host:70000/db", "has a port"),
         ("postgresql://ho st/db", "contains a space"),
