@@ -205,7 +205,8 @@ class RunningWorker:
     def _keep_files(self) -> None:
         """Copy the log and the journals to the folder of `_KEEP_LOGS`, if it is set."""
         if folder := os.environ.get(_KEEP_LOGS):
-            kept = Path(folder) / self.agent_name
+            # Workers of one agent name have folders of their own.
+            kept = Path(folder) / f"{self.agent_name}-{self.folder.name}"
             kept.mkdir(parents=True, exist_ok=True)
             for path in (self.log_path, *(self.data_dir / "journals").rglob("*.jsonl")):
                 with suppress(OSError):
