@@ -209,8 +209,10 @@ class JobServer(AgentServer):
         if self._takes_jobs() or self.draining:
             await super()._update_worker_status()
             return
+        # A full worker would still be chosen sometimes because of its load alone: see
+        # `SERVER_TARGET_LOAD`.
         update = agent.UpdateWorkerStatus(
-            load=CLOSED_LOAD,
+            load=self._worker_load,
             status=agent.WorkerStatus.WS_FULL,
             job_count=len(self.active_jobs),
         )

@@ -96,7 +96,7 @@ class Worker:
             is_late=self._is_late,
             equip=self._rights.equip,
             stopping=self._stopping.is_set,
-            on_taken=self._continuity.dispatch_taken,
+            on_taken=self._on_taken,
             on_refused=partial(self._count, catalog.JOBS_REFUSED),
         )
         #: Running tasks that report the status to LiveKit. The set keeps these tasks alive, because
@@ -128,7 +128,7 @@ class Worker:
         # the model if a setting names it.
         os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
         server = JobServer(
-            takes_jobs=lambda: not self.readiness.reasons(),
+            takes_jobs=lambda: bool(self.slots.seats),
             on_pool=self._on_pool,
             first_process=self._set_ups.first_process,
             before_process=hide_secrets,
@@ -183,6 +183,12 @@ class Worker:
             read_metadata(metadata)
             return True
         return False
+
+    def _on_taken(self, job_id: str, room: str, metadata: str) -> None:
+        self._continuity.dispatch_taken(job_id, room, metadata)
+        # LiveKit would offer further jobs to a worker without a free slot until the next report. If
+        # the worker's machine vanishes before that, LiveKit waits 10 s for the answer to each.
+        self._tell_livekit()
 
     def _count(self, figure: catalog.MetricDefinition, label: str) -> None:
         self.observation.observer.metrics.count(figure, label)

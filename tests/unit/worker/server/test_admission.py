@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import typer
+from livekit.protocol import agent
 
 from tests.support.virtual.job_parts import settings_in
 from worker.cli.common import ExitCode, one_line_errors
@@ -68,6 +69,7 @@ class Slots:
             **variables,
         )
         self.worker = Worker(settings)
+        self.server = self.worker.server
         self.worker.server = cast(Any, SimpleNamespace(active_jobs=self.running))
 
     def run(self, name: str) -> None:
@@ -119,6 +121,54 @@ async def test_a_job_being_accepted_counts_as_exactly_one_slot(tmp_path: Path) -
     request.handed_over.set()
     await accepting
     assert slots.worker.slots.load() == pytest.approx(SERVER_TARGET_LOAD / 2)
+
+
+@pytest.mark.row("S13")
+async def test_a_worker_without_a_free_slot_tells_livekit_that_it_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LiveKit's server may choose a worker for its load although another one has a free slot."""
+    slots = Slots(tmp_path, 1)
+    told: list[Any] = []
+
+    async def note(message: Any) -> None:
+        told.append(message.update_worker.status)
+
+    monkeypatch.setattr(slots.server, "_queue_msg", note)
+    monkeypatch.setattr(JobServer, "active_jobs", property(lambda _: slots.running))
+    monkeypatch.setattr(slots.server, "_worker_load", 0.0, raising=False)
+    monkeypatch.setattr(slots.server, "_reserved_slots", 0, raising=False)
+    monkeypatch.setattr(slots.server, "_devmode", False, raising=False)
+    available, full = agent.WorkerStatus.WS_AVAILABLE, agent.WorkerStatus.WS_FULL
+    monkeypatch.setattr(slots.server, "_previous_status", available, raising=False)
+
+    await slots.server.tell_status()
+    slots.run("AJ_1")
+    await slots.server.tell_status()
+    slots.running.clear()
+    await slots.server.tell_status()
+
+    assert told == [available, full, available]
+
+
+async def test_an_accepted_job_is_told_to_livekit_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = Slots(tmp_path, 1)
+    seats: list[int | None] = []
+
+    async def tell_status() -> None:
+        seats.append(slots.worker.slots.seats)
+
+    slots.worker.server.tell_status = tell_status  # type: ignore[method-assign]
+    slots.worker.registered.set()
+    request = FakeRequest("AJ_1")
+    accepting = asyncio.create_task(slots.offer(request))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert seats == [0]
+    request.handed_over.set()
+    await accepting
 
 
 # --- requests -----------------------------------------------------------------------------------
