@@ -9,7 +9,7 @@ from livekit import api
 from worker.livekit_api.calls import LiveKitCalls
 from worker.livekit_api.errors import RoomToolError
 
-#: Timeout in seconds of the two calls together. Each takes some milliseconds.
+#: Timeout in seconds for both calls of `take_data_right` together, each of some milliseconds.
 _TIMEOUT_S: Final = 2.0
 
 
