@@ -249,7 +249,7 @@ class LiveKitTransport:
         await self._ctx.room.disconnect()
 
     def _person(self) -> str | None:
-        """Return the candidate's identity or, before `expect`, that of the person who came first."""
+        """Return the candidate's identity; before `expect`, that of the person who came first."""
         return self._candidate or first_person(self._ctx.room)
 
     def _on_left(self, person: rtc.RemoteParticipant) -> None:
