@@ -48,10 +48,10 @@ def _emptied() -> list[str]:
 def hide_secrets() -> None:
     """Remove the secrets of the main process from the environment of this process.
 
-    The variables of each secret, NAME and NAME_FILE, are empty afterwards, not absent: a process
-    of a job reads an absent variable's setting from the file of settings. The memory in which the secrets
-    were when this process began is overwritten, because every process of the same user can read it
-    in /proc/PID/environ.
+    The variables of each secret, NAME and NAME_FILE, are empty afterwards, not absent: a setting
+    whose variable is absent would be read from the file of settings by a job process. The memory
+    in which the secrets were when this process began is overwritten, because every process of the
+    same user can read it in /proc/PID/environ.
 
     livekit-agents puts the API secret into the environment when it starts, so this function is
     called before each process is made.
