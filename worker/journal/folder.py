@@ -41,7 +41,7 @@ class FolderIdentity:
                 self._first = self._identity()
 
     def problem(self) -> str | None:
-        """Return what happened to the folder; None if it is the first one, or none is known yet."""
+        """Return why the folder is not the one of `note`; None if it is, or before `note`."""
         if self._first is None:
             return None
         try:
