@@ -54,7 +54,7 @@ class Webhooks:
             room cannot be checked now.
         on_event: Called with the metric label of each request: one of `LOOKED_AT`, `OTHER` or
             `REFUSED`.
-        body_s: Seconds in which the body of a request must arrive.
+        body_s: Maximum seconds until the body of a request has arrived.
     """
 
     def __init__(
