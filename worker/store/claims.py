@@ -159,7 +159,8 @@ async def give_back_dispatches(
         )
 
 
-#: Within its window the interview waits for its candidate; after the window it is over.
+#: Statement that leaves interviews without their candidates: within its window, an interview waits
+#: for its candidate; after the window, the interview is over.
 _WITHOUT_CANDIDATE: Final = f"""
 WITH left_alone AS (
     UPDATE interviews SET token = token + 1, updated_at = {NOW}, lease_job = NULL,

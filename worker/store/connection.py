@@ -139,7 +139,7 @@ _ARRAYS = (
 
 
 async def _know_arrays(connection: StampedConnection) -> None:
-    """Tell asyncpg about array types. Otherwise it asks the server at the first use of each.
+    """Tell asyncpg about array types. Otherwise asyncpg asks the server at each type's first use.
 
     The question costs six round trips on each connection. Behind PgBouncer, it also leaves a
     setting (jit) on a server connection that other clients use.
