@@ -1,4 +1,4 @@
-"""Takes the right to publish data from participants who send too much."""
+"""Takes away the right to publish data of participants who send too much."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from worker.aio.timeouts import run_with_timeout
 
 logger = logging.getLogger(__name__)
 
-#: Takes the right to publish data from the participant with this identity. May raise any error.
+#: Takes away the right to publish data of the participant with this identity. May raise any error.
 TakeDataRight: TypeAlias = Callable[[str], Awaitable[None]]
 
-#: Maximum seconds of one attempt to take the right. LiveKit's answer takes about 50 ms (measured).
+#: Maximum seconds of one attempt to take away the right. An answer takes about 50 ms (measured).
 _ATTEMPT_S: Final = 3.0
 _RETRY: Final = ExponentialBackoff(first_s=0.2, longest_s=5.0)
-#: Seconds after taking the right in which data of the participant may still arrive. Data that
-#: arrives later is sent with the right, which the participant has again after joining again.
+#: Seconds after a participant has lost the right in which its data may still arrive. Data that
+#: arrives later shows that the participant has joined again, and so has the right again.
 _ON_ITS_WAY_S: Final = 2.0
 
 
@@ -32,17 +32,17 @@ class DataRights:
     Meanwhile the caller drops the participant's data.
 
     Args:
-        take: Takes the right to publish data; None if the job cannot do that.
+        take: Takes away the right to publish data; None if the job cannot do that.
     """
 
     def __init__(self, take: TakeDataRight | None) -> None:
         self._take = take
         self._taking: dict[str, asyncio.Task[None]] = {}
-        #: When the right to publish data was taken (event loop time), by participant identity.
+        #: When each participant lost the right (event loop time), by identity.
         self._taken_at: dict[str, float] = {}
 
     def take(self, identity: str) -> None:
-        """Take a participant's right to publish data, unless an attempt runs or has just ended."""
+        """Take away the right of a participant, unless an attempt runs or has just ended."""
         now = asyncio.get_running_loop().time()
         just_taken = now - self._taken_at.get(identity, -math.inf) < _ON_ITS_WAY_S
         if identity in self._taking or just_taken:

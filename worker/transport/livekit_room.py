@@ -118,7 +118,7 @@ class LiveKitTransport:
     limited (`InboundData`), and byte streams are not accepted.
 
     Args:
-        take_data_right: Takes the right to publish data from a participant who sends too much.
+        take_data_right: Takes away the right to publish data of a participant who sends too much.
             None if the job cannot do that; then the data is only dropped.
     """
 
