@@ -188,6 +188,7 @@ class Microphone:
         Until the track of the current publication is received, the newest of them stays subscribed.
         Only a subscription whose track is received is ended. If a track arrives after the end of
         its subscription, the SDK reports the track as subscribed, and never as unsubscribed.
+        """
         self._earlier = [
             each for each in self._earlier if each is not self._current and self._is_published(each)
         ]
