@@ -91,7 +91,7 @@ class JobRights:
 
 
 class JobRequests:
-    """Answers the requests of one job process: for a room token here, any other in `others`.
+    """Answers the requests of one job process for a room token, and passes on all others.
 
     Args:
         proc: The process, as livekit-agents has it.
