@@ -41,7 +41,7 @@ class FolderIdentity:
                 self._first = self._identity()
 
     def problem(self) -> str | None:
-        """Return why the folder is not the one of `note`; None if it is, or before `note`."""
+        """Return why the folder is no longer the one that `note` found; None if it still is."""
         if self._first is None:
             return None
         try:
