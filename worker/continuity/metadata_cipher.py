@@ -132,7 +132,7 @@ class WorkerKeys:
         return cls(own or secret, (secret, *map(str.strip, former)))
 
     def after(self, others: WorkerKeys) -> WorkerKeys:
-        """Return these keys, together with `others` to decrypt what they have encrypted before."""
+        """Return these keys, with the keys of `others` added, which only decrypt."""
         return WorkerKeys(self._current, (*self.all, *others.all))
 
     def for_interview(self, room: str, interview_id: str) -> InterviewKey:
