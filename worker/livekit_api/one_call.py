@@ -127,7 +127,7 @@ class LiveKitCall(ABC):
         *,
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> bool:
-        """Make one call; return False if the server answers that its subject does not exist."""
+        """Make one call; return False if the server answers "not found"."""
         try:
             await self._call(operation, ask, timeout_s=timeout_s)
         except RoomToolError as error:
