@@ -1,6 +1,6 @@
 """`python -m benchmarks.attacker URL TOKEN [attack]`: a candidate in a process of its own.
 
-Beside others in one process, an attacker would make their microphones stutter.
+In one process with other candidates, an attacker would make their microphones stutter.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sys
 from tests.support.live.attack import Attack
 from worker.simulation.room_candidate import Candidate
 
-#: Seconds between two attacks. Without a pause this process would use a processor alone, which in
-#: production is that of another machine.
+#: Seconds between two attacks. Without a pause, this process alone would use a whole processor of
+#: this machine. In production, an attacker uses another machine.
 _PAUSE_S = 10.0
 
 

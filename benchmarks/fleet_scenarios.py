@@ -17,7 +17,7 @@ Run = Callable[[str, Options], Awaitable[Measured]]
 
 #: Longest wait for a redispatch, in seconds; none within it is a miss.
 _PATIENCE_S: Final = 30.0
-#: A killed worker must be followed within this time: the rest of its leases, a look, a dispatch.
+#: Maximum seconds until a killed worker is followed: the rest of its leases, a look, a dispatch.
 _FOLLOWED_S: Final = 5.0
 #: Seconds between two looks at the number of claims. The time of the last claim is as exact.
 _LOOK_S: Final = 0.05

@@ -1,9 +1,10 @@
 """Effect of one attacking candidate on the other interviews of the same worker.
 
-Two interviews run beside a third, whose candidate is silent. In turns, so that disturbances of the
-machine affect all: nobody attacks; the third candidate attacks; and, to tell the worker's part from
-that of the attacker's own process and the LiveKit server on the same processors, somebody attacks a
-room without a worker. Real audio, a real LiveKit server, and the local models.
+Two interviews, the neighbours, run beside a third, whose candidate is silent. Rounds of three kinds
+take turns, so that disturbances of the machine affect all kinds: nobody attacks; somebody attacks a
+room without a worker; the candidate of the third interview attacks. The second kind shows what the
+attacker's own process and the LiveKit server cost on the same processors. Real audio, a real
+LiveKit server, and the local models.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ SCRIPT = CandidateScript(PLAN, answers={each.id: ANSWER for each in PLAN.questio
 
 
 class _Rendered(LocalVoice):
-    """A voice that renders each text once: the processor is for the worker."""
+    """A voice that renders each text only once, to leave the processors to the worker."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,12 +80,12 @@ Progress = Callable[[str], None]
 
 @dataclass
 class Arm:
-    """What the neighbours measured while one thing was attacked."""
+    """Measurements of the neighbours in all rounds of one kind."""
 
     #: Seconds from the end of an answer to the interviewer's first audio, by the jobs' journals.
     latencies_s: list[float] = field(default_factory=list)
     late_frames: int = 0
-    #: Processes that wanted a processor, at the end of each round (getloadavg(3), one minute).
+    #: Load average of the last minute at the end of each round (getloadavg(3)).
     loads: list[float] = field(default_factory=list)
 
 
@@ -182,7 +183,7 @@ def _line(who: str, arm: Arm) -> str:
 
 
 def _figures(arms: Mapping[str, Arm]) -> list[Figure]:
-    """Return the figures of the arms that have any; the limit follows from the quiet arm."""
+    """Return the figures by kind of round. The limit follows from the rounds without attack."""
     quiet = arms[QUIET].latencies_s
     most_s = round(statistics.median(quiet) * _MOST_SLOWER, 3) if quiet else None
     return [

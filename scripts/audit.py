@@ -1,7 +1,7 @@
 """Looks up known vulnerabilities of the packages in requirements/runtime.lock with pip-audit.
 
-pip-audit succeeds even if the service knows none of the packages. Then nothing was audited: here
-that is a failure.
+pip-audit succeeds even if the service knows none of the packages, so that nothing was audited. This
+script fails in that case.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Final
 
-#: What is audited, from the root of the repository.
+#: File with the packages to audit, as a path from the root of the repository.
 LOCK: Final = "requirements/runtime.lock"
-#: Services of pip-audit, and the host that each asks.
+#: Host that each vulnerability service of pip-audit asks, by the service's name.
 HOSTS: Final = {"pypi": "pypi.org", "osv": "api.osv.dev"}
 _ELSEWHERE: Final = "or scan requirements/runtime.lock on another machine"
 
@@ -60,7 +60,7 @@ def judge(service: str, answer: str, errors: str) -> Verdict:
 
 
 def _unanswered(service: str, errors: str) -> Verdict:
-    """Name the last line of the error alone: the lines before it are a traceback."""
+    """Return the verdict for a failed pip-audit, with the last line of its traceback."""
     last = next((line for line in reversed(errors.splitlines()) if line.strip()), "no error shown")
     result = (
         f"no package was audited: pip-audit got no answer from {HOSTS[service]} ({last[:300]}); "

@@ -51,7 +51,7 @@ def _flush_output() -> None:
 
 
 def _drop_output() -> None:
-    """Close standard output, or Python would write the rest at its end, and print a traceback."""
+    """Close standard output. Otherwise Python would write the rest at exit, with a traceback."""
     with suppress(OSError):
         if sys.stdout is not None:
             sys.stdout.close()

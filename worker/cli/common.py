@@ -34,8 +34,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def print_json(value: Any) -> None:
     """Print `value` as JSON on standard output. Times are in ISO 8601 format.
 
-    Escaped are half of a surrogate pair, which a journal may contain and UTF-8 cannot represent,
-    and     characters that a terminal obeys.
+    Characters that a terminal obeys are escaped. So is half of a surrogate pair, which a journal
+    may contain and UTF-8 cannot represent.
     """
     text = json_for_terminals(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
     if sys.stdout is not None:  # None if standard output is closed (`>&-`)

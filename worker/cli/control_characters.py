@@ -15,6 +15,6 @@ _ACTING_IN_JSON: Final = re.compile(rf"[{ACTING}]")
 def json_for_terminals(text: str) -> str:
     """Return JSON with the same value and without characters that a terminal obeys.
 
-    `json.dumps` itself escapes only those below U+0020.
+    `json.dumps` itself escapes only the characters below U+0020.
     """
     return _ACTING_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

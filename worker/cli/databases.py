@@ -22,7 +22,7 @@ async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIte
     INTERVIEW_EMBEDDED is not set, a note is printed on standard error, because a worker needs
     INTERVIEW_EMBEDDED=1 to use the same database.
 
-    A server on another machine is spoken to with INTERVIEW_DATABASE_TLS. Raises CommandError if
+    INTERVIEW_DATABASE_TLS applies to a server on another machine. Raises CommandError if
     DATABASE_URL is not set and an embedded database is not allowed, and DatabaseUrlInvalid.
     """
     url = settings.database_url.get_secret_value()

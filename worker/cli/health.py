@@ -105,7 +105,7 @@ def ask(server: HttpAddress, path: str) -> tuple[bool, dict[str, Any]]:
 def _get(server: HttpAddress, path: str) -> tuple[int, bytes]:
     """Request `path`, and return the status and the body of the answer.
 
-    The request goes to the worker alone: a proxy of the environment or a redirect would be given
+    The request uses no proxy of the environment and follows no redirect, either of which could get
     the token. Raises TimeoutError if the answer is not complete in time, AnswerTooLarge if it is
     longer than `_MAX_BODY`, and another HTTPException or OSError if the request fails.
     """
@@ -126,7 +126,7 @@ def _get(server: HttpAddress, path: str) -> tuple[int, bytes]:
 
 
 class AnswerTooLarge(http.client.HTTPException):
-    """Raised when an answer is too large for a worker's."""
+    """Raised when an answer is longer than `_MAX_BODY`, so that it cannot be that of a worker."""
 
 
 class _UntilDeadline(io.RawIOBase):

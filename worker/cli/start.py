@@ -53,7 +53,7 @@ async def _start() -> None:
     _limit_threads()
     load_application(settings.application)
     async with database_url(settings, embedded=settings.embedded) as url:
-        # A URL of the settings stays as it is written, to be compared with its file (`rotation`).
+        # The settings keep each URL as written, because `rotation` compares it with its file.
         own = settings.database_url.get_secret_value()
         await serve(settings if own else Settings.load(DATABASE_URL=url))
 
@@ -162,7 +162,7 @@ def _check_data_dir(settings: Settings) -> None:
 
 
 def _check_user(settings: Settings) -> None:
-    """Check that what needs the name of this process's user has one."""
+    """Check that this process's user has a name, if the settings need one."""
     if (problem := missing_user_name(settings)) is not None:
         raise CommandError(problem, ExitCode.USAGE)
 

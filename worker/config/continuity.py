@@ -51,7 +51,7 @@ class ContinuitySettings(SettingsGroup):
     @field_validator("metadata_key")
     @classmethod
     def _has_no_comma(cls, value: SecretStr) -> SecretStr:
-        # As a former key it stands in a list.
+        # A former key is an element of a list that is separated by commas.
         if "," in value.get_secret_value():
             raise ValueError("must have no comma")
         return value

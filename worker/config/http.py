@@ -100,7 +100,8 @@ def address_of(settings: HttpSettings) -> HttpAddress:
 def probe_address_of(settings: HttpSettings) -> HttpAddress:
     """Return the address at which the worker answers its probes.
 
-    That is the server of the probes, if its port is known, and the HTTP server otherwise.
+    That is the server of the probes if INTERVIEW_HTTP_PROBE_PORT sets its port, else the HTTP
+    server. A port of 0, any free port, is not known here.
     """
     if not settings.http_probe_port:
         return address_of(settings)

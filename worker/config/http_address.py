@@ -17,10 +17,12 @@ from worker.env.env_file import VARIABLE as ENV_FILE
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8081
 
-#: Values that are valid without a further check. Every other value is left to `HttpSettings`.
+#: A host that is valid without a further check. Every other host is left to `HttpSettings`.
 _HOST: Final = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
+#: A port that is valid unless it is above `_MAX_PORT`. Every other one is left to `HttpSettings`.
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 _MAX_PORT: Final = 65_535
+#: A token that is valid, or an empty text. Every other token is left to `HttpSettings`.
 _TOKEN: Final = re.compile(r"([!-~]{16,})?")
 #: Variables with the prefix INTERVIEW_HTTP_ that this module reads. Every other one, such as that
 #: of a token's file or of the probes' own port, is left to `HttpSettings`.

@@ -27,7 +27,8 @@ from worker.store.url import DatabaseUrlInvalid, check_url
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at the files. The kubelet renews a mounted secret once a minute.
+#: Seconds between two reads of the secrets' files. The kubelet renews a mounted secret once a
+#: minute.
 EVERY_S: Final = 5.0
 
 
@@ -39,15 +40,15 @@ class SecretRotation:
 
     Args:
         settings: The settings that are in use.
-        on_change: Called on the event loop with the settings in which the secrets from files are
-            new. All other settings are as before.
+        on_change: Called on the event loop with settings in which the secrets from files are new,
+            and all other settings are as before.
     """
 
     def __init__(self, settings: Settings, on_change: Callable[[Settings], None]) -> None:
         self._settings = settings
         self._on_change = on_change
         self._files = secret_files(Settings)
-        #: What was read at the last look, by the names of the fields.
+        #: Content of each file at the last read, by the setting's field; None if it was unreadable.
         self._seen: Mapping[str, str | None] = {}
 
     async def run(self) -> None:
@@ -62,9 +63,9 @@ class SecretRotation:
         if seen == self._seen:
             return
         self._seen = seen
-        # The paths are from the start: the variables that name them may be gone, because job
-        # processes must not inherit them.
-        # Secrets without a file are given for the same reason: settings are valid only together.
+        # The paths were read at the start, because the variables that name the files may be gone:
+        # job processes must not inherit them. Secrets without a file are passed too, because their
+        # variables may be gone as well, and settings are valid only together.
         values = {
             variable: self._value(name, seen.get(name))
             for name, variable in secret_variables(Settings).items()

@@ -50,7 +50,8 @@ class CandidateCheck:
         if interview.candidate_identity not in here:
             return False
         if interview.reason == Reason.CANDIDATE_SILENT and found.why == CANDIDATE_CAME:
-            # The candidate may have left the client open. So the candidate must leave it first.
+            # The candidate was silent, and may be away from a client that is still open. So an
+            # interviewer comes only after the candidate has left the room and joined again.
             return found.was_absent
         which = interview.interview_id, interview.token if token is None else token
         return not self._is_held_by_unknown(found, here, which)
@@ -68,8 +69,8 @@ class CandidateCheck:
         """
         last, prefix = self._last(found), self._identity("")
         unknown = any(each.startswith(prefix) and each != last for each in here)
-        # The claim of a dispatch that was not sent followed a look at the room, which has waited
-        # for an unknown interviewer, unless that claim was given back because of one.
+        # If a dispatch was claimed and not sent, the check before the claim has waited for an
+        # unknown interviewer already, unless the claim was given back because of one.
         expected = found.why == HANDED_OVER or (
             found.why == NOT_SENT and which not in self._unknown_since
         )

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 MAX_METADATA_BYTES = 512 * 1024
 #: Encrypts the metadata of one interview (`worker.continuity.metadata_cipher`).
 Seal: TypeAlias = "Callable[[str], str]"
-#: Limit of the time that earlier jobs may have used, in seconds. No interview lasts a year.
+#: Maximum time in seconds that a dispatch may name as used by earlier jobs. No interview lasts a
+#: year.
 _MOST_SPENT_S: Final = 365 * 86_400.0
 #: Maximum number of digits of a protocol that an error shows.
 _LONGEST_PROTOCOL: Final = 20
@@ -42,7 +43,7 @@ class DispatchMetadata:
 
 
 def dispatch_metadata(interview: Interview, *, seal: Seal = unsealed, **more: Any) -> str:
-    """Return the text of `compose`."""
+    """Return the metadata that `compose` returns, as text."""
     return compose(interview, seal=seal, **more).text
 
 
@@ -102,7 +103,7 @@ def _identity_of(interview_id: str) -> str:
 
 
 def _sealed(metadata: str, seal: Seal) -> str | None:
-    """Return the sealed metadata; None if it is too large, plain or sealed."""
+    """Return the sealed metadata; None if the plain or the sealed metadata is too large."""
     if not _fits(metadata):
         return None
     sealed = seal(metadata)

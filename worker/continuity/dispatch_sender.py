@@ -1,4 +1,4 @@
-"""Send the interviewers of claimed interviews, and give back the claims that need none."""
+"""Dispatch interviewers to claimed interviews, and give back the claims of all others."""
 
 from __future__ import annotations
 
@@ -201,9 +201,9 @@ def _look(claim: Claim, people: Mapping[str, Collection[str]]) -> Look:
 
 @dataclass(frozen=True, kw_only=True)
 class _Told:
-    """What the dispatches tell the new interviewers, by interview id.
+    """What dispatches tell new interviewers about the earlier jobs, by interview id.
 
-    A new interviewer reads what is missing from the database.
+    What is missing here, a new interviewer reads from the database.
     """
 
     turns: Mapping[str, list[dict[str, Any]]]

@@ -185,7 +185,7 @@ class InterviewHandover:
         return self._access.livekit
 
     def _seal(self, interview: Interview) -> Seal:
-        """Return what encrypts a dispatch for this job's interview. Raises ValueError otherwise."""
+        """Return what encrypts this interview's dispatches. Raises ValueError without a key."""
         if self._access is None:
             return WorkerKeys.of(self._settings).seal(interview)
         key = InterviewKey.from_text(

@@ -67,7 +67,7 @@ class Heartbeat:
         self._woken = asyncio.Event()
         #: The accepted jobs that were alive at the last heartbeat.
         self._living: Collection[str] = ()
-        #: The jobs without a lease that had been accepted before that.
+        #: The jobs that were in `_untaken` when the last heartbeat began.
         self._checked: tuple[str, ...] = ()
         #: Loop time from which the worker's row is written again.
         self._row_due = 0.0

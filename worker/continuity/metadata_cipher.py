@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 ENCRYPTED: Final = "encrypted"
 #: Beginning of the encrypted part: the version of its format.
 _FORMAT: Final = "v1."
-#: Length of an AES-256 key, and of the nonce of AES-GCM, in bytes (NIST SP 800-38D).
+#: Length of an AES-256 key, in bytes.
 _KEY_BYTES: Final = 32
+#: Length of the nonce of AES-GCM, in bytes (NIST SP 800-38D).
 _NONCE_BYTES: Final = 12
 
 
@@ -123,7 +124,7 @@ class WorkerKeys:
         """Return the keys of the settings.
 
         Without INTERVIEW_METADATA_KEY, LIVEKIT_API_SECRET is the key. With it, LIVEKIT_API_SECRET
-        still decrypts: who has it may send plain dispatches anyway.
+        still decrypts: whoever has the secret may send plain dispatches anyway.
         """
         own = settings.metadata_key.get_secret_value()
         secret = settings.livekit_api_secret.get_secret_value()
@@ -131,7 +132,7 @@ class WorkerKeys:
         return cls(own or secret, (secret, *map(str.strip, former)))
 
     def after(self, others: WorkerKeys) -> WorkerKeys:
-        """Return these keys, which also decrypt what the keys before them have encrypted."""
+        """Return these keys, with the keys of `others` added, which only decrypt."""
         return WorkerKeys(self._current, (*self.all, *others.all))
 
     def for_interview(self, room: str, interview_id: str) -> InterviewKey:
@@ -184,7 +185,7 @@ def _object_in(metadata: str) -> Mapping[str, Any] | None:
 def _unpacked(packed: bytes) -> str:
     """Return the decompressed text. Raises ValueError if it is longer than metadata can be."""
     unpacking = zlib.decompressobj()
-    # One byte more, so that the end of the longest metadata is found.
+    # Allow one byte more, so that the decompressor also finds the end of the longest metadata.
     plain = unpacking.decompress(packed, MAX_METADATA_BYTES + 1)
     if not unpacking.eof or len(plain) > MAX_METADATA_BYTES:
         raise ValueError("the metadata is too long or cut off")

@@ -39,7 +39,7 @@ class OrphanStore(Protocol):
         ...
 
     async def record(self, looks: Sequence[Look]) -> Mapping[str, float]:
-        """Store that interviews got no interviewer; return how long each candidate is absent."""
+        """Store that interviews got no interviewer; return each candidate's absence in seconds."""
         ...
 
     async def turns(self, interview_ids: Sequence[str]) -> Mapping[str, list[dict[str, Any]]]:
@@ -62,7 +62,7 @@ class OrphanStore(Protocol):
         ...
 
     async def give_up(self, found: Sequence[OrphanedInterview]) -> None:
-        """Leave interviews without a redispatch, because their candidates have left."""
+        """Let interviews wait or end, without a redispatch, because their candidates have left."""
         ...
 
 

@@ -18,7 +18,7 @@ def not_own(problem: str) -> LoadFailed:
 
 
 def check_own(interview: Interview, room: str | None) -> None:
-    """Check that a job in `room` may read the interview; None if any room is right.
+    """Check that a job in `room` may read the interview. With None, any room is right.
 
     Raises LoadFailed with the event METADATA_INVALID if the interview has another room, or a newer
     protocol than this version.

@@ -25,8 +25,8 @@ _PAGES: Final = 10
 #: to LiveKit for each of its 200 interviews, that is 1.5 s at the rate of the outbox. So each claim
 #: is sent before another worker takes it for lost (6 s, `store.orphans`).
 _AHEAD: Final = 3
-#: Number of rooms up to which their participants are listed at once. For more rooms, one request
-#: first tells how many participants each room has.
+#: Maximum number of rooms whose participants are listed at once. For more rooms, one request first
+#: tells how many participants each room has.
 _FEW: Final = 3
 
 
@@ -36,7 +36,8 @@ class Redispatcher:
     Args:
         livekit: Access to the LiveKit rooms.
         identity: Returns the identity of a job's agent.
-        grace_s: Seconds that a candidate may be absent before the interview is left.
+        grace_s: Seconds that a candidate may be absent before the interview gets no interviewer any
+            more.
         on_sent: Called with the reason after each redispatch.
     """
 
@@ -196,7 +197,7 @@ class Redispatcher:
         found: Sequence[OrphanedInterview],
         people: Mapping[str, Collection[str]],
     ) -> None:
-        """Store that these interviews got no interviewer, and leave those of absent candidates."""
+        """Store that interviews got no interviewer, and give up those of absent candidates."""
         looks = [
             Look(
                 found=each,

@@ -51,8 +51,8 @@ def _whole(seconds: float) -> int:
 def options_of_return(settings: Settings) -> RoomOptions:
     """Return the options with which an interviewer opens a room that has vanished.
 
-    This is so after a restart of LiveKit. The candidate comes back within the grace, or the
-    interviewer leaves.
+    A room vanishes when LiveKit restarts. If the candidate does not come back within
+    INTERVIEW_CANDIDATE_GRACE_S, the interviewer leaves.
     """
     waits_s = max(settings.candidate_join_s, settings.candidate_grace_s)
     return RoomOptions(
@@ -63,6 +63,6 @@ def options_of_return(settings: Settings) -> RoomOptions:
 
 
 def _most_people(settings: Settings) -> int:
-    """Return the limit of people in a room; 0, for none, in the rooms of an agent of one's own."""
+    """Return the maximum number of people in a room; 0, no limit, for another application."""
     interview = type(settings).model_fields["application"].default
     return MOST_PEOPLE if settings.application == interview else 0

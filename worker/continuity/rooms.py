@@ -113,7 +113,7 @@ class LiveKitRooms:
     async def send(
         self, found: OrphanedInterview, *, turns: list[dict[str, Any]], spent_s: float | None
     ) -> str:
-        """Dispatch with the plan's snapshot, the previous job, its turns and time, encrypted.
+        """Dispatch with encrypted metadata: plan, previous job, its turns, and the time used.
 
         A dispatch that no worker took is deleted first, because LiveKit would keep it, with its
         metadata, as long as the room exists.

@@ -68,7 +68,7 @@ class ContinuityService:
         self._settings = settings
         self._database = database
         self._jobs = jobs
-        #: A stopped process must not keep its lease.
+        #: Tells which processes live: the lease of a stopped process is not renewed.
         self._liveness = Liveness(settings.journal_dir)
         #: Unique to this process: an earlier worker process on this machine had another id.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"

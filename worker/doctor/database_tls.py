@@ -1,4 +1,4 @@
-"""Check of the TLS with which the database is spoken to."""
+"""Check of the TLS mode of the connections to the database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def check_tls(visit: CheckContext) -> Finding:
-    """Check that a database on another machine is spoken to with TLS, and say who chose the mode.
+    """Check that a database on another machine is reached with TLS, and say what chose the mode.
 
     No connection is opened: `database.server` shows whether the server accepts the mode.
     """

@@ -28,7 +28,7 @@ from worker.server.port_probe import bind_once
 if TYPE_CHECKING:
     from worker.doctor.context import CheckContext
 
-#: What no HTTP proxy carries.
+#: Text that names the connections that use no HTTP proxy.
 _DIRECT: Final = "always direct: sound to and from LiveKit, and PostgreSQL"
 _ANSWER_S: Final = 4.0
 
@@ -118,7 +118,7 @@ def judge_proxy(settings: Settings) -> Finding:
 
 
 def _unused() -> list[str]:
-    """Return the variables of proxies that are never used."""
+    """Return the variables that are set to a proxy which is never used, such as ALL_PROXY."""
     return [
         f"{scheme.upper()}_PROXY"
         for scheme, url in sorted(getproxies().items())
@@ -154,7 +154,7 @@ async def check_probes(visit: CheckContext) -> Finding:
 
 
 def _not_bound(host: str, port: int) -> str:
-    """Return why an address cannot be bound; empty if it can be. Blocks while it looks."""
+    """Return why an address cannot be bound; empty if it can be bound. Blocks while it looks."""
     try:
         bind_once(host, port)
     except OSError as error:

@@ -36,7 +36,7 @@ async def check_private(visit: CheckContext) -> Finding:
 def open_folders(data_dir: Path) -> list[Path]:
     """Return the folders with people's words that other users may enter. Blocks on the disk.
 
-    If the data folder is closed, so is everything below it.
+    If other users may not enter the data folder, they cannot enter anything below it.
     """
     if not _is_open(data_dir):
         return []

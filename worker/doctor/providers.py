@@ -72,11 +72,11 @@ async def _ask(settings: Settings, kind: str, name: str) -> Finding:
         failure = failure_of(error)
         if plain is None or failure.reason not in REFUSALS:
             return _sorted(failure, name, key_is_good=True)
-        # The account may refuse the request to keep nothing, or the key, or an option.
+        # The vendor may refuse the opt-out, the key or another option. Try without the opt-out.
         refused = True
         try:
             delivered = await _used(plain, kind, name)
-        except Exception:  # as above; the first failure is the one that a job would see
+        except Exception:  # report the first failure, which is the one that a job would see
             return _sorted(failure, name, key_is_good=True)
     took = round((loop.time() - began) * 1000)
     if not delivered:
@@ -98,7 +98,7 @@ async def _used(settings: Settings, kind: str, name: str) -> bool:
 
 
 def _privacy_of(name: str, settings: Settings, works: str, *, refused: bool, took: int) -> Finding:
-    """Return the finding for a provider that works: whether it was asked not to keep anything."""
+    """Return the finding for a provider that works, with its answer to the opt-out request."""
     opt_out = VENDORS[name].opt_out
     if opt_out is None:
         return fine(works, answer_ms=took)

@@ -30,7 +30,7 @@ BASE_MB: Final = 464
 SLOTS_A_CPU: Final = 2
 #: Largest default number of slots: the largest value of INTERVIEW_SLOTS.
 _MOST_SLOTS: Final = 1000
-#: Default number of idle processes, unless there are fewer slots.
+#: Default number of idle processes of a worker with more than one slot.
 _IDLE_PROCESSES: Final = 2
 
 
@@ -73,9 +73,9 @@ class Machine:
 class Capacity:
     """Processors and memory that this process may use."""
 
-    #: At least a little more than 0; a fraction if a quota allows a part of a processor.
+    #: Number of processors, greater than 0; a fraction if a quota allows a part of a processor.
     cpus: float
-    #: Bytes; None if the system does not say.
+    #: Memory in bytes; None if the system does not say.
     memory: int | None
 
     @property
@@ -85,7 +85,7 @@ class Capacity:
 
     @property
     def slots_by_memory(self) -> int | None:
-        """Number of interviews that fit into the memory, may be 0; None if nothing is known."""
+        """Number of interviews that fit into the memory, possibly 0; None if that is unknown."""
         if self.memory is None:
             return None
         return max(0, int((self.memory / _MB - BASE_MB) / JOB_MB))
@@ -221,7 +221,7 @@ def _memory(folder: Path) -> tuple[int, int] | None:
         # Above this limit, processes are slowed down until they are useless for speech.
         _number(folder / "memory.high"),
         _number(folder / "memory.limit_in_bytes"),
-        # Version 1 says here what groups above the container allow.
+        # In version 1, this is the smallest limit of the group and the groups above it.
         _whole(statistics.get("hierarchical_memory_limit", "")),
     ]
     found = [limit for limit in limits if limit is not None and limit < _UNLIMITED_V1]

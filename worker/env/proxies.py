@@ -1,9 +1,9 @@
 """The HTTP proxy through which a URL is reached, by HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 
-The variables count in upper and in lower case; of both, the one in lower case. aiohttp can read
-them itself (`trust_env`), but then a WebSocket uses other variables (WSS_PROXY), and each request
-reads the file ~/.netrc in a thread, and fails if that file has credentials for every host. So the
-URL of the proxy is given to aiohttp.
+The variables count in upper and in lower case; if both are set, the one in lower case counts.
+aiohttp can read them itself (`trust_env`), but then a WebSocket uses other variables (WSS_PROXY),
+and each request reads the file ~/.netrc in a thread, and fails if that file has credentials for
+every host. So the URL of the proxy is given to aiohttp.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-#: The scheme whose proxy a WebSocket uses.
+#: For each scheme of a WebSocket URL, the scheme whose proxy the WebSocket uses.
 _WEB_SCHEMES: Final[Mapping[str, str]] = {"ws": "http", "wss": "https"}
 _PROXY_SCHEMES: Final = ("http", "https")
 #: Variables that LiveKit's SDK reads for the signalling connection of a room, for each scheme in
@@ -27,7 +27,7 @@ _SDK_SENDS: Final = "!$%&'()*+,~"
 
 
 def any_proxy() -> bool:
-    """Return whether a proxy is set: for HTTP or HTTPS, or for all (which is not used)."""
+    """Return whether the environment names a proxy, even if only ALL_PROXY, which is not used."""
     return bool({"http", "https", "all"} & getproxies().keys())
 
 
@@ -60,8 +60,8 @@ def tell_sdk(livekit_url: str) -> None:
     """Let LiveKit's SDK in this process use the proxy that `proxy_for` returns, or none.
 
     The SDK reads the environment of the process. It knows no NO_PROXY and no proxy without a
-    scheme, and does not decode a password. So its variables are replaced there. They stay in
-    `os.environ`, which all Python code reads.
+    scheme, and does not decode a password. So the variables that the SDK reads are replaced in the
+    environment of the process, but not in `os.environ`, which all Python code reads.
     """
     for name in _SDK_VARIABLES:
         os.unsetenv(name)
@@ -82,7 +82,7 @@ def _for_sdk(proxy: str) -> str:
 
 
 def sdk_obstacle(livekit_url: str) -> str:
-    """Return why LiveKit's SDK cannot use the proxy of `livekit_url`; empty if it can, or none."""
+    """Return why LiveKit's SDK cannot use the proxy of `livekit_url`; empty without a problem."""
     proxy = proxy_for(livekit_url)
     if proxy is None:
         return ""
@@ -100,13 +100,13 @@ def sdk_obstacle(livekit_url: str) -> str:
 
 
 def _is_escaped_by_sdk(parts: SplitResult) -> bool:
-    """Return whether the SDK would send a user name or a password in another spelling."""
+    """Return whether the SDK would change a user name or a password that it sends."""
     words = unquote(f"{parts.username or ''}{parts.password or ''}")
     return quote(words, safe=_SDK_SENDS) != words
 
 
 def registration_obstacle(livekit_url: str) -> str:
-    """Return why most proxies let no worker register at `livekit_url`; empty if they do.
+    """Return why a worker cannot register at `livekit_url` through most proxies; empty if it can.
 
     aiohttp sends the request of an unencrypted WebSocket to the proxy, without CONNECT, and most
     proxies do not forward its upgrade (tinyproxy removes the header).

@@ -35,7 +35,7 @@ FROM_FILE: Final = FromFile()
 
 
 class SecretUnreadable(Exception):
-    """Raised when a file cannot be a secret. The message continues "the file"."""
+    """Raised when a file cannot be used as a secret. The message follows the words "the file"."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ def read_secret(path: str) -> str:
 def secret_files(group: type[BaseSettings]) -> dict[str, str]:
     """Return the path of each secret of a group that comes from a file, by the field's name.
 
-    The paths come from the environment and from the file of settings. A setting that is given in
-    another way too counts as well: reading the settings reports that.
+    The paths come from the environment and from the file of settings. A setting that also has a
+    value is included: reading the settings reports it.
     """
     given = {name.upper(): value for name, value in file_variables().items()}
     given |= {name.upper(): value for name, value in os.environ.items()}

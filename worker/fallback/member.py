@@ -50,10 +50,10 @@ class Member(Generic[E]):
     make: Callable[[], E]
     #: Health probe after a cooldown; None if the member is tried again without a probe.
     probe: Probe | None = None
-    #: Creates an instance that does not ask the provider not to keep what it gets; None if `make`
-    #: does not ask for that either.
+    #: Creates an instance without the opt-out, the request to the provider to keep nothing; None if
+    #: `make` sends no opt-out.
     make_without: Callable[[], E] | None = None
-    #: What is known about this request; valid only if there is `make_without`.
+    #: What this job knows about the opt-out; valid only if there is `make_without`.
     opt_out: OptOutState = OptOutState.ASKED
     engine: E | None = None
     state: MemberState = MemberState.HEALTHY

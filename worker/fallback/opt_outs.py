@@ -18,11 +18,12 @@ logger = logging.getLogger(__name__)
 
 #: Reasons of a failure that may mean that the account or the server refuses the opt-out.
 REFUSALS: Final = frozenset({"KeyRefused", REQUEST_REFUSED})
-#: Reasons of the records in the files of the worker.
+#: Reason of the stored record that a provider refuses the opt-out.
 _REFUSED: Final = "OptOutRefused"
+#: Reason of the stored record that a provider accepts the opt-out.
 _ACCEPTED: Final = "OptOutAccepted"
-#: Seconds for which a refusal is remembered. Then a job asks again, because the account may have
-#: changed. That costs one refused request.
+#: Seconds for which a refusal of the opt-out is remembered. After that a job asks again, because
+#: the account may have changed. That costs one refused request.
 _REMEMBERED_S: Final = 86_400.0
 
 
@@ -61,7 +62,7 @@ class OptOuts:
         self._records = OptOutRecords(resource, breaker)
 
     def begin(self, member: Member[Any]) -> None:
-        """Do without the opt-out from the start if another job has found it refused."""
+        """Ask the member without the opt-out from the start if its refusal is remembered."""
         if member.make_without is not None and self._records.is_refused(member.name):
             member.opt_out_event(OptOutEvent.REFUSED_ELSEWHERE)
 

@@ -200,7 +200,7 @@ class InterviewApplication(Application):
         return self._orchestrator
 
     async def _read_time(self, database: Database | None) -> None:
-        """Read how much time earlier jobs used, if there is a sign of any."""
+        """Read how much time earlier jobs used, if turns or the dispatch show such jobs."""
         told = self._orchestrator is not None and bool(self._orchestrator.turns)
         if database is not None and self._time_limit is not None and (told or self._is_successor):
             await self._time_limit.read(database)

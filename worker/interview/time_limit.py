@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Maximum seconds to read how much time earlier jobs have used. The candidate waits meanwhile, and
-#: the dispatch has told it too.
+#: the dispatch contains this time too.
 _READ_S: Final = 1.0
-#: Delays after a record of the clock could not be written.
+#: Delays until a record of the clock that could not be written is tried again.
 _RETRY: Final = ExponentialBackoff(first_s=0.5, longest_s=5.0)
 
 
@@ -45,7 +45,7 @@ class InterviewTime:
     Args:
         interview_id: Id of the interview.
         job_id: Id of this job.
-        told_s: The seconds of earlier jobs, as the dispatch tells them.
+        told_s: The seconds that earlier jobs have used, as the dispatch tells them.
     """
 
     def __init__(self, interview_id: str, *, job_id: str, told_s: float) -> None:
@@ -75,7 +75,7 @@ class InterviewTime:
             self.earlier_s = max(self.earlier_s, stored_s)
 
     def carry_over(self, job: JobHandle) -> None:
-        """Take the seconds of earlier jobs off the time limit of this job."""
+        """Subtract the seconds of earlier jobs from the time limit of this job."""
         # A journal that takes no record belongs to a job that has ended.
         with contextlib.suppress(JournalError):
             job.life.carry_over(self.earlier_s)

@@ -164,7 +164,7 @@ async def _live(ctx: JobContext) -> Outcome:
 
 
 async def _take_data_right(access: JobAccess, identity: str) -> None:
-    """Take the right to publish data from a participant. Raises LiveKitError if that fails."""
+    """Take away a participant's right to publish data. Raises LiveKitError if that fails."""
     await take_data_right(access.livekit, room=access.room, identity=identity)
 
 

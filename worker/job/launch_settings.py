@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def with_settings(info: RunningJobInfo, settings: Mapping[str, str]) -> RunningJobInfo:
-    """Return the launch of a job with settings, by the names of their variables."""
+    """Return the launch of a job with these settings, which are given by their variables' names."""
     arguments = dataclasses.replace(info.accept_arguments, metadata=json.dumps(dict(settings)))
     return dataclasses.replace(info, accept_arguments=arguments)
 

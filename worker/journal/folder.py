@@ -41,7 +41,7 @@ class FolderIdentity:
                 self._first = self._identity()
 
     def problem(self) -> str | None:
-        """Return what happened to the folder; None if it is the first one, or none is known yet."""
+        """Return why the folder is no longer the one that `note` found; None if it still is."""
         if self._first is None:
             return None
         try:

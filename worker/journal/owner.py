@@ -103,7 +103,7 @@ def _read(path: Path) -> tuple[Mapping[str, Any] | None, tuple[int, int]]:
 
 
 def _is_of_this_host(header: Mapping[str, Any]) -> bool:
-    """Return whether the header names this host, or no host, as those of version 0.1.0."""
+    """Return whether a header names this host, or none, as headers of version 0.1.0 do."""
     there, here = header.get("boot_id"), boot_id()
     if isinstance(there, str) and here is not None:
         return there == here

@@ -17,8 +17,8 @@ Store: TypeAlias = Callable[[Records], Awaitable[Shipped]]
 
 #: Maximum number of refused records that an error or a log line names.
 NAMED: Final = 20
-#: Number of records that the database must refuse, without one that it accepts, until the cause is
-#: not sought in their content.
+#: Number of records that the database refuses, without accepting any, until their content no longer
+#: counts as the cause.
 _CONVINCING: Final = 100
 #: SQLSTATEs of a refusal that depends on the content of a record, as prefixes or whole codes.
 #: Others, such as a missing privilege or table (42), concern every record, and a person repairs
@@ -36,7 +36,7 @@ class RefusedRecord:
     """A record that the database refuses also if it is stored alone."""
 
     record: Mapping[str, Any]
-    #: Why it is refused, without a word of the record.
+    #: Why the database refuses the record, without a word of the record.
     problem: str
 
     @property
@@ -48,7 +48,7 @@ class RefusedRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """How many of some records are new in the database, and which of them it refused."""
+    """Result of storing records: how many were new in the database, and which it refused."""
 
     written: int
     refused: tuple[RefusedRecord, ...]

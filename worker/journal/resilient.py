@@ -42,7 +42,7 @@ _REASONS: Final = {
 #: What is done with the file: records are written, the file is found under its name, and the disk
 #: is synced. Each may fail on its own.
 _Part: TypeAlias = Literal["write", "find", "sync"]
-#: The parts, with the one first whose problem is reported if several fail.
+#: The parts in the order in which their problems are reported: if several fail, the first one is.
 _PARTS: Final[tuple[_Part, ...]] = ("write", "find", "sync")
 
 
@@ -71,8 +71,9 @@ class DiskFaultTolerantJournal(FileJournal):
         #: The lines that are not in the file yet. Only the thread removes lines.
         self._unwritten: deque[bytes] = deque()
         self._disk = OrderedCalls("journal")
-        #: The last write, and the last heartbeat, that the thread was given.
+        #: The last write that the thread was given; None before the first.
         self._writing: Future[None] | None = None
+        #: The last heartbeat that the thread was given; None before the first.
         self._touching: Future[bool] | None = None
         self._syncing: asyncio.Task[None] | None = None
         self._sync_again = False
@@ -176,7 +177,7 @@ class DiskFaultTolerantJournal(FileJournal):
         _on_event_loop(self._touching, self._found)
 
     def _touch_and_find(self) -> bool:
-        """Touch the file; return whether it is the one with its name. Runs in the thread."""
+        """Touch the file; return whether its name still belongs to it. Runs in the thread."""
         super().touch()
         try:
             return os.path.samestat(os.stat(self.path), os.fstat(self._fd))

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 #: a transition and its conditions.
 _BATCH_S = 0.1
 _RETRY = ExponentialBackoff(first_s=0.5, longest_s=5.0)
-#: Number of attempts with a batch that the database refuses, before its records are tried apart.
+#: Number of attempts with a batch that the database refuses, before its records are tried in parts.
 _TRIES: Final = 3
 #: Maximum number of records in one transaction. Even after a long database outage, a transaction
 #: must take no longer than the time budget of one operation (`database.BUDGET_S`).

@@ -53,9 +53,9 @@ class LiveKitCalls(LiveKitCall):
     ) -> str:
         """Create a room, or keep the existing room of that name; return its session id ("RM_…").
 
-        LiveKit does not change the options of a room that is open. If such a room would close
-        earlier than asked for, or lets more participants in, and nobody is in it, it is deleted and
-        created anew. A room with a participant stays as it is.
+        LiveKit does not change the options of an open room. An open room that would close earlier
+        than asked for, or admits more participants, is therefore deleted and created anew, unless
+        somebody is in the room.
 
         Args:
             empty_timeout_s: Seconds that the room waits for its first participant.

@@ -29,14 +29,14 @@ _SHORTEST_ATTEMPT_S = 0.2
 
 @dataclass(frozen=True, repr=False)
 class LiveKitClient(LiveKitCalls):
-    """Access to one LiveKit server over its HTTP API, for a few calls, as of a command.
+    """Access to one LiveKit server over its HTTP API, for a program that makes few calls.
 
     Each call opens its own connection. A process that makes many calls uses a `LiveKitConnection`.
     """
 
     @asynccontextmanager
     async def _server(self) -> AsyncIterator[api.LiveKitAPI]:
-        # LiveKit's own session would not use a proxy.
+        # The session that LiveKit's client opens by itself does not use a proxy.
         async with aiohttp.ClientSession(proxy=proxy_for(self.url)) as session:
             yield api.LiveKitAPI(self.url, self.key, self.secret, session=session)
 
@@ -60,8 +60,8 @@ class LiveKitClient(LiveKitCalls):
             name: The candidate's name, which the other participants see.
             ttl_s: Seconds from now for which the candidate may join or rejoin, unless `expires` is
                 given.
-            options: Options with which the candidate opens the room if it is not open. None: those
-                of the server's configuration.
+            options: Options that the room gets if the candidate's joining opens it; None: those of
+                the server's configuration.
             not_before: Time from which the candidate may join, with a time zone; default: now.
             expires: Time until which the candidate may join or rejoin, with a time zone. LiveKit
                 has no limit for it (livekit-server 1.13.5).

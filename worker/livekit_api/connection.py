@@ -64,7 +64,7 @@ class _Sessions:
     def __init__(self) -> None:
         self.places = asyncio.Semaphore(MOST_CONNECTIONS)
         self.closed = False
-        #: The key and the secret of the next call, if they have replaced those of the connection.
+        #: Key and secret of every later call, as set by `use_key`; None: those of the connection.
         self.access: tuple[str, str] | None = None
         self._current: _KeptSession | None = None
 
@@ -72,7 +72,7 @@ class _Sessions:
     async def session(self, url: str) -> AsyncIterator[aiohttp.ClientSession]:
         """Yield the session for one call, and retire the session if the call's connection broke.
 
-        `url` is the URL of the server, through whose proxy a new session connects.
+        `url` is the URL of the server. A new session uses the proxy for this URL.
         """
         if self._current is not None and self._current.is_old:
             await self._retire(self._current)

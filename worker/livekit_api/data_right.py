@@ -1,4 +1,4 @@
-"""Takes the right to publish data from a participant of a room."""
+"""Takes away the right of a participant of a room to publish data."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from livekit import api
 from worker.livekit_api.calls import LiveKitCalls
 from worker.livekit_api.errors import RoomToolError
 
-#: Timeout in seconds of the two calls together. Each takes some milliseconds.
+#: Timeout in seconds for both calls of `take_data_right` together, each of some milliseconds.
 _TIMEOUT_S: Final = 2.0
 
 
 async def take_data_right(livekit: LiveKitCalls, *, room: str, identity: str) -> bool:
-    """Take the right to publish data; return False if no such participant is in the room.
+    """Take away the right to publish data; return False if no such participant is in the room.
 
     All other rights of the participant stay as they are. From then on LiveKit drops the data of the
     participant, and closes its data tracks. A participant who leaves and joins again has the rights

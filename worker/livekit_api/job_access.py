@@ -20,20 +20,21 @@ from worker.livekit_api.room_client import TOKEN_S, LiveKitRoomClient, room_clie
 
 logger = logging.getLogger(__name__)
 
-#: Attribute of a job with the room token, and name of the request for another one.
+#: Name of the attribute of a LiveKit job that has the job's room token, and name of the request to
+#: the main process for a new token.
 ROOM_TOKEN: Final = "interview_worker.room_token"  # noqa: S105  # a name
-#: Attribute of a job with the key that encrypts the dispatches of its interview.
+#: Name of the attribute of a LiveKit job that has the key for the dispatches of its interview.
 METADATA_KEY: Final = "interview_worker.metadata_key"
 #: Key of the `JobAccess` in the user data of a job's process (`JobContext.proc.userdata`).
 JOB_ACCESS: Final = "interview_worker.job_access"
 
-#: Age in seconds at which a job asks for another token. The other half of a token's time is left
-#: for a job that has just lost its worker, and hands its interview over.
+#: Age of a room token in seconds at which the job asks for a new one. If the main process dies just
+#: then, the job can use its token for as long again, to hand its interview over.
 _OLD_S: Final = TOKEN_S / 2
-#: Seconds between two looks at the age. The age is that of the wall clock, because the token
-#: expires by it, also while the machine is suspended.
+#: Seconds between two checks of the token's age by the wall clock, by which the token expires even
+#: while the machine is suspended.
 _LOOK_S: Final = 30.0
-#: Maximum seconds to wait for the main process, which needs a millisecond.
+#: Maximum seconds to wait for a new token from the main process, which needs a millisecond.
 _ANSWER_S: Final = 5.0
 _RETRY: Final = ExponentialBackoff(first_s=1.0, longest_s=30.0)
 
@@ -51,7 +52,7 @@ class _NoToken(Exception):
 
 
 class JobAccess:
-    """The access of one job.
+    """What one job may do at LiveKit: calls about its room, and dispatches of its interview.
 
     Args:
         url: URL of the LiveKit server.

@@ -25,7 +25,7 @@ CALL_TIMEOUT_S: Final = 10.0
 
 
 class LiveKitSettings(Protocol):
-    """The settings that name a LiveKit server and its key: those of `worker.config.Settings`."""
+    """The URL, the key and the secret of a LiveKit server, as in `worker.config.Settings`."""
 
     @property
     def livekit_url(self) -> str: ...
@@ -50,7 +50,7 @@ class LiveKitCall(ABC):
 
     @classmethod
     def of(cls, settings: LiveKitSettings) -> Self:
-        """Return the calls of the server of the settings. Settings that are not set stay empty."""
+        """Return the calls of the server that the settings name. A setting may be empty."""
         secret = settings.livekit_api_secret.get_secret_value()
         return cls(settings.livekit_url, settings.livekit_api_key, secret)
 
@@ -113,7 +113,7 @@ class LiveKitCall(ABC):
                 async with self._server() as server:
                     return await ask(server)
             except aiohttp.ClientConnectorError:
-                raise  # there was no connection that the server could have closed
+                raise  # connecting failed, so the server has closed no connection
             except DISCONNECTED:
                 if not repeatable:
                     raise
@@ -127,7 +127,7 @@ class LiveKitCall(ABC):
         *,
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> bool:
-        """Make one call; return False if what it concerns does not exist."""
+        """Make one call; return False if the server answers "not found"."""
         try:
             await self._call(operation, ask, timeout_s=timeout_s)
         except RoomToolError as error:

@@ -12,7 +12,8 @@ from worker.livekit_api.errors import LiveKitCallLate, LiveKitCallRefused
 
 T = TypeVar("T")
 
-#: Minimum seconds of a wait for a token, so that a coarse clock causes no busy loop.
+#: Minimum wait in seconds until the rate allows a further call. A coarse clock would otherwise
+#: cause a busy loop.
 _SHORTEST_WAIT_S: Final = 0.001
 
 
@@ -28,8 +29,8 @@ class Priority(IntEnum):
 class LiveKitOutbox:
     """Makes calls to LiveKit in the order of their priority, within limits.
 
-    Calls of equal priority are made in their order. All methods belong to one event loop. There is
-    no task of its own: a call that waits is cancelled with the task that made it.
+    Calls of equal priority are made in the order in which they came. All methods belong to one
+    event loop. The outbox has no task: a call that waits is cancelled with the task that made it.
 
     Args:
         at_once: Maximum number of calls at once. Absence checks use at most half of these places,
@@ -61,7 +62,7 @@ class LiveKitOutbox:
             priority: {} for priority in Priority
         }
         self._running = dict.fromkeys(Priority, 0)
-        #: Starts waiting calls when the next token comes.
+        #: Timer that starts waiting calls once the rate allows a further call.
         self._timer: asyncio.TimerHandle | None = None
         self._refused = 0
         self._late = 0

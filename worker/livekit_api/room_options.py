@@ -1,11 +1,11 @@
-"""Options of a LiveKit room: how long it stays open without a candidate, and how many may join.
+"""Options of a LiveKit room: how long it stays open when empty, and how many people may join.
 
 What livekit-server 1.13.5 does (pkg/service/roommanager.go and roomallocator.go,
 pkg/rtc/room.go):
 
 - A room has the options of the request that opened it: of CreateRoom, or of the first participant,
-  whose token may contain them. Without options it has those of the server's configuration, 20 s
-  without its participants by default.
+  whose token may contain them. Without options the room has those of the server's configuration.
+  By default, the server closes a room 20 s after its participants have left.
 - A room that is open keeps its options: CreateRoom changes neither them nor the creation time.
 - After a restart of a server without Redis, all rooms are gone. The first participant who returns
   opens the room again. The server renews tokens with the options in them.
@@ -18,10 +18,10 @@ from typing import Final
 
 from livekit import api
 
-#: Largest time-out, in seconds. LiveKit stores 32 bits without a sign.
+#: Maximum time-out of a room in seconds: LiveKit stores a number of 32 bits.
 LONGEST_TIMEOUT_S: Final = 2**31 - 1
-#: Seconds by which an open room may close earlier than asked for. Clocks differ, and a room that
-#: was opened with the same end in mind was opened a moment later or earlier.
+#: Seconds by which an open room may close earlier than asked for, and still meet the options:
+#: clocks differ, and a room for the same end was opened a moment earlier or later.
 _TOLERANCE_S: Final = 60.0
 
 
@@ -32,8 +32,8 @@ class RoomOptions:
     #: Seconds from its creation for which the room waits for its first participant. An interviewer
     #: does not count.
     empty_timeout_s: int
-    #: Seconds for which the room waits for a participant who left. An interviewer does not keep it
-    #: open.
+    #: Seconds for which the room waits for a participant who left. An interviewer does not keep the
+    #: room open.
     departure_timeout_s: int
     #: Maximum number of participants, without agents and recorders; 0: no limit.
     most_people: int = 0
@@ -47,9 +47,9 @@ class RoomOptions:
         )
 
     def are_met_by(self, room: api.Room, *, now_s: float) -> bool:
-        """Return whether an open room stays open as long as these options ask, and is as small.
+        """Return whether a room stays open as long as these options ask, and admits no more people.
 
-        `now_s` is the Unix time. What the server does not say counts as met.
+        `now_s` is the Unix time. An option that the server does not report counts as met.
         """
         if not room.departure_timeout:
             return True  # the server says nothing

@@ -36,12 +36,12 @@ _QUIET_S: Final = 60.0
 #: Maximum size of a body in bytes. LiveKit sends a room and a participant, a few kB in all: the
 #: rooms and participants of interviews have no metadata.
 MOST_BYTES: Final = 1 << 20
-#: Seconds in which a body must arrive. LiveKit sends it with the head.
+#: Maximum seconds until the body of a request has arrived. LiveKit sends it with the head.
 BODY_S: Final = 5.0
 
 
 class SignatureInvalid(Exception):
-    """Raised when a body is not the one that was signed."""
+    """Raised when the signature of a webhook does not match its body."""
 
 
 class Webhooks:
@@ -54,7 +54,7 @@ class Webhooks:
             room cannot be checked now.
         on_event: Called with the metric label of each request: one of `LOOKED_AT`, `OTHER` or
             `REFUSED`.
-        body_s: Seconds in which the body of a request must arrive.
+        body_s: Maximum seconds until the body of a request has arrived.
     """
 
     def __init__(

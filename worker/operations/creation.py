@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class NewInterview:
-    """What an interview is created with. What is None has a default.
+    """The values with which an interview is created. A value that is None has a default.
 
     `opens_at` and `closes_at` are the window of the interview (see `create_interview`).
     """
 
     plan: Mapping[str, Any]
     candidate_name: str
-    #: With an id, the same creation may be repeated: there is one interview.
+    #: Id of the interview, with which the creation may be repeated; None: a random id.
     interview_id: str | None = None
     candidate_identity: str | None = None
     room: str | None = None
@@ -60,7 +60,7 @@ async def create(db: Database, settings: Settings, wanted: NewInterview) -> Inte
     """Create the room of a new interview, then store the interview.
 
     If `wanted` has the id of an interview that was created with the same values, return that
-    interview, whatever has become of it. If the room cannot be created, nothing is stored. If the
+    interview, even if it has ended. If the room cannot be created, nothing is stored. If the
     interview cannot be stored, an empty room is left, which LiveKit closes after the interview's
     window.
 

@@ -45,9 +45,10 @@ _TURN_FIELDS = (
     *("job_id", "seq", "at", "speaker", "text"),
     *("interim", "heard", "interrupted", "question_id"),
 )
-#: Seconds for which a token is valid that is made for an interview that goes on beyond its window.
+#: Minimum seconds for which a candidate's token is valid while the interview goes on, even if the
+#: interview's window has closed.
 _BEYOND_WINDOW_S: Final = 600.0
-#: Hours for which the token of an interview without an end of its window is valid. Only a row of
+#: Hours for which a candidate's token is valid if the interview's window has no end. Only a row of
 #: another version lacks the end.
 _WITHOUT_WINDOW_H: Final = 4
 

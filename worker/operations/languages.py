@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from worker.config.settings import Settings
     from worker.interview.plan.plan import Plan
 
-#: What a chain does with a language: as a past participle, as the verb of one provider, and what it
-#: means if a provider cannot do it.
+#: For each chain, words of the messages about a language: what the chain does with it as a past
+#: participle, the same as a verb, and what happens while a provider is used that cannot do it.
 _DOES: Final = {
     "stt": ("heard", "hear", "the answers are not understood"),
     "tts": ("spoken", "speak", "the questions are not understood"),
@@ -30,7 +30,7 @@ class LanguageCheck:
 
     #: Why no interview can be held in the language; empty if one can, as far as is known.
     problems: tuple[str, ...]
-    #: What the user should know. Each is one sentence without a full stop.
+    #: Warnings about the language for the user. Each is one sentence without a full stop.
     warnings: tuple[str, ...]
 
 

@@ -25,7 +25,7 @@ class CheckedPlan:
     problems: tuple[PlanProblem, ...] = ()
     #: Line of the plan's language, if the plan is valid; None if it is not known.
     language_line: int | None = None
-    #: What the author should know. Each is one sentence without a full stop.
+    #: Warnings for the author of the plan. Each is one sentence without a full stop.
     warnings: tuple[str, ...] = ()
 
     @property

@@ -9,7 +9,7 @@ from worker.env.proxies import any_proxy, proxy_for
 
 
 def session_for(url: str) -> aiohttp.ClientSession | None:
-    """Return a session for the provider at `url`; None to let the plugin use that of the job.
+    """Return a session for the provider at `url`; None: the plugin uses the session of the job.
 
     The session of the job has the proxy for LiveKit's address, or none. If a proxy is set in the
     environment, each provider gets a session of its own, on the connections of the job's session,

@@ -6,7 +6,7 @@ from typing import Final
 
 #: The languages of the models inside the worker.
 ENGLISH: Final = frozenset({"en"})
-#: Other codes of a language, as providers and plans use both.
+#: Other codes of some languages, with the code that this module uses instead.
 _SAME: Final = {
     "cmn": "zh",
     "nb": "no",

@@ -18,7 +18,7 @@ CHAINS: Final = ("stt", "tts", "llm")
 class OptOut:
     """A request to a vendor not to keep, and not to train models on, what it gets."""
 
-    #: Name of the field of the settings that asks for it: a boolean, True by default.
+    #: Name of the settings field that turns the request on: a boolean, True by default.
     field: str
     #: What the vendor is asked, as the end of a sentence that begins with "is asked".
     asks: str

@@ -92,7 +92,7 @@ class Admission:
     def _refusal(self, job: agent.Job) -> tuple[str, str] | None:
         """Return why to refuse a job, as one word and as a sentence; None to accept the job.
 
-        A job that is accepted has its rights afterwards.
+        A job that is to be accepted gets its rights here.
         """
         if self._stopping():
             # The framework itself refuses jobs only after its drain has begun.

@@ -73,7 +73,8 @@ class JobServer(AgentServer):
         first_process: Returns once a process for a job is prepared. Until then the server does not
             connect to LiveKit.
         before_process: Called before each process is made, also the one from which jobs are forked.
-        job_token: Called with the token that LiveKit made for a job; returns the token for the job.
+        job_token: Called with the token that LiveKit made for a job; returns the token that the job
+            gets.
         options: Keyword arguments of `AgentServer`.
     """
 
@@ -112,7 +113,7 @@ class JobServer(AgentServer):
             value = _UnboundHttpServer("nowhere", 0)
         super().__setattr__(name, value)
         if name == "_conn_task" and value is None:
-            # The framework has added its routes. With a server, it would log that this one listens.
+            # The framework has added its routes, and would log that its own server listens.
             super().__setattr__("_http_server", None)
         if name == "_proc_pool":
             self._on_pool(value)

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: The setting with which a job's process finds its database.
+#: Environment variable that tells a job's process the URL of its database.
 _VARIABLE: Final = "DATABASE_URL"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Urls:
-    """The URLs of the settings: of the worker, and of the jobs if an operator made their role."""
+    """Two database URLs of the settings: the worker's, and the jobs' (empty if not set)."""
 
     worker: str = field(repr=False)
     jobs: str = field(repr=False)
@@ -47,7 +47,7 @@ class _Urls:
 class JobDatabase:
     """Gives each job its database URL, with rights on the job's interview alone where possible.
 
-    Make it before the secrets leave the environment (`hide_secrets`).
+    Create it before the secrets are removed from the environment (`hide_secrets`).
 
     Args:
         settings: The settings of the worker.
@@ -58,21 +58,21 @@ class JobDatabase:
         self._database = database
         self._defaults = UrlDefaults.of_environment(settings.database_tls)
         self._urls = _Urls.of(settings)
-        #: The file that the URL of the worker comes from; empty if it comes from none.
+        #: Path of the file with the worker's database URL; empty if the URL comes from no file.
         self._file = secret_files(Settings).get("database_url", "")
         self._access: JobAccess | None = None
-        #: The URLs with which it is known whether the jobs have a role of their own.
+        #: The URLs of the last attempt that showed whether jobs can have a role of their own.
         self._tried: _Urls | None = None
-        #: Why they have none, as it was logged; empty if it was not logged.
+        #: The logged reason why jobs have no role of their own; empty if none was logged.
         self._told = ""
         self._preparing: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
         """Make and try the role of the jobs, and log whether they have one.
 
-        While the database is unavailable nothing is logged, and the next launch of a job tries it
-        again, as after a failure that may pass. Until then jobs connect with the worker's role, as
-        they do if no role can be made, or with the role of the URLs before.
+        If the database is unavailable, nothing is logged. After that, and after any other failure
+        that may pass, the next launch of a job tries again. Until then, and if no role can be made,
+        jobs connect with the worker's role or, after a change of the URLs, with their earlier role.
         """
         while self._tried != self._urls and (database := self._database()) is not None:
             urls = self._urls
@@ -113,13 +113,14 @@ class JobDatabase:
     def use(self, settings: Settings) -> None:
         """Use the URLs of these settings for the jobs that begin from now on.
 
-        If they are others, the role of the jobs is made and tried again, on the running event loop.
+        If the URLs have changed, the role of the jobs is made and tried again, on the running event
+        loop.
         """
         self._urls = _Urls.of(settings)
         self._prepare_later()
 
     def watch(self, pool: ProcPool) -> None:
-        """Give the database to each job that this pool launches. Call this before the first one."""
+        """Give each job that `pool` launches its database URL. Call this before any launch."""
         launch = pool.launch_job
 
         async def launch_with_database(info: RunningJobInfo) -> None:
@@ -133,8 +134,9 @@ class JobDatabase:
         url = self.url_for(metadata, room)
         if not url:
             return {}
-        # A job with the worker's own URL reads it again as the worker does: a token may be valid
-        # for minutes only. A job cannot complete it with a password that it does not have.
+        # A job with the worker's own URL reads the file again for each connection, as the worker
+        # does, because a token may be valid for minutes only. But a URL in the file may lack the
+        # password of PGPASSWORD, which the job does not have.
         own_file = self._file and self._access is None and not self._defaults.password
         return {_VARIABLE: url} | ({_VARIABLE + SUFFIX: self._file} if own_file else {})
 

@@ -30,8 +30,8 @@ _SETTINGS: Final = (
 #: Secrets of livekit-agents, livekit-api and asyncpg that are no settings of this worker. They are
 #: removed: an empty PGPASSWORD would hide the file of passwords.
 _OF_LIBRARIES: Final = ("LIVEKIT_TOKEN", "LIVEKIT_WORKER_TOKEN", "PGPASSWORD")
-#: Places of the begin and the end of the environment in /proc/self/stat, counted from the field
-#: after the program's name (proc_pid_stat(5): fields 50 and 51).
+#: Indexes of the addresses at which the environment begins and ends in the fields of
+#: /proc/self/stat after the program's name (proc_pid_stat(5): fields 50 and 51).
 _ENV_START, _ENV_END = 47, 48
 
 
@@ -48,10 +48,10 @@ def _emptied() -> list[str]:
 def hide_secrets() -> None:
     """Remove the secrets of the main process from the environment of this process.
 
-    The variables of each setting, with its value and with the name of its file, are empty
-    afterwards, not absent: a job process reads its settings from its environment, and those that
-    are absent from the file of settings. The memory in which the secrets were when this process
-    began is overwritten, because every process of the same user can read it in /proc/PID/environ.
+    The variables of each secret, NAME and NAME_FILE, are empty afterwards, not absent: a setting
+    whose variable is absent would be read from the file of settings by a job process. The memory
+    in which the secrets were when this process began is overwritten, because every process of the
+    same user can read it in /proc/PID/environ.
 
     livekit-agents puts the API secret into the environment when it starts, so this function is
     called before each process is made.
@@ -74,8 +74,8 @@ def hide_secrets() -> None:
 def _overwrite(names: Collection[str]) -> None:
     """Overwrite the values of these variables in the memory that /proc/PID/environ shows.
 
-    Does nothing where the kernel does not tell where this memory is. C's `environ` no longer refers
-    to it: `os.environ` has replaced these variables.
+    Does nothing if the kernel does not tell the address of this memory. C's `environ` no longer
+    refers to the memory, because `os.environ` has replaced these variables.
     """
     try:
         fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace")

@@ -30,14 +30,14 @@ class JobRights:
 
     def __init__(self, settings: Settings) -> None:
         self._keys = WorkerKeys("")
-        #: The API secrets of this worker until now, the newest first.
+        #: All API secrets that this worker has used so far, newest first.
         self._secrets: tuple[str, ...] = ()
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
         """Use the secrets of these settings from now on.
 
-        Those before are still accepted until the worker ends: jobs that run dispatch their
+        Earlier secrets are still accepted until the worker ends: jobs that run dispatch their
         successors with the keys that they were given, and LiveKit signs the tokens of jobs with the
         key of a connection that was made before.
         """
@@ -70,11 +70,11 @@ class JobRights:
     def room_token(self, room: str) -> str:
         """Return a token for the calls about this room; empty without an API secret."""
         if not (self._key and self._secret):
-            return ""  # the worker cannot reach LiveKit either
+            return ""  # without a secret, the worker cannot reach LiveKit either
         return room_token(self._key, self._secret, room)
 
     def watch(self, pool: ProcPool) -> None:
-        """Answer the requests of the processes of `pool`. Call this before it has created one."""
+        """Answer the requests of the processes of `pool`. Call this before the pool creates one."""
         pool.on("process_created", self._answer)
 
     def _answer(self, proc: Any) -> None:
@@ -91,7 +91,7 @@ class JobRights:
 
 
 class JobRequests:
-    """The requests of one job process: for a token of its own job's room, and those of others.
+    """Answers the requests of one job process for a room token, and passes on all others.
 
     Args:
         proc: The process, as livekit-agents has it.

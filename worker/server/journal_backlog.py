@@ -16,7 +16,8 @@ REFUSED: Final = ExponentialBackoff(first_s=120.0, longest_s=1800.0)
 #: Seconds without a change after which a journal may be ingested although the end of its job was
 #: not reported. Until then the worker of the job is expected to report it, with the exit code.
 UNREPORTED_S: Final = 60.0
-#: The same for a journal that was in the folder before, so that its job is not one of this worker.
+#: Seconds without a change after which a journal may be ingested that was in the folder before this
+#: worker had a job: its job is not one of this worker.
 _LEFT_S: Final = 5.0
 
 
@@ -55,7 +56,7 @@ class JournalBacklog:
         return set(self._entries)
 
     def hold(self, job_id: str) -> None:
-        """Note that the journal is being ingested, so that no second ingestion begins."""
+        """Record that the journal is being ingested, so that no second ingestion begins."""
         self._held.add(job_id)
 
     def wait(self, job_id: str, age_s: float) -> None:
@@ -64,25 +65,25 @@ class JournalBacklog:
         entry.counts = True
 
     def gone(self, job_id: str) -> None:
-        """Note that the journal is in the database, or does not exist."""
+        """Record that the journal is in the database, or does not exist."""
         self._held.discard(job_id)
         self._entries.pop(job_id, None)
 
     def moved_away(self, job_ids: Iterable[str]) -> None:
-        """Note that a search did not find these journals, so that they were moved or removed."""
+        """Record that a search did not find these journals: they were moved or removed."""
         for job_id in job_ids:
             if job_id not in self._held:
                 self._entries.pop(job_id, None)
 
     def refused(self, job_id: str, exit_code: int | None, *, ingested: bool = False) -> None:
-        """Note that the journal stays on the disk, and is tried again after a while."""
+        """Record that the journal stays on the disk, and is tried again after a while."""
         entry = self._released(job_id)
         entry.exit_code = exit_code
         entry.due = self._clock() + next(entry.delays)
         entry.counts = not ingested
 
     def running(self, job_id: str, exit_code: int | None = None) -> None:
-        """Note that a process writes the journal, which is tried at the next opportunity."""
+        """Record that a process writes the journal, which is tried at the next opportunity."""
         entry = self._released(job_id)
         entry.exit_code = exit_code
         entry.counts = False

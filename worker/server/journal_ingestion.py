@@ -19,10 +19,11 @@ logger = logging.getLogger(__name__)
 
 #: Delays between two attempts while the database fails.
 _RETRY: Final = ExponentialBackoff(first_s=1.0, longest_s=30.0)
-#: Number of attempts that fail although the database answers, after which a journal counts as the
-#: cause. It must not delay the other journals, or a redispatch.
+#: Number of attempts that fail although the database answers, after which the journal counts as
+#: the cause. Such a journal must not delay the other journals, or a redispatch.
 _TRIES: Final = 3
-#: Maximum seconds to wait for the answer that decides whether an attempt is counted.
+#: Maximum seconds to wait for the database's answer to a ping. If it answers, the failed attempt
+#: counts against the journal (`_TRIES`).
 _PING_BUDGET_S: Final = 2.0
 
 

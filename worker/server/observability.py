@@ -39,7 +39,7 @@ _NO_PROCESS: Final = (
 )
 
 
-#: Beginning of the variables of the address of the HTTP server, and of the server of the probes.
+#: Prefixes of two variables each (_HOST, _PORT): of the HTTP server, and of the probes' server.
 _MAIN, _PROBES = "INTERVIEW_HTTP", "INTERVIEW_HTTP_PROBE"
 
 

@@ -15,8 +15,9 @@ _ALGORITHM: Final = "HS256"
 def with_room_options(token: str, secret: str, options: RoomOptions) -> str:
     """Return the token of a job, with the options of a room that the job has to open.
 
-    LiveKit ignores them while the room is open, and keeps them when it renews the token. A token
-    that `secret` has not signed stays as it is. Its options are those of LiveKit's configuration.
+    LiveKit ignores the options while the room is open, and keeps them when it renews the token. A
+    token that was not signed with `secret` is returned unchanged; the room then gets the options of
+    LiveKit's configuration.
     """
     try:
         claims = jwt.decode(

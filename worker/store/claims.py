@@ -29,7 +29,8 @@ _SETTLED_S: Final = 600
 #: Maximum number of interviews that one call of `end_closed` ends.
 _AT_A_TIME: Final = 500
 
-#: Claims interviews as `claimed`. Triggers delete what a job may not delete.
+#: Beginning of a SQL statement that claims the interviews $5 to $7, and names them `claimed`.
+#: Triggers delete the rows that a job may not delete.
 _CLAIMED: Final = f"""
 WITH claimed AS (
     UPDATE interviews SET token = token + 1, dispatch_token = token + 1, dispatch_id = NULL,
@@ -81,10 +82,11 @@ async def claim_dispatches(
 
 
 def _one_in_room(found: Sequence[OrphanedInterview]) -> list[OrphanedInterview]:
-    """Leave out ended interviews whose room another interview of `found` has.
+    """Return `found` without those ended interviews whose room another interview of `found` has.
 
-    A claim opens an ended interview again, and a room holds one open interview: the statement would
-    fail for all interviews. The next claim finds the room of the others in use.
+    A claim opens an ended interview again, and a room has at most one open interview. With two of
+    one room, the statement would fail for all interviews. At the next claim, the room of an
+    interview that was left out is in use.
     """
     rooms = {each.interview.room for each in found if each.interview.status != "ended"}
     chosen = []
@@ -157,7 +159,8 @@ async def give_back_dispatches(
         )
 
 
-#: Within its window the interview waits for its candidate; after the window it is over.
+#: Statement that leaves interviews without their candidates: within its window, an interview waits
+#: for its candidate; after the window, the interview is over.
 _WITHOUT_CANDIDATE: Final = f"""
 WITH left_alone AS (
     UPDATE interviews SET token = token + 1, updated_at = {NOW}, lease_job = NULL,

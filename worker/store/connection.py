@@ -53,7 +53,7 @@ class Connection(Protocol):
     async def fetchval(self, query: str, *args: object) -> Any: ...
 
 
-#: Returns the URL for the next connection. It may block while it reads a file.
+#: Function that returns the URL for the next connection. It may block, because it may read a file.
 UrlSource: TypeAlias = Callable[[], str]
 
 #: An operation for `Database.run`. The operation may run more than once, so it must be idempotent.
@@ -139,7 +139,7 @@ _ARRAYS = (
 
 
 async def _know_arrays(connection: StampedConnection) -> None:
-    """Tell asyncpg about array types. Otherwise it asks the server at the first use of each.
+    """Tell asyncpg about array types. Otherwise asyncpg asks the server at each type's first use.
 
     The question costs six round trips on each connection. Behind PgBouncer, it also leaves a
     setting (jit) on a server connection that other clients use.
@@ -164,7 +164,7 @@ async def _know_arrays(connection: StampedConnection) -> None:
 
 
 def _connect_anew(url_again: UrlSource) -> Callable[..., Awaitable[Any]]:
-    """Return what a pool calls instead of `asyncpg.connect`: it asks for the URL each time."""
+    """Return a replacement of `asyncpg.connect` that asks `url_again` for the URL at each call."""
 
     async def connect(_: str, **options: Any) -> Any:
         url = await in_thread("read-database-url", url_again)
@@ -186,7 +186,7 @@ async def open_pool(
 
     `arguments` are those of `connection_arguments`. A connection that was idle for `idle_s` seconds
     is closed; with 0, idle connections stay open. With `url_again`, each new connection uses the
-    URL that it returns.
+    URL that this function returns.
     """
     return await asyncpg.create_pool(
         **arguments,

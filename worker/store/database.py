@@ -52,8 +52,8 @@ class Database:
     PgBouncer in transaction mode.
     """
 
-    #: The pass of a job's interview, if this is the database of a job with a role of its own. Such
-    #: a role reads plans and words only with the pass (see `worker.store.job_access`).
+    #: The pass with which a job's own role may read the plan and the words of the job's interview
+    #: (see `worker.store.job_access`); None for any other role.
     own_pass: str | None = None
 
     def __init__(
@@ -72,8 +72,9 @@ class Database:
     ) -> Database:
         """Create the pool. The first operation opens the first connection.
 
-        With `url_again`, each new connection uses the URL that it returns: the password in the URL
-        may be rotated. Raises `DatabaseUrlInvalid` if `url` is not a PostgreSQL URL.
+        With `url_again`, each new connection uses the URL that this function returns, because the
+        password in the URL may be rotated. Raises `DatabaseUrlInvalid` if `url` is not a PostgreSQL
+        URL.
         """
         check_url(url)
         connections = await Connections.open(url, limits or PoolLimits(), url_again)

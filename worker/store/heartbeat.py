@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from worker.store.database import Database
     from worker.store.scope import Scope
 
-#: Age of the contact in lease durations from which a worker writes the contact again.
+#: Age, in lease durations, of the workers' last contact with the database from which a worker
+#: writes the contact again.
 _CONTACT_AGE: Final = 0.25
-#: Number of heartbeats. If no worker has written the contact for as long as the contact may be old,
-#: and for this number of heartbeats more, all workers count as cut off from the database, and no
-#: lease expires. With the defaults that is half a lease: 0.75 s and 1.5 heartbeats of 0.5 s.
+#: Number of heartbeats beyond `_CONTACT_AGE` without a new contact after which all workers count
+#: as cut off from the database, so that no lease expires. With the defaults, they count as cut off
+#: after half a lease: 0.75 s and 1.5 heartbeats of 0.5 s.
 _GAP: Final = 1.5
 #: Seconds after which a leader lock has certainly expired: the longest interval between two scans
 #: (INTERVIEW_WATCH_S, 60 s at most) and the spare time. A later expiry was written before the
@@ -45,7 +46,7 @@ class Beat:
 
     #: Ids of those jobs of the worker that hold a lease.
     held: frozenset[str]
-    #: True if the contact of the workers must be written now.
+    #: True if `note_contact` must now record that the workers reach the database.
     contact_is_due: bool
     #: True if this worker is the leader of its scope, or if there is no leader.
     may_lead: bool

@@ -73,7 +73,7 @@ class InterviewExists(Exception):
 
 
 class InterviewClosedToJob(Exception):
-    """Raised when a job's pass does not open an interview, because that has another room."""
+    """Raised when a job's pass does not open an interview, because its room is not the job's."""
 
     def __init__(self) -> None:
         super().__init__("the interview that the dispatch names has another room")
@@ -146,10 +146,11 @@ class Interview:
     tries: int
     #: Agent name of the interview's workers; None for the workers of the interview application.
     agent_name: str | None = None
-    #: LiveKit server of the interview's room; None as for `agent_name`.
+    #: LiveKit server of the interview's room; None for that of the interview application's workers.
     livekit_url: str | None = None
-    #: Window in which the candidate can be interviewed. None for `opens_at`: from its creation.
+    #: Begin of the window in which the candidate can be interviewed; None: the creation.
     opens_at: datetime | None = None
+    #: End of this window; None only in a row of another version.
     closes_at: datetime | None = None
     #: Protocol of the version that created the interview (see `scope.PROTOCOL`).
     protocol: int = PROTOCOL
@@ -179,7 +180,7 @@ class Interview:
         opens_at: datetime | None = None,
         closes_at: datetime | None = None,
     ) -> tuple[str, ...]:
-        """Return what differs from the arguments of a creation; empty for the same creation.
+        """Return the names of the arguments of a creation from which this interview differs.
 
         A room, an identity or a time that is None was not asked for, and does not differ.
         """

@@ -53,7 +53,7 @@ _ROOM_IN_USE: Final = """
 
 @dataclass(frozen=True, kw_only=True)
 class _Locked:
-    """What `settle` reads of an interview. A job may read no more of interviews in general."""
+    """The fields of an interview that `settle` reads. A job may read them of any interview."""
 
     interview_id: str
     room: str

@@ -76,7 +76,7 @@ SELECT_INTERVIEWS: Final = (
     " ON lease.interview_id = interviews.interview_id AND lease.token = interviews.token"
 )
 _GET: Final = f"{SELECT_INTERVIEWS} WHERE interviews.interview_id = $1"
-#: The same for a job with a role of its own: $2 is the pass of the interview.
+#: Query `_GET` for a job with a role of its own; $2 is the pass of the interview.
 _GET_OWN: Final = _GET.replace(
     " FROM interviews ", " FROM own_interview($1::text, $2::text) AS interviews ", 1
 )
@@ -267,9 +267,9 @@ async def typed_turns(
 ) -> frozenset[tuple[str, int]]:
     """Return the job id and the seq of each turn that the candidate has typed.
 
-    The record of a turn says it (`typed`). Version 0.1.0 recorded no such field: its record of a
-    spoken turn contains the number of the answer's last `hearing` record, or a latency. The record
-    of a typed turn contains neither, and a typed turn is never interrupted.
+    The field `typed` of a turn's record tells. Version 0.1.0 recorded no such field: its record of
+    a spoken turn contains the number of the answer's last `hearing` record, or a latency. The
+    record of a typed turn contains neither, and a typed turn is never interrupted.
     """
     rows = await db.run(
         "typed_turns",

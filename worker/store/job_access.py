@@ -38,7 +38,7 @@ _PREFIX: Final = "interview_jobs_"
 _BUDGET_S: Final = 5.0
 #: SQLSTATEs with which a server refuses a password or an unknown role.
 _WRONG_PASSWORD: Final = ("28P01", "28000")
-#: Text in place of a pass, for a job without an interview: it opens nothing.
+#: Text in place of a pass, for a job without an interview: no interview has this pass.
 _NO_PASS: Final = "none"  # noqa: S105  # no password
 _STORED: Final = "SELECT role_name, password, pass_key FROM job_access WHERE database = $1"
 
@@ -57,10 +57,10 @@ class NoJobRole(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class JobAccess:
-    """How job processes connect."""
+    """How job processes connect to the database: with a role of their own, and a pass."""
 
     role: str
-    #: What the role may do although no job needs it, each as words after "may".
+    #: What the role may do although no job needs it, each in words that follow "may".
     beyond: tuple[str, ...] = ()
     _url: DatabaseUrl = field(repr=False)
     _key: bytes = field(repr=False)
@@ -84,7 +84,7 @@ def pass_for(key: bytes, interview_id: str, room: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """Where the worker is connected, and as whom."""
+    """Role, database and schema of the worker's own connection."""
 
     role: str
     database: str
@@ -148,7 +148,7 @@ async def _place(connection: Connection) -> _Place:
 
 
 async def _stored(connection: Connection, place: _Place) -> _Stored:
-    """Return the row of this database; write it if it does not exist yet."""
+    """Return this database's row of the table `job_access`; write the row if there is none."""
     await connection.execute(
         "INSERT INTO job_access (database, pass_key, role_name, password)"
         " VALUES ($1, $2, $3, $4) ON CONFLICT (database) DO NOTHING",
@@ -201,7 +201,7 @@ async def _exists(connection: Connection, role: str) -> bool:
 
 
 async def _grant(connection: Connection, role: str, place: _Place) -> None:
-    """Grant what the role lacks. Nothing is written if it lacks nothing, as at most starts."""
+    """Grant the privileges that the role lacks. If it lacks none, as at most starts, do nothing."""
     if not await _exists(connection, role):
         raise NoJobRole(f"the role {role} does not exist")
     missing = await lacking(connection, role, OF_JOBS)
@@ -233,7 +233,7 @@ def _role_of(url: DatabaseUrl, suffix: str) -> str:
 
 
 def _suffix(url: DatabaseUrl, place: _Place) -> str:
-    """Return what the user of the worker's URL has behind the name of its role.
+    """Return the text that follows the role's name in the user name of the worker's URL.
 
     Supabase's pooler wants `.project` there, and a single server of Azure `@server`.
     """
@@ -246,7 +246,8 @@ def _with_role(url: DatabaseUrl, stored: _Stored, suffix: str) -> DatabaseUrl:
     options = {
         name: value
         for name, value in url.options.items()
-        # A certificate of the worker's role would log in that role; the others name its secrets.
+        # A certificate of the worker's role would log in as that role. The other options name the
+        # role or its secrets.
         if name not in ("user", "password", "passfile", "sslcert", "sslkey", "sslpassword", "role")
     }
     return replace(
@@ -288,7 +289,7 @@ async def made_role(connection: Connection, url: str) -> DatabaseUrl | None:
 
 
 async def try_role(url: DatabaseUrl) -> tuple[str, list[str]]:
-    """Connect as a job does; return the role, and what it may do beyond its list.
+    """Connect as a job does; return the role, and what the role may do beyond `OF_JOBS`.
 
     Raises NoJobRole if it cannot connect, or lacks a privilege.
     """

@@ -16,7 +16,8 @@ from worker.store.leases import NOW
 if TYPE_CHECKING:
     from worker.store.database import Database
 
-#: A worker whose attempt is refused locks no row, because it reads the row first.
+#: SQL statement that takes or renews the lock. It reads the row first, so that a worker whose
+#: attempt is refused locks no row.
 _HOLD: Final = f"""
 INSERT INTO duties (duty, worker_id, expires)
 SELECT $1::text, $2::text, {NOW} + make_interval(secs => $3::float8)

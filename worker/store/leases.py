@@ -109,7 +109,8 @@ CANCELLED: Final = (
     f" ('{Outcome.CANCELLED}', '{Reason.CANCEL_REQUESTED}'), false)"
 )
 
-#: One statement, so that it costs two round trips and holds no row lock over a round trip. The
+#: SQL statement that takes a lease. One statement costs two round trips, and holds no row lock
+#: over a round trip. The
 #: interview's row is locked before the job's row, as everywhere else. The token in the job's row
 #: lets `interview_status.settle` ignore the end of a job that has lost its lease, even if the job
 #: itself never received the token. The last part reads the state from before the statement. A

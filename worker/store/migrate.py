@@ -8,7 +8,8 @@ incompatible migration, older workers refuse to start, and their running jobs wr
 Each migration is one transaction, which waits for a lock only briefly and is then tried again.
 Otherwise every statement of all workers would wait behind a migration that waits for one long
 reader. A file whose first line is `-- outside a transaction` has one statement that PostgreSQL
-allows only there, such as CREATE INDEX CONCURRENTLY IF NOT EXISTS. It may run more than once.
+allows only outside a transaction, such as CREATE INDEX CONCURRENTLY IF NOT EXISTS. This statement
+may run more than once.
 """
 
 from __future__ import annotations
@@ -51,11 +52,12 @@ _INVALID: Final = "SELECT true FROM pg_index WHERE indexrelid = to_regclass($1) 
 #: The timeout is longer than a job's statement timeout, because a migration may build an index over
 #: all stored turns.
 MIGRATE_BUDGET_S = 300.0
-#: Longest wait for one lock in ms. Statements of other workers wait behind it, so it is as long as
-#: one renewal of a lease may take, and much shorter than a lease.
+#: Maximum wait of a migration for one lock, in ms. Statements of other workers wait behind the
+#: migration, so the wait is as long as one renewal of a lease may take, and much shorter than a
+#: lease.
 _LOCK_MS = 500
-#: Delays between the attempts of a migration that did not get a lock. In each of them, which is at
-#: least as long as a wait for a lock, other workers renew their leases.
+#: Delays between the attempts of a migration that did not get a lock. Each is at least as long as a
+#: wait for a lock, so that other workers can renew their leases meanwhile.
 _LOCK_RETRY = ExponentialBackoff(first_s=1.0, longest_s=8.0)
 #: Timeout in seconds for opening and for closing the connection of a statement outside a
 #: transaction.
@@ -241,9 +243,8 @@ async def _apply_next(
 async def _execute_outside(database: Database, migration: Migration) -> None:
     """Execute the statement of a migration on a connection of its own.
 
-    The statement takes no lock for which other workers would have to wait. An index of it that is
-    invalid, because an earlier attempt was interrupted, is dropped first: IF NOT EXISTS would
-    keep it.
+    The statement takes no lock for which other workers would have to wait. If an interrupted
+    attempt has left its index invalid, the index is dropped first: IF NOT EXISTS would keep it.
     """
     connection = await database.open_connection(timeout_s=_CONNECT_S)
     try:

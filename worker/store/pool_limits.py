@@ -26,8 +26,8 @@ class PoolLimits:
     #: Idle time after which a connection is verified at its next use. 0: at every use. A new
     #: connection is not verified.
     verify_after_idle_s: float = 0.0
-    #: Timeout for verifying a connection, for ending an unfinished transaction, and for the release
-    #: of a connection. Half of the operation's budget limits the verification too.
+    #: Timeout for verifying a connection, for ending an unfinished transaction, and for releasing a
+    #: connection. A verification may also take at most half of the operation's time budget.
     verify_timeout_s: float = 1.0
     #: Idle time after which an additional connection is closed.
     overflow_idle_s: float = 10.0

@@ -56,20 +56,24 @@ _READ_OF_ANY: Final = (
     *("agent_name", "livekit_url", "shares_room", "opens_at", "closes_at", "updated_at", "tries"),
     *("dispatched_at", "dispatch_id", "dispatch_token", "untaken"),
 )
+#: The columns of `interviews` that a job may change.
 _CHANGED_BY_A_JOB: Final = (
     *("status", "outcome", "reason", "updated_at", "token", "lease_job", "untaken", "lost_why"),
     *("agent_name", "livekit_url", "dispatched_at", "dispatch_id", "dispatch_token", "tries"),
 )
+#: The columns of `interviews` that a job may set in a new row.
 _CREATED_BY_A_JOB: Final = (
     *("interview_id", "room", "candidate_identity", "candidate_name", "plan", "opens_at"),
     *("closes_at", "protocol", "agent_name", "livekit_url"),
 )
 
-#: Without the job's id: the words of a job belong to the interview of the row with the job's id.
+#: The columns of `jobs` that a job may change. The job's id is not among them, because the words of
+#: a job belong to the interview of the row with its id.
 _CHANGED_OF_JOBS: Final = (
     *("interview_id", "room", "worker_id", "pid", "token", "state", "outcome", "reason"),
     *("exit_code", "signal", "started_at", "ended_at", "conditions"),
 )
+#: The columns of `leases` that a job may change.
 _CHANGED_OF_LEASES: Final = ("token", "job_id", "worker_id", "lease_s", "expires")
 
 #: The privileges of a job's role. No UPDATE covers a whole table, which would also allow LOCK TABLE
@@ -99,7 +103,8 @@ OF_JOBS: Final = (
 
 #: The privileges of a worker's role on each of its tables.
 OF_WORKERS_ON_TABLES: Final = ("SELECT", "INSERT", "UPDATE")
-#: The tables that only the owner uses. Without them, jobs connect with the worker's role.
+#: The tables that only the owner of the schema uses. A worker without the privileges on them lets
+#: its jobs connect with the worker's role.
 OF_THE_OWNER: Final = ("job_access",)
 #: The tables from which the worker also deletes rows.
 DELETED_FROM: Final = ("workers", "duties", "leases", "orphans")
@@ -125,9 +130,9 @@ def of_workers() -> tuple[Privilege, ...]:
     )
 
 
-#: Query for the numbers of the privileges that the role $4 lacks. $1 to $3: number, name and object
-#: of each privilege and column, where $5 has the column or an empty text. An object that does not
-#: exist is skipped, because a migration will create it.
+#: Query for the numbers of the privileges that the role $4 lacks. $1 to $3 and $5 are the number,
+#: the name, the object and the column of each wanted privilege; the column is an empty text for the
+#: whole object. An object that does not exist is skipped, because a migration will create it.
 _LACKING: Final = """
 SELECT DISTINCT number::integer AS number
 FROM unnest($1::text[], $2::text[], $3::text[], $5::text[]) AS wanted (number, name, object, field)
@@ -142,7 +147,7 @@ END ORDER BY number
 async def lacking(
     connection: Connection, role: str, wanted: Sequence[Privilege]
 ) -> list[Privilege]:
-    """Return those of the privileges that a role lacks. Raises the errors of asyncpg."""
+    """Return the privileges of `wanted` that a role lacks. Raises the errors of asyncpg."""
     parts = [
         (number, each.name, each.on, column)
         for number, each in enumerate(wanted)

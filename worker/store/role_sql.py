@@ -9,8 +9,9 @@ import secrets
 from collections.abc import Sequence
 from typing import Final
 
-#: Parameters of PostgreSQL's own verifiers (src/include/common/scram-common.h).
+#: Number of iterations of PostgreSQL's own verifiers (src/include/common/scram-common.h).
 _ITERATIONS: Final = 4096
+#: Length of the salt of PostgreSQL's own verifiers, in bytes.
 _SALT_BYTES: Final = 16
 
 
@@ -47,12 +48,12 @@ WHERE setrole = (SELECT oid FROM pg_roles WHERE rolname = $1::name)
 def settings_statements(
     found: Sequence[str], *, role: str, database: str, schema: str
 ) -> list[str]:
-    """Return the statements that give a role its settings; empty if it has them, and no other.
+    """Return the statements that give a role its settings; empty if it has exactly these settings.
 
     Every role may change its own settings, so a job that was taken over can give all jobs another
     search path. `found` are the settings that the role has (`SETTINGS`).
     """
-    # Another schema is the one that the worker's own role or URL chooses.
+    # A schema other than `public` is chosen by the worker's own role or URL.
     own = [f"search_path={schema}"] if schema != "public" else []
     if [setting.replace('"', "") for setting in found] == own:
         return []

@@ -18,8 +18,9 @@ class Scope:
     agent_name: str
     #: Address or name of the worker's LiveKit server, in the form that workers store.
     livekit: str
-    #: Whether rows without these two fields belong to the worker. Such rows come from an earlier
-    #: version, or were created without a dispatch. They belong to the interview application.
+    #: True if rows without an agent name and a LiveKit server belong to the worker. Such rows come
+    #: from an earlier version, or were created without a dispatch. They belong to the workers of
+    #: the interview application.
     takes_unnamed: bool
 
     @property

@@ -20,9 +20,8 @@ logger = logging.getLogger(__name__)
 
 #: Query for the records from which `counted_s` computes the seconds of each job of the interviews
 #: $1 except the job $2: the transitions, the records of the clock, and the last other record before
-#: the job closed. Faults, and the record that the worker adds, show no work of the job. `OFFSET 0`
-#: makes PostgreSQL read the records of each job by their key: it cannot know how many jobs there
-#: are, and for many it might read the records of all jobs.
+#: the job closed. Faults, and the record that the worker adds, show no work of the job. The
+#: function `wordless_records` reads the records of each job by their key.
 _RECORDS: Final = """
 WITH held AS MATERIALIZED (
     SELECT interview_id, job_id FROM jobs
@@ -59,8 +58,8 @@ async def talk_seconds(
     These are the seconds in RUNNING in which the candidate was present and output was not paused.
     Of a job that died, the time up to its last stored record counts. The job `besides` is left out,
     as is a job whose records are invalid. A job knows from its dispatch how much earlier jobs used;
-    if their records are not stored yet, what it knew counts instead. Raises DatabaseError if the
-    database fails.
+    if their records are not stored yet, the number that the job knew counts. Raises DatabaseError
+    if the database fails.
     """
     used = await talk_seconds_of_all(db, [interview_id], besides=besides, budget_s=budget_s)
     return used[interview_id]

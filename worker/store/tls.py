@@ -1,7 +1,7 @@
-"""How a database is spoken to with TLS: what is asked for, by whom, and the certificates.
+"""TLS of a connection to the database: the sslmode, what has chosen it, and the certificates.
 
-A server on this machine is spoken to as asyncpg does by default. Any other server must have a
-certificate that is valid for its name, unless an sslmode says otherwise.
+A connection to a server on this machine is made as asyncpg does by default. Any other server must
+have a certificate that is valid for its name, unless an sslmode says otherwise.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from worker.store.url_options import SYSTEM
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: sslmode of a server that is not local, if nothing else is chosen: the certificate must be valid
+#: sslmode for a server on another machine, if nothing else is chosen: the certificate must be valid
 #: and must be for the server's name.
 DEFAULT_MODE: Final = "verify-full"
 #: The modes in which the certificate of the server is checked.
 VERIFYING: Final = ("verify-ca", "verify-full")
 #: The modes in which the password may be sent in clear, or to whoever answers.
 UNSAFE: Final = ("disable", "allow", "prefer")
-#: `Tls.chosen_by` if the option `ssl` asks for TLS where there would be none.
+#: Value of `Tls.chosen_by` if the option `ssl` of the URL, without an sslmode, asks for TLS.
 _SSL_OPTION: Final = "ssl in the URL"
-#: Protocol that asyncpg and libpq name in the TLS handshake.
+#: Protocol name that asyncpg and libpq send in the TLS handshake (ALPN).
 _ALPN: Final = "postgresql"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tls:
-    """The sslmode with which a database is spoken to."""
+    """The sslmode of the connections to a database, and what has chosen it."""
 
     #: One of `url_options.TLS_MODES`; None if asyncpg decides, for a server on this machine.
     mode: str | None
@@ -48,7 +48,7 @@ class Tls:
 
 
 def tls_of(url: DatabaseUrl, *, default: str = DEFAULT_MODE) -> Tls:
-    """Return the sslmode of a URL. `default` is that of a server that is not on this machine.
+    """Return the sslmode of a URL. `default` is the sslmode for a server on another machine.
 
     With `ssl=true` in the URL, the password is sent in clear only if an sslmode in the URL says so.
     """
@@ -79,9 +79,10 @@ def _chosen(url: DatabaseUrl, default: str) -> Tls:
 
 
 def with_tls(url: str, default: str) -> str:
-    """Return the URL with the sslmode `default`, if its server is not local and it has none.
+    """Return the URL with an sslmode: with `default`, if its server is on another machine.
 
-    With `ssl=true` it gets one that does not send the password in clear, also for a local server.
+    An sslmode that is set already (URL, PGSSLMODE, service file) stays. With `ssl=true`, the URL
+    gets an sslmode that does not send the password in clear, also for a local server.
 
     Raises DatabaseUrlInvalid if the URL is invalid.
     """
@@ -98,10 +99,11 @@ def with_tls(url: str, default: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class UrlDefaults:
-    """What a database URL gets that does not say it itself: its sslmode, and its password."""
+    """The sslmode and the password that a database URL gets if it has none."""
 
+    #: The sslmode for a server on another machine (INTERVIEW_DATABASE_TLS).
     tls: str
-    #: The password of PGPASSWORD; empty if there is none.
+    #: The value of PGPASSWORD; empty if it is not set.
     password: str = field(default="", repr=False)
 
     @classmethod
@@ -113,12 +115,12 @@ class UrlDefaults:
         return cls(tls=tls, password=os.environ.get("PGPASSWORD", ""))
 
     def complete(self, url: str) -> str:
-        """Return the URL with what it lacks. Raises DatabaseUrlInvalid if the URL is invalid."""
+        """Return the URL with the missing sslmode and password. Raises DatabaseUrlInvalid."""
         return with_password(with_tls(url, self.tls), self.password)
 
 
 def arguments_of(url: DatabaseUrl) -> dict[str, Any]:
-    """Return the arguments `dsn` and, where asyncpg needs it, `ssl` of asyncpg.
+    """Return asyncpg's argument `dsn`, and the argument `ssl` if asyncpg needs it.
 
     Reads certificates from the disk. Raises OSError, ssl.SSLError or ValueError if a certificate
     cannot be read.
@@ -127,7 +129,7 @@ def arguments_of(url: DatabaseUrl) -> dict[str, Any]:
     if tls.mode is None:
         return {"dsn": str(url)}
     if tls.mode in VERIFYING and not _has_own_authority(url):
-        # asyncpg would look for a file of authorities in the home folder, and knows no `system`.
+        # asyncpg looks for a file of authorities in the home folder, and does not know `system`.
         options = {name: text for name, text in url.options.items() if name != "sslrootcert"}
         context = _context(
             tls.mode,
@@ -154,7 +156,7 @@ def _context(
 
 
 def _has_own_authority(url: DatabaseUrl) -> bool:
-    """Return whether a file names the authorities, as libpq would find it."""
+    """Return whether libpq would find a file with the certificates of authorities for this URL."""
     named = url.options.get("sslrootcert") or os.environ.get("PGSSLROOTCERT")
     if named:
         return named != SYSTEM
@@ -167,7 +169,7 @@ def _has_own_authority(url: DatabaseUrl) -> bool:
 def _service(url: DatabaseUrl) -> Mapping[str, str]:
     """Return the options of the URL's service in the service file of libpq, if there is one.
 
-    A file that cannot be read has no options here. asyncpg refuses it when it connects.
+    A file that cannot be read counts as empty, because asyncpg reports it when it connects.
     """
     name = url.options.get("service") or os.environ.get("PGSERVICE")
     if not name:

@@ -43,7 +43,10 @@ class Turn:
 
 
 def _query(*, turns: str, records: str, first: str = "") -> str:
-    """Return the query for turns. `turns` and `records` are tables, `first` is what they need."""
+    """Return the query for turns from the tables `turns` and `records`.
+
+    `first` is the beginning of the query's WITH clause, which may define these tables.
+    """
     return f"""
 WITH {first}hearing AS (
     SELECT job_id, jobs.interview_id, seq, at, record
@@ -77,7 +80,8 @@ ORDER BY said.interview_id, coalesce(jobs.token, 0), jobs.started_at, said.job_i
 #: Query for every turn of the interviews $1 (an array of ids), ordered by interview, by job, and
 #: then by position in the journal.
 TURNS: Final = _query(turns="turns", records="job_records")
-#: The same for a job with a role of its own: $1 is an array of one id, and $2 its pass.
+#: Query `TURNS` for a job with a role of its own; $1 is an array of one id, $2 the pass of this
+#: interview.
 OWN_TURNS: Final = _query(
     turns="own_turns(($1::text[])[1], $2::text)",
     records="own",

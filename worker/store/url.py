@@ -22,10 +22,10 @@ from worker.store.url_options import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Maximum length of a URL, and of what is wrong with it, in an error, in characters.
+#: Maximum length of the URL, and of the problem, in an error message, in characters.
 _LONGEST = 300
-#: Option of a job's URL, with the pass of the job's interview (see `worker.store.job_access`). It
-#: is not sent to the server with the connection.
+#: Option of a job's database URL, with the pass of the job's interview (`worker.store.job_access`).
+#: The server does not get this option when a connection is opened.
 PASS: Final = "interview_pass"  # noqa: S105  # the name of an option
 # The user and the password of a URL. The user ends at the first colon, because it may contain an
 # unescaped @ or /. The password ends at the last @, because it may contain them too. If the last @
@@ -44,7 +44,7 @@ _LOOSE = re.compile(
     r"(?P<path>/[^?#@]*)?(?:\?(?P<query>[^#]*))?",
     re.DOTALL,
 )
-#: A scheme that names a driver, as other libraries write it.
+#: A scheme that names a driver, as other libraries write it, such as `postgresql+asyncpg`.
 _DRIVER = re.compile(r"postgres(?:ql)?\+[a-z0-9_.-]{1,30}")
 _ESCAPED: Final = "write % and two hexadecimal digits for it, such as %23 for #"
 
@@ -80,14 +80,15 @@ def mask_url(url: str) -> str:
 class DatabaseUrl:
     """A PostgreSQL URL in its parts, which are decoded."""
 
-    #: User and password; None where the URL names none.
+    #: The user; None if the URL names none.
     user: str | None
+    #: The password; None if the URL names none.
     password: str | None = field(repr=False)
     #: The hosts with their ports, separated by commas, as they are written in the URL.
     hosts: str
-    #: The path with its slash, as it is written in the URL: the database.
+    #: The path with its slash, as it is written in the URL. It names the database.
     path: str
-    #: The options that asyncpg is given. Of several values of an option the last one counts.
+    #: The options for asyncpg. Of several values of an option, the last one counts.
     options: Mapping[str, str] = field(repr=False)
     #: True if the option `ssl` asks for TLS (`tls.tls_of`).
     asks_for_tls: bool = field(default=False, repr=False)
@@ -98,7 +99,7 @@ class DatabaseUrl:
     def of(cls, url: str) -> DatabaseUrl:
         """Read a URL, also if its password has characters that a URL must escape.
 
-        No host name is resolved, and no file is read. Raises `DatabaseUrlInvalid`.
+        Resolves no host name and reads no file. Raises `DatabaseUrlInvalid` if the URL is invalid.
         """
         _check_scheme(url)
         problems = []
@@ -120,12 +121,12 @@ class DatabaseUrl:
         return f"postgresql://{userinfo}{at}{self.hosts}{self.path}{query}"
 
     def with_options(self, **options: str) -> DatabaseUrl:
-        """Return the URL with these options beside its own, or in their place."""
+        """Return the URL with these options, which replace those of the same names."""
         return replace(self, options={**self.options, **options})
 
 
 class _Unreadable(ValueError):
-    """Raised if a text cannot be read as a URL in one of the two ways."""
+    """Raised if `_strict_parts` or `_loose_parts` cannot read a text as a URL."""
 
 
 def _check_scheme(url: str) -> None:
@@ -240,7 +241,7 @@ def check_url(url: str) -> None:
 
 
 def with_password(url: str, password: str) -> str:
-    """Return the URL with this password if it has none, and the password is not empty.
+    """Return the URL, with this password if the URL has none. An empty password is not added.
 
     Raises DatabaseUrlInvalid if the URL is invalid.
     """

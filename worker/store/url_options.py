@@ -66,9 +66,9 @@ _SSL: Final = {
     "off": "disable",
     "no": "disable",
 }
-#: Options with a password.
+#: Names of the options whose values are passwords.
 PASSWORDS: Final = ("password", "sslpassword")
-#: All options that are known by name.
+#: Names of all known options.
 KNOWN: Final = frozenset({*_CLIENT, *_IGNORED, *_SERVER, "ssl", "schema"})
 #: sslmode of the driver node-postgres that libpq does not know.
 _NO_VERIFY: Final = "no-verify"
@@ -79,7 +79,7 @@ class OptionInvalid(ValueError):
 
 
 def usable_options(query: Mapping[str, str]) -> dict[str, str]:
-    """Return the options that asyncpg is given.
+    """Return the options that asyncpg gets.
 
     Options that change nothing are left out, and those of other clients are translated. Raises
     OptionInvalid.

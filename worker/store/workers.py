@@ -73,7 +73,8 @@ async def drop_worker(db: Database, worker_id: str, *, budget_s: float = BUDGET_
     )
 
 
-#: The rows are locked in the order of their ids, as in `_RESERVE`, so that no deadlock is possible.
+#: Statement that deletes stale rows. It locks them in the order of their ids, as `_RESERVE` does,
+#: so that no deadlock is possible.
 #: A row that another statement holds belongs to a live worker, or is being deleted already.
 _DROP_STALE: Final = f"""
 WITH stale AS (
@@ -171,8 +172,8 @@ async def reserve_slots(
     return Reserved(workers=found["workers"], slots=int(found["slots"]))
 
 
-#: The worker of a job that was asked to end cannot take the interview over. The worker of a failed
-#: job can, even without a free slot.
+#: Query whether a worker can take over. A worker that asked a job to end cannot take its interview
+#: over. The worker of a failed job can, even without a free slot.
 _CAN_BE_FOLLOWED: Final = f"""
 SELECT ($4::integer IS NULL OR tries < $4) AND EXISTS (
     SELECT FROM workers

@@ -12,8 +12,8 @@ from aiohttp import web
 
 logger = logging.getLogger(__name__)
 
-#: What aiohttp logs of a request that it cannot read quotes the request, which anybody may send.
-#: The errors of handlers are logged here instead.
+#: Silent logger for aiohttp: its lines about a request that it cannot read quote the request, which
+#: anybody may send. The errors of handlers are logged here instead.
 _SILENT: Final = logging.getLogger(f"{__name__}.aiohttp")
 _SILENT.setLevel(logging.CRITICAL)
 

@@ -12,8 +12,8 @@ from states import Phase, Status
 from states.journal import MOST_S
 from states.table import phase_of
 
-#: What a malformed record raises, which another version or a person may have written.
-#: RecursionError: the text of a deeply nested value cannot be made.
+#: Errors that a malformed record raises, which another version or a person may have written.
+#: RecursionError: a value is nested too deeply to be converted to text.
 MALFORMED: Final = (
     AttributeError,
     KeyError,

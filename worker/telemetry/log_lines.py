@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 #: pipe(7)). A write of this size to a stream socket, such as that of systemd's journal, is one
 #: buffer of the kernel.
 ATOMIC: Final = 4096
-#: Fields that are not shortened unless nothing else is left.
+#: Names of the fields that are shortened only if no other field is left.
 _NAMES: Final = ("event", "level", "logger", "timestamp")
-#: Fields of which the end says most: the last line of a traceback is the error.
+#: Names of the fields that keep their end when they are shortened, as a traceback ends with the
+#: error.
 _ENDS_COUNT: Final = ("exception", "stack")
 #: Mark at the place where a field was cut.
 _CUT: Final = "..."
-#: Maximum number of fields that are shortened. If a line is too long then, only `_NAMES` are left.
+#: Maximum number of fields that are shortened. If the line is still too long, only `_NAMES` stay.
 _MOST_CUT: Final = 10
-#: Longest part of each of `_NAMES` in such a line.
+#: Maximum length in characters of each field of a line that has only the fields `_NAMES`.
 _LAST_RESORT: Final = 200
 
 _JSON: Final = structlog.processors.JSONRenderer()

@@ -70,9 +70,10 @@ _QUOTING = frozenset(name for vendor in VENDORS.values() for name in vendor.quot
 #: Loggers whose log lines are removed, except for their place in the code: LiveKit's SDK, with the
 #: logger of its own and with the root logger. The worker itself logs nothing with these.
 _REMOVED = frozenset({"livekit", "root"})
-#: How the SDK logs a line of its native library: target, line, module, and message.
+#: Format with which the SDK logs a line of its native library: target, line, module, message.
 _NATIVE = "%s:%s:%s - %s"
-#: Loggers whose log lines may end with an error message or an object, and what comes before it.
+#: Loggers whose log lines may end with an error message or an object, each with a pattern of what
+#: comes before that.
 _QUOTED = {"livekit": re.compile(r": | '|<"), "asyncio": re.compile(r"exception=|[(<\n]")}
 
 _REDACTED = "(redacted)"

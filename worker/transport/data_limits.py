@@ -12,7 +12,8 @@ BYTES: Final = (float(1 << 20), float(64 << 10))
 #: Messages that a participant may send at once, and further messages per second: several times what
 #: a person types, so that a person reads a notice of the agent long before this limit.
 MESSAGES: Final = (60.0, 5.0)
-#: Bytes that each part of a message counts at least, for the time that handling the part takes.
+#: Minimum number of bytes that one part of a message counts as, because handling each part takes
+#: time.
 LEAST_BYTES: Final = 256
 #: Maximum size in bytes of one data stream, after decompression. LiveKit's native library closes a
 #: longer stream with an error before Python gets the excess; its default is 5 GB. The longest typed
@@ -22,15 +23,15 @@ MOST_STREAM_BYTES: Final = 256 << 10
 #: Maximum bytes of a typed message that are read: 20,000 characters of four bytes (UTF-8). The
 #: rest is dropped.
 MOST_TEXT_BYTES: Final = 80_000
-#: Maximum number of typed messages that are read or handled at once. The interviewer takes 10 at
-#: once.
+#: Maximum number of typed messages that are read or handled at once. The interviewer itself accepts
+#: 10 at once.
 MOST_STREAMS: Final = 16
 #: Maximum seconds to read one typed message. The rest of a slower message is dropped.
 LONGEST_READ_S: Final = 10.0
 
 
 class SenderLimits:
-    """The limits of each participant. A participant that exceeds one stays beyond the limits."""
+    """Applies the limits to each participant. Whoever has exceeded one stays beyond the limits."""
 
     def __init__(self) -> None:
         self._senders: dict[str, _Sender] = {}
@@ -41,7 +42,8 @@ class SenderLimits:
         Args:
             sender: Identity of the participant.
             size: Size of the data, in bytes.
-            messages: Number of messages that begin with the data: 0 for a further part of one.
+            messages: Number of messages that begin with the data: 0 for a further part of a
+                message.
             now_s: Time of the event loop's clock, in seconds.
         """
         return self._senders.setdefault(sender, _Sender()).counts(size, messages, now_s)
@@ -53,7 +55,7 @@ class SenderLimits:
 
 
 class _Sender:
-    """What one participant has sent."""
+    """What one participant has sent, compared with the limits."""
 
     def __init__(self) -> None:
         #: True once a limit was exceeded.

@@ -1,4 +1,4 @@
-"""Takes the right to publish data from participants who send too much."""
+"""Takes away the right to publish data of participants who send too much."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from worker.aio.timeouts import run_with_timeout
 
 logger = logging.getLogger(__name__)
 
-#: Takes the right from the participant with this identity. Raises any error if that fails.
+#: Takes away the right to publish data of the participant with this identity. May raise any error.
 TakeDataRight: TypeAlias = Callable[[str], Awaitable[None]]
 
-#: Maximum seconds of one attempt. LiveKit's answer takes about 50 ms (measured).
+#: Maximum seconds of one attempt to take away the right. An answer takes about 50 ms (measured).
 _ATTEMPT_S: Final = 3.0
 _RETRY: Final = ExponentialBackoff(first_s=0.2, longest_s=5.0)
-#: Seconds for which data of a participant without the right is still on its way. A participant that
-#: sends data later has the right again, because it has joined again.
+#: Seconds after a participant has lost the right in which its data may still arrive. Data that
+#: arrives later shows that the participant has joined again, and so has the right again.
 _ON_ITS_WAY_S: Final = 2.0
 
 
@@ -32,23 +32,23 @@ class DataRights:
     Meanwhile the caller drops the participant's data.
 
     Args:
-        take: Takes the right; None if the job cannot do that.
+        take: Takes away the right to publish data; None if the job cannot do that.
     """
 
     def __init__(self, take: TakeDataRight | None) -> None:
         self._take = take
         self._taking: dict[str, asyncio.Task[None]] = {}
-        #: When the right was taken, by identity (event loop time).
+        #: When each participant lost the right (event loop time), by identity.
         self._taken_at: dict[str, float] = {}
 
     def take(self, identity: str) -> None:
-        """Take the right from a participant, unless that is being done or was just done."""
+        """Take away the right of a participant, unless an attempt runs or has just ended."""
         now = asyncio.get_running_loop().time()
         just_taken = now - self._taken_at.get(identity, -math.inf) < _ON_ITS_WAY_S
         if identity in self._taking or just_taken:
             return
         if self._take is None:
-            self._taken_at[identity] = now  # say it again later, not for each message
+            self._taken_at[identity] = now  # so that the error is not logged for each message
             logger.error(
                 "a participant sends too much data, and this job cannot take its right to do so",
                 extra={"event": "data_right_not_takeable"},

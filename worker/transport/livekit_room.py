@@ -118,7 +118,7 @@ class LiveKitTransport:
     limited (`InboundData`), and byte streams are not accepted.
 
     Args:
-        take_data_right: Takes the right to publish data from a participant who sends too much.
+        take_data_right: Takes away the right to publish data of a participant who sends too much.
             None if the job cannot do that; then the data is only dropped.
     """
 
@@ -249,7 +249,7 @@ class LiveKitTransport:
         await self._ctx.room.disconnect()
 
     def _person(self) -> str | None:
-        """Return whom the agent listens to: the candidate, or else who came first."""
+        """Return the candidate's identity; before `expect`, that of the person who came first."""
         return self._candidate or first_person(self._ctx.room)
 
     def _on_left(self, person: rtc.RemoteParticipant) -> None:

@@ -20,7 +20,7 @@ _CHANGES: Final = (3.0, 1.0)
 #: SDK sends the two requests in separate tasks, which may swap them, and the server does nothing if
 #: it reads both before it has acted on the first. The server acts within milliseconds.
 _OFF_S: Final = 0.5
-#: Times after which an unconfirmed subscription is asked for again. A subscription takes 20 to
+#: Seconds after which an unconfirmed subscription is asked for again. A subscription takes 20 to
 #: 300 ms on a busy machine (measured), and does not come while the candidate sends no media.
 _AGAIN: Final = ExponentialBackoff(first_s=4.0, longest_s=60.0, jitter=0.25)
 #: Timeout in seconds for reading WebRTC's statistics, which normally takes 1 to 5 ms (measured).
@@ -40,8 +40,8 @@ class Microphone:
 
     Neither the SDK nor the server answers a request, and a request may be lost or have no effect.
     So a subscription that is not confirmed is ended and asked for again, with growing delays. An
-    earlier microphone whose audio arrives late is unsubscribed again: a session would take its
-    audio from this track, which sends none.
+    earlier microphone whose track arrives late is unsubscribed again. Otherwise a session would
+    use this track, which carries no audio.
 
     Args:
         room: The room, before it is connected.
@@ -51,17 +51,17 @@ class Microphone:
     def __init__(self, room: rtc.Room, candidate: Callable[[], str | None]) -> None:
         self._room = room
         self._candidate = candidate
-        #: The publication that is subscribed, or about to be.
+        #: Publication of the microphone that is subscribed or about to be; None if there is none.
         self._current: rtc.RemoteTrackPublication | None = None
-        #: Publications that were the current one, as long as they are published, the latest last.
-        #: The latest that is received stays subscribed until the current one is received.
+        #: Earlier publications that are still published, oldest first. The newest of them whose
+        #: track is received stays subscribed until the track of `_current` is received.
         self._earlier: list[rtc.RemoteTrackPublication] = []
-        #: Times at which subscriptions ended (the event loop's clock, in seconds), for `_OFF_S`.
+        #: When each subscription was ended (event loop time), to wait for `_OFF_S` after that.
         self._ended_s: dict[rtc.RemoteTrackPublication, float] = {}
         self._changes = TokenBucket(burst=_CHANGES[0], per_second=_CHANGES[1])
-        #: Timer until the next change is allowed.
+        #: Timer that runs until `_CHANGES` or `_OFF_S` allows the next change of the subscription.
         self._timer: asyncio.TimerHandle | None = None
-        #: Timer until the next step to an unconfirmed subscription: its end, or the new request.
+        #: Timer until an unconfirmed subscription is ended, or is asked for again after its end.
         self._unconfirmed: asyncio.TimerHandle | None = None
         self._delays: Iterator[float] = _AGAIN.delays()
         room.on("track_published", self._on_change)
@@ -72,7 +72,7 @@ class Microphone:
         room.on("reconnected", self._on_reconnected)
 
     def look(self) -> None:
-        """Subscribe to the newest microphone, unless it is subscribed."""
+        """Subscribe to the newest microphone, now or as soon as the limits of changes allow."""
         newest = self._newest()
         if newest is self._current or self._timer is not None:
             return
@@ -103,7 +103,7 @@ class Microphone:
         return None if self._current is None else await _packets_of(self._current)
 
     def close(self) -> None:
-        """Change the subscription no more."""
+        """Stop all changes of the subscription."""
         if self._timer is not None:
             self._timer.cancel()
         self._cancel_request()
@@ -183,11 +183,11 @@ class Microphone:
             self._unconfirmed = None
 
     def _end_earlier(self) -> None:
-        """End the subscriptions of earlier publications, or all but one until the current one is
-        received.
+        """End the subscriptions of earlier publications.
 
-        Only what is received is ended. The SDK reports a track that arrives while its subscription
-        is ended as subscribed, and never as unsubscribed.
+        Until the track of the current publication is received, the newest of them stays subscribed.
+        Only a subscription whose track is received is ended. If a track arrives after the end of
+        its subscription, the SDK reports the track as subscribed, and never as unsubscribed.
         """
         self._earlier = [
             each for each in self._earlier if each is not self._current and self._is_published(each)
@@ -221,7 +221,7 @@ class Microphone:
 
 
 def first_person(room: rtc.Room) -> str | None:
-    """Return the identity of the person who joined first, and to whom a session links itself."""
+    """Return the identity of the person who joined first, to whom a session listens by default."""
     return next((person.identity for person in people_in(room)), None)
 
 

@@ -104,7 +104,7 @@ def _sender(event: RoomEvent, kind: str) -> str | None:
     if kind == "data_track_published":
         return event.data_track_published.track.publisher_identity
     if kind == "transcription_received":
-        return None  # the event names whose speech was transcribed, as the sender says
+        return None  # the event does not name its sender
     sender: str = getattr(event, kind).participant_identity
     return sender
 

@@ -31,11 +31,11 @@ class TypedStreams:
 
     @property
     def full(self) -> bool:
-        """True if as many messages are being read or handled as may be at once."""
+        """True while `MOST_STREAMS` messages are being read or handled."""
         return len(self._tasks) >= MOST_STREAMS
 
     def open(self, reader: rtc.TextStreamReader, _: str) -> None:
-        """Read a stream, and pass its text on. A handler of text streams of the SDK."""
+        """Read a text stream, and pass its text to `on_text`. The SDK calls this method."""
         task = asyncio.create_task(self._take(reader), name="typed-message")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -73,7 +73,7 @@ async def _read(reader: rtc.TextStreamReader) -> str:
                 if left <= 0:
                     break
     except TimeoutError:
-        pass  # a message that is never ended is read as far as it came
+        pass  # use the parts that have arrived in time
     finally:
         reader.close()
     return "".join(parts)

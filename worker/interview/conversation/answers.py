@@ -96,7 +96,7 @@ class Answers:
         return self.half.pieces > self._held_pieces
 
     def hold_back(self, message: llm.ChatMessage) -> None:
-        """Keep the text of a spoken turn. It becomes the first part of the next spoken turn."""
+        """Keep the text of a spoken turn, as the first part of the next spoken turn."""
         self._held.append(_text_of(message))
         self._held_pieces = self.half.pieces
 

@@ -10,8 +10,8 @@ from typing import Final
 
 logger = logging.getLogger(__name__)
 
-#: Maximum seconds to wait for the other one. After this time both run at once: a question that is
-#: asked twice is better than an answer that waits for a step that hangs.
+#: Maximum seconds that a block waits for another block to end. After this time both run at once: a
+#: question that is asked twice is better than an answer that waits for a step that hangs.
 _LONGEST_WAIT_S: Final = 5.0
 
 

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 #: takes more than ten minutes to speak.
 LONGEST_TYPED: Final = 20_000
 #: Messages that may come at once, and further messages per second. A person who sends each sentence
-#: as a message of its own stays below that.
+#: as a message of its own stays below these limits.
 MESSAGES: Final = (10.0, 0.5)
 #: Characters that may come at once, and further characters per second: twice the longest message,
 #: then about twenty times the speed of a typist. A day of that is 17 million characters, so that a
@@ -101,7 +101,7 @@ class TypedMessages:
             self._telling.cancel()
 
     def refuse(self, *, for_good: bool = False) -> None:
-        """Count a message that is not read, and tell the candidate. May be called for any message.
+        """Count a message that is not read. At most every `NOTICE_EVERY_S`, tell the candidate.
 
         Args:
             for_good: True if the candidate can write no more.

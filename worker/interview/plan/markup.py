@@ -1,8 +1,8 @@
 """Markup in the spoken texts of a plan: what a voice would read aloud, or skip.
 
 The texts go to text to speech as they are, except that the framework removes some Markdown and
-emoji, with their meaning. So a plan has words only. A mistake here would refuse a plan that is
-right, so each pattern needs a mark that no sentence has by itself.
+emoji, with their meaning. So a plan may have words only. A pattern that fits ordinary text would
+refuse a correct plan, so each pattern needs a mark that no sentence has by itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 from worker.interview.plan.validation import MAX_TEXT
 
-#: Maximum number of characters that are shown of what was found.
+#: Maximum number of characters of the markup that a message shows.
 _SHOWN: Final = 40
 
 
@@ -21,7 +21,7 @@ _SHOWN: Final = 40
 class Markup:
     """One piece of markup in a text."""
 
-    #: What it is, as a noun with its article, such as "a tag".
+    #: Kind of the markup, as a noun with its article, such as "a tag".
     kind: str
     #: The text that was found.
     found: str
@@ -74,7 +74,7 @@ _KINDS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
 def markup_in(text: str) -> list[Markup]:
     """Return the first finding of each kind of markup in a text, in the order of the text."""
     if len(text) > MAX_TEXT:
-        return []  # refused as a whole
+        return []  # another rule refuses a text of this length
     found: list[tuple[int, Markup]] = []
     taken: list[tuple[int, int]] = []
     for kind, pattern in _KINDS:

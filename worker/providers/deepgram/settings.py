@@ -10,7 +10,7 @@ from worker.providers.vendor import OptOut, Vendor
 
 #: Seconds from the end of a phrase, as Deepgram detects it, to the transcript of that phrase.
 _TEXT_S = 1.0
-#: The language with which Deepgram detects the language of each word.
+#: Value of the language setting with which Deepgram detects the language of each word.
 _MULTI = "multi"
 #: The languages of `_MULTI`, by the first part of the model's name
 #: (developers.deepgram.com/docs/nova-3-language-prompting, and the changelog of 16 July 2024).

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 #: Maximum tokens of a language model's reply. Every reply that passes the guardrails is shorter.
 _MOST_TOKENS = 120
-#: Seconds, as in the plugin's own client (1.8.9).
+#: Timeouts in seconds of the client made here, as in the plugin's own client (1.8.9).
 _TIMEOUT = Timeout(connect=15.0, read=5.0, write=5.0, pool=5.0)
 
 
 class _LLM(openai.LLM):
-    """The plugin's model, which also closes a client that it was given."""
+    """The plugin's model. Unlike the plugin, it also closes a client that was passed to it."""
 
     def __init__(self, *, client: AsyncClient | None, **options: Any) -> None:
         super().__init__(client=client, **options)

@@ -19,8 +19,9 @@ UNATTENDED_S: Final = 30.0
 #: They count from the moment at which the provider received the speech, from its last text, or from
 #: the end of the speech. The value is the longest pause that ends an answer.
 OVERDUE_S: Final = 6.0
-#: The same while the speaker speaks, from the moment at which speech first had to wait, or from the
-#: last text. Of longer speech without a transcript, the oldest audio is not kept.
+#: Seconds for which the transcript of kept speech is expected while the speaker speaks. They count
+#: from the moment at which speech first had to wait, or from the last text. Of longer speech
+#: without a transcript, the oldest audio is not kept.
 SPEAKING_S: Final = 60.0
 #: Seconds beyond the patience with a provider for which the transcript of live speech is expected.
 #: After the patience another provider is asked, and the speech counts as kept.

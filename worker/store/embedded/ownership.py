@@ -44,7 +44,8 @@ def check_run_dir(layout: Layout) -> bool:
     folder belongs to another user, or is no folder.
     """
     try:
-        # Not by the path: whoever may write to the folder above could exchange it in between.
+        # Open the folder, and check what is open: whoever may write to the folder above could
+        # exchange a folder between two uses of its path.
         folder = os.open(layout.run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except FileNotFoundError:
         return False
@@ -73,9 +74,9 @@ def check_peer(layout: Layout, connection: socket.socket) -> None:
 
 
 def check_server_socket(layout: Layout) -> None:
-    """Check that PostgreSQL's socket is one, and belongs to the user that runs the server.
+    """Check that PostgreSQL's socket is a socket, and belongs to the user that runs the server.
 
-    Raises DataFolderUnusable if it is not. While PostgreSQL restarts, there is none.
+    Raises DataFolderUnusable otherwise. While PostgreSQL restarts, there is no socket.
     """
     try:
         found = layout.server_socket.lstat()
