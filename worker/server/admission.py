@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 #: Default of `agents.target_load` in the configuration of LiveKit's server (pkg/agent/config.go). A
 #: node of the server takes no job if all of its workers report this load or more. Among the workers
-#: of a node it chooses at random, with the weight `1 - load` (pkg/service/agentservice.go, v1.13.5).
+#: of a node it chooses at random, with the weight `1 - load` (v1.13.5, agentservice.go).
 #: A worker without a free slot reports this load and the status WS_FULL, so that it is not chosen.
 SERVER_TARGET_LOAD: Final = 0.7
 
