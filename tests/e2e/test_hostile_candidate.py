@@ -18,7 +18,7 @@ from tests.support.live.attack import CHOSEN, Attack
 from tests.support.live.heard import MOST_WORD_ERRORS, word_error_rate
 from tests.support.live.one_question import ALL_THE_WAY, ANSWER, is_running
 from tests.support.live.one_question import PLAN as ONE_QUESTION
-from tests.support.live.waiting import PATIENCE_S, answered
+from tests.support.live.waiting import PATIENCE_S, answered, eventually
 from tests.support.virtual.async_steps import end
 from worker.demo.script import CandidateScript
 from worker.interview.plan.plan import Question
@@ -96,6 +96,7 @@ class Scene:
         finally:
             await end(attacking, watching)
             await attack.aclose()
+        await eventually(lambda: self._receives(candidate), "the candidate's own microphone")
         self.ended_after_s = asyncio.get_running_loop().time() - began
 
     async def assert_unharmed(self, record_property: Record) -> History:
@@ -121,6 +122,12 @@ class Scene:
             for turn in shown["turns"]
             if turn["speaker"] == "candidate"
         ]
+
+    def _receives(self, candidate: Candidate) -> bool:
+        """Return whether the job receives the candidate's own microphone, not one of the attack."""
+        published = candidate._published
+        received = self.worker.log(event="microphone_received", room=self.interview.room)
+        return published is not None and received[-1]["track"] == published.sid
 
     async def _has_lost_the_right(self) -> bool:
         about = api.RoomParticipantIdentity(

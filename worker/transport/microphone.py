@@ -10,6 +10,7 @@ from typing import Final
 from livekit import rtc
 
 from worker.aio.backoff import ExponentialBackoff
+from worker.aio.tasks import log_failure
 from worker.aio.token_bucket import TokenBucket
 from worker.transport.inbound_data import people_in
 
@@ -22,7 +23,12 @@ _CHANGES: Final = (3.0, 1.0)
 _OFF_S: Final = 0.5
 #: Seconds after which an unconfirmed subscription is asked for again. A subscription takes 20 to
 #: 300 ms on a busy machine (measured), and does not come while the candidate sends no media.
-_AGAIN: Final = ExponentialBackoff(first_s=4.0, longest_s=60.0, jitter=0.25)
+_AGAIN: Final = ExponentialBackoff(first_s=2.0, longest_s=60.0, jitter=0.25)
+#: Number of requests without effect after which the connection to the room is made anew.
+_REQUESTS: Final = 2
+#: Connections that may be made anew, and further ones per second. Each interrupts the agent's
+#: voice for a second, and a participant may publish microphones that never send.
+_RECONNECTS: Final = (1.0, 1 / 60)
 #: Timeout in seconds for reading WebRTC's statistics, which normally takes 1 to 5 ms (measured).
 _STATS_S: Final = 1.0
 
@@ -39,7 +45,10 @@ class Microphone:
     the room without automatic subscription, and call `look` after that.
 
     Neither the SDK nor the server answers a request, and a request may be lost or have no effect.
-    So a subscription that is not confirmed is ended and asked for again, with growing delays. An
+    So a subscription that is not confirmed is ended and asked for again, with growing delays. If
+    that does not help, the connection to the room is made anew, once for each publication: after
+    many changes of a participant's tracks, the SDK may not notice a track that the server sends
+    (livekit-rtc 1.1.21: seen after twenty microphones in six seconds, on a busy machine). An
     earlier microphone whose track arrives late is unsubscribed again. Otherwise a session would
     use this track, which carries no audio.
 
@@ -64,6 +73,10 @@ class Microphone:
         #: Timer until an unconfirmed subscription is ended, or is asked for again after its end.
         self._unconfirmed: asyncio.TimerHandle | None = None
         self._delays: Iterator[float] = _AGAIN.delays()
+        #: Number of requests for the current publication, all of them unconfirmed.
+        self._requests = 0
+        self._reconnects = TokenBucket(burst=_RECONNECTS[0], per_second=_RECONNECTS[1])
+        self._reconnecting: asyncio.Task[None] | None = None
         room.on("track_published", self._on_change)
         room.on("track_unpublished", self._on_change)
         room.on("participant_disconnected", self._on_change)
@@ -86,7 +99,7 @@ class Microphone:
         self._cancel_request()
         if newest is not None:
             self._changes.take()
-            self._delays = _AGAIN.delays()
+            self._forget_requests()
             self._request()
         self._end_earlier()
 
@@ -131,7 +144,14 @@ class Microphone:
     def _on_change(self, *_: object) -> None:
         self.look()
 
-    def _on_subscribed(self, *_: object) -> None:
+    def _on_subscribed(
+        self, _: object, publication: rtc.RemoteTrackPublication, *__: object
+    ) -> None:
+        if publication is self._current:
+            logger.info(
+                "the candidate's microphone is received",
+                extra={"event": "microphone_received", "track": publication.sid},
+            )
         self._end_earlier()
 
     def _on_unsubscribed(
@@ -159,8 +179,12 @@ class Microphone:
     def _request(self) -> None:
         """Ask for the subscription to the current publication, and check it later."""
         if self._current is not None:
+            self._requests += 1
             self._current.set_subscribed(True)
             self._unconfirmed = self._call_later(next(self._delays), self._check)
+
+    def _forget_requests(self) -> None:
+        self._delays, self._requests = _AGAIN.delays(), 0
 
     def _check(self) -> None:
         """End the current subscription if it is not confirmed, in order to ask for it again."""
@@ -168,14 +192,30 @@ class Microphone:
         if self._current is None:
             return
         if self._current.subscribed:
-            self._delays = _AGAIN.delays()
+            self._forget_requests()
             return
+        if self._requests == _REQUESTS and not self._current.muted:
+            self._reconnect()
         logger.warning(
             "the candidate's microphone is not received; its subscription is asked for again",
             extra={"event": "microphone_asked_again"},
         )
         self._end(self._current)
         self._unconfirmed = self._call_later(_OFF_S, self._request)
+
+    def _reconnect(self) -> None:
+        """Make the connection to the room anew, unless that was done a short time ago."""
+        if self._reconnects.wait_s(asyncio.get_running_loop().time()):
+            return
+        self._reconnects.take()
+        logger.warning(
+            "the candidate's microphone is still not received; the room is connected anew",
+            extra={"event": "microphone_reconnect"},
+        )
+        # The SDK's name is about tests; it does what the SDK does after a lost connection.
+        anew = self._room.simulate_scenario(rtc.SimulateScenarioKind.SIMULATE_FULL_RECONNECT)
+        self._reconnecting = asyncio.create_task(anew, name="reconnect-room")
+        self._reconnecting.add_done_callback(log_failure)
 
     def _cancel_request(self) -> None:
         if self._unconfirmed is not None:

@@ -26,6 +26,7 @@ class Publication:
 
     def __init__(self, room: Room, name: str, source: int, *, answers: bool) -> None:
         self.name = name
+        self.sid = f"TR_{len(room.asked)}"
         self.source = source
         self.subscribed = False
         self.muted = False
@@ -59,6 +60,8 @@ class Room(rtc.EventEmitter[Any]):
         super().__init__()
         self.remote_participants: dict[str, Any] = {}
         self.asked: list[tuple[str, bool]] = []
+        #: Times at which the connection to the room was made anew.
+        self.reconnects: list[float] = []
         self.candidate: str | None = "ada"
         self.microphone = Microphone(
             cast("rtc.Room", self), lambda: self.candidate or first_person(cast("rtc.Room", self))
@@ -84,6 +87,10 @@ class Room(rtc.EventEmitter[Any]):
     def unpublishes(self, name: str, identity: str = "ada") -> None:
         person = self.remote_participants[identity]
         self.emit("track_unpublished", person.track_publications.pop(name), person)
+
+    async def simulate_scenario(self, scenario: int) -> None:
+        assert scenario == rtc.SimulateScenarioKind.SIMULATE_FULL_RECONNECT
+        self.reconnects.append(asyncio.get_running_loop().time())
 
     @property
     def subscribed(self) -> list[str]:
@@ -272,9 +279,9 @@ async def test_a_subscription_that_is_not_confirmed_is_ended_and_asked_for_again
 ) -> None:
     mine = room.publishes("mine", answers=False)
     mine.answers = True  # from the next request on
-    await asyncio.sleep(2.9)
+    await asyncio.sleep(1.4)
     assert room.asked == [("mine", True)]
-    await asyncio.sleep(2.0)
+    await asyncio.sleep(1.2)
     assert room.subscribed == ["mine"]
     await asyncio.sleep(600.0)
     assert room.asked == [("mine", True), ("mine", False), ("mine", True)]
@@ -288,8 +295,34 @@ async def test_a_microphone_that_never_arrives_is_asked_for_once_a_minute_in_the
     before = len(room.asked)
     await asyncio.sleep(600.0)
     assert 20 <= len(room.asked) - before <= 30
-    assert {vars(record)["event"] for record in caplog.records} == {"microphone_asked_again"}
+    events = {vars(record)["event"] for record in caplog.records}
+    assert events == {"microphone_asked_again", "microphone_reconnect"}
     assert "zanzibar" not in caplog.text
+
+
+async def test_after_two_requests_without_effect_the_room_is_connected_anew_once(
+    room: Room,
+) -> None:
+    began = asyncio.get_running_loop().time()
+    room.publishes("mine", answers=False)
+    await asyncio.sleep(600.0)
+    (at,) = room.reconnects
+    assert 4.0 < at - began < 8.0
+
+
+async def test_a_muted_microphone_that_does_not_arrive_makes_no_new_connection(room: Room) -> None:
+    room.publishes("mine", answers=False).muted = True
+    await asyncio.sleep(600.0)
+    assert room.reconnects == []
+
+
+async def test_many_microphones_that_never_arrive_make_one_new_connection_a_minute(
+    room: Room,
+) -> None:
+    for number in range(30):
+        room.publishes(f"m{number}", answers=False)
+        await asyncio.sleep(20.0)
+    assert 5 <= len(room.reconnects) <= 11
 
 
 async def test_a_subscription_that_ends_by_itself_is_asked_for_again(room: Room) -> None:
