@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from worker.store.database import Database
 
+#: A window of an interview begins at most ten years from now.
+NEXT_YEAR = datetime.now(UTC).year + 1
 URL = "ws://127.0.0.1:1"
 SETTINGS = {"LIVEKIT_URL": URL, "LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "secret" * 6}
 
@@ -191,10 +193,10 @@ DAYS_7 = timedelta(days=7)
 async def test_an_interview_has_the_window_of_the_command(
     database: Database, livekit: LiveKit
 ) -> None:
-    opens, closes = "2999-03-01T10:00+01:00", "2999-03-01T18:00Z"
+    opens, closes = f"{NEXT_YEAR}-03-01T10:00+01:00", f"{NEXT_YEAR}-03-01T18:00Z"
     given = await create(opens=opens, closes=closes)
-    assert given["opens_at"] == datetime(2999, 3, 1, 9, tzinfo=UTC)
-    assert given["closes_at"] == datetime(2999, 3, 1, 18, tzinfo=UTC)
+    assert given["opens_at"] == datetime(NEXT_YEAR, 3, 1, 9, tzinfo=UTC)
+    assert given["closes_at"] == datetime(NEXT_YEAR, 3, 1, 18, tzinfo=UTC)
     later = await create(opens=opens)
     assert later["closes_at"] - later["opens_at"] == DAYS_7
     default = await create()
@@ -217,7 +219,10 @@ async def test_a_room_of_an_open_interview_is_refused_on_the_same_server_only(
 
 # --- an id of the caller --------------------------------------------------------------------------
 
-WINDOW: dict[str, Any] = {"opens": "2999-03-01T10:00+01:00", "closes": "2999-03-01T18:00Z"}
+WINDOW: dict[str, Any] = {
+    "opens": f"{NEXT_YEAR}-03-01T10:00+01:00",
+    "closes": f"{NEXT_YEAR}-03-01T18:00Z",
+}
 
 
 async def only_interview(db: Database) -> Interview:
@@ -264,8 +269,8 @@ async def test_the_answer_is_the_same_after_the_interview_has_ended(
     [
         ({"room": "lobby"}, "room"),
         ({"identity": "ada@example.org"}, "identity of the candidate"),
-        ({"closes": "2999-03-02T18:00Z"}, "window"),
-        ({"opens": "2999-03-01T11:00+01:00"}, "window"),
+        ({"closes": f"{NEXT_YEAR}-03-02T18:00Z"}, "window"),
+        ({"opens": f"{NEXT_YEAR}-03-01T11:00+01:00"}, "window"),
     ],
 )
 async def test_another_interview_with_the_same_id_is_refused(
