@@ -1,0 +1,1 @@
+"""Conversations with a candidate, and the phrasings that they are measured with."""

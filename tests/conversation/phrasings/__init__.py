@@ -1,0 +1,1 @@
+"""Frozen phrasings of candidates (README.md)."""
