@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -194,16 +195,17 @@ def test_a_time_that_is_no_number_of_seconds_counts_as_none(spent_s: str) -> Non
     assert read_spent_s(metadata) == 0.0
 
 
-def test_every_form_of_the_metadata_has_the_protocol_of_the_interview() -> None:
+@pytest.mark.parametrize("protocol", [1, PROTOCOL])
+def test_every_form_of_the_metadata_has_the_protocol_of_the_interview(protocol: int) -> None:
     follows: dict[str, Any] = {"job_id": "AJ_1", "why": "LeaseExpired", "turns": CARRIED}
     for plan in ({"title": "short"}, {"title": "x" * MAX_METADATA_BYTES}):
-        interview = interview_of(plan)
+        interview = replace(interview_of(plan), protocol=protocol)
         for metadata in (
             dispatch_metadata(interview),
             without_plan(interview),
             metadata_after(interview, **follows),
         ):
-            assert json.loads(metadata)["protocol"] == 1
+            assert json.loads(metadata)["protocol"] == protocol
             assert not has_newer_protocol(metadata)
 
 

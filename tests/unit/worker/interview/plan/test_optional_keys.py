@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,9 +17,7 @@ from worker.interview.plan.plan import SAMPLE_PLAN, SILENCE_S, Plan, Question, l
 from worker.interview.plan.question import TimeLimits
 from worker.store.scope import FIRST_PROTOCOL, PROTOCOL
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+PAGE = Path(__file__).parents[5] / "docs" / "how-to" / "write-a-plan.md"
 SMALLEST: dict[str, Any] = {
     "title": "A plan",
     "opening": "Hello.",
@@ -210,6 +209,20 @@ def test_plans_are_hashable_with_all_keys() -> None:
     plan = plan_of(questions=[question], **OF_A_PLAN)
     assert {plan, Plan.from_json(plan.to_json())} == {plan}
     assert plan.questions[0].time == TimeLimits(soft_s=60)
+
+
+def test_the_how_to_has_every_key_and_every_default_sentence() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    plan = plan_of(consent={"ask": "Do you agree?"}, candidate_questions={})
+    assert plan.consent is not None
+    assert plan.candidate_questions is not None
+    sentences = [
+        *(plan.disclosure.say, plan.sound_check, plan.stopped, plan.postponed, plan.missed),
+        *(plan.consent.refused, plan.candidate_questions.ask, *Facts().as_data().values()),
+    ]
+    assert [each for each in sentences if f'"{each}"' not in page] == []
+    keys = {*OF_A_PLAN, *OF_A_QUESTION, *Facts.keys()}
+    assert [key for key in keys if f"`{key}`" not in page] == []
 
 
 def test_the_commented_keys_of_the_sample_plan_are_valid_and_use_each_key(tmp_path: Path) -> None:
