@@ -1,4 +1,4 @@
-"""What the interviewer answers to the candidate's questions about the interview and the job."""
+"""The answers to the candidate's questions about the interview and the job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worker.interview.plan.validation import Text
 class Facts(Checked):
     """One answer for each topic. The list of topics is closed.
 
-    A default answer claims only what the software itself does. The topics of the job have no
+    A default answer states only facts about the software. The topics of the job have no
     default, because only the company knows their answers.
     """
 

@@ -1,7 +1,7 @@
-"""What the interviewer says besides the questions, with the default sentences.
+"""The interviewer's sentences besides the questions, with their defaults.
 
-A default sentence claims only what the software itself does. What a company does with an interview
-is written into its plan.
+A default sentence states only facts about the software. The plan of a company states the facts
+about that company.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MISSED: Final = "I have not heard from you for a while, so I leave now. Goodbye.
 
 @dataclass(frozen=True, kw_only=True)
 class Disclosure(Checked):
-    """What the candidate is told about the interviewer before the first question."""
+    """The sentences about the interviewer that come before the first question."""
 
     say: Text = (
         "I am an AI interviewer; what you say is written down; I do not know who reads it, "
