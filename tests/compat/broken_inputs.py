@@ -38,6 +38,8 @@ questions:
     thinking_pause_s: 1.2
 closing: Goodbye.
 """
+#: The part of GOOD after which keys of its last question may stand.
+_LAST: Final = "    thinking_pause_s: 1.2\n"
 _QUESTION: Final = {"id": "first", "text": "Why?"}
 _GOOD_DATA: Final = {"title": "A", "opening": "B", "questions": [_QUESTION], "closing": "C"}
 
@@ -48,6 +50,11 @@ def _data(**changes: object) -> dict[str, object]:
 
 def _asked(**changes: object) -> dict[str, object]:
     return _data(questions=[_QUESTION | changes])
+
+
+def _asking(*lines: str) -> str:
+    """Return GOOD with more lines in its last question."""
+    return GOOD.replace(_LAST, _LAST + "".join(f"    {line}\n" for line in lines))
 
 
 #: Plan files (text or bytes), and JSON data.
@@ -119,6 +126,55 @@ PLANS: Final[Mapping[str, object]] = {
     "problems below a broken list": GOOD.replace(
         "[a reason, an example]", '\n      - a\n      - ""'
     ),
+    "wrong types in the optional keys": GOOD
+    + "disclosure: Hello.\nconsent: yes\nfacts: [a]\ncandidate_questions: 5\nsilence: 5\n"
+    "sound_check: [a]\nstopped: 5\npostponed: {a: b}\nmissed: true\n",
+    "wrong types in the optional keys of a question": _asking(
+        "mandatory: no",
+        "may: skip",
+        "rephrased: Oh?",
+        "clarify: [a]",
+        "points: a reason",
+        "probes_allowed: two",
+        "expects: 5",
+        "time: 60",
+    ),
+    "bounds of the optional keys": _asking(
+        "may: [skip, come_back, pause]",
+        f"rephrased: [{', '.join(['a'] * 6)}]",
+        f"clarify: {{{', '.join(f'a{n}: b' for n in range(11))}}}",
+        f"points: [{', '.join(f'{{id: p{n}, text: a}}' for n in range(21))}]",
+        "probes_allowed: 6",
+        "time: {soft_s: 9.9, hard_s: 2700.1}",
+    )
+    + "silence: [15, 30, 50]\ncandidate_questions: {longest_s: 9}\n",
+    "unknown words in the optional keys": _asking("may: [skip, pause]", "expects: essay"),
+    "unknown keys in the optional keys": _asking(
+        "points: [{id: a, text: b, prob: c}]", "time: {soft: 60, x: 1}"
+    )
+    + "disclosure: {says: a}\nconsent: {ask: a, x: b}\nfacts: {pay: a}\n"
+    "candidate_questions: {longest: 60}\n",
+    "missing texts in the optional keys": _asking("points:", "  - id: a") + "consent: {}\n",
+    "the same choice twice": _asking("may: [skip, skip]"),
+    "the same id of a point twice": _asking("points:", "  - {id: a, text: b}", "  - {id: a}"),
+    "id of a point with capitals": _asking("points: [{id: A, text: b}]"),
+    "a hard limit below the soft one": _asking("time:", "  soft_s: 90", "  hard_s: 80"),
+    "a hard limit below the default soft one": _asking("time: {hard_s: 20}"),
+    "silence that does not rise": GOOD + "silence:\n  - 15\n  - 30\n  - 30\n  - 80\n  - 90\n",
+    "silence of words and bounds": GOOD + "silence: [soon, 0, 50, 80, 901]\n",
+    "wrong texts in a mapping of texts": _asking(
+        "clarify:", '  "": a', "  b:", "  c: 5", '  h: ""'
+    ),
+    "a key of texts twice": _asking("clarify:", "  d  e: f", "  d e: g", "  h: i", "  h: j"),
+    "markup in the optional keys": _asking(
+        "rephrased: [a <br> b]",
+        "clarify: {a: '{name}'}",
+        "points:",
+        "  - {id: a, text: <b>, probe: <b>}",
+    )
+    + "disclosure: {say: <b>}\nconsent: {ask: <b>, refused: <i>}\nfacts: {delete: <b>}\n"
+    "candidate_questions: {ask: <b>}\nsound_check: <b>\nstopped: <b>\npostponed: <b>\n"
+    "missed: <b>\n",
     "an alias": "title: &t x\nopening: *t\n",
     "an unknown alias": "title: *t\n",
     "an alias as a key": "title: &t x\n*t : y\n",
@@ -166,6 +222,8 @@ PLANS: Final[Mapping[str, object]] = {
     "JSON: a number of 400 digits": {"json": _asked(longest_time_s=10**400)},
     "JSON: an object as a list": {"json": _data(questions={"0": _QUESTION})},
     "JSON: an empty list": {"json": _data(questions=[])},
+    "JSON: a lone surrogate in a key of texts": {"json": _asked(clarify={"a\ud800": ""})},
+    "JSON: no number in the silence": {"json": _data(silence=[float("nan"), 2, 3, 4, 5])},
     "JSON: wrong entries": {"json": _data(questions=[1, None, [], _QUESTION, _QUESTION])},
     "JSON: several problems": {
         "json": {

@@ -18,7 +18,7 @@ from worker.store.interviews import Interview, InterviewStatus, create_interview
 from worker.store.jobs import ship
 from worker.store.leases import InterviewCancelled, keep_lease, take_lease
 from worker.store.orphans import Limits, find_orphaned
-from worker.store.scope import Scope
+from worker.store.scope import PROTOCOL, Scope
 
 if TYPE_CHECKING:
     from worker.store.database import Database
@@ -149,7 +149,7 @@ async def test_an_unknown_interview_cannot_be_cancelled(db: Database) -> None:
 
 
 async def test_an_interview_of_a_later_version_is_left_to_that_version(db: Database) -> None:
-    await db.run("newer", lambda c: c.execute("UPDATE interviews SET protocol = 2"))
+    await db.run("newer", lambda c: c.execute("UPDATE interviews SET protocol = $1", PROTOCOL + 1))
     with pytest.raises(InterviewTooNew, match="use the command of that version"):
         await interviews._cancel("one")
     assert (await end_of(db))[0] is InterviewStatus.CREATED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ import pytest
 from worker.cli import interviews
 from worker.cli.common import ExitCode
 from worker.cli.errors import code_of
-from worker.interview.plan.plan import SAMPLE_PLAN
+from worker.continuity.dispatch_metadata import dispatch_metadata
+from worker.interview.plan.plan import SAMPLE_PLAN, Plan, load_plan
 from worker.livekit_api.client import LiveKitClient
 from worker.livekit_api.errors import LiveKitKeyRefused, LiveKitUnreachable
 from worker.operations import interviews as operations
@@ -294,6 +296,20 @@ async def test_another_plan_with_the_same_id_is_refused(
     other.write_text(SAMPLE_PLAN.read_text(encoding="utf-8").replace("Hello", "Good morning"))
     with pytest.raises(InterviewExists, match=r"already exists with another plan$"):
         await create(interview_id="one", plan=other)
+
+
+@pytest.mark.parametrize(("more", "protocol"), [("", 1), ("missed: I hear nothing. Goodbye.\n", 2)])
+async def test_only_a_plan_with_a_key_that_protocol_1_lacks_raises_the_protocol_of_its_interview(
+    database: Database, livekit: LiveKit, tmp_path: Path, more: str, protocol: int
+) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(SAMPLE_PLAN.read_text(encoding="utf-8") + more, encoding="utf-8")
+    created = await create(plan=plan)
+    interview = await get_interview(database, created["interview_id"])
+    assert interview is not None
+    assert interview.protocol == protocol
+    assert json.loads(dispatch_metadata(interview))["protocol"] == protocol
+    assert Plan.from_json(interview.plan) == load_plan(plan)
 
 
 async def test_a_repeated_creation_sends_an_interviewer_only_once(

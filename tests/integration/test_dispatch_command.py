@@ -20,6 +20,7 @@ from worker.operations.errors import (
 )
 from worker.store.interviews import InterviewStatus, RoomInUse, create_interview, get_interview
 from worker.store.jobs import ship
+from worker.store.scope import PROTOCOL
 
 if TYPE_CHECKING:
     from worker.store.database import Database
@@ -170,7 +171,9 @@ async def test_an_interview_of_a_later_version_gets_no_interviewer(
     database: Database, livekit: LiveKit
 ) -> None:
     await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
-    await database.run("newer", lambda c: c.execute("UPDATE interviews SET protocol = 2"))
+    await database.run(
+        "newer", lambda c: c.execute("UPDATE interviews SET protocol = $1", PROTOCOL + 1)
+    )
     with pytest.raises(InterviewTooNew, match="use the command of that version"):
         await interviews._dispatch("one")
     assert livekit.sent == []

@@ -29,6 +29,7 @@ from worker.store.interviews import (
 from worker.store.jobs import ship
 from worker.store.leases import LeaseHeld, take_lease
 from worker.store.orphans import AT_A_TIME, Limits, Look, find_orphaned, record_looks
+from worker.store.scope import PROTOCOL
 
 if TYPE_CHECKING:
     from worker.store.database import Database
@@ -303,7 +304,7 @@ async def test_work_that_an_application_has_stored_belongs_to_its_workers_from_t
 
 async def test_an_interview_of_a_newer_protocol_is_left_alone(db: Database) -> None:
     await breaks_off(db)
-    await db.run("newer", lambda c: c.execute("UPDATE interviews SET protocol = 2"))
+    await db.run("newer", lambda c: c.execute("UPDATE interviews SET protocol = $1", PROTOCOL + 1))
     assert await found(db) == []
 
 

@@ -21,6 +21,7 @@ from worker.store.interview_status import obstacles_of, set_dispatched
 from worker.store.interviews import Interview, create_interview, get_interview, turns_of
 from worker.store.jobs import get_job, ship
 from worker.store.leases import Holder, LeaseHeld, LeaseRefused, keep_lease, take_lease
+from worker.store.scope import PROTOCOL
 
 if TYPE_CHECKING:
     from worker.store.database import Database
@@ -242,9 +243,9 @@ async def row_of(db: Database) -> str:
 async def test_an_interview_of_a_later_version_is_not_taken_and_stays_as_it_is(
     db: Database,
 ) -> None:
-    await db.run("newer", lambda c: c.execute("UPDATE interviews SET protocol = 2"))
+    await db.run("newer", lambda c: c.execute("UPDATE interviews SET protocol = $1", PROTOCOL + 1))
     before = await row_of(db)
-    with pytest.raises(LeaseRefused, match="has protocol 2, and this version understands 1"):
+    with pytest.raises(LeaseRefused, match=f"protocol {PROTOCOL + 1}, and this version"):
         await take(db, "AJ_1")
     await ends(db, "AJ_1", "failed")
     assert await row_of(db) == before

@@ -53,7 +53,7 @@ class CommandError(Exception):
 #: class.
 CODES: Final[Mapping[str, ExitCode]] = {
     "worker.env.group.SettingsInvalid": ExitCode.USAGE,
-    "worker.interview.plan.plan.PlanError": ExitCode.USAGE,
+    "worker.interview.plan.problems.PlanError": ExitCode.USAGE,
     "worker.job.application.ApplicationInvalid": ExitCode.USAGE,
     "worker.store.interview.InterviewIdInvalid": ExitCode.USAGE,
     "worker.store.url.DatabaseUrlInvalid": ExitCode.USAGE,

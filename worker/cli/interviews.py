@@ -149,6 +149,7 @@ async def _create(
     opens_at, closes_at = windows[0]
     wanted = NewInterview(
         plan=plan.to_json(),
+        protocol=plan.protocol(),
         candidate_name=candidate,
         interview_id=interview_id,
         candidate_identity=identity,

@@ -72,8 +72,12 @@ async def run_demo(console: Console, folder: Path) -> History:
         db = await Database.open(postgres.url)
         stack.push_async_callback(db.aclose)
         await migrate(db, budget_s=30.0)
+        plan = load_plan(SAMPLE_PLAN)
         interview = await create_interview(
-            db, interview_id=secrets.token_hex(6), plan=load_plan(SAMPLE_PLAN).to_json()
+            db,
+            interview_id=secrets.token_hex(6),
+            plan=plan.to_json(),
+            protocol=plan.protocol(),
         )
         say("starting the worker (it loads the speech models once for all jobs)")
         meeting = _in_room(settings, db, interview, folder / "worker.log", say)

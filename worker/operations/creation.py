@@ -28,6 +28,7 @@ from worker.store.interviews import (
     get_interview,
     remove_untaken_interview,
 )
+from worker.store.scope import FIRST_PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,6 +49,8 @@ class NewInterview:
 
     plan: Mapping[str, Any]
     candidate_name: str
+    #: Protocol that a worker must understand to hold the interview (`Plan.protocol`).
+    protocol: int = FIRST_PROTOCOL
     #: Id of the interview, with which the creation may be repeated; None: a random id.
     interview_id: str | None = None
     candidate_identity: str | None = None
@@ -155,6 +158,7 @@ async def _create(db: Database, settings: Settings, wanted: NewInterview) -> Int
         db,
         interview_id=interview_id,
         plan=wanted.plan,
+        protocol=wanted.protocol,
         room=room,
         candidate_identity=wanted.candidate_identity,
         candidate_name=wanted.candidate_name,

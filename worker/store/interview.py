@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from states import Outcome, Reason
-from worker.store.scope import PROTOCOL
+from worker.store.scope import FIRST_PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,8 +152,8 @@ class Interview:
     opens_at: datetime | None = None
     #: End of this window; None only in a row of another version.
     closes_at: datetime | None = None
-    #: Protocol of the version that created the interview (see `scope.PROTOCOL`).
-    protocol: int = PROTOCOL
+    #: Protocol that a worker must understand to hold the interview (see `scope.PROTOCOL`).
+    protocol: int = FIRST_PROTOCOL
 
     @property
     def is_over(self) -> bool:

@@ -26,7 +26,7 @@ from worker.store.interview import (
     is_interview_id,
     is_over,
 )
-from worker.store.scope import PROTOCOL
+from worker.store.scope import FIRST_PROTOCOL
 from worker.store.turns import OWN_TURNS, TURNS, Turn, turn_of
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ async def create_interview(
     candidate_name: str | None = None,
     opens_at: datetime | None = None,
     closes_at: datetime | None = None,
+    protocol: int = FIRST_PROTOCOL,
     scope: Scope | None = None,
     budget_s: float = BUDGET_S,
 ) -> Interview:
@@ -121,6 +122,7 @@ async def create_interview(
 
     `plan` is a snapshot of the plan, as JSON data. `opens_at` and `closes_at` are the window of the
     interview; by default it is open from now on, and for `OPEN_DAYS` days from its opening.
+    `protocol` is the one that a worker must understand to hold the interview.
     With `scope`, the interview belongs to the workers of that scope. If an identical interview
     exists already, the function returns that interview. Raises `InterviewIdInvalid` if the id is
     not valid, `RoomInUse` if another open interview has the room, `InterviewErased` if the
@@ -136,7 +138,7 @@ async def create_interview(
         await connection.execute(
             _INSERT,
             *(interview_id, room, identity, candidate_name, json.dumps(snapshot)),
-            *(opens_at, closes_at, PROTOCOL),
+            *(opens_at, closes_at, protocol),
             *((scope.agent_name, scope.livekit) if scope is not None else (None, None)),
         )
         row = await _row_of(db, connection, interview_id)

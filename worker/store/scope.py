@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 #: Newest protocol of interviews and dispatches that this version understands. A worker leaves an
-#: interview alone whose protocol is newer.
-PROTOCOL: Final = 1
+#: interview alone whose protocol is newer. Protocol 2 is that of an interview whose plan has a key
+#: that workers of protocol 1 do not know.
+PROTOCOL: Final = 2
+#: Protocol of an interview that workers of every version can hold.
+FIRST_PROTOCOL: Final = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,6 +66,18 @@ def slugs() -> SearchStrategy[str]:
     return st.from_regex(r"[a-z0-9][a-z0-9_-]{0,12}", fullmatch=True)
 
 
+def _texts_by_text() -> SearchStrategy[dict[str, str]]:
+    """Return mappings of texts whose keys differ in more than spaces."""
+    pairs = st.tuples(texts(), texts())
+    return st.lists(pairs, max_size=3, unique_by=lambda pair: " ".join(pair[0].split())).map(dict)
+
+
+def _points() -> SearchStrategy[list[dict[str, str]]]:
+    """Return the points of one question."""
+    point = st.fixed_dictionaries({"id": slugs(), "text": texts()}, optional={"probe": texts()})
+    return st.lists(point, max_size=3, unique_by=lambda each: each["id"])
+
+
 @st.composite
 def _questions(draw: DrawFn, slug: str) -> dict[str, Any]:
     more = draw(
@@ -77,6 +89,14 @@ def _questions(draw: DrawFn, slug: str) -> dict[str, Any]:
                 "follow_ups_allowed": st.integers(0, 5),
                 "longest_time_s": st.integers(10, 1800) | st.floats(10, 1800),
                 "thinking_pause_s": st.floats(0.3, 6.0),
+                "mandatory": st.booleans(),
+                "may": st.lists(st.sampled_from(("skip", "come_back")), unique=True),
+                "rephrased": st.lists(texts(), max_size=3),
+                "clarify": _texts_by_text(),
+                "points": _points(),
+                "probes_allowed": st.integers(0, 5),
+                "expects": st.sampled_from(("story", "yes_no", "number", "date", "name")),
+                "time": st.fixed_dictionaries({}, optional={"hard_s": st.floats(1800, 2700)}),
             },
         )
     )
@@ -93,6 +113,21 @@ def plans(draw: DrawFn) -> dict[str, Any]:
             optional={
                 "language": st.sampled_from(("en", "en-GB")),
                 "short_answer_words": st.integers(0, 100),
+                "disclosure": st.fixed_dictionaries({}, optional={"say": texts()}),
+                "consent": st.fixed_dictionaries({"ask": texts()}, optional={"refused": texts()}),
+                "facts": st.fixed_dictionaries(
+                    {}, optional={"who_reads": texts(), "salary": st.none() | texts()}
+                ),
+                "candidate_questions": st.fixed_dictionaries(
+                    {}, optional={"ask": texts(), "longest_s": st.integers(10, 1800)}
+                ),
+                "silence": st.lists(st.integers(1, 900), min_size=5, max_size=5, unique=True).map(
+                    sorted
+                ),
+                "sound_check": texts(),
+                "stopped": texts(),
+                "postponed": texts(),
+                "missed": texts(),
             },
         )
     )

@@ -1,4 +1,4 @@
-"""The interview plan: its questions, their order, and their time limits.
+"""The interview plan: its questions, their order, and what else the interviewer says.
 
 A plan is written as a YAML file (`load_plan`) and travels with a dispatch as plain JSON
 (`Plan.to_json`, `Plan.from_json`). The same rules check the YAML and the JSON, except that only a
@@ -8,36 +8,58 @@ reported together. If the plan is a file, a mistake in the text has a line numbe
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
-from worker.interview.plan.markup import markup_in
+from worker.interview.plan.checked import PROTOCOL_2, Checked
+from worker.interview.plan.facts import Facts
+from worker.interview.plan.lines import (
+    MISSED,
+    POSTPONED,
+    SOUND_CHECK,
+    STOPPED,
+    CandidateQuestions,
+    Consent,
+    Disclosure,
+)
+from worker.interview.plan.problems import (
+    MAX_PROBLEMS,
+    PlanError,
+    errors_of,
+    markup_problems,
+    problem_of,
+    repeated_keys,
+)
+from worker.interview.plan.question import Question
 from worker.interview.plan.validation import (
-    REPEATED_ID,
-    WRONG_VALUE,
+    Ids,
     Language,
     PlanProblem,
-    Slug,
     Text,
     entries,
-    got,
+    rising,
     seconds,
-    spoken,
     whole_number,
 )
-from worker.interview.plan.yaml_lines import (
-    LONGEST_NAME,
-    Document,
-    Where,
-    YamlMistake,
-    read_yaml,
-)
+from worker.interview.plan.yaml_lines import Document, YamlMistake, read_yaml
+
+__all__ = [
+    "MAX_FILE_BYTES",
+    "MAX_PROBLEMS",
+    "MAX_QUESTIONS",
+    "SAMPLE_PLAN",
+    "SILENCE_S",
+    "Plan",
+    "PlanError",
+    "PlanFile",
+    "Question",
+    "load_plan",
+    "read_plan",
+]
 
 #: Maximum size of a plan file, in bytes. A plan of 500 questions with 80 words each takes half of
 #: that size.
@@ -45,85 +67,17 @@ MAX_FILE_BYTES = 512 * 1024
 #: Maximum number of questions in a plan. With texts like those of the sample plan, this number of
 #: questions takes a third of `MAX_FILE_BYTES`.
 MAX_QUESTIONS = 500
-#: Maximum number of problems that are reported. A file of `MAX_FILE_BYTES` may have 100,000.
-MAX_PROBLEMS = 1000
-#: Default time limit of one question, in seconds.
-LONGEST_TIME_S = 180.0
-#: Default silence that ends an answer, in seconds. The default is longer than a thinking pause of
-#: 1.5 s (measured).
-THINKING_PAUSE_S = 1.8
 #: Default number of words below which an answer gets a follow-up.
 SHORT_ANSWER_WORDS = 8
+#: Default times of the candidate's silence, in seconds.
+SILENCE_S: Final = (15.0, 30.0, 50.0, 80.0, 120.0)
 
 #: The plan that ships with the package.
 SAMPLE_PLAN = Path(__file__).with_name("sample_plan.yaml")
 
 
-class PlanError(ValueError):
-    """Raised for an invalid plan. The message has a line per problem: `plan.yaml:12: problem`.
-
-    `path` is the file (or the name of another source), `problems` holds every `PlanProblem`.
-    """
-
-    def __init__(self, path: str, problems: tuple[PlanProblem, ...]) -> None:
-        self.path = path
-        self.problems = problems
-        super().__init__("\n".join(problem.located(path) for problem in problems))
-
-
-def _printable(key: object) -> str:
-    # Escape lone surrogates: pydantic would report only the key with a lone surrogate, and no other
-    # problem.
-    return str(key).encode("utf-8", "backslashreplace").decode()
-
-
-class _Checked:
-    """Base class that makes pydantic check the data of `Plan` and `Question` strictly."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _given(cls, data: object) -> object:
-        """Treat a known key without a value as absent. Refuse data other than a mapping."""
-        known = cls.keys()
-        if not isinstance(data, Mapping):
-            sentence = f"must be a mapping with the keys {', '.join(known)}"
-            raise PydanticCustomError(WRONG_VALUE, sentence)
-        given = {k: value for k, value in data.items() if value is not None or k not in known}
-        return {_printable(key): value for key, value in given.items()}
-
-    @classmethod
-    def keys(cls) -> tuple[str, ...]:
-        """Return the keys that a mapping for this class (`Plan` or `Question`) may have."""
-        return tuple(cls.__dataclass_fields__)  # type: ignore[attr-defined]  # of the subclasses
-
-
 @dataclass(frozen=True, kw_only=True)
-class Question(_Checked):
-    """One planned question, with its limits in seconds."""
-
-    #: Slug that is unique in the plan. Turns and metrics refer to the question by this slug.
-    id: Slug
-    text: Text
-    #: Points that a good answer covers, for the interviewer and for readers of the transcript.
-    good_answer: Annotated[tuple[Text, ...], entries(0, 20)] = ()
-    #: The plan's own follow-up questions, asked in this order.
-    follow_ups: Annotated[tuple[Text, ...], entries(0, 5)] = ()
-    #: Maximum number of follow-ups, from the plan and from a language model together (0 to 5).
-    follow_ups_allowed: Annotated[
-        int,
-        whole_number("follow-ups", 0, 5),
-        Field(default_factory=lambda given: len(given["follow_ups"])),
-    ]
-    #: Time limit of the question and its follow-ups together (10 to 1800 s).
-    longest_time_s: Annotated[float, seconds(10, 1800)] = LONGEST_TIME_S
-    #: Silence that ends an answer (0.3 to 6 s).
-    thinking_pause_s: Annotated[float, seconds(0.3, 6)] = THINKING_PAUSE_S
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan(_Checked):
+class Plan(Checked):
     """A checked interview plan: opening, 1 to 500 questions, closing."""
 
     title: Text
@@ -135,10 +89,35 @@ class Plan(_Checked):
     #: Number of words below which an answer gets a follow-up, if a follow-up is allowed.
     short_answer_words: Annotated[int, whole_number("words", 0, 100)] = SHORT_ANSWER_WORDS
 
+    disclosure: Disclosure = field(default=Disclosure(), metadata=PROTOCOL_2)
+    #: None for an interview that asks for no consent.
+    consent: Consent | None = field(default=None, metadata=PROTOCOL_2)
+    facts: Facts = field(default=Facts(), metadata=PROTOCOL_2)
+    #: None for an interview without this part.
+    candidate_questions: CandidateQuestions | None = field(default=None, metadata=PROTOCOL_2)
+    #: Times of the candidate's silence (1 to 900 s). Each has a sentence of its own; the last ends
+    #: the interview.
+    silence: Annotated[
+        tuple[Annotated[float, seconds(1, 900)], ...],
+        entries(len(SILENCE_S), len(SILENCE_S)),
+        AfterValidator(rising),
+    ] = field(default=SILENCE_S, metadata=PROTOCOL_2)
+    #: The question before the first question, whose answer shows that the sound works.
+    sound_check: Text = field(default=SOUND_CHECK, metadata=PROTOCOL_2)
+    #: Last words to a candidate who ends the interview.
+    stopped: Text = field(default=STOPPED, metadata=PROTOCOL_2)
+    #: Last words to a candidate who wants to continue at another time.
+    postponed: Text = field(default=POSTPONED, metadata=PROTOCOL_2)
+    #: Last words to a candidate who is silent for too long.
+    missed: Text = field(default=MISSED, metadata=PROTOCOL_2)
+
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as JSON data, including defaults. `from_json` reads this data."""
-        plain: dict[str, Any] = _PLAN.dump_python(self, mode="json")
-        return plain
+        """Return the plan as JSON data, which `from_json` reads.
+
+        The data has the defaults of the keys that version 0.1.0 knows. A later key with its default
+        is left out.
+        """
+        return self.as_data()
 
     @classmethod
     def from_json(cls, data: object, *, source: str = "plan") -> Plan:
@@ -160,10 +139,6 @@ class PlanFile:
 
 
 _PLAN = TypeAdapter(Plan)
-#: Error type of a field whose default pydantic cannot compute, because another field is invalid.
-_FOLLOWS_FROM_OTHERS = "default_factory_not_called"
-#: Position of each key when the problems of a plan are sorted. Unknown keys come first.
-_ORDER = {key: number for number, key in enumerate((*Plan.keys(), *Question.keys()))}
 
 
 def load_plan(path: str | Path) -> Plan:
@@ -183,7 +158,7 @@ def read_plan(path: str | Path) -> PlanFile:
     except YamlMistake as mistake:
         problem = PlanProblem(line=mistake.line, message=mistake.problem)
         raise PlanError(str(path), (problem,)) from None
-    plan = _checked(document, str(path), _markup_problems(document))
+    plan = _checked(document, str(path), markup_problems(document))
     line = document.lines.get(("language",), document.lines.get(()))
     return PlanFile(path=str(path), plan=plan, language_line=line)
 
@@ -220,20 +195,13 @@ def _checked(document: Document, source: str, more: Iterable[PlanProblem] = ()) 
     """
     problems = list(more)
     found = len(problems) + len(document.repeated)
-    problems += [
-        PlanProblem(line=line, message=f"{spoken(where)} is given twice")
-        for where, line in document.repeated[:MAX_PROBLEMS]
-    ]
+    problems += repeated_keys(document)
     try:
-        plan = _PLAN.validate_python(document.value, context=set())
+        plan = _PLAN.validate_python(document.value, context=Ids())
     except ValidationError as invalid:
-        errors = [
-            each
-            for each in sorted(invalid.errors(include_url=False), key=_position)
-            if each["type"] != _FOLLOWS_FROM_OTHERS
-        ]
+        errors = errors_of(invalid, Plan.keys())
         found += len(errors)
-        problems += [_problem(each, document) for each in errors[:MAX_PROBLEMS]]
+        problems += [problem_of(each, document, Plan.keys()) for each in errors[:MAX_PROBLEMS]]
     else:
         if not problems:
             return plan
@@ -242,62 +210,3 @@ def _checked(document: Document, source: str, more: Iterable[PlanProblem] = ()) 
         message = f"has {left_out} further problems, which are not listed"
         problems.append(PlanProblem(line=None, message=message))
     raise PlanError(source, tuple(problems))
-
-
-def _markup_problems(document: Document) -> Iterator[PlanProblem]:
-    """Yield the markup in the texts of a plan file that are spoken, each with its line."""
-    for where, text in _spoken_texts(document.value):
-        for markup in markup_in(text):
-            line = document.line_of(where, markup.found)
-            yield PlanProblem(line=line, message=f"{spoken(where)} {markup.message}")
-
-
-def _spoken_texts(plan: object) -> Iterator[tuple[Where, str]]:
-    """Yield the spoken texts of a plan that is not checked yet, with their paths."""
-    if not isinstance(plan, Mapping):
-        return
-    found: list[tuple[Where, object]] = [((key,), plan.get(key)) for key in ("opening", "closing")]
-    questions = plan.get("questions")
-    for n, each in enumerate(questions if isinstance(questions, list) else ()):
-        if not isinstance(each, Mapping):
-            continue
-        found.append((("questions", n, "text"), each.get("text")))
-        follow_ups = each.get("follow_ups")
-        texts = follow_ups if isinstance(follow_ups, list) else ()
-        found += [(("questions", n, "follow_ups", m), text) for m, text in enumerate(texts)]
-    for where, text in found:
-        if isinstance(text, str):
-            yield where, text
-
-
-def _position(error: ErrorDetails) -> list[int]:
-    return [part if isinstance(part, int) else _ORDER.get(part, -1) for part in error["loc"]]
-
-
-def _problem(error: ErrorDetails, document: Document) -> PlanProblem:
-    """Convert an error of pydantic to a `PlanProblem` at the line of the value or its parent."""
-    where, value, message = error["loc"], error["input"], error["msg"]
-    lines = (document.lines.get(where[:length]) for length in range(len(where), -1, -1))
-    line = next((each for each in lines if each is not None), None)
-    if error["type"] == "missing":
-        message = "is missing"
-    elif error["type"] == "unexpected_keyword_argument":
-        message = f"is unknown: {_hint(where)}"
-        where = (*where[:-1], str(where[-1])[:LONGEST_NAME])  # untrusted, of any length
-    elif error["type"] == WRONG_VALUE:
-        message += got(value)
-    elif error["type"] == REPEATED_ID:
-        message += f": questions[{_first_with(value, document.value)}] has the same id"
-    return PlanProblem(line=line, message=f"{spoken(where)} {message}")
-
-
-def _hint(where: Where) -> str:
-    known = Plan.keys() if len(where) == 1 else Question.keys()
-    close = difflib.get_close_matches(str(where[-1]), known, n=1)
-    return f"did you mean {close[0]}?" if close else f"allowed keys are {', '.join(known)}"
-
-
-def _first_with(slug: str, plan: Any) -> int:
-    """Return the index of the first question with the id `slug`."""
-    questions = enumerate(plan["questions"])
-    return next(n for n, each in questions if isinstance(each, Mapping) and each.get("id") == slug)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Annotated, Any, NoReturn
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     GetCoreSchemaHandler,
     PlainValidator,
+    ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from worker.env.shown import on_one_line, shortened
 from worker.interview.plan.yaml_lines import LONGEST_NAME
@@ -28,6 +32,15 @@ WRONG_VALUE = "wrong_value"
 WRONG_CONTENT = "wrong_content"
 #: Error type of a question id that an earlier question of the plan has.
 REPEATED_ID = "repeated_id"
+
+
+@dataclass
+class Ids:
+    """The ids that were found so far; the context of a validation."""
+
+    of_questions: set[str] = field(default_factory=set)
+    #: Ids of the points of the current question.
+    of_points: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +92,77 @@ def entries(least: int, most: int) -> BeforeValidator:
         if not isinstance(value, (list, tuple)):
             raise PydanticCustomError(WRONG_VALUE, "must be a list")
         if not least <= len(value) <= most:
+            number = f"{least}" if least == most else f"{least} to {most}"
             raise PydanticCustomError(
-                WRONG_CONTENT, f"must have {least} to {most} entries (has {len(value)})"
+                WRONG_CONTENT, f"must have {number} entries (has {len(value)})"
             )
         return value
 
     return BeforeValidator(check)
+
+
+def text_entries(most: int) -> WrapValidator:
+    """Return the rule for a mapping of at most `most` texts. Its keys are texts as well."""
+
+    def check(value: object, texts: ValidatorFunctionWrapHandler) -> object:
+        if not isinstance(value, Mapping):
+            raise PydanticCustomError(WRONG_VALUE, "must be a mapping of texts")
+        if len(value) > most:
+            raise PydanticCustomError(
+                WRONG_CONTENT, f"must have 0 to {most} entries (has {len(value)})"
+            )
+        result = texts({printable_key(key): each for key, each in value.items()})
+        found: set[str] = set()
+        for key in map(printable_key, value):
+            if (name := " ".join(key.split())) in found:
+                mistake_at((key,), "is the same text as another key")
+            found.add(name)
+        return result
+
+    return WrapValidator(check)
+
+
+def choice(*allowed: str) -> _Rule:
+    """Return the rule for one of several words."""
+    return _Rule(core_schema.literal_schema(list(allowed)), f"must be one of {', '.join(allowed)}")
+
+
+def once_each(allowed: Sequence[str]) -> AfterValidator:
+    """Return the rule for a list of choices without repetition. The result has their order."""
+
+    def check(value: tuple[str, ...]) -> tuple[str, ...]:
+        for number, each in enumerate(value):
+            if each in value[:number]:
+                mistake_at((number,), f"is given twice ({each})")
+        return tuple(sorted(value, key=allowed.index))
+
+    return AfterValidator(check)
+
+
+def rising(value: tuple[float, ...]) -> tuple[float, ...]:
+    """Refuse numbers of which one is not above the number before it."""
+    for number, (before, each) in enumerate(pairwise(value), start=1):
+        if each <= before:
+            mistake_at((number,), f"must be above {before:g}, the number before it", each)
+    return value
+
+
+def mistake_at(where: tuple[str | int, ...], message: str, value: object = None) -> NoReturn:
+    """Raise the error for a mistake at a path below the value that is checked.
+
+    A value that is not None follows the message.
+    """
+    kind = WRONG_CONTENT if value is None else WRONG_VALUE
+    error = InitErrorDetails(type=PydanticCustomError(kind, message), loc=where, input=value)
+    raise ValidationError.from_exception_data("plan", [error])
+
+
+def printable_key(key: object) -> str:
+    """Return a key as text with its lone surrogates escaped.
+
+    pydantic would report only the key with a lone surrogate, and no other problem.
+    """
+    return str(key).encode("utf-8", "backslashreplace").decode()
 
 
 def _text(value: object) -> str:
@@ -103,28 +181,57 @@ def _text(value: object) -> str:
     raise PydanticCustomError(WRONG_CONTENT, wrong)
 
 
+def _ids_of(info: ValidationInfo) -> Ids:
+    context: Any = info.context
+    ids: Ids = context
+    return ids
+
+
 def _unique(value: str, info: ValidationInfo) -> str:
-    """Refuse an id that is in the validation's context, the set of the ids so far."""
-    ids: Any = info.context
+    """Refuse an id that another question of the plan has."""
+    ids = _ids_of(info).of_questions
     if value in ids:
         raise PydanticCustomError(REPEATED_ID, "must be unique")
     ids.add(value)
     return value
 
 
+def _unique_point(value: str, info: ValidationInfo) -> str:
+    """Refuse an id that another point of the question has."""
+    ids = _ids_of(info).of_points
+    if value in ids:
+        raise PydanticCustomError(WRONG_VALUE, "must be unique among the points of the question")
+    ids.add(value)
+    return value
+
+
+def new_point_ids() -> BeforeValidator:
+    """Return the rule that the points of a question may have the ids of another question's."""
+
+    def check(value: object, info: ValidationInfo) -> object:
+        _ids_of(info).of_points.clear()
+        return value
+
+    return BeforeValidator(check)
+
+
 #: A text in a plan, of 1 to `MAX_TEXT` characters. Line breaks and runs of spaces become single
 #: spaces.
 Text = Annotated[str, PlainValidator(_text)]
 
+_ID = _Rule(
+    core_schema.str_schema(strict=True, pattern="^[a-z0-9][a-z0-9_-]{0,63}$"),
+    "must be 1 to 64 lowercase letters, digits, - or _, and not begin with - or _",
+)
+
 #: An id that no other question of the plan has: lowercase letters, digits, - and _.
-Slug = Annotated[
-    str,
-    _Rule(
-        core_schema.str_schema(strict=True, pattern="^[a-z0-9][a-z0-9_-]{0,63}$"),
-        "must be 1 to 64 lowercase letters, digits, - or _, and not begin with - or _",
-    ),
-    AfterValidator(_unique),
-]
+Slug = Annotated[str, _ID, AfterValidator(_unique)]
+
+#: An id that no other point of the question has, of the same characters.
+PointId = Annotated[str, _ID, AfterValidator(_unique_point)]
+
+#: A value that is true or false.
+Flag = Annotated[bool, _Rule(core_schema.bool_schema(strict=True), "must be true or false")]
 
 #: A BCP 47 language tag.
 Language = Annotated[

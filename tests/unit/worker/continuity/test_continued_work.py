@@ -20,7 +20,7 @@ from worker.resources.bootstrap import AgentResources
 from worker.resources.resource import LoadFailed, Resource
 from worker.store.errors import DatabaseUnavailable
 from worker.store.interviews import InterviewClosedToJob, InterviewExists
-from worker.store.scope import Scope
+from worker.store.scope import PROTOCOL, Scope
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,7 +208,7 @@ async def test_work_that_is_over_is_not_begun_again(tmp_path: Path, store: Store
 
 @pytest.mark.parametrize(
     ("field", "value", "problem"),
-    [("room", "room-2", "another room"), ("protocol", 2, "protocol 2")],
+    [("room", "room-2", "another room"), ("protocol", PROTOCOL + 1, "has protocol")],
 )
 async def test_a_job_reads_neither_the_data_nor_the_turns_of_work_that_is_not_its_own(
     tmp_path: Path, store: Store, field: str, value: object, problem: str

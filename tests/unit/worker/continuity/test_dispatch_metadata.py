@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -30,6 +31,7 @@ from worker.interview.plan.plan import MAX_QUESTIONS, Plan
 from worker.interview.turn_codec import from_json, from_store
 from worker.livekit_api.client import LiveKitClient
 from worker.operations import interviews as operations
+from worker.store.scope import PROTOCOL
 from worker.store.turns import Turn, turn_as_data
 
 if TYPE_CHECKING:
@@ -193,33 +195,36 @@ def test_a_time_that_is_no_number_of_seconds_counts_as_none(spent_s: str) -> Non
     assert read_spent_s(metadata) == 0.0
 
 
-def test_every_form_of_the_metadata_has_the_protocol_of_the_interview() -> None:
+@pytest.mark.parametrize("protocol", [1, PROTOCOL])
+def test_every_form_of_the_metadata_has_the_protocol_of_the_interview(protocol: int) -> None:
     follows: dict[str, Any] = {"job_id": "AJ_1", "why": "LeaseExpired", "turns": CARRIED}
     for plan in ({"title": "short"}, {"title": "x" * MAX_METADATA_BYTES}):
-        interview = interview_of(plan)
+        interview = replace(interview_of(plan), protocol=protocol)
         for metadata in (
             dispatch_metadata(interview),
             without_plan(interview),
             metadata_after(interview, **follows),
         ):
-            assert json.loads(metadata)["protocol"] == 1
+            assert json.loads(metadata)["protocol"] == protocol
             assert not has_newer_protocol(metadata)
 
 
 def test_metadata_of_a_later_version_names_no_interview_that_this_version_can_hold() -> None:
-    metadata = json.dumps({"interview_id": "iv-1", "protocol": 2, "plan": {}})
+    metadata = json.dumps({"interview_id": "iv-1", "protocol": PROTOCOL + 1, "plan": {}})
     assert has_newer_protocol(metadata)
-    with pytest.raises(MetadataInvalid, match="protocol 2, and this version understands 1"):
+    with pytest.raises(MetadataInvalid, match=f"and this version understands {PROTOCOL}"):
         read_metadata(metadata)
 
 
-@pytest.mark.parametrize("protocol", [None, True, "2", 2.5, [2], 0, -1, 1])
+@pytest.mark.parametrize("protocol", [None, True, "2", 2.5, [2], 0, -1, 1, PROTOCOL])
 def test_a_protocol_that_is_no_newer_number_is_ignored(protocol: object) -> None:
     metadata = json.dumps({"interview_id": "iv-1", "protocol": protocol})
     assert not has_newer_protocol(metadata)
     assert read_metadata(metadata) == ("iv-1", None)
 
 
-@pytest.mark.parametrize("metadata", ["", "[" * 100_000, "null", "[]", '{"protocol": 2}'])
+@pytest.mark.parametrize(
+    "metadata", ["", "[" * 100_000, "null", "[]", f'{{"protocol": {PROTOCOL + 1}}}']
+)
 def test_metadata_without_an_interview_has_no_newer_protocol(metadata: str) -> None:
     assert not has_newer_protocol(metadata)

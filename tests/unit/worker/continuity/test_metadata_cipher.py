@@ -23,6 +23,7 @@ from worker.continuity.dispatch_metadata import (
     read_turns,
 )
 from worker.continuity.metadata_cipher import InterviewKey, MetadataLocked, WorkerKeys
+from worker.store.scope import PROTOCOL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +90,7 @@ def test_a_reader_without_the_key_finds_the_interview_and_no_plan() -> None:
     """A worker of version 0.1.0 reads the plan from the database."""
     assert read_metadata(encrypted()) == (NAME, None)
     assert read_turns(encrypted()) == []
-    newer = json.dumps({"interview_id": NAME, "protocol": 2, "plan": {}})
+    newer = json.dumps({"interview_id": NAME, "protocol": PROTOCOL + 1, "plan": {}})
     assert has_newer_protocol(encrypted(newer))
 
 

@@ -16,6 +16,7 @@ from worker.interview.orchestrator_llm import OrchestratorLLM, OrchestratorNotRe
 from worker.resources.resource import LoadFailed
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 from worker.store.interviews import InterviewClosedToJob
+from worker.store.scope import PROTOCOL
 
 if TYPE_CHECKING:
     from worker.store.database import Database
@@ -189,7 +190,8 @@ async def test_an_interview_that_is_over_is_a_permanent_failure(store: FakeDatab
 
 
 @pytest.mark.parametrize(
-    ("room", "protocol", "problem"), [("room-2", 1, "another room"), ("room-1", 2, "protocol 2")]
+    ("room", "protocol", "problem"),
+    [("room-2", 1, "another room"), ("room-1", PROTOCOL + 1, "has protocol")],
 )
 async def test_a_job_gets_neither_plan_nor_turns_of_an_interview_that_is_not_its_own(
     store: FakeDatabase, room: str, protocol: int, problem: str

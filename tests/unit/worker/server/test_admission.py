@@ -23,6 +23,7 @@ from worker.server.agent_server import JobServer
 from worker.server.drain_state import DrainState
 from worker.server.observability import PortTaken
 from worker.server.worker import Worker
+from worker.store.scope import PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -263,12 +264,13 @@ async def test_a_job_that_would_begin_late_is_refused_if_it_is_dispatched_again(
 @pytest.mark.parametrize(
     ("metadata", "accepted"),
     [
-        ('{"interview_id": "one", "protocol": 2}', False),
+        (f'{{"interview_id": "one", "protocol": {PROTOCOL + 1}}}', False),
+        (f'{{"interview_id": "one", "protocol": {PROTOCOL}}}', True),
         ('{"interview_id": "one", "protocol": 1}', True),
         ('{"interview_id": "one"}', True),
-        ('{"protocol": 2}', True),
+        (f'{{"protocol": {PROTOCOL + 1}}}', True),
     ],
-    ids=["newer", "own", "version 0.1.0", "no interview"],
+    ids=["newer", "own", "older", "version 0.1.0", "no interview"],
 )
 async def test_an_interview_of_a_later_version_is_left_to_another_worker(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, metadata: str, accepted: bool
