@@ -33,10 +33,10 @@ from worker.store.interviews import (
 from worker.store.job_access import NoJobRole, pass_for, prepare_job_access
 from worker.store.jobs import ship
 from worker.store.leases import keep_lease, take_lease
-from worker.store.migrate import check_schema
 from worker.store.orphans import Limits, find_orphaned
 from worker.store.privileges import OF_JOBS, lacking, too_much
 from worker.store.role_sql import scram_verifier
+from worker.store.schema import check_schema
 from worker.store.talk_time import talk_seconds
 from worker.store.url import DatabaseUrl
 from worker.store.workers import can_be_followed

@@ -23,7 +23,8 @@ from worker.store.errors import DatabaseUnavailable
 from worker.store.interviews import create_interview, get_interview, turns_of
 from worker.store.job_access import prepare_job_access
 from worker.store.jobs import get_job, records_of, ship
-from worker.store.migrate import known_migrations, migrate
+from worker.store.migrate import migrate
+from worker.store.schema import known_migrations
 from worker.store.url import DatabaseUrl
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from worker.store.migrate import known_migrations
+from worker.store.schema import known_migrations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
