@@ -30,7 +30,8 @@ from worker.store.interviews import (
     turns_of,
     turns_of_all,
 )
-from worker.store.job_access import NoJobRole, pass_for, prepare_job_access
+from worker.store.job_access import pass_for, prepare_job_access
+from worker.store.job_role import NoJobRole
 from worker.store.jobs import ship
 from worker.store.leases import keep_lease, take_lease
 from worker.store.orphans import Limits, find_orphaned
