@@ -23,13 +23,8 @@ from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.claims import claim_dispatches, give_back_dispatches, note_dispatches
 from worker.store.database import Database
 from worker.store.interview_status import store_end
-from worker.store.interviews import (
-    InterviewClosedToJob,
-    create_interview,
-    get_interview,
-    turns_of,
-    turns_of_all,
-)
+from worker.store.interview_turns import turns_of, turns_of_all
+from worker.store.interviews import InterviewClosedToJob, create_interview, get_interview
 from worker.store.job_access import pass_for, prepare_job_access
 from worker.store.job_role import NoJobRole
 from worker.store.jobs import ship

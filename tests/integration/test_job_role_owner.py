@@ -19,7 +19,8 @@ from worker.doctor.database_jobs import check_job_role
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.server.job_database import JobDatabase
 from worker.store.database import Database
-from worker.store.interviews import create_interview, get_interview, turns_of
+from worker.store.interview_turns import turns_of
+from worker.store.interviews import create_interview, get_interview
 from worker.store.job_access import prepare_job_access
 from worker.store.jobs import ship
 from worker.store.leases import take_lease
