@@ -6,10 +6,7 @@ from typing import Any
 
 import pytest
 
-from worker.config.settings import (
-    Settings,
-    variable_of,
-)
+from worker.config.settings import Settings, variable_of
 from worker.env.group import SettingsInvalid
 
 VARIABLES = {variable_of(name): name for name in Settings.model_fields}

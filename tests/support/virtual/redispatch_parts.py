@@ -7,17 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
 
-from tests.support.virtual.memory_leases import (
-    CANDIDATE,
-    MemoryRooms,
-)
+from tests.support.virtual.memory_leases import CANDIDATE, MemoryRooms
 from worker.continuity.redispatch import Redispatcher
-from worker.store.orphans import (
-    LEASE_EXPIRED,
-    NOT_SENT,
-    Look,
-    OrphanedInterview,
-)
+from worker.store.orphans import LEASE_EXPIRED, NOT_SENT, Look, OrphanedInterview
 
 GRACE_S = 30.0
 

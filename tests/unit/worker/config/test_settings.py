@@ -8,11 +8,7 @@ import pytest
 
 from states import BUDGETS, State
 from tests.support.setting_values import TOKEN, VARIABLES, problem_of, value_of
-from worker.config.settings import (
-    Settings,
-    dotenv_variables,
-    shown,
-)
+from worker.config.settings import Settings, dotenv_variables, shown
 from worker.config.silence import NUMBERED, Rung
 from worker.env.container import capacity
 from worker.env.group import SettingsInvalid, help_texts

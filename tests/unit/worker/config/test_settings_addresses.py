@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.setting_values import TOKEN, problem_of, value_of
-from worker.config.settings import (
-    Settings,
-)
+from worker.config.settings import Settings
 from worker.env.group import SettingsInvalid
 
 

@@ -8,10 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.support.setting_values import VARIABLES, problem_of
-from worker.config.settings import (
-    Settings,
-    shown,
-)
+from worker.config.settings import Settings, shown
 
 
 @pytest.mark.parametrize("variable", ["LIVEKIT_API_SECRET", "DATABASE_URL"])

@@ -7,11 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.setting_values import VARIABLES, problem_of, value_of
-from worker.config.settings import (
-    Settings,
-    dotenv_variables,
-    origin_of,
-)
+from worker.config.settings import Settings, dotenv_variables, origin_of
 from worker.env.group import SettingsInvalid
 
 CHAINS = ("INTERVIEW_STT", "INTERVIEW_TTS", "INTERVIEW_LLM")

@@ -6,9 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.support.virtual.memory_leases import (
-    MemoryLeases,
-)
+from tests.support.virtual.memory_leases import MemoryLeases
 from tests.support.virtual.redispatch_parts import Passes
 from worker.continuity import candidate_check
 

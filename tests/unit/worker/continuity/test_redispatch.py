@@ -6,12 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.support.virtual.memory_leases import (
-    CANDIDATE,
-    JOIN_S,
-    MemoryLeases,
-    MemoryRooms,
-)
+from tests.support.virtual.memory_leases import CANDIDATE, JOIN_S, MemoryLeases, MemoryRooms
 from tests.support.virtual.redispatch_parts import GRACE_S, Passes, rescue_in
 from worker.store.errors import DatabaseUnavailable
 

@@ -7,9 +7,7 @@ import asyncio
 import pytest
 
 from tests.support.virtual.async_steps import end
-from tests.support.virtual.memory_leases import (
-    LEASE_S,
-)
+from tests.support.virtual.memory_leases import LEASE_S
 from worker.continuity.watcher import SPARE_S, Watcher
 from worker.store.errors import DatabaseUnavailable
 

@@ -7,11 +7,7 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.virtual.memory_leases import (
-    CANDIDATE,
-    MemoryLeases,
-    MemoryRooms,
-)
+from tests.support.virtual.memory_leases import CANDIDATE, MemoryLeases, MemoryRooms
 from tests.support.virtual.redispatch_parts import rescue_in
 from worker.store.errors import DatabaseUnavailable
 from worker.store.leases import LeaseHeld

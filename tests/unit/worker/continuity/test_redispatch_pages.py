@@ -9,15 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from tests.support.virtual.async_steps import end
-from tests.support.virtual.memory_leases import (
-    CANDIDATE,
-    MemoryRooms,
-)
+from tests.support.virtual.memory_leases import CANDIDATE, MemoryRooms
 from tests.support.virtual.redispatch_parts import HangingRooms, ManyLeases, rescue_in
 from worker.continuity import candidate_check, redispatch
-from worker.store.orphans import (
-    NOT_TAKEN,
-)
+from worker.store.orphans import NOT_TAKEN
 
 
 async def test_the_next_page_is_claimed_while_the_dispatches_of_a_page_are_sent(
