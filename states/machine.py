@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from states._dispatch import Dispatcher
 from states._life_records import record_fault, record_start, record_transition
+from states._listeners import Listener, Listeners
 from states.conditions import Condition, Conditions
 from states.deadline import StateDeadline
 from states.ends import End, EndUnknown, check_ends
@@ -31,9 +32,6 @@ logger = logging.getLogger(__name__)
 #: If the journal could not be written when a budget expired, the expiry is processed again after
 #: this many seconds.
 BUDGET_RETRY_S = 1.0
-
-
-Listener = Callable[[Transition], Awaitable[None] | None]
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class Lifecycle:
         self.reason: EndReason | None = None
         self.header = dict(header or {})
         self._received_at = received_at
-        self._listeners: list[Listener] = []
+        self._listeners = Listeners(self._record_fault)
         self._mailbox: asyncio.Queue[_Letter] = asyncio.Queue()
         self._dispatcher = Dispatcher()
         self._epoch = 0
@@ -127,7 +125,7 @@ class Lifecycle:
         An exception that the listener raises is logged and recorded as a fault. The lifecycle and
         the other listeners continue.
         """
-        self._listeners.append(listener)
+        self._listeners.add(listener)
 
     # --- running -----------------------------------------------------------------------------
 
@@ -247,7 +245,7 @@ class Lifecycle:
                 continue
             if letter.reply is not None and not letter.reply.done():
                 letter.reply.set_result(transition)
-            await self._tell(transition)
+            await self._listeners.tell(transition)
 
     async def _handle(self, letter: _Letter) -> Transition:
         before = self.state
@@ -295,19 +293,8 @@ class Lifecycle:
         # changes the state, the epoch of the message is outdated, and the owner drops the message.
         self._mailbox.put_nowait(_Letter(Event.BUDGET_SPENT, epoch=self._epoch))
 
-    async def _tell(self, transition: Transition) -> None:
-        for listener in self._listeners:
-            try:
-                result = listener(transition)
-                if result is not None:
-                    await result
-            except Exception as error:
-                logger.exception(
-                    "a listener failed on %s",
-                    transition.event,
-                    extra={"event": "transition_listener_failed"},
-                )
-                record_fault(self.journal, self.t, "listener", error)
+    def _record_fault(self, where: str, error: Exception) -> None:
+        record_fault(self.journal, self.t, where, error)
 
     def _answer_with_error(self, letter: _Letter, error: Exception) -> None:
         if letter.reply is not None:
@@ -320,4 +307,4 @@ class Lifecycle:
             error,
             extra={"event": "lifecycle_event_refused"},
         )
-        record_fault(self.journal, self.t, f"event {letter.event}", error)
+        self._record_fault(f"event {letter.event}", error)

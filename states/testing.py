@@ -23,8 +23,7 @@ provides the fixtures `journey` and `lifecycle`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
-from pathlib import Path
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from states._expected_path import (
@@ -39,8 +38,8 @@ from states._expected_path import (
     visits,
     word,
 )
+from states._subjects import Subject, history_of
 from states.conditions import Condition, Status
-from states.ends import ends_as_data
 from states.history import History
 from states.machine import Lifecycle
 from states.outcomes import EndReason, Outcome, Reason
@@ -69,10 +68,6 @@ __all__ = [
 ]
 
 _Result = TypeVar("_Result")
-
-#: The subject of an assertion. A `str` that begins with "{" is JSON; any other `str` is a path. A
-#: file whose name ends in ".json" contains JSON; any other file is a journal.
-Subject = Lifecycle | History | Path | str | Mapping[str, Any]
 
 #: One event of a job: seconds since the job was received, the event, and its conditions. The name
 #: of an end that the application declares may stand in place of the event.
@@ -163,36 +158,6 @@ def lost(resource: str, reason: str = "LoadFailed", *, required: bool = False) -
 
 
 # --- asserting ---------------------------------------------------------------------------------
-
-
-def history_of(subject: Subject) -> History:
-    """Return the history of any subject of an assertion.
-
-    Raises JournalError if the subject cannot be read as a job.
-    """
-    if isinstance(subject, History):
-        return subject
-    if isinstance(subject, Lifecycle):
-        return _history_of_live(subject)
-    if isinstance(subject, Mapping):
-        return History.from_json(subject)
-    if isinstance(subject, str) and subject.lstrip().startswith("{"):
-        return History.from_json(subject)
-    path = Path(subject)
-    if path.suffix == ".json":
-        return History.from_json(path.read_text(encoding="utf-8"))
-    return History.read(path)
-
-
-def _history_of_live(lifecycle: Lifecycle) -> History:
-    if hasattr(lifecycle.journal, "records"):
-        return History.of(lifecycle)
-    return History(
-        header={"ends": ends_as_data(lifecycle.ends)},
-        transitions=tuple(x for x in lifecycle.transitions if not x.internal),
-        internals=tuple(x for x in lifecycle.transitions if x.internal),
-        condition_changes=tuple(lifecycle.conditions),
-    )
 
 
 def assert_path(subject: Subject, *path: PathElement) -> None:

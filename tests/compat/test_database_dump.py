@@ -12,10 +12,11 @@ import asyncpg
 from states import Outcome
 from tests.compat.captured import broken, readable
 from worker.store.database import Database
-from worker.store.interviews import InterviewStatus, get_interview, list_interviews, turns_of
+from worker.store.interview_turns import turns_of
+from worker.store.interviews import InterviewStatus, get_interview, list_interviews
 from worker.store.job_access import prepare_job_access
 from worker.store.jobs import get_job, list_jobs, records_of
-from worker.store.migrate import check_schema
+from worker.store.schema import check_schema
 
 if TYPE_CHECKING:
     from tests.compat.captured import Captured

@@ -32,7 +32,7 @@ from worker.demo.script import CandidateScript
 from worker.simulation.conversation import hold_conversation
 from worker.simulation.voice import LocalVoice
 from worker.store.embedded.client import EmbeddedPostgres
-from worker.store.interviews import turns_of
+from worker.store.interview_turns import turns_of
 
 if TYPE_CHECKING:
     from states import History

@@ -43,7 +43,7 @@ from worker.interview.plan.plan import Question
 from worker.simulation.conversation import hold_conversation
 from worker.simulation.livekit_server import LiveKitServer
 from worker.simulation.voice import LocalVoice
-from worker.store.interviews import turns_of
+from worker.store.interview_turns import turns_of
 from worker.store.jobs import records_of
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from worker.demo.script import CandidateScript
 from worker.simulation.conversation import hold_conversation
 from worker.simulation.livekit_server import LiveKitServer
 from worker.simulation.voice import LocalVoice
-from worker.store.interviews import turns_of
+from worker.store.interview_turns import turns_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -17,7 +17,8 @@ import pytest
 from worker.livekit_api.client import LiveKitClient
 from worker.livekit_api.connection import LiveKitConnection
 from worker.livekit_api.errors import LiveKitKeyRefused, LiveKitUnreachable
-from worker.simulation.livekit_server import LiveKitServer, LiveKitServerUnavailable, Ports
+from worker.simulation.livekit_config import Ports
+from worker.simulation.livekit_server import LiveKitServer, LiveKitServerUnavailable
 from worker.simulation.room_candidate import Candidate
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from tests.support.live.forward_proxy import ForwardProxy, TlsFront
 from tests.support.live.one_question import ALL_THE_WAY, IMPATIENCE, PLAN, SCRIPT
 from tests.support.live.running_worker import RunningWorker
 from worker.simulation.conversation import hold_conversation
-from worker.simulation.livekit_server import LiveKitServer, Ports
+from worker.simulation.livekit_config import Ports
+from worker.simulation.livekit_server import LiveKitServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

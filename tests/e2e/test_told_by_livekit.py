@@ -18,7 +18,8 @@ from tests.support.live.running_worker import RunningWorker
 from tests.support.live.waiting import PATIENCE_S, answered
 from worker.livekit_api.webhooks import PATH
 from worker.simulation.conversation import hold_conversation
-from worker.simulation.livekit_server import API_KEY, LiveKitServer, Ports
+from worker.simulation.livekit_config import Ports
+from worker.simulation.livekit_server import API_KEY, LiveKitServer
 from worker.store.embedded.client import EmbeddedPostgres
 
 if TYPE_CHECKING:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import asyncpg
 import pytest
 
 from tests.stand_ins.tcp_proxy import TcpProxy
-from tests.support.database.database_urls import database_url, server_socket
+from tests.support.database.database_urls import database_url, execute_at, server_socket
 from tests.support.database.embedded_processes import end_keeper
 from tests.support.database.lease_times import LEASE_S, passes, renew
 from tests.support.folders import new_folder
@@ -87,26 +86,18 @@ async def proxy(postgres_url: str) -> AsyncIterator[TcpProxy]:
 @asynccontextmanager
 async def _own_database(server_url: str, template: str) -> AsyncIterator[str]:
     name = f"test_{uuid4().hex}"
-    await _execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    await execute_at(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield database_url(server_url, name)
-    await _execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+    await execute_at(server_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 async def _make_template(server_url: str) -> None:
     # Copying a database waits for the disk, and test databases need not survive a crash.
-    await _execute(server_url, "ALTER SYSTEM SET fsync = off")
-    await _execute(server_url, "SELECT pg_reload_conf()")
-    await _execute(server_url, f"CREATE DATABASE {_TEMPLATE}")
+    await execute_at(server_url, "ALTER SYSTEM SET fsync = off")
+    await execute_at(server_url, "SELECT pg_reload_conf()")
+    await execute_at(server_url, f"CREATE DATABASE {_TEMPLATE}")
     database = await Database.open(database_url(server_url, _TEMPLATE))
     try:
         await migrate(database)
     finally:
         await database.aclose()
-
-
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()

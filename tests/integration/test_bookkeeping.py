@@ -18,7 +18,7 @@ from worker.server import journal_backlog, journal_collector, journal_ingestion,
 from worker.server.journal_collector import JournalCollector
 from worker.store.database import Database
 from worker.store.jobs import get_job
-from worker.store.migrate import SchemaTooNew, check_schema
+from worker.store.schema import SchemaTooNew, check_schema
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import asyncpg
 import pytest
 
+from tests.support.database.database_urls import execute_at
 from tests.support.paths import REPOSITORY
 from worker.config.settings import Settings
 from worker.doctor import database
@@ -36,23 +36,14 @@ async def verdicts(visit: CheckContext) -> dict[str, str]:
     return {result.check.name: str(result.finding.verdict) for result in results}
 
 
-async def execute(url: str, *statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
 @asynccontextmanager
 async def role(url: str, *grants: str) -> AsyncIterator[str]:
     """Yield the URL for a role with only these grants."""
-    await execute(url, "CREATE ROLE poor LOGIN", *grants)
+    await execute_at(url, "CREATE ROLE poor LOGIN", *grants)
     try:
         yield url.replace("postgresql://postgres@", "postgresql://poor@", 1)
     finally:
-        await execute(url, "DROP OWNED BY poor", "DROP ROLE poor")
+        await execute_at(url, "DROP OWNED BY poor", "DROP ROLE poor")
 
 
 async def test_a_migrated_database_is_ok(migrated_database_url: str, tmp_path: Path) -> None:
@@ -73,7 +64,7 @@ async def test_a_database_without_a_schema_is_ok_and_the_finding_says_who_create
 async def test_pending_migrations_are_a_warning_that_names_them(
     migrated_database_url: str, tmp_path: Path
 ) -> None:
-    await execute(
+    await execute_at(
         migrated_database_url,
         "DELETE FROM schema_migrations WHERE version ="
         " (SELECT max(version) FROM schema_migrations)",
@@ -93,7 +84,7 @@ async def test_pending_migrations_are_a_warning_that_names_them(
 async def test_a_different_or_newer_migration_history_is_wrong(
     migrated_database_url: str, tmp_path: Path, statement: str, found: str
 ) -> None:
-    await execute(migrated_database_url, statement)
+    await execute_at(migrated_database_url, statement)
     finding = await database.check_schema_version(visit_to(migrated_database_url, tmp_path))
     assert finding.verdict == "wrong"
     assert found in finding.found

@@ -8,6 +8,7 @@ import pytest
 from tests.support.database.job_records import JobRecords, header
 from worker.interview.plan.plan import SAMPLE_PLAN, Plan, load_plan
 from worker.store.interview_status import set_dispatched
+from worker.store.interview_turns import typed_turns
 from worker.store.interviews import (
     Interview,
     InterviewExists,
@@ -17,7 +18,6 @@ from worker.store.interviews import (
     get_interview,
     list_interviews,
     remove_untaken_interview,
-    typed_turns,
 )
 from worker.store.jobs import ship
 

@@ -8,9 +8,9 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import asyncpg
 import pytest
 
+from tests.support.database.database_urls import execute_at
 from tests.support.database.job_records import JobRecords, header
 from tests.support.database.lease_times import LEASE_S
 from worker.config.settings import Settings
@@ -19,7 +19,8 @@ from worker.doctor.database_jobs import check_job_role
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.server.job_database import JobDatabase
 from worker.store.database import Database
-from worker.store.interviews import create_interview, get_interview, turns_of
+from worker.store.interview_turns import turns_of
+from worker.store.interviews import create_interview, get_interview
 from worker.store.job_access import prepare_job_access
 from worker.store.jobs import ship
 from worker.store.leases import take_lease
@@ -33,20 +34,11 @@ if TYPE_CHECKING:
 PLAN = load_plan(SAMPLE_PLAN).to_json()
 
 
-async def execute(url: str, *statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
 @asynccontextmanager
 async def owner(url: str, options: str) -> AsyncIterator[str]:
     """Yield the URL of a role that owns the database and its schema, and nothing else."""
     name = url.partition("?")[0].rpartition("/")[2]
-    await execute(
+    await execute_at(
         url,
         f"CREATE ROLE owner_of_all LOGIN NOSUPERUSER {options}",
         f'ALTER DATABASE "{name}" OWNER TO owner_of_all',
@@ -55,7 +47,7 @@ async def owner(url: str, options: str) -> AsyncIterator[str]:
     try:
         yield url.replace("//postgres@", "//owner_of_all@", 1)
     finally:
-        await execute(
+        await execute_at(
             url,
             f'ALTER DATABASE "{name}" OWNER TO postgres',
             "REASSIGN OWNED BY owner_of_all TO postgres",
@@ -70,7 +62,7 @@ async def migrated_with_interview(database: Database) -> None:
 
 
 async def drop(url: str, role: str) -> None:
-    await execute(url, f'DROP OWNED BY "{role}"', f'DROP ROLE "{role}"')
+    await execute_at(url, f'DROP OWNED BY "{role}"', f'DROP ROLE "{role}"')
 
 
 def settings_of(url: str, folder: Path, **more: str) -> Settings:
@@ -161,7 +153,7 @@ async def test_a_role_that_somebody_else_made_gets_its_privileges_from_the_owner
     async with owner(empty_database_url, "NOCREATEROLE") as url:
         database = await Database.open(url)
         await migrated_with_interview(database)
-        await execute(empty_database_url, "CREATE ROLE jobs_by_hand LOGIN")
+        await execute_at(empty_database_url, "CREATE ROLE jobs_by_hand LOGIN")
         job_url = url.replace("//owner_of_all@", "//jobs_by_hand@", 1)
         try:
             access = await prepare_job_access(database, url, job_url=job_url)

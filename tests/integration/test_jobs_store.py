@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.database.job_records import START, JobRecords, Record, header
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
-from worker.store.interviews import create_interview, get_interview, turns_of
+from worker.store.interview_turns import turns_of
+from worker.store.interviews import create_interview, get_interview
 from worker.store.jobs import JobHeader, get_job, list_jobs, records_of, ship
 
 if TYPE_CHECKING:

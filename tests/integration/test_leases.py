@@ -18,7 +18,8 @@ from tests.support.database.lease_times import (
 )
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.interview_status import obstacles_of, set_dispatched
-from worker.store.interviews import Interview, create_interview, get_interview, turns_of
+from worker.store.interview_turns import turns_of
+from worker.store.interviews import Interview, create_interview, get_interview
 from worker.store.jobs import get_job, ship
 from worker.store.leases import Holder, LeaseHeld, LeaseRefused, keep_lease, take_lease
 from worker.store.scope import PROTOCOL

@@ -12,14 +12,13 @@ from tests.support.database.job_records import JobRecords, header
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.database import Database, PoolLimits
 from worker.store.interview_status import set_dispatched
+from worker.store.interview_turns import turns_of, typed_turns
 from worker.store.interviews import (
     InterviewStatus,
     create_interview,
     get_interview,
     list_interviews,
     remove_untaken_interview,
-    turns_of,
-    typed_turns,
 )
 from worker.store.jobs import get_job, list_jobs, records_of, ship
 

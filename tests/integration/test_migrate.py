@@ -12,13 +12,8 @@ from worker.aio.backoff import ExponentialBackoff
 from worker.store import migrate as module
 from worker.store.database import Database
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
-from worker.store.migrate import (
-    Migration,
-    MigrationChanged,
-    SchemaTooNew,
-    known_migrations,
-    migrate,
-)
+from worker.store.migrate import migrate
+from worker.store.schema import Migration, MigrationChanged, SchemaTooNew, known_migrations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

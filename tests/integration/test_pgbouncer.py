@@ -20,10 +20,12 @@ from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.database import Database
 from worker.store.embedded.layout import Layout
 from worker.store.errors import DatabaseUnavailable
-from worker.store.interviews import create_interview, get_interview, turns_of
+from worker.store.interview_turns import turns_of
+from worker.store.interviews import create_interview, get_interview
 from worker.store.job_access import prepare_job_access
 from worker.store.jobs import get_job, records_of, ship
-from worker.store.migrate import known_migrations, migrate
+from worker.store.migrate import migrate
+from worker.store.schema import known_migrations
 from worker.store.url import DatabaseUrl
 
 if TYPE_CHECKING:

@@ -25,15 +25,16 @@ from worker.resources.bootstrap import AgentResources
 from worker.resources.database import database_resource
 from worker.resources.resource import LoadFailed
 from worker.store.database import Database
-from worker.store.interviews import create_interview, get_interview, list_interviews, turns_of
+from worker.store.interview_turns import turns_of
+from worker.store.interviews import create_interview, get_interview, list_interviews
 from worker.store.jobs import get_job, list_jobs, records_of, ship
-from worker.store.migrate import (
+from worker.store.migrate import migrate
+from worker.store.schema import (
     Migration,
     SchemaTooNew,
     SchemaTooOld,
     check_schema,
     known_migrations,
-    migrate,
 )
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.journal import shipper
 from worker.journal.shipper import ship_live, stop_shipping
 from worker.store.database import Database, PoolLimits
-from worker.store.interviews import create_interview, turns_of
+from worker.store.interview_turns import turns_of
+from worker.store.interviews import create_interview
 from worker.store.jobs import records_of
 from worker.store.jobs import ship as store_ship
 

@@ -12,7 +12,8 @@ from tests.support.database.lease_times import LEASE_S, SCOPE, note_worker, pass
 from tests.support.database.worker_rows import Peers, other_workers
 from worker.store.claims import claim_dispatches
 from worker.store.interview_status import set_dispatched, store_end
-from worker.store.interviews import get_interview, turns_of
+from worker.store.interview_turns import turns_of
+from worker.store.interviews import get_interview
 from worker.store.jobs import get_job, ship
 from worker.store.leases import take_lease
 from worker.store.orphans import Limits, OrphanedInterview, find_orphaned

@@ -12,6 +12,7 @@ from worker.audio.dsp import quietest_cut, to_float
 from worker.audio.playout_meter import PlayoutMeter
 from worker.audio.segment import Segment
 from worker.audio.sinks import QUEUE_S, Sink
+from worker.audio.subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,23 +63,20 @@ class PlaybackQueue:
         self.meter = PlayoutMeter()
         self._sink = sink
         self._loop = asyncio.get_running_loop()
-        self._subscribe_timeout = subscribe_timeout
+        self._subscription = Subscription(sink, subscribe_timeout)
         self._on_begun, self._on_played, self._on_cut = on_begun, on_played, on_cut
         self._paused = False
         self._held = False
-        # True once there is a subscriber, or the wait for a subscriber has timed out.
-        self._may_begin = False
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._listener: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
     # --- subscribers ---------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start to feed the sink, which must be open."""
-        self._listener = asyncio.create_task(self._sink.wait_for_listener(), name="listener")
+        self._subscription.start()
         self._task = asyncio.create_task(self._feed(), name="line")
 
     @property
@@ -89,8 +87,7 @@ class PlaybackQueue:
     @property
     def subscribed(self) -> bool:
         """True if there ever was a subscriber."""
-        listener = self._listener
-        return listener is not None and listener.done() and not listener.cancelled()
+        return self._subscription.exists
 
     @property
     def listened(self) -> bool:
@@ -103,15 +100,12 @@ class PlaybackQueue:
         Raises:
             RuntimeError: `start` was not called.
         """
-        if self._listener is None:
-            raise RuntimeError("the audio output is not published")
-        await asyncio.wait({self._listener}, timeout=self._subscribe_timeout)
-        return self.subscribed
+        return await self._subscription.wait()
 
     async def aclose(self) -> None:
         """Stop feeding the sink."""
-        tasks = [task for task in (self._task, self._listener) if task is not None]
-        await cancel_and_wait(*tasks)
+        feeding = () if self._task is None else (self._task,)
+        await cancel_and_wait(*feeding, *self._subscription.tasks)
 
     # --- playback ------------------------------------------------------------------------------
 
@@ -283,8 +277,8 @@ class PlaybackQueue:
         segment = self.segments[0] if self.segments else None
         if segment is None or self._held or (segment.speech and self._paused):
             return None
-        if not self._may_begin:
-            await self._wait_for_first_listener()
+        if not self._subscription.is_settled:
+            await self._subscription.settle()
             return 0
         if aside_s := self._sink.aside_s:
             return aside_s
@@ -313,11 +307,3 @@ class PlaybackQueue:
             begins = asyncio.get_running_loop().time() + queued_s
             self.meter.fed(chunk, speech=segment.speech, begins=begins)
         await self._sink.capture_frame(chunk)
-
-    async def _wait_for_first_listener(self) -> None:
-        if not await self.wait_for_subscriber():
-            logger.warning(
-                "no participant subscribed to the audio output in time, playing anyway",
-                extra={"event": "audio_output_unsubscribed", "waited_s": self._subscribe_timeout},
-            )
-        self._may_begin = True

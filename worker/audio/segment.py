@@ -10,6 +10,14 @@ import numpy as np
 from livekit import rtc
 
 from worker.audio.frames import frame_of, samples_of
+from worker.audio.segment_state import (
+    COMPLETE,
+    PLAYBACK,
+    SYNTHESIS,
+    Playback,
+    SegmentEvent,
+    Synthesis,
+)
 from worker.audio.sinks import LONG_QUEUE_S
 
 if TYPE_CHECKING:
@@ -33,14 +41,8 @@ class Segment:
 
     def __init__(self, *, sample_rate: int, speech: bool) -> None:
         self.speech = speech
-        #: True once the first audio of the segment was pushed to the sink.
-        self.started = False
-        #: True once no more audio will be added to the segment.
-        self.complete = False
-        #: True if the segment was synthesised to its end. `complete` is also True after a cut-off.
-        self.whole = False
-        #: True once the segment was played out or cut off. None of its audio is fed after that.
-        self.over = False
+        self.synthesis = Synthesis.OPEN
+        self.playback = Playback.QUEUED
         #: Seconds of the segment that were played. The value is exact once the segment is over.
         self.played_s = 0.0
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -53,6 +55,25 @@ class Segment:
         # The newest audio that was pushed, as much as a sink can hold. `take_back` needs this
         # audio.
         self._pushed = bytearray()
+
+    @property
+    def started(self) -> bool:
+        """True while the segment plays: once its first audio was pushed to the sink."""
+        return self.playback is Playback.PLAYING
+
+    @property
+    def complete(self) -> bool:
+        """True once no more audio will be added to the segment."""
+        return self.synthesis in COMPLETE
+
+    @property
+    def over(self) -> bool:
+        """True once the segment was played out or cut off. None of its audio is fed after that."""
+        return self.playback is Playback.OVER
+
+    def _enter(self, event: SegmentEvent) -> None:
+        self.synthesis = SYNTHESIS.get((self.synthesis, event), self.synthesis)
+        self.playback = PLAYBACK.get((self.playback, event), self.playback)
 
     def add(self, frame: rtc.AudioFrame) -> None:
         """Append audio of any sample rate and number of channels."""
@@ -70,17 +91,14 @@ class Segment:
         event loop iteration. A segment therefore counts as whole only in the next iteration, and
         only if it is not over in that iteration.
         """
-        self.complete = True
+        self._enter(SegmentEvent.ENDED)
         for part in self._resampler.flush() if self._resampler else []:
             self._append(part)
-        asyncio.get_running_loop().call_soon(self._mark_whole)
+        asyncio.get_running_loop().call_soon(self._enter, SegmentEvent.SETTLED)
 
     def _append(self, part: rtc.AudioFrame) -> None:
         self._waiting += part.data
         self._captured_s += part.duration
-
-    def _mark_whole(self) -> None:
-        self.whole = not self.over
 
     @property
     def has_audio(self) -> bool:
@@ -90,7 +108,7 @@ class Segment:
     def take(self, seconds: float) -> rtc.AudioFrame:
         """Remove and return the next `seconds` of audio for the sink, or all that is left."""
         size = round(seconds * self._sample_rate) * _BYTES_PER_SAMPLE
-        self.started = True
+        self._enter(SegmentEvent.PUSHED)
         chunk = bytes(self._waiting[:size])
         del self._waiting[:size]
         self._pushed += chunk
@@ -115,11 +133,12 @@ class Segment:
     @property
     def playout(self) -> Playout:
         """Played and total duration, valid once the segment is over."""
-        return Playout(played_s=self.played_s, made_s=self._captured_s if self.whole else None)
+        whole = self.synthesis is Synthesis.WHOLE
+        return Playout(played_s=self.played_s, made_s=self._captured_s if whole else None)
 
     def close(self, played_s: float) -> None:
         """End the segment after `played_s` seconds, and resolve `finished`."""
-        self.over = True
+        self._enter(SegmentEvent.CLOSED)
         self.played_s = played_s
         self._waiting.clear()
         if not self.finished.done():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import metadata
 
-from worker.store.migrate import generation, known_migrations
+from worker.store.schema import generation, known_migrations
 
 
 def version_line() -> str:

@@ -34,12 +34,12 @@ from worker.continuity.scope import scope_of
 from worker.job.application import declared_in
 from worker.resources.resource import LoadFailed, Resource
 from worker.store.errors import DatabaseError
+from worker.store.interview_turns import turns_of
 from worker.store.interviews import (
     InterviewClosedToJob,
     InterviewExists,
     create_interview,
     get_interview,
-    turns_of,
 )
 from worker.store.turns import turn_as_data
 

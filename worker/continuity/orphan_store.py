@@ -10,7 +10,7 @@ from worker.store.claims import (
     give_back_dispatches,
     note_dispatches,
 )
-from worker.store.interviews import turns_of_all
+from worker.store.interview_turns import turns_of_all
 from worker.store.orphans import Limits, find_orphaned, record_looks
 from worker.store.talk_time import talk_seconds_of_all
 from worker.store.turns import turn_as_data

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from worker.doctor.finding import Finding, fine, warning, wrong
 from worker.store.embedded.layout import EmbeddedPostgresError
 from worker.store.errors import CONNECTION_FAILURES, is_refusal, kind_of
-from worker.store.migrate import MigrationChanged, SchemaTooNew, known_migrations, pending
 from worker.store.privileges import lacking, of_workers
+from worker.store.schema import MigrationChanged, SchemaTooNew, known_migrations, pending
 from worker.store.url import DatabaseUrlInvalid, check_url, mask_url
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from worker.doctor.finding import Finding, fine, warning
 from worker.store.errors import CONNECTION_FAILURES, kind_of
-from worker.store.job_access import NoJobRole, made_role, try_role
+from worker.store.job_access import made_role
+from worker.store.job_role import NoJobRole, try_role
 from worker.store.tls import with_tls
 from worker.store.url import DatabaseUrl
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Generic
 
 from states import Condition, Status
+from worker.fallback.cooldowns import Cooldowns
 from worker.fallback.failure import Failure
 from worker.fallback.member import E, Member
-from worker.fallback.member_state import MemberState
 from worker.fallback.opt_out_state import OptOutState
 from worker.fallback.opt_outs import OptOuts
-from worker.fallback.probe import PROBE_BUDGET_S, Probe
+from worker.fallback.probe import Probe
 from worker.fallback.shared_breaker import SharedBreaker
 from worker.fallback.sharing import Sharing
 
@@ -24,12 +22,6 @@ logger = logging.getLogger(__name__)
 #: For this many seconds after one job reported a permanent failure of a provider, such as a refused
 #: key, the other jobs do not call the provider.
 _SHARED_FOR_GOOD_S = 60.0
-#: For this many seconds after a provider served this job, the job ignores temporary failures of
-#: that provider that other jobs report. So the interviewer's voice does not change needlessly.
-_OWN_EVIDENCE_S = 10.0
-#: Maximum seconds by which a cooldown that another job reported is extended at random, so that the
-#: jobs do not probe the same provider at the same time.
-_SPREAD_S = 0.3
 
 
 class ProviderChain(Generic[E]):
@@ -82,7 +74,9 @@ class ProviderChain(Generic[E]):
             self._opt_outs.begin(member)
         self._serving: Member[E] | None = None
         self._lost = False
-        self._closed = False
+        self._cooldowns = Cooldowns(
+            self._sharing, on_recovered=self._recovered, on_refused=self._record
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -187,7 +181,7 @@ class ProviderChain(Generic[E]):
         else:
             now = asyncio.get_running_loop().time()
             seconds = member.backoff.after_failure(now, was_resting=was_cooling)
-            self._cool_down(member, max(seconds, failure.retry_after_s or 0.0))
+            self._cooldowns.begin(member, max(seconds, failure.retry_after_s or 0.0))
         if before is None or before.reason != failure.reason:
             self.fault(member.name, failure.reason)
         if served_by is None:
@@ -241,7 +235,7 @@ class ProviderChain(Generic[E]):
 
     async def aclose(self) -> None:
         """Close all created plugin instances. If some fail to close, raise the last error."""
-        self._closed = True
+        self._cooldowns.close()
         problem: Exception | None = None
         for member in reversed(self._members):
             await member.settle()
@@ -255,49 +249,6 @@ class ProviderChain(Generic[E]):
         if problem is not None:
             raise problem
 
-    # --- cooldown and recovery --------------------------------------------------------------------
-
-    def _cool_down(self, member: Member[E], seconds: float) -> None:
-        self._start_timer(member, seconds)
-        self._sharing.tell_failure(member, seconds)
-
-    def _start_timer(self, member: Member[E], seconds: float) -> None:
-        over = None if self._closed else partial(self._cooldown_over, member)
-        member.start_timer(seconds, over)
-
-    def _cooldown_over(self, member: Member[E]) -> None:
-        member.timer = None
-        if member.probe is None:
-            member.cooldown_over()
-            self._recovered(member)
-        elif member.probing is None or member.probing.done():
-            name = f"probe-{member.name}"
-            member.probing = asyncio.create_task(self._probe(member, member.probe), name=name)
-
-    async def _probe(self, member: Member[E], probe: Probe) -> None:
-        self._look_at(member)
-        if not member.is_cooling or member.timer is not None:
-            return  # another job probes, or the member has recovered
-        # Tell the other jobs that a probe is running.
-        self._sharing.tell_failure(member, PROBE_BUDGET_S)
-        try:
-            async with asyncio.timeout(PROBE_BUDGET_S):
-                await probe()
-        except Exception as error:  # a probe may fail with any network error
-            self._probe_failed(member, error)
-        else:
-            if member.probe_succeeded():  # else the member was refused or has served since
-                self._recovered(member)
-                self._sharing.tell_recovery(member)
-
-    def _probe_failed(self, member: Member[E], error: Exception) -> None:
-        failure = member.judge(error)
-        if failure.for_good:
-            self._record(member, failure)
-        elif member.probe_failed(failure):  # else the member has served since
-            seconds = max(member.backoff.after_probe(), failure.retry_after_s or 0.0)
-            self._cool_down(member, seconds)
-
     def _recovered(self, member: Member[E]) -> None:
         member.backoff.came_back(asyncio.get_running_loop().time())
         logger.info(
@@ -309,33 +260,11 @@ class ProviderChain(Generic[E]):
         for listener in tuple(self.on_recovered):
             listener()
 
-    # --- state shared with the other jobs ---------------------------------------------------------
-
     def _look(self) -> None:
         """Apply the records that other jobs wrote since the last call."""
         for member in self._members:
-            self._look_at(member)
+            self._cooldowns.look_at(member)
         self._judge()
-
-    def _look_at(self, member: Member[E]) -> None:
-        if self._closed or member.state is MemberState.DISABLED:
-            return
-        record = self._sharing.news_of(member)
-        if record is None:
-            return
-        if record.ready:
-            if member.ready_elsewhere():
-                self._recovered(member)
-            return
-        now = asyncio.get_running_loop().time()
-        if not record.for_good and now - member.served_at < _OWN_EVIDENCE_S:
-            return
-        # After the time `until` of another job's record, a permanent failure in the record counts
-        # as temporary, so that the member is tried if no healthy member is left.
-        seconds = self._sharing.seconds_left(record)
-        member.failed_elsewhere(Failure(record.reason, for_good=record.for_good and seconds > 0))
-        # The jitter wakes the waiting jobs one after the other, so that only the first job probes.
-        self._start_timer(member, seconds + random.uniform(0.0, _SPREAD_S))  # noqa: S311  # jitter
 
     # --- reporting --------------------------------------------------------------------------------
 

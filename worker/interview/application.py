@@ -10,23 +10,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from livekit.agents import Agent, AgentSession
 
-from states import EndReason, Event, Reason
+from states import EndReason, Event
 from worker.aio.tasks import cancel_and_wait
 from worker.audio.clip import Clip, ClipMissing
 from worker.clips.recordings import ClipName, load_clip, missing_clips, preload_clips
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import (
     MetadataInvalid,
-    read_candidate,
-    read_follows,
     read_metadata,
-    read_spent_s,
-    read_turns,
 )
 from worker.continuity.handover import InterviewHandover
-from worker.continuity.job_lease import JobLease
-from worker.continuity.scope import scope_of
+from worker.interview.closing_messages import CLOSING_MESSAGES
 from worker.interview.conversation.interviewer import Interviewer
+from worker.interview.dispatched import DispatchedInterview
 from worker.interview.end_conditions import EndConditions
 from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.recovery.degradation import DegradationHandler
@@ -37,39 +33,13 @@ from worker.interview.recovery.turn_detection import take_turn_detector, take_va
 from worker.interview.resources import interview_resources
 from worker.interview.session import session_of
 from worker.interview.spoken_lines import prepare_plan
-from worker.interview.time_limit import InterviewTime
-from worker.interview.turn_codec import from_json
-from worker.job.application import Application, Dispatch, declared_in
+from worker.job.application import Application, Dispatch
 from worker.resources.bootstrap import AgentResources
 from worker.resources.resource import LoadFailed, Resource
 from worker.store.database import Database
 
 if TYPE_CHECKING:
     from worker.job.handle import JobHandle
-
-#: Clip of the closing message, by the reason for the end of the job. A reason without an entry
-#: needs no message: the plan's closing was spoken, no candidate can hear a message, or another
-#: interviewer holds the interview.
-_LAST_WORDS: Mapping[str, ClipName] = {
-    Reason.INTERVIEW_ALREADY_OVER: ClipName.ALREADY_OVER,
-    Reason.TIME_LIMIT_REACHED: ClipName.GOODBYE,
-    Reason.CANDIDATE_SILENT: ClipName.GOODBYE,
-    Reason.CANCEL_REQUESTED: ClipName.GOODBYE,
-    Reason.SHUTDOWN_REQUESTED: ClipName.CANNOT_GO_ON,
-    Reason.HANDOVER_REQUESTED: ClipName.ONE_MOMENT,
-    Reason.WORKER_LOST: ClipName.CANNOT_GO_ON,
-    Reason.BOOTSTRAP_NEVER_STARTED: ClipName.CANNOT_GO_ON,
-    Reason.BOOTSTRAP_TIMEOUT: ClipName.CANNOT_GO_ON,
-    Reason.RESOURCE_FAILED: ClipName.CANNOT_GO_ON,
-    Reason.ORCHESTRATOR_FAILED: ClipName.CANNOT_GO_ON,
-    Reason.METADATA_INVALID: ClipName.CANNOT_GO_ON,
-    Reason.INTERVIEW_UNKNOWN: ClipName.CANNOT_GO_ON,
-    Reason.SESSION_FAILED: ClipName.CANNOT_GO_ON,
-    Reason.TURN_STUCK: ClipName.CANNOT_GO_ON,
-    Reason.SESSION_START_TIMEOUT: ClipName.CANNOT_GO_ON,
-    Reason.JOB_CRASHED: ClipName.CANNOT_GO_ON,
-}
-
 
 #: Resources that detect the end of the candidate's turns, each with the function that handles a
 #: change of the resource's condition.
@@ -103,12 +73,8 @@ class InterviewApplication(Application):
             settings, self._load_orchestrator, self._use_late_database
         )
         self._problem: str | None = None
-        self._has_snapshot = False
-        self._orchestrator: OrchestratorLLM | None = None
-        self._follows: Mapping[str, str] = {}
-        self._lease: JobLease | None = None
-        self._time_limit: InterviewTime | None = None
-        self._succession: InterviewHandover | None = None
+        #: What the dispatch says of the interview; None if its metadata is invalid.
+        self._interview: DispatchedInterview | None = None
         self._database: Database | None = None
         self._job: JobHandle | None = None
         self._filling: asyncio.Task[Any] | None = None
@@ -118,38 +84,12 @@ class InterviewApplication(Application):
         except MetadataInvalid as problem:
             self._problem = str(problem)
         else:
-            self._orchestrator = OrchestratorLLM(
-                interview_id,
-                room=dispatch.room,
-                candidate_identity=read_candidate(dispatch.metadata, interview_id),
-                snapshot=snapshot,
-                turns=from_json(read_turns(dispatch.metadata)),
-            )
-            self._has_snapshot = snapshot is not None
-            self._follows = read_follows(dispatch.metadata)
-            self._lease = JobLease(
-                interview_id,
-                job_id=dispatch.job_id,
-                room=dispatch.room,
-                identity=declared_in(settings).identity(dispatch.job_id),
-                lease_s=settings.lease_s,
-                scope=scope_of(settings),
-            )
-            self._succession = InterviewHandover(
-                settings,
-                interview_id=interview_id,
-                job_id=dispatch.job_id,
-                lease=self._lease,
-                access=dispatch.access,
-            )
-            self._time_limit = InterviewTime(
-                interview_id, job_id=dispatch.job_id, told_s=read_spent_s(dispatch.metadata)
-            )
+            self._interview = DispatchedInterview.of(dispatch, settings, interview_id, snapshot)
 
     @property
     def succession(self) -> InterviewHandover | None:
         """The handover protocol of this interview; None if the dispatch metadata is invalid."""
-        return self._succession
+        return None if self._interview is None else self._interview.succession
 
     def header(self) -> Mapping[str, Any]:
         """Return the interview's id, the previous job's id, and the reason for the redispatch.
@@ -158,8 +98,8 @@ class InterviewApplication(Application):
         if the dispatch is not a redispatch.
         """
         return {
-            "interview_id": self._orchestrator and self._orchestrator.interview_id,
-            **self._follows,
+            "interview_id": self._interview and self._interview.orchestrator.interview_id,
+            **(self._interview.follows if self._interview is not None else {}),
         }
 
     def resources(self) -> Sequence[Resource]:
@@ -184,31 +124,25 @@ class InterviewApplication(Application):
         return replace(resource, attach=attach)
 
     async def _load_orchestrator(self, held: AgentResources) -> OrchestratorLLM:
-        if self._orchestrator is None or self._lease is None or self._succession is None:
+        interview = self._interview
+        if interview is None:
             raise LoadFailed("MetadataInvalid", self._problem or "", event=Event.METADATA_INVALID)
         report = held.reports.get("database")
         away = report is not None and not report.ok
         # If the dispatch contained a plan, use that plan instead of an unavailable database.
-        database = None if away and self._has_snapshot else held.get("database")
-        self._succession.database = held.get("database")
+        database = None if away and interview.has_snapshot else held.get("database")
+        interview.succession.database = held.get("database")
         # Take the lease before reading the turns, so that the turns of the previous holder are
         # complete.
-        if database is not None and not await self._lease.take(database) and self._has_snapshot:
+        if (
+            database is not None
+            and not await interview.lease.take(database)
+            and interview.has_snapshot
+        ):
             database = None
-        await self._orchestrator.init(database)
-        await self._read_time(database)
-        return self._orchestrator
-
-    async def _read_time(self, database: Database | None) -> None:
-        """Read how much time earlier jobs used, if turns or the dispatch show such jobs."""
-        told = self._orchestrator is not None and bool(self._orchestrator.turns)
-        if database is not None and self._time_limit is not None and (told or self._is_successor):
-            await self._time_limit.read(database)
-
-    @property
-    def _is_successor(self) -> bool:
-        """True if this job was dispatched to follow another job."""
-        return "follows_job" in self._follows
+        await interview.orchestrator.init(database)
+        await interview.read_time(database)
+        return interview.orchestrator
 
     def start_session(
         self, job: JobHandle, held: AgentResources
@@ -218,22 +152,14 @@ class InterviewApplication(Application):
         assert isinstance(orchestrator, OrchestratorLLM)  # noqa: S101  # a required resource
         job.transport.expect(orchestrator.candidate_identity)
         self._job = job
-        if self._time_limit is not None:
-            self._time_limit.carry_over(job)
+        if self._interview is not None:
+            self._interview.time_limit.carry_over(job)
         for name in _WATCHED:
             if (engine := held.get(name)) is not None:
                 self._take_on(job, name, engine)
         orchestrator.on_refused = lambda reason: job.recorder.refusal("llm", reason)
         session = session_of(orchestrator, held)
-        interviewer = Interviewer(
-            orchestrator,
-            job.keep_turn,
-            job.transport.write,
-            keep_hearing=job.recorder.hearing,
-            refused=job.recorder.typed_refused,
-            playout=lambda: job.transport.line.last_playout,
-            transcriber=lambda: held.get("stt"),
-        )
+        interviewer = _interviewer_of(orchestrator, job, held)
         ladder = TurnLadder(
             interviewer,
             job.transport.line,
@@ -246,8 +172,8 @@ class InterviewApplication(Application):
             job.recorder.refusal(f"clip.{clip}", ClipMissing.__name__)
         interviewer.on_unspoken = ladder.unspoken
         interviewer.sentence_over = job.transport.line.sentence_over
-        if self._succession is not None:
-            self._succession.talk = interviewer
+        if self._interview is not None:
+            self._interview.succession.talk = interviewer
         job.after_session(interviewer.answers.keep_half)
         self._started = session, interviewer, ladder
         if (database := held.get("database")) is not None:
@@ -263,37 +189,44 @@ class InterviewApplication(Application):
         engine.chain.on_fault = lambda member, reason: job.recorder.refusal(
             f"{name}.{member}", reason
         )
-        assert self._orchestrator is not None  # noqa: S101  # required and loaded
+        assert self._interview is not None  # noqa: S101  # its orchestrator is loaded
+        orchestrator = self._interview.orchestrator
         if name == "llm":
             # `first_word_s` must not be shorter than the fallback chain's own time limit for the
             # first word. When the limit of the chain has passed, the chain uses the next provider.
             reply_s = self._settings.llm_reply_s
-            self._orchestrator.use_model(engine, first_word_s=reply_s, reply_s=reply_s)
+            orchestrator.use_model(engine, first_word_s=reply_s, reply_s=reply_s)
         if name == "tts":
-            filling = prepare_plan(self._orchestrator.plan, engine)
+            filling = prepare_plan(orchestrator.plan, engine)
             self._filling = asyncio.create_task(filling, name="prepare-speech")
 
     def _use_database(self, job: JobHandle, database: Database) -> None:
         """Let the lease and the handover use the database that the journal is ingested into."""
         self._database = database
-        if job.shipper is not None and self._succession is not None and self._lease is not None:
-            self._succession.database, self._succession.shipper = database, job.shipper
-            self._lease.on_forgotten = job.shipper.ship_again
+        if job.shipper is not None and self._interview is not None:
+            succession = self._interview.succession
+            succession.database, succession.shipper = database, job.shipper
+            self._interview.lease.on_forgotten = job.shipper.ship_again
 
     async def _use_late_database(self, _: AgentSession[Any], database: Database) -> None:
-        if self._job is None or self._time_limit is None:
+        if self._job is None or self._interview is None:
             return
         self._use_database(self._job, database)
-        await self._read_time(database)
-        self._time_limit.carry_over(self._job)
+        await self._interview.read_time(database)
+        self._interview.time_limit.carry_over(self._job)
 
     async def run(self, job: JobHandle) -> None:
         """Greet the candidate, run the interview, and fire the event that ends the interview."""
         assert self._started is not None  # noqa: S101  # start_session has been called
+        assert self._interview is not None  # noqa: S101  # its orchestrator is loaded
         session, interviewer, ladder = self._started
-        resumes = self._orchestrator is not None and bool(self._orchestrator.turns)
         watch = EndConditions(
-            job, interviewer, ladder, self._settings, resumes=resumes, follows=self._is_successor
+            job,
+            interviewer,
+            ladder,
+            self._settings,
+            resumes=self._interview.resumes,
+            follows=self._interview.is_successor,
         )
         losses = DegradationHandler(job, session, self._declared, interviewer.cannot_hear)
         losses.begin()
@@ -301,12 +234,10 @@ class InterviewApplication(Application):
         outages.attend(job.transport.reach)
         listening = InputSupervision(job, session, interviewer, outages)
         listening.begin()
-        assert self._lease is not None  # noqa: S101  # the orchestrator loads only with a lease
-        assert self._time_limit is not None  # noqa: S101  # created with the lease
         try:
             async with (
-                self._lease.guarded(job, lambda: self._database),
-                self._time_limit.counted(job),
+                self._interview.lease.guarded(job, lambda: self._database),
+                self._interview.time_limit.counted(job),
             ):
                 event = await watch.until_it_ends()
             if event is Event.INTERVIEW_COMPLETED:
@@ -324,8 +255,8 @@ class InterviewApplication(Application):
 
         Raises ClipMissing if the recording is missing or cannot be decoded.
         """
-        name = _LAST_WORDS.get(reason)
-        if name is not None and self._succession is not None and self._succession.expected:
+        name = CLOSING_MESSAGES.get(reason)
+        if name is not None and self.succession is not None and self.succession.expected:
             # The next job continues with "I am back", so this job must not say goodbye.
             name = ClipName.ONE_MOMENT
         return load_clip(name) if name is not None else None
@@ -336,3 +267,18 @@ class InterviewApplication(Application):
         Raises ClipMissing if the recording is missing or cannot be decoded.
         """
         return load_clip(ClipName.ONE_MOMENT)
+
+
+def _interviewer_of(
+    orchestrator: OrchestratorLLM, job: JobHandle, held: AgentResources
+) -> Interviewer:
+    """Return the interviewer of a job, which records its turns in the job's journal."""
+    return Interviewer(
+        orchestrator,
+        job.keep_turn,
+        job.transport.write,
+        keep_hearing=job.recorder.hearing,
+        refused=job.recorder.typed_refused,
+        playout=lambda: job.transport.line.last_playout,
+        transcriber=lambda: held.get("stt"),
+    )

@@ -35,7 +35,8 @@ from worker.interview.turn_codec import from_store
 from worker.resources.resource import LoadFailed
 from worker.store.database import Database
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
-from worker.store.interviews import InterviewClosedToJob, get_interview, turns_of
+from worker.store.interview_turns import turns_of
+from worker.store.interviews import InterviewClosedToJob, get_interview
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from states import JournalError
 from worker.store.errors import DatabaseError, DatabaseOperationFailed
 from worker.store.jobs import Shipped
-from worker.store.migrate import SchemaDiffers
+from worker.store.schema import SchemaDiffers
 
 Records: TypeAlias = Sequence[Mapping[str, Any]]
 #: Stores records of one job in one transaction: `store.jobs.ship` with its first two arguments.

@@ -27,7 +27,7 @@ from worker.aio.tasks import log_failure
 from worker.journal.refusals import Stored, is_refused, shown, store_all_but_refused
 from worker.store.database import Database
 from worker.store.jobs import JobHeader, ship
-from worker.store.migrate import SchemaTooNew
+from worker.store.schema import SchemaTooNew
 
 logger = logging.getLogger(__name__)
 

@@ -24,13 +24,8 @@ from worker.operations.errors import (
 )
 from worker.store.errors import DatabaseError
 from worker.store.interview_status import cancel_interview, obstacles_of, set_dispatched
-from worker.store.interviews import (
-    InterviewStatus,
-    RoomInUse,
-    get_interview,
-    turns_of,
-    typed_turns,
-)
+from worker.store.interview_turns import turns_of, typed_turns
+from worker.store.interviews import InterviewStatus, RoomInUse, get_interview
 from worker.store.jobs import list_jobs
 from worker.store.scope import PROTOCOL
 

@@ -14,7 +14,7 @@ from worker.resources.bootstrap import AgentResources
 from worker.resources.resource import Attacher, Consequence, LoadFailed, Resource
 from worker.store.database import Database, PoolLimits
 from worker.store.errors import DatabaseError
-from worker.store.migrate import SchemaDiffers, SchemaTooNew, check_schema
+from worker.store.schema import SchemaDiffers, SchemaTooNew, check_schema
 from worker.store.tls import UrlDefaults
 from worker.store.url import DatabaseUrlInvalid
 

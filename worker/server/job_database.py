@@ -14,7 +14,8 @@ from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
 from worker.env.secret_files import SUFFIX, secret_files
 from worker.job.launch_settings import with_settings
 from worker.store.errors import DatabaseUnavailable
-from worker.store.job_access import JobAccess, NoJobRole, prepare_job_access
+from worker.store.job_access import JobAccess, prepare_job_access
+from worker.store.job_role import NoJobRole
 from worker.store.tls import UrlDefaults
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from worker.server.journal_ingestion import Attempt, attempts
 from worker.server.journal_search import JournalSearch, pause
 from worker.store.database import Database
 from worker.store.errors import DatabaseError
-from worker.store.migrate import MigrationChanged, SchemaDiffers, migrate
+from worker.store.migrate import migrate
+from worker.store.schema import MigrationChanged, SchemaDiffers
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from worker.aio.backoff import ExponentialBackoff
 from worker.journal.recovery import Ingestion, ingest_journal
 from worker.store.database import Database
 from worker.store.errors import DatabaseError, DatabaseOperationFailed
-from worker.store.migrate import SchemaDiffers
+from worker.store.schema import SchemaDiffers
 
 logger = logging.getLogger(__name__)
 

@@ -5,21 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
-import os
-import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from worker import faults
 from worker.aio.tasks import cancel_and_wait, log_failure
 from worker.config.rotation import SecretRotation
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
 from worker.continuity.room_options import options_of_return
 from worker.continuity.service import ContinuityService
-from worker.env.proxies import proxy_for
 from worker.env.secret_files import forget_values_beside_files
 from worker.fallback.shared_breaker import provider_breaker
 from worker.job import entrypoint
@@ -30,6 +25,7 @@ from worker.livekit_api.errors import LiveKitLost
 from worker.server.admission import Admission
 from worker.server.agent_server import JobServer
 from worker.server.drain import Drain
+from worker.server.ended_jobs import EndedJobs
 from worker.server.job_database import JobDatabase
 from worker.server.job_environment import hide_secrets
 from worker.server.job_rights import JobRights
@@ -37,7 +33,9 @@ from worker.server.journal_collector import JournalCollector
 from worker.server.observability import Observability
 from worker.server.process_pool import ProcessPoolSupervisor, start_without_waiting
 from worker.server.readiness import Readiness
+from worker.server.server_options import server_options
 from worker.server.speech_health import speech_problems
+from worker.server.start import arm_faults, install_signals, unless_stopped
 from worker.telemetry import catalog
 
 if TYPE_CHECKING:
@@ -79,18 +77,39 @@ class Worker:
         )
         self._set_ups = ProcessPoolSupervisor(self.readiness)
         self._rights = JobRights(settings)
-        self._continuity = ContinuityService(
-            settings,
+        self._continuity = self._make_continuity()
+        #: The slots in use, and the free slots.
+        self.slots = self._make_admission()
+        #: Running tasks that report the status to LiveKit. The set keeps these tasks alive, because
+        #: the event loop holds only weak references to tasks.
+        self._telling: set[asyncio.Task[None]] = set()
+        self.observation = self._make_observation()
+        self.server = self._make_server()
+        reserve = self._continuity.presence.reserve
+        self._departure = Drain(settings, self.server, jobs=self._running_jobs, reserve=reserve)
+        self._ended_jobs = EndedJobs(
+            self._books,
+            self.observation.observer,
+            on_shipped=self._continuity.job_gone,
+            on_slot_free=self._tell_livekit,
+        )
+        #: Set once LiveKit has accepted the worker's registration.
+        self.registered = asyncio.Event()
+
+    def _make_continuity(self) -> ContinuityService:
+        return ContinuityService(
+            self._settings,
             lambda: self._books.database,
             jobs=lambda: dict.fromkeys(self.slots.accepted) | self.server.job_pids,
             seats=lambda: self.slots.seats if self.server.connected else None,
             on_sent=partial(self._count, catalog.SENT_AGAIN),
             on_renewal=lambda succeeded: self.observation.renewals.record(succeeded),
         )
-        #: The slots in use, and the free slots.
-        self.slots = Admission(
-            settings.slots,
-            declared=declared_in(settings),
+
+    def _make_admission(self) -> Admission:
+        return Admission(
+            self._settings.slots,
+            declared=declared_in(self._settings),
             running=self._running_jobs,
             unable=self._unable,
             is_late=self._is_late,
@@ -99,15 +118,6 @@ class Worker:
             on_taken=self._on_taken,
             on_refused=partial(self._count, catalog.JOBS_REFUSED),
         )
-        #: Running tasks that report the status to LiveKit. The set keeps these tasks alive, because
-        #: the event loop holds only weak references to tasks.
-        self._telling: set[asyncio.Task[None]] = set()
-        self.observation = self._make_observation()
-        self.server = self._make_server()
-        reserve = self._continuity.presence.reserve
-        self._departure = Drain(settings, self.server, jobs=self._running_jobs, reserve=reserve)
-        #: Set once LiveKit has accepted the worker's registration.
-        self.registered = asyncio.Event()
 
     def _make_observation(self) -> Observability:
         return Observability(
@@ -124,29 +134,15 @@ class Worker:
 
     def _make_server(self) -> JobServer:
         settings = self._settings
-        # The framework would preload its end-of-turn model (244 MB). worker/job/preload.py loads
-        # the model if a setting names it.
-        os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
         server = JobServer(
             takes_jobs=lambda: bool(self.slots.seats),
             on_pool=self._on_pool,
             first_process=self._set_ups.first_process,
             before_process=hide_secrets,
             job_token=self._job_token,
-            ws_url=settings.livekit_url,
-            api_key=settings.livekit_api_key,
-            api_secret=settings.livekit_api_secret.get_secret_value(),
-            http_proxy=proxy_for(settings.livekit_url),
-            num_idle_processes=settings.idle_processes,
-            shutdown_process_timeout=settings.cleanup_s,
-            drain_timeout=settings.drain_s,
-            # With a finite threshold the framework would recalculate the number of idle processes
-            # from the load twice a second, and would treat two pending accepts as a full worker.
-            # `Admission` counts slots instead.
-            load_threshold=math.inf,
+            **server_options(settings),
             load_fnc=self.slots.load,
             setup_fnc=entrypoint.set_up,
-            preload_modules=["worker.job.preload"],
         )
         server.rtc_session(
             entrypoint.entrypoint, agent_name=settings.agent_name, on_request=self.slots.on_request
@@ -218,7 +214,7 @@ class Worker:
         HTTP server cannot bind its address, and SchemaTooNew if the database's schema is newer than
         this worker.
         """
-        self._arm_faults()
+        arm_faults(self._settings)
         await self.observation.start()
         try:
             await self._run()
@@ -227,9 +223,9 @@ class Worker:
 
     async def _run(self) -> None:
         await self._reach_livekit()
-        self._install_signals()
+        install_signals(stop=self.stop, on_hangup=self._begin_to_stop)
         self.observation.opening_books = True
-        if not await self._unless_stopped(self._open_database()):
+        if not await unless_stopped(self._open_database(), self._stopping):
             self._on_stop(_LAST_STEPS_S)
             await self._books.aclose()
             return
@@ -275,44 +271,9 @@ class Worker:
         await self._books.open()
         await self._job_database.prepare()
 
-    def _arm_faults(self) -> None:
-        chosen = self._settings.faults_to_set()
-        faults.arm(chosen)
-        if chosen:
-            told = "; ".join(map(str, chosen))
-            logger.warning(
-                "fault injection is on, so interviews will break: %s",
-                told,
-                extra={"event": "fault_injection_on"},
-            )
-
     async def _reach_livekit(self) -> None:
         budget_s = self._settings.livekit_start_budget_s
         await LiveKitClient.of(self._settings).check(budget_s=budget_s)
-
-    async def _unless_stopped(self, step: Coroutine[Any, Any, None]) -> bool:
-        """Run a step of the start; return False if the worker is asked to stop during the step."""
-        doing = asyncio.create_task(step, name="start")
-        stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
-        try:
-            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if doing.done():
-                await doing
-                return True
-            await cancel_and_wait(doing)
-            return False
-        finally:
-            stopping.cancel()
-
-    def _install_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
-        # SIGHUP means that a terminal was closed. SIGHUP never counts as the second stop request,
-        # because systemd's SendSIGHUP sends it right after SIGTERM. Under nohup, SIGHUP
-        # stays ignored.
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            loop.add_signal_handler(signal.SIGHUP, self._begin_to_stop)
 
     def stop(self) -> None:
         """Drain on the first call, hand jobs over on the second, and end jobs on the third call."""
@@ -346,31 +307,6 @@ class Worker:
     # --- after a process has ended ----------------------------------------------------------------
 
     def _watch_processes(self) -> None:
-        self.server.watch_processes(self._on_process_closed)
+        self.server.watch_processes(self._ended_jobs.process_closed)
         self._books.ship_leftovers()
         self._books.remove_old_journals()
-
-    def _on_process_closed(self, proc: Any) -> None:
-        job = proc.running_job
-        if job is None:
-            return
-        code = proc.exitcode
-        killed_by = -code if code is not None and code < 0 else None
-        level = logging.INFO if code == 0 else logging.ERROR
-        logger.log(
-            level,
-            "job process ended",
-            extra={
-                "event": "job_process_ended",
-                "job_id": job.job.id,
-                "room": job.job.room.name,
-                "exit_code": code,
-                "signal": killed_by,
-            },
-        )
-        gone = self.observation.observer.job_gone(job.job.id, code)
-        then = self._continuity.job_gone
-        self._books.ship(job.job.id, exit_code=code, after=gone, then=then)
-        # Until the framework's next report, up to 2.5 s away, LiveKit does not know of the free
-        # slot, and drops dispatches for this worker.
-        self._tell_livekit()

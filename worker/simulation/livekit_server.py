@@ -8,16 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import random
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -27,6 +24,7 @@ from worker.livekit_api.client import LiveKitClient
 from worker.livekit_api.errors import LiveKitError, LiveKitKeyRefused
 from worker.simulation.child_process import start_child
 from worker.simulation.livekit_binary import LiveKitServerUnavailable, find_or_build
+from worker.simulation.livekit_config import HOST, Ports, server_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,13 +33,9 @@ __all__ = [
     "API_KEY",
     "LiveKitServer",
     "LiveKitServerUnavailable",
-    "Ports",
     "find_or_build",
-    "server_config",
 ]
 
-_HOST = "127.0.0.1"
-_LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 #: The only API key in the configuration of a server.
 API_KEY: Final = "interview"
 _START_TIMEOUT_S = 20.0
@@ -50,88 +44,6 @@ _POLL_S = 0.05
 # Maximum seconds from SIGTERM until SIGKILL. The time is short, because a server with open rooms
 # does not stop on SIGTERM until the rooms are empty.
 _TERMINATE_GRACE_S = 0.5
-# Range of the ports of a server. The range is below the ephemeral ports of the kernel (32768 and
-# above on Linux), so no outgoing connection can take a port of the server by chance between kill()
-# and restart().
-_PORT_RANGE = range(20_000, 30_000)
-_PORT_TRIES = 100
-# Random number generator for the choice of ports. The global generator of `random` is not used,
-# because test runners seed the global generator identically in all processes.
-_PORTS = random.SystemRandom()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ports:
-    """The ports of one server: signalling (TCP) and media (UDP)."""
-
-    signal: int
-    rtc_udp: int
-
-    @classmethod
-    def free(cls) -> Ports:
-        """Return two ports that are free at this moment.
-
-        Raises:
-            LiveKitServerUnavailable: No free ports were found in 100 tries (`_PORT_TRIES`).
-        """
-        tries = iter(_PORTS.sample(_PORT_RANGE, _PORT_TRIES))
-        signal_port = next((port for port in tries if _is_free(port, socket.SOCK_STREAM)), None)
-        media_port = next((port for port in tries if _is_free(port, socket.SOCK_DGRAM)), None)
-        if signal_port is None or media_port is None:
-            raise LiveKitServerUnavailable(
-                f"no free ports between {_PORT_RANGE.start} and {_PORT_RANGE.stop}"
-            )
-        return cls(signal=signal_port, rtc_udp=media_port)
-
-
-def _is_free(port: int, kind: socket.SocketKind) -> bool:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        if kind == socket.SOCK_STREAM:
-            # The server sets this option too. Without SO_REUSEADDR, connections of an earlier
-            # server in the TCP state TIME_WAIT would make the port look taken.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def server_config(
-    ports: Ports, *, api_key: str, api_secret: str, extra: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """Return the configuration of a server that works on one machine without a network.
-
-    livekit-server's config-sample.yaml describes the keys. `extra` is merged into the
-    configuration, section by section, and replaces values.
-    """
-    config: dict[str, Any] = {
-        "port": ports.signal,
-        "bind_addresses": [_HOST],
-        "rtc": {
-            # Media over TCP is disabled, because it is only for networks that block UDP. The server
-            # would bind this port on every interface, even if bind_addresses is set.
-            "tcp_port": 0,
-            "udp_port": ports.rtc_udp,
-            "use_external_ip": False,
-            "node_ip": _HOST,
-            "interfaces": {"includes": [_LOOPBACK]},
-            "enable_loopback_candidate": True,
-        },
-        "keys": {api_key: api_secret},
-    }
-    return _overlay(config, extra or {})
-
-
-def _overlay(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in extra.items():
-        below = merged.get(key)
-        if isinstance(below, dict) and isinstance(value, dict):
-            merged[key] = _overlay(below, value)
-        else:
-            merged[key] = value
-    return merged
 
 
 class LiveKitServer:
@@ -171,12 +83,12 @@ class LiveKitServer:
     @property
     def url(self) -> str:
         """The WebSocket URL for candidates and workers."""
-        return f"ws://{_HOST}:{self._ports.signal}"
+        return f"ws://{HOST}:{self._ports.signal}"
 
     @property
     def http_url(self) -> str:
         """The HTTP URL of the server, with the same host and port as `url`."""
-        return f"http://{_HOST}:{self._ports.signal}"
+        return f"http://{HOST}:{self._ports.signal}"
 
     @property
     def client(self) -> LiveKitClient:

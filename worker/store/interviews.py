@@ -1,9 +1,9 @@
-"""Create interviews, and read interviews and their turns.
+"""Create and read interviews.
 
-The module `interview` has the record of an interview, and `interview_status` updates the status.
-Every function that takes a `Database` also takes a time budget in seconds. Besides the errors that
-its docstring names, each function raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the
-database operation fails.
+The module `interview` has the record of an interview, `interview_turns` reads the turns, and
+`interview_status` updates the status. Every function that takes a `Database` also takes a time
+budget in seconds. Besides the errors that its docstring names, each function raises
+`DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ from worker.store.interview import (
     is_over,
 )
 from worker.store.scope import FIRST_PROTOCOL
-from worker.store.turns import OWN_TURNS, TURNS, Turn, turn_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from worker.store.connection import Connection, Row
@@ -56,9 +55,6 @@ __all__ = [
     "is_over",
     "list_interviews",
     "remove_untaken_interview",
-    "turns_of",
-    "turns_of_all",
-    "typed_turns",
 ]
 
 #: Days for which a new interview is open from its creation or from a later `opens_at`, unless its
@@ -132,34 +128,45 @@ async def create_interview(
     check_interview_id(interview_id)
     room = room or f"interview-{interview_id}"
     identity = candidate_identity or f"candidate-{interview_id}"
-    snapshot = dict(plan)
+    wanted = {
+        "plan": dict(plan),
+        "room": room,
+        "candidate_identity": identity,
+        "candidate_name": candidate_name,
+        "opens_at": opens_at,
+        "closes_at": closes_at,
+    }
+    return await db.run(
+        "create_interview",
+        lambda connection: _insert(db, connection, interview_id, wanted, protocol, scope),
+        budget_s=budget_s,
+    )
 
-    async def insert(connection: Connection) -> Interview:
-        await connection.execute(
-            _INSERT,
-            *(interview_id, room, identity, candidate_name, json.dumps(snapshot)),
-            *(opens_at, closes_at, protocol),
-            *((scope.agent_name, scope.livekit) if scope is not None else (None, None)),
-        )
-        row = await _row_of(db, connection, interview_id)
-        if row is None:
-            if await connection.fetchval("SELECT is_erased('interview', $1)", interview_id):
-                raise InterviewErased(interview_id)
-            raise RoomInUse(interview_id, room)
-        found = interview_of(row)
-        differs = found.differs_from(
-            plan=snapshot,
-            room=room,
-            candidate_identity=identity,
-            candidate_name=candidate_name,
-            opens_at=opens_at,
-            closes_at=closes_at,
-        )
-        if differs:
-            raise InterviewExists(interview_id, differs)
-        return found
 
-    return await db.run("create_interview", insert, budget_s=budget_s)
+async def _insert(
+    db: Database,
+    connection: Connection,
+    interview_id: str,
+    wanted: Mapping[str, Any],
+    protocol: int,
+    scope: Scope | None,
+) -> Interview:
+    """Store an interview with the wanted fields. Raises the errors of `create_interview`."""
+    await connection.execute(
+        _INSERT,
+        *(interview_id, wanted["room"], wanted["candidate_identity"], wanted["candidate_name"]),
+        *(json.dumps(wanted["plan"]), wanted["opens_at"], wanted["closes_at"], protocol),
+        *((scope.agent_name, scope.livekit) if scope is not None else (None, None)),
+    )
+    row = await _row_of(db, connection, interview_id)
+    if row is None:
+        if await connection.fetchval("SELECT is_erased('interview', $1)", interview_id):
+            raise InterviewErased(interview_id)
+        raise RoomInUse(interview_id, wanted["room"])
+    found = interview_of(row)
+    if differs := found.differs_from(**wanted):
+        raise InterviewExists(interview_id, differs)
+    return found
 
 
 async def get_interview(
@@ -226,68 +233,6 @@ async def remove_untaken_interview(
     return await db.run("remove_untaken_interview", remove, budget_s=budget_s)
 
 
-async def turns_of(
-    db: Database, interview_id: str, *, budget_s: float = BUDGET_S, writable: bool = False
-) -> list[Turn]:
-    """Return every turn of the interview, ordered by job and then by position in the journal.
-
-    The turns of two jobs are not ordered by time, because the clocks of two machines differ. If the
-    candidate's answer is in progress, or was in progress when its job died, the answer is the last
-    turn of that job and is marked as interrupted. With `writable`, a read-only server is not asked,
-    because it may lack the last turns (`Database.run`).
-    """
-    rows = await db.run(
-        "turns_of",
-        lambda connection: connection.fetch(*_turns_statement(db, interview_id)),
-        budget_s=budget_s,
-        writable=writable,
-    )
-    return [turn_of(row) for row in rows]
-
-
-async def turns_of_all(
-    db: Database, interview_ids: Collection[str], *, budget_s: float = BUDGET_S
-) -> dict[str, list[Turn]]:
-    """Return the turns of several interviews, each as `turns_of` does, by interview id.
-
-    A read-only server is not asked, because it may lack the last turns.
-    """
-    rows = await db.run(
-        "turns_of",
-        lambda connection: connection.fetch(*_turns_statement(db, *interview_ids)),
-        budget_s=budget_s,
-        writable=True,
-    )
-    turns: dict[str, list[Turn]] = {each: [] for each in interview_ids}
-    for turn in map(turn_of, rows):
-        turns[turn.interview_id or ""].append(turn)
-    return turns
-
-
-async def typed_turns(
-    db: Database, interview_id: str, *, budget_s: float = BUDGET_S
-) -> frozenset[tuple[str, int]]:
-    """Return the job id and the seq of each turn that the candidate has typed.
-
-    The field `typed` of a turn's record tells. Version 0.1.0 recorded no such field: its record of
-    a spoken turn contains the number of the answer's last `hearing` record, or a latency. The
-    record of a typed turn contains neither, and a typed turn is never interrupted.
-    """
-    rows = await db.run(
-        "typed_turns",
-        lambda connection: connection.fetch(
-            "SELECT job_id, seq FROM turns JOIN job_records USING (job_id, seq)"
-            " WHERE turns.interview_id = $1 AND turns.speaker = 'candidate' AND kind = 'turn'"
-            " AND CASE WHEN record ? 'typed' THEN record->'typed' = 'true'"
-            " ELSE coalesce(record->'hearing', 'null') = 'null'"
-            " AND coalesce(record->'latency', '{}') = '{}' AND NOT turns.interrupted END",
-            interview_id,
-        ),
-        budget_s=budget_s,
-    )
-    return frozenset((row["job_id"], row["seq"]) for row in rows)
-
-
 async def _row_of(db: Database, connection: Connection, interview_id: str) -> Row | None:
     """Return the row of an interview. Raises InterviewClosedToJob as `get_interview` does."""
     if db.own_pass is None:
@@ -296,10 +241,3 @@ async def _row_of(db: Database, connection: Connection, interview_id: str) -> Ro
     if row is None and await connection.fetchval(_EXISTS, interview_id):
         raise InterviewClosedToJob
     return row
-
-
-def _turns_statement(db: Database, *interview_ids: str) -> tuple[str, *tuple[object, ...]]:
-    """Return the query and its parameters. A job reads only the turns of its own interview."""
-    if db.own_pass is None:
-        return TURNS, list(interview_ids)
-    return OWN_TURNS, list(interview_ids[:1]), db.own_pass

@@ -3,56 +3,38 @@
 A job's process handles the media of strangers, so it has only the privileges `privileges.OF_JOBS`.
 Plans, names and words are behind functions that want a pass. The main process computes the pass of
 the job's interview; the key is in a table that only the owner of the schema reads. A pass is a
-parameter of the statement, so it costs no round trip and works behind PgBouncer.
-
-The role is made once per database and is shared by all workers. Its password is random, is stored
-in the same table, and is given to a job with its launch: it is in no environment and on no command
-line.
+parameter of the statement, so it costs no round trip and works behind PgBouncer. The role is in the
+module `job_role`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-import asyncpg
-
-from worker.store.connection import APPLICATION, connect
-from worker.store.errors import CONNECTION_FAILURES, DatabaseOperationFailed, is_transient, kind_of
-from worker.store.privileges import OF_JOBS, lacking, too_much
-from worker.store.role_sql import SETTINGS, quoted, scram_verifier, settings_statements
+from worker.store.errors import DatabaseOperationFailed, kind_of
+from worker.store.job_role import (
+    BUDGET_S,
+    NoJobRole,
+    Place,
+    StoredRole,
+    existing_role,
+    grant_missing,
+    make_role,
+    place_of,
+    restore_password,
+    stored_role,
+    try_role,
+)
 from worker.store.url import PASS, DatabaseUrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from worker.store.connection import Connection, Row
+    from worker.store.connection import Connection
     from worker.store.database import Database
 
-#: Key of the advisory lock under which one worker at a time makes the role: "iw-role" in ASCII.
-_LOCK_KEY: Final = int.from_bytes(b"iw-role", "big")
-_PREFIX: Final = "interview_jobs_"
-#: Maximum seconds for one operation on the role, and for the trial connection with it.
-_BUDGET_S: Final = 5.0
-#: SQLSTATEs with which a server refuses a password or an unknown role.
-_WRONG_PASSWORD: Final = ("28P01", "28000")
 #: Text in place of a pass, for a job without an interview: no interview has this pass.
 _NO_PASS: Final = "none"  # noqa: S105  # no password
-_STORED: Final = "SELECT role_name, password, pass_key FROM job_access WHERE database = $1"
-
-
-class NoJobRole(Exception):
-    """Raised if jobs cannot have a role of their own. The message says why, in one line.
-
-    `may_pass` is true if the trial connection failed for a reason that may pass, such as a server
-    without a free connection.
-    """
-
-    def __init__(self, why: str, *, may_pass: bool = False) -> None:
-        self.may_pass = may_pass
-        super().__init__(why)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,24 +64,6 @@ def pass_for(key: bytes, interview_id: str, room: str) -> str:
     return hashlib.sha256(key + hashlib.sha256(key + names).digest()).hexdigest()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Place:
-    """Role, database and schema of the worker's own connection."""
-
-    role: str
-    database: str
-    schema: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Stored:
-    """The row of the table `job_access`."""
-
-    role: str
-    password: str = field(repr=False)
-    key: bytes = field(repr=False)
-
-
 async def prepare_job_access(database: Database, url: str, *, job_url: str = "") -> JobAccess:
     """Make the role of the jobs if needed, grant its privileges, and try it.
 
@@ -108,9 +72,9 @@ async def prepare_job_access(database: Database, url: str, *, job_url: str = "")
     database fails. The schema must be complete.
     """
     try:
-        place = await database.run("job_role", _place, budget_s=_BUDGET_S)
+        place = await database.run("job_role", place_of, budget_s=BUDGET_S)
         stored = await database.run(
-            "job_role", lambda connection: _stored(connection, place), budget_s=_BUDGET_S
+            "job_role", lambda connection: stored_role(connection, place), budget_s=BUDGET_S
         )
         suffix = _suffix(DatabaseUrl.of(url), place)
         if job_url:
@@ -119,110 +83,23 @@ async def prepare_job_access(database: Database, url: str, *, job_url: str = "")
         else:
             role = stored.role
             found = _with_role(DatabaseUrl.of(url), stored, suffix)
-            await _make_role(database, stored, place)
+            await make_role(database, stored, place)
         if role == place.role:
             raise NoJobRole(f"INTERVIEW_DATABASE_JOB_URL names the role of the worker ({role})")
         await database.run(
-            "job_role", lambda connection: _grant(connection, role, place), budget_s=_BUDGET_S
+            "job_role", lambda connection: grant_missing(connection, role, place), budget_s=BUDGET_S
         )
     except DatabaseOperationFailed as error:
         raise NoJobRole(f"the worker may not make one ({kind_of(error.cause)})") from None
     try:
         me, beyond = await try_role(found)
     except NoJobRole as refused:
-        if job_url or not await _set_password(database, stored, refused):
+        if job_url or not await restore_password(database, stored, refused):
             raise
         me, beyond = await try_role(found)
     if me != role:
         raise NoJobRole(f"the URL of the jobs connects as {me}, not as {role}")
     return JobAccess(role=role, beyond=tuple(beyond), _url=found, _key=stored.key)
-
-
-async def _place(connection: Connection) -> _Place:
-    row = await connection.fetchrow(
-        "SELECT current_user::text AS role, current_database()::text AS database,"
-        " current_schema()::text AS schema"
-    )
-    assert row is not None  # noqa: S101  # a query without FROM returns one row
-    return _Place(role=row["role"], database=row["database"], schema=row["schema"])
-
-
-async def _stored(connection: Connection, place: _Place) -> _Stored:
-    """Return this database's row of the table `job_access`; write the row if there is none."""
-    await connection.execute(
-        "INSERT INTO job_access (database, pass_key, role_name, password)"
-        " VALUES ($1, $2, $3, $4) ON CONFLICT (database) DO NOTHING",
-        *(place.database, secrets.token_bytes(32), f"{_PREFIX}{secrets.token_hex(6)}"),
-        secrets.token_urlsafe(24),
-    )
-    row = await connection.fetchrow(_STORED, place.database)
-    if row is None:
-        raise NoJobRole(f"role {place.role} does not own the table job_access")
-    return _stored_of(row)
-
-
-def _stored_of(row: Row) -> _Stored:
-    return _Stored(role=row["role_name"], password=row["password"], key=bytes(row["pass_key"]))
-
-
-async def _make_role(database: Database, stored: _Stored, place: _Place) -> None:
-    """Create the role unless it exists, and give it the settings of a session that it must have.
-
-    The server gets a verifier of the password, so that no log of statements has the password. Some
-    hosting companies accept only the password itself.
-    """
-
-    async def make(connection: Connection, secret_of: Callable[[str], str]) -> None:
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK_KEY)
-        if not await _exists(connection, stored.role):
-            secret = secret_of(stored.password)
-            await connection.execute(
-                f"CREATE ROLE {quoted(stored.role)} LOGIN NOINHERIT PASSWORD '{secret}'"
-            )
-        found = await connection.fetch(SETTINGS, stored.role)
-        for statement in settings_statements(
-            [row["setting"] for row in found],
-            role=stored.role,
-            database=place.database,
-            schema=place.schema,
-        ):
-            await connection.execute(statement)
-
-    try:
-        await database.run("job_role", lambda c: make(c, scram_verifier), budget_s=_BUDGET_S)
-    except DatabaseOperationFailed as error:
-        if isinstance(error.cause, asyncpg.InsufficientPrivilegeError):
-            raise
-        await database.run("job_role", lambda c: make(c, str), budget_s=_BUDGET_S)
-
-
-async def _exists(connection: Connection, role: str) -> bool:
-    return bool(await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role))
-
-
-async def _grant(connection: Connection, role: str, place: _Place) -> None:
-    """Grant the privileges that the role lacks. If it lacks none, as at most starts, do nothing."""
-    if not await _exists(connection, role):
-        raise NoJobRole(f"the role {role} does not exist")
-    missing = await lacking(connection, role, OF_JOBS)
-    statements = [f"{each.grant} {quoted(role)}" for each in missing]
-    may_connect, may_use = (
-        await connection.fetchval(
-            "SELECT has_database_privilege($1::name, $2::text, 'CONNECT')", role, place.database
-        ),
-        await connection.fetchval(
-            "SELECT has_schema_privilege($1::name, $2::text, 'USAGE')", role, place.schema
-        ),
-    )
-    if not may_connect:
-        statements.append(f"GRANT CONNECT ON DATABASE {quoted(place.database)} TO {quoted(role)}")
-    if not may_use:
-        statements.append(f"GRANT USAGE ON SCHEMA {quoted(place.schema)} TO {quoted(role)}")
-    if not statements:
-        return
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK_KEY)
-    for statement in statements:
-        await connection.execute(statement)
 
 
 def _role_of(url: DatabaseUrl, suffix: str) -> str:
@@ -232,7 +109,7 @@ def _role_of(url: DatabaseUrl, suffix: str) -> str:
     return user.removesuffix(suffix)
 
 
-def _suffix(url: DatabaseUrl, place: _Place) -> str:
+def _suffix(url: DatabaseUrl, place: Place) -> str:
     """Return the text that follows the role's name in the user name of the worker's URL.
 
     Supabase's pooler wants `.project` there, and a single server of Azure `@server`.
@@ -242,7 +119,7 @@ def _suffix(url: DatabaseUrl, place: _Place) -> str:
     return rest if rest[:1] in (".", "@") else ""
 
 
-def _with_role(url: DatabaseUrl, stored: _Stored, suffix: str) -> DatabaseUrl:
+def _with_role(url: DatabaseUrl, stored: StoredRole, suffix: str) -> DatabaseUrl:
     options = {
         name: value
         for name, value in url.options.items()
@@ -255,24 +132,6 @@ def _with_role(url: DatabaseUrl, stored: _Stored, suffix: str) -> DatabaseUrl:
     )
 
 
-async def _set_password(database: Database, stored: _Stored, refused: NoJobRole) -> bool:
-    """Set the stored password if the server has another one, as for a restored database.
-
-    Return False if the password is not the problem, or if the worker may not set it.
-    """
-    if getattr(refused.__cause__, "sqlstate", None) not in _WRONG_PASSWORD:
-        return False
-    verifier = scram_verifier(stored.password)
-    statement = f"ALTER ROLE {quoted(stored.role)} LOGIN PASSWORD '{verifier}'"
-    try:
-        await database.run(
-            "job_role", lambda connection: connection.execute(statement), budget_s=_BUDGET_S
-        )
-    except DatabaseOperationFailed:
-        return False
-    return True
-
-
 async def made_role(connection: Connection, url: str) -> DatabaseUrl | None:
     """Return the URL of the role that a worker has made for the jobs; None if there is none.
 
@@ -280,34 +139,9 @@ async def made_role(connection: Connection, url: str) -> DatabaseUrl | None:
     """
     if await connection.fetchval("SELECT to_regclass('job_access')") is None:
         return None
-    place = await _place(connection)
-    row = await connection.fetchrow(_STORED, place.database)
-    if row is None or not await _exists(connection, row["role_name"]):
+    place = await place_of(connection)
+    stored = await existing_role(connection, place)
+    if stored is None:
         return None
     parts = DatabaseUrl.of(url)
-    return _with_role(parts, _stored_of(row), _suffix(parts, place))
-
-
-async def try_role(url: DatabaseUrl) -> tuple[str, list[str]]:
-    """Connect as a job does; return the role, and what the role may do beyond `OF_JOBS`.
-
-    Raises NoJobRole if it cannot connect, or lacks a privilege.
-    """
-    user = url.user or "of PGUSER"
-    try:
-        connection = await connect(str(url), timeout_s=_BUDGET_S, application=APPLICATION)
-    except CONNECTION_FAILURES as error:
-        raise NoJobRole(
-            f"role {user} cannot connect ({kind_of(error)})", may_pass=is_transient(error)
-        ) from error
-    try:
-        role = str(await connection.fetchval("SELECT current_user::text"))
-        if missing := await lacking(connection, role, OF_JOBS):
-            raise NoJobRole(f"role {role} lacks {', '.join(map(str, missing))}")
-        return role, await too_much(connection, role)
-    except CONNECTION_FAILURES as error:
-        raise NoJobRole(
-            f"role {user} cannot be tried ({kind_of(error)})", may_pass=is_transient(error)
-        ) from error
-    finally:
-        connection.terminate()
+    return _with_role(parts, stored, _suffix(parts, place))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from worker.store.journal_rows import json_text, spoken_text, storable, text_or_none
-from worker.store.migrate import generation, known_migrations
+from worker.store.schema import generation, known_migrations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ from worker.store.journal_rows import (
     record_row,
     storable,
 )
-from worker.store.migrate import check_schema
+from worker.store.schema import check_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -3,7 +3,7 @@
 A migration that is compatible with older workers takes the next number, and older and newer workers
 run side by side. An incompatible migration starts the next thousand (1001 after 0007). After an
 incompatible migration, older workers refuse to start, and their running jobs write nothing more
-(`check_schema`).
+(`schema.check_schema`).
 
 Each migration is one transaction, which waits for a lock only briefly and is then tried again.
 Otherwise every statement of all workers would wait behind a migration that waits for one long
@@ -17,17 +17,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import hashlib
 import logging
 import re
-from dataclasses import dataclass
-from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
 from worker.aio.backoff import ExponentialBackoff
 from worker.store.errors import DatabaseUnavailable
+from worker.store.schema import Migration, known_migrations, missing_migrations, pending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +37,6 @@ logger = logging.getLogger(__name__)
 
 #: Key of the advisory lock that serialises migrations: "iw-migr" in ASCII.
 _LOCK_KEY = int.from_bytes(b"iw-migr", "big")
-_FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
-_OUTSIDE: Final = "-- outside a transaction"
 _INDEX = re.compile(
     r"\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+IF\s+NOT\s+EXISTS\s+(\w+)", re.IGNORECASE
 )
@@ -62,87 +58,6 @@ _LOCK_RETRY = ExponentialBackoff(first_s=1.0, longest_s=8.0)
 #: Timeout in seconds for opening and for closing the connection of a statement outside a
 #: transaction.
 _CONNECT_S = 5.0
-
-
-class SchemaDiffers(Exception):
-    """Raised when this worker cannot use the database's schema.
-
-    `found` is the number of the database's newest migration (0 without migrations). `known` is the
-    number of the newest migration that this worker has.
-    """
-
-    def __init__(self, found: int, known: int, problem: str) -> None:
-        self.found = found
-        self.known = known
-        super().__init__(f"the database's schema (migration {found:04}) is {problem}")
-
-
-class SchemaTooNew(SchemaDiffers):
-    """Raised when a newer worker has applied a migration that is incompatible with this worker."""
-
-    def __init__(self, found: int, known: int) -> None:
-        super().__init__(
-            found, known, f"too new for this worker (knows {known:04}): upgrade the worker"
-        )
-
-
-class SchemaTooOld(SchemaDiffers):
-    """Raised when the database lacks migrations that the worker's main process has yet to apply."""
-
-    def __init__(self, found: int, known: int) -> None:
-        super().__init__(
-            found,
-            known,
-            f"too old for this worker (needs {known:04}): the worker has not migrated it yet",
-        )
-
-
-class MigrationChanged(Exception):
-    """Raised when a migration was edited after the database applied it.
-
-    `version` is the number of the edited migration.
-    """
-
-    def __init__(self, version: int) -> None:
-        self.version = version
-        super().__init__(
-            f"migration {version:04} differs from the one the database applied: "
-            "restore it and add a new migration instead"
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Migration:
-    """One numbered migration of the schema."""
-
-    version: int
-    sql: str
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of the SQL, in hexadecimal."""
-        return hashlib.sha256(self.sql.encode()).hexdigest()
-
-    @property
-    def is_outside_transaction(self) -> bool:
-        """True if the first line of the SQL asks to run its statement outside a transaction."""
-        return self.sql.partition("\n")[0].strip() == _OUTSIDE
-
-
-@functools.cache
-def known_migrations() -> tuple[Migration, ...]:
-    """Return the migrations of this package, ordered by number."""
-    folder = files("worker.store") / "migrations"
-    return tuple(
-        sorted(
-            (
-                Migration(version=int(match[1]), sql=entry.read_text(encoding="utf-8"))
-                for entry in folder.iterdir()
-                if (match := _FILE_NAME.fullmatch(entry.name))
-            ),
-            key=lambda migration: migration.version,
-        )
-    )
 
 
 class _LockNotAvailable(Exception):
@@ -219,7 +134,7 @@ async def _apply_next(
             " applied_at timestamptz NOT NULL DEFAULT now(),"
             " checksum text NOT NULL)"
         )
-        missing = await _missing(connection, migrations)
+        missing = await missing_migrations(connection, migrations)
         if not missing:
             return None
         migration = missing[0]
@@ -257,63 +172,3 @@ async def _execute_outside(database: Database, migration: Migration) -> None:
         # If the budget was spent, asyncpg cancels the statement before it closes the connection.
         with contextlib.suppress(Exception):
             await connection.close(timeout=_CONNECT_S)
-
-
-async def pending(
-    connection: Connection, migrations: Sequence[Migration] | None = None
-) -> list[int] | None:
-    """Return the migration numbers that `migrate` would apply; None if the schema does not exist.
-
-    The function changes nothing, and raises `SchemaTooNew` and `MigrationChanged` in the same cases
-    as `migrate`.
-    """
-    if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
-        return None
-    migrations = known_migrations() if migrations is None else migrations
-    return [migration.version for migration in await _missing(connection, migrations)]
-
-
-async def _missing(connection: Connection, migrations: Sequence[Migration]) -> list[Migration]:
-    rows = await connection.fetch("SELECT version, checksum FROM schema_migrations")
-    applied: dict[int, str] = {row["version"]: row["checksum"] for row in rows}
-    _check(applied, migrations)
-    return [migration for migration in migrations if migration.version not in applied]
-
-
-async def check_schema(connection: Connection) -> None:
-    """Raise `SchemaTooNew` or `SchemaTooOld` if a job of this worker cannot use the schema.
-
-    The result is reliable only in the last step of a transaction that has written. A migration must
-    wait for the tables that such a transaction has locked. Therefore either a concurrent migration
-    has committed before this check, and the check detects the migration, or the migration takes
-    effect only after this transaction has committed.
-    """
-    try:
-        found = await connection.fetchval(
-            "SELECT version FROM schema_migrations ORDER BY version DESC LIMIT 1"
-        )
-    except asyncpg.UndefinedTableError:
-        found = None
-    known = known_migrations()[-1].version
-    found = found or 0
-    _refuse_newer(found, known)
-    if found < known:
-        raise SchemaTooOld(found, known)
-
-
-def _check(applied: dict[int, str], migrations: Sequence[Migration]) -> None:
-    known = max((migration.version for migration in migrations), default=0)
-    _refuse_newer(max(applied, default=0), known)
-    for migration in migrations:
-        if applied.get(migration.version, migration.checksum) != migration.checksum:
-            raise MigrationChanged(migration.version)
-
-
-def generation(version: int) -> int:
-    """Return the thousands of a migration number. Equal thousands mean compatible migrations."""
-    return version // 1000
-
-
-def _refuse_newer(found: int, known: int) -> None:
-    if generation(found) > generation(known):
-        raise SchemaTooNew(found, known)

@@ -1,7 +1,7 @@
 """The privileges that the statements of this package use: those of a worker, and those of a job.
 
 The worker grants a job's role exactly this list, and `interview-worker doctor` checks both lists.
-A statement that uses another privilege needs an entry here: tests/integration/test_job_role.py runs
+A statement that uses another privilege needs an entry here: tests/integration/job_role runs
 the statements of a job with nothing but these privileges.
 """
 
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from worker.store.migrate import known_migrations
+from worker.store.schema import known_migrations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

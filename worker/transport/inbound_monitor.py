@@ -8,6 +8,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from worker.aio.timeouts import run_with_timeout
+from worker.transport.inbound_state import (
+    INTERRUPTED,
+    PAUSED,
+    TRANSITIONS,
+    InboundEvent,
+    InboundState,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -95,9 +102,20 @@ class InboundMonitor:
         self._looks = 0
         self._came_at = 0.0
         self._held_looks = _HELD_LOOKS
-        self._held = False
-        # True once output was paused for `_LONGEST_S`, until packets arrive again.
-        self._given_up = False
+        self._state = InboundState.RECEIVING
+
+    @property
+    def state(self) -> InboundState:
+        """Whether packets of the candidate arrive."""
+        return self._state
+
+    @property
+    def _held(self) -> bool:
+        """True while output is paused."""
+        return self._state in PAUSED
+
+    def _enter(self, event: InboundEvent) -> None:
+        self._state = TRANSITIONS.get((self._state, event), self._state)
 
     async def run(self) -> None:
         """Check for missing packets until cancelled."""
@@ -116,7 +134,7 @@ class InboundMonitor:
             # `OutboundMonitor` handles the candidate and the output when the room returns.
             self._forget(count, now)
         elif count is None or count != self._count:
-            if self._looks >= _CUT_LOOKS and not self._given_up:
+            if self._state in INTERRUPTED:
                 await self._back(now - self._came_at)
             self._forget(count, asyncio.get_running_loop().time())
         else:
@@ -125,10 +143,11 @@ class InboundMonitor:
 
     def _forget(self, count: int | None, now: float) -> None:
         self._count, self._came_at, self._looks = count, now, 0
-        self._held = self._given_up = False
+        self._enter(InboundEvent.BEGAN_AGAIN)
 
     async def _miss(self, gone_s: float) -> None:
         if self._looks == _CUT_LOOKS:
+            self._enter(InboundEvent.CUT_OFF)
             self._held_looks = _HELD_LOOKS if self._speaks() else _HELD_IN_SILENCE_LOOKS
             if self.on_lost is not None:
                 self.on_lost()
@@ -137,10 +156,10 @@ class InboundMonitor:
                 "audio output is paused, because no packets arrive from the candidate's microphone",
                 extra={"event": "audio_output_paused"},
             )
-            self._held = True
+            self._enter(InboundEvent.PAUSE_DUE)
             self._line.hold()
         if self._held and gone_s >= _LONGEST_S:
-            self._given_up = True
+            self._enter(InboundEvent.TIME_OVER)
             await self._back(gone_s)
 
     async def _back(self, gone_s: float) -> None:
@@ -168,7 +187,7 @@ class InboundMonitor:
             )
         if self._held and not self._room_is_away():
             self._line.release()
-        self._held = False
+        self._enter(InboundEvent.RESUMED)
 
     async def _settled(self) -> None:
         """Wait until the candidate is quiet, at most `_SETTLES_S` seconds."""

@@ -1,10 +1,12 @@
-"""URLs of the databases of one server: direct, or through a proxy."""
+"""URLs of the databases of one server, direct or through a proxy, and statements at a URL."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
 
 if TYPE_CHECKING:
     from tests.stand_ins.tcp_proxy import TcpProxy
@@ -24,3 +26,13 @@ def server_socket(server_url: str) -> Path:
 def through(proxy: TcpProxy, url: str) -> str:
     """Return the URL of the same database through a proxy."""
     return f"postgresql://postgres@{proxy.host}:{proxy.port}{urlsplit(url).path}"
+
+
+async def execute_at(url: str, *statements: str) -> None:
+    """Execute statements on a connection of their own."""
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()

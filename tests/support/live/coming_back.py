@@ -10,7 +10,8 @@ from tests.support.live.running_worker import RunningWorker
 from tests.support.live.waiting import PATIENCE_S, answered
 from worker.interview.application import InterviewApplication
 from worker.simulation.livekit_server import LiveKitServer
-from worker.store.interviews import get_interview, turns_of
+from worker.store.interview_turns import turns_of
+from worker.store.interviews import get_interview
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
 from livekit import rtc
 from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm, stt
@@ -18,6 +18,7 @@ from worker.interview.conversation.exclusive import Exclusive
 from worker.interview.conversation.heard_text import PlayoutTeller
 from worker.interview.conversation.late_text import LateText, Transcriber
 from worker.interview.conversation.partial_answer import HearingKeeper, unwritten
+from worker.interview.conversation.stop import CUT_OFF_S, SentenceOver, Stop
 from worker.interview.conversation.turn_log import TurnKeeper, TurnLog
 from worker.interview.conversation.typed_messages import TypedMessages, Writer
 from worker.interview.conversation.utterances import Utterances
@@ -27,15 +28,6 @@ from worker.job.floor import TurnFloor
 
 logger = logging.getLogger(__name__)
 
-
-class SentenceOver(Protocol):
-    """Signature of `MixedAudioOutput.sentence_over`, which waits for a good point to cut off."""
-
-    async def __call__(self, *, longest_s: float) -> bool: ...
-
-
-#: Maximum seconds to wait until the session has ended its current speech.
-_CUT_OFF_S = 1.0
 
 #: The utterance of the speech that is being generated. livekit emits `speech_created` before
 #: livekit creates the task for `llm_node` (AgentActivity._generate_reply), so the task inherits
@@ -86,9 +78,7 @@ class Interviewer(Agent):
         #: Called after an utterance that ended early although nothing interrupted it. During the
         #: call, it is still the interviewer's turn to speak.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
-        # True while the interview is stopping, so that answers are recorded but get no reply.
-        self._stopping = False
-        self._candidate_moved = asyncio.Event()
+        self._stop = Stop(lambda: self.hears_candidate or bool(self.answers.half.text))
         #: Function that waits for a good point at which to cut off the current speech, and returns
         #: True if all of the speech was played.
         self.sentence_over: SentenceOver | None = None
@@ -173,7 +163,7 @@ class Interviewer(Agent):
             over = self.session.interrupt(force=True)
         except RuntimeError:  # the session is closing
             return True
-        done, _ = await asyncio.wait({over}, timeout=_CUT_OFF_S)
+        done, _ = await asyncio.wait({over}, timeout=CUT_OFF_S)
         await self._utterances.recorded()
         return bool(done)
 
@@ -190,16 +180,7 @@ class Interviewer(Agent):
         An answer that ends in time becomes a complete turn. A longer answer is recorded by
         `answers.keep_half`.
         """
-        self._stopping = True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(longest_s):
-                while self.hears_candidate or self.answers.half.text:
-                    self._candidate_moved.clear()
-                    await self._candidate_moved.wait()
-        if self.sentence_over is not None and await self.sentence_over(longest_s=longest_s):
-            with contextlib.suppress(TimeoutError):  # the speech is played and ends on its own
-                if (speech := self.session.current_speech) is not None:
-                    await asyncio.wait_for(speech.wait_for_playout(), _CUT_OFF_S)
+        await self._stop.at_a_pause(self.session, self.sentence_over, longest_s=longest_s)
         async with self.exclusive.held():  # an answer that was just given still becomes a turn
             await self.cut_off()
         if not (self.hears_candidate or self.answers.half.text):
@@ -229,10 +210,10 @@ class Interviewer(Agent):
             if waited:
                 await self.cut_off()  # the reply follows this answer, too
             done = await self._take_answer(self.answers.spoken(new_message, heard))
-            self._candidate_moved.set()
+            self._stop.candidate_moved()
             if done:
                 self._finish()
-        if done or self._stopping:
+        if done or self._stop.begun:
             raise StopResponse
 
     async def _take_answer(self, taking: Awaitable[None]) -> bool:
@@ -278,13 +259,13 @@ class Interviewer(Agent):
             if self.answers.is_held:  # else the text is already part of another turn
                 with contextlib.suppress(RuntimeError):  # the session is closing
                     await self._reply_to(self.answers.held_back())
-        self._candidate_moved.set()
+        self._stop.candidate_moved()
 
     async def _reply_to(self, taking: Awaitable[None]) -> None:
         """Commit an answer, and reply to it unless the interview is over or stopping."""
         if await self._take_answer(taking):
             self._finish()
-        elif not (self._stopping or self._typed.waiting):
+        elif not (self._stop.begun or self._typed.waiting):
             self.session.generate_reply()
 
     def cannot_hear(self) -> None:
@@ -300,7 +281,7 @@ class Interviewer(Agent):
         with contextlib.suppress(RuntimeError):  # the session is closing
             self.session.clear_user_turn()
         await self.answers.keep_half()
-        self._candidate_moved.set()
+        self._stop.candidate_moved()
 
     def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
@@ -321,7 +302,7 @@ class Interviewer(Agent):
 
     def _on_candidate(self, event: Any) -> None:
         self._on_sound(event)
-        self._candidate_moved.set()
+        self._stop.candidate_moved()
         self._late_text.candidate_moved()
         if self.floor.ours:
             self.floor.contest()
@@ -338,7 +319,7 @@ class Interviewer(Agent):
         )
 
     def _mend(self) -> None:
-        if self._stopping:
+        if self._stop.begun:
             return
         if self.on_unspoken is not None and self.next_role is not Role.DONE:
             task = asyncio.get_running_loop().create_task(self.on_unspoken(), name="mend")

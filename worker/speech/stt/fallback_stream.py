@@ -16,7 +16,6 @@ from livekit.agents.types import APIConnectOptions
 from worker import faults
 from worker.aio.backoff import ExponentialBackoff
 from worker.aio.tasks import cancel_and_wait
-from worker.aio.timeouts import run_with_timeout
 from worker.fallback.chain import ProviderChain
 from worker.fallback.failure import failure_of
 from worker.speech.stt.catch_up import CatchUp
@@ -41,9 +40,6 @@ _FAIR_S = 0.5
 #: Seconds without speech after which a provider that comes earlier in the chain may take over. The
 #: value is longer than the silence that ends a turn, so that the provider changes between turns.
 _QUIET_S = 2.0
-#: Timeout in seconds for closing a provider's stream. A plugin takes 10 s to close a half-open
-#: connection.
-_CLOSE_S = 5.0
 #: Maximum seconds that a `ChainStream` waits at its end for provider streams to close. Streams that
 #: take longer close in the background.
 _LAST_CLOSE_S = 1.0
@@ -174,7 +170,9 @@ class ChainStream(stt.RecognizeStream):
             self._ear = None
             self._catch_up.stream_ended()
             if ear is not None:
-                self._close_aside(ear, pump)
+                if pump is not None:
+                    pump.cancel()
+                ear.close_in_background(self._closing)
 
     def _open(self, name: str, engine: stt.STT[Any]) -> ProviderStream:
         heard_at = self.start_time_offset + max(0.0, time.time() - self.start_time)
@@ -298,19 +296,6 @@ class ChainStream(stt.RecognizeStream):
     def _on_recovered(self) -> None:
         self._news.set()
         self._hope.set()
-
-    def _close_aside(self, ear: ProviderStream, pump: asyncio.Task[None] | None) -> None:
-        """Close a provider stream in the background while the next stream already listens."""
-
-        async def close() -> None:
-            with contextlib.suppress(Exception):  # the stream is no longer used
-                await run_with_timeout(ear.stream.aclose(), _CLOSE_S)
-
-        if pump is not None:
-            pump.cancel()
-        task = asyncio.create_task(close(), name=f"close-{ear.name}")
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
 
 
 async def _wait(event: asyncio.Event, until: float | None) -> None:

@@ -10,6 +10,7 @@ from livekit import rtc
 from livekit.agents import stt
 from livekit.agents.types import APIConnectOptions
 
+from worker.aio.timeouts import run_with_timeout
 from worker.speech.stt.pending_speech import PendingSpeech
 
 #: Connect options of every provider, with the timeout in seconds. The timeout is short, because the
@@ -17,6 +18,9 @@ from worker.speech.stt.pending_speech import PendingSpeech
 #: once.
 CONNECT = APIConnectOptions(max_retry=0, timeout=2.0)
 
+#: Timeout in seconds for closing a provider's stream. A plugin takes 10 s to close a half-open
+#: connection.
+_CLOSE_S = 5.0
 #: Seconds that a provider may take to process one second of audio, if it receives the audio all at
 #: once.
 _WORK_PER_SECOND = 0.1
@@ -103,3 +107,14 @@ class ProviderStream:
         if not watch.speaking and (not interims or self.text_at >= watch.began_at):
             since.append(watch.ended_at)
         return max(since) + patience_s + work_s
+
+    def close_in_background(self, closing: set[asyncio.Task[None]]) -> None:
+        """Close the stream while the next stream already listens. The task is in `closing`."""
+
+        async def close() -> None:
+            with contextlib.suppress(Exception):  # the stream is no longer used
+                await run_with_timeout(self.stream.aclose(), _CLOSE_S)
+
+        task = asyncio.create_task(close(), name=f"close-{self.name}")
+        closing.add(task)
+        task.add_done_callback(closing.discard)

@@ -47,7 +47,7 @@ from worker.store.embedded.client import EmbeddedPostgres
 from worker.store.embedded.layout import EmbeddedPostgresError
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 from worker.store.interviews import InterviewExists, InterviewIdInvalid
-from worker.store.migrate import MigrationChanged, SchemaTooNew
+from worker.store.schema import MigrationChanged, SchemaTooNew
 from worker.store.url import DatabaseUrlInvalid
 
 if TYPE_CHECKING:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from typer.testing import CliRunner
 
+from tests.support.interview_commands import INTERVIEW, no_database, typed
 from worker.cli import interviews
-from worker.cli.app import app
 from worker.cli.common import ExitCode
 from worker.interview.plan.plan import SAMPLE_PLAN
 from worker.livekit_api.client import LiveKitClient
@@ -23,31 +20,15 @@ from worker.operations import interviews as operations
 from worker.operations.creation import NewInterview
 from worker.operations.errors import NothingToCancel
 from worker.store.errors import DatabaseUnavailable
-from worker.store.interviews import InterviewErased, InterviewExists, InterviewStatus, RoomInUse
+from worker.store.interviews import InterviewErased, InterviewExists, RoomInUse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
-
-INTERVIEW = SimpleNamespace(
-    interview_id="one",
-    room="interview-one",
-    candidate_name="Ada",
-    plan={"title": "A talk"},
-    status=InterviewStatus.CREATED,
-    outcome=None,
-    reason=None,
-    created_at=datetime(2026, 3, 1, 9, 30, 15, 123_456, tzinfo=UTC),
-)
 
 
 @pytest.fixture(autouse=True)
 def livekit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Configure a LiveKit server, and open no database."""
-
-    @asynccontextmanager
-    async def nothing(_: object) -> AsyncIterator[None]:
-        yield None
 
     async def as_data(_: object, interview_id: str) -> dict[str, Any]:
         return {"interview_id": interview_id, "room": "interview-one"}
@@ -56,12 +37,8 @@ def livekit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LIVEKIT_URL", "ws://127.0.0.1:1")
     monkeypatch.setenv("LIVEKIT_API_KEY", "key")
     monkeypatch.setenv("LIVEKIT_API_SECRET", "secret" * 6)
-    monkeypatch.setattr(interviews, "database", nothing)
+    monkeypatch.setattr(interviews, "database", no_database)
     monkeypatch.setattr(operations, "interview_as_data", as_data)
-
-
-def typed(*arguments: str) -> Any:
-    return CliRunner().invoke(app, ["interviews", *arguments])
 
 
 # --- create ---------------------------------------------------------------------------------------

@@ -3,48 +3,25 @@
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from typer.testing import CliRunner
 
+from tests.support.interview_commands import INTERVIEW, no_database, typed
 from worker.cli import stored_interviews
-from worker.cli.app import app
 from worker.cli.common import ExitCode
 from worker.operations import interviews as operations
 from worker.store.interviews import InterviewStatus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
-
-INTERVIEW = SimpleNamespace(
-    interview_id="one",
-    room="interview-one",
-    candidate_name="Ada",
-    plan={"title": "A talk"},
-    status=InterviewStatus.CREATED,
-    outcome=None,
-    reason=None,
-    created_at=datetime(2026, 3, 1, 9, 30, 15, 123_456, tzinfo=UTC),
-)
 
 
 @pytest.fixture(autouse=True)
-def no_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    @asynccontextmanager
-    async def nothing(_: object) -> AsyncIterator[None]:
-        yield None
-
+def without_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(stored_interviews, "database", nothing)
-
-
-def typed(*arguments: str) -> Any:
-    return CliRunner().invoke(app, ["interviews", *arguments])
+    monkeypatch.setattr(stored_interviews, "database", no_database)
 
 
 # --- list -----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from worker.cli.app import app
 from worker.cli.version import version_line
-from worker.store.migrate import generation, known_migrations
+from worker.store.schema import generation, known_migrations
 
 
 def test_the_option_prints_one_line_and_runs_no_command() -> None:

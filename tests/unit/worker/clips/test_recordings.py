@@ -15,7 +15,7 @@ from worker.audio import dsp
 from worker.audio.clip import SAMPLE_RATE, ClipMissing, read_clip
 from worker.clips import recordings
 from worker.clips.recordings import ClipName, load_clip, missing_clips, preload_clips
-from worker.interview.application import _LAST_WORDS
+from worker.interview.closing_messages import CLOSING_MESSAGES
 from worker.job.shutdown import AROUND_WORDS_S, LEAST_STEP_S
 
 CLIPS = importlib.resources.files("worker.clips")
@@ -130,7 +130,7 @@ def tone_of(rate: int, *, seconds: float, level: int = 9000) -> bytes:
 
 
 @pytest.mark.row("B8")
-@pytest.mark.parametrize("name", sorted(set(_LAST_WORDS.values())))
+@pytest.mark.parametrize("name", sorted(set(CLOSING_MESSAGES.values())))
 def test_each_closing_message_fits_into_the_shortest_closing_that_uses_it(name: ClipName) -> None:
     other_steps_s = 5 * LEAST_STEP_S
     said_s = load_clip(name).duration_s + AROUND_WORDS_S

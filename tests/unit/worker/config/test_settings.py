@@ -1,44 +1,17 @@
-"""The settings: their bounds, their sources, and their display."""
+"""The settings: defaults, bounds, and one line for each problem."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from states import BUDGETS, State
-from worker.config.settings import (
-    Settings,
-    dotenv_variables,
-    origin_of,
-    shown,
-    variable_of,
-)
+from tests.support.setting_values import TOKEN, VARIABLES, problem_of, value_of
+from worker.config.settings import Settings, dotenv_variables, shown
 from worker.config.silence import NUMBERED, Rung
 from worker.env.container import capacity
 from worker.env.group import SettingsInvalid, help_texts
-
-VARIABLES = {variable_of(name): name for name in Settings.model_fields}
-#: A token of the HTTP server with the least length.
-TOKEN = "of-sixteen-chars"
-
-
-def problem_of(variable: str, value: object) -> str:
-    """Return the one line that reports a value."""
-    with pytest.raises(SettingsInvalid) as refused:
-        Settings.load(**{variable: value})
-    (problem,) = refused.value.problems
-    assert problem.startswith(f"{variable}: ")
-    return problem
-
-
-def value_of(variable: str, value: object) -> Any:
-    return getattr(Settings.load(**{variable: value}), VARIABLES[variable])
-
-
-# --- defaults -----------------------------------------------------------------------------------
 
 
 @pytest.mark.row("S9", "S10")
@@ -170,8 +143,6 @@ def test_settings_are_immutable() -> None:
     with pytest.raises(Exception, match="frozen"):
         Settings.load().slots = 3
 
-
-# --- bounds -------------------------------------------------------------------------------------
 
 #: Variable, smallest and largest accepted value, and their rejected neighbours.
 BOUNDS: tuple[tuple[str, str, str, str, str], ...] = (
@@ -319,223 +290,3 @@ def test_all_problems_are_reported_at_once() -> None:
         Settings.load(INTERVIEW_SLOTS="0", INTERVIEW_STT="unknown")
     assert len(refused.value.problems) == 2
     assert str(refused.value).count("\n") == 1
-
-
-# --- chains -------------------------------------------------------------------------------------
-
-CHAINS = ("INTERVIEW_STT", "INTERVIEW_TTS", "INTERVIEW_LLM")
-
-
-@pytest.mark.parametrize("variable", CHAINS)
-def test_a_chain_is_split_at_commas_and_blanks_are_ignored(variable: str) -> None:
-    (default,) = getattr(Settings.load(), VARIABLES[variable])[-1:]
-    assert value_of(variable, f" {default} ,") == (default,)
-
-
-@pytest.mark.parametrize("variable", CHAINS)
-@pytest.mark.parametrize("value", ["", " , "])
-def test_an_empty_chain_is_refused_with_the_known_providers(variable: str, value: str) -> None:
-    assert "known are" in problem_of(variable, value)
-
-
-@pytest.mark.parametrize("variable", CHAINS)
-def test_an_unknown_provider_is_named_with_the_known_ones(variable: str) -> None:
-    problem = problem_of(variable, "whisper")
-    assert "'whisper' is not known; known are" in problem
-    assert "Value error" not in problem
-
-
-# --- sources ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the file of settings, which INTERVIEW_ENV_FILE names."""
-    monkeypatch.setenv("INTERVIEW_ENV_FILE", ".env")
-    return tmp_path / ".env"
-
-
-def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
-    env_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    env_file.write_text("INTERVIEW_SLOTS=3\nINTERVIEW_AGENT_NAME=ada\nSTRANGER=1\n")
-    monkeypatch.setenv("INTERVIEW_SLOTS", "4")
-    settings = Settings.load()
-    assert (settings.slots, settings.agent_name, settings.idle_processes) == (4, "ada", 2)
-    assert origin_of("slots", dotenv_variables()) == "environment"
-    assert origin_of("agent_name", dotenv_variables()) == ".env"
-    assert origin_of("idle_processes", dotenv_variables()) == "default"
-
-
-def test_a_name_without_a_value_in_the_file_leaves_the_default(env_file: Path) -> None:
-    env_file.write_text("INTERVIEW_SLOTS\n")
-    assert Settings.load().slots == Settings.model_fields["slots"].default
-    assert origin_of("slots", dotenv_variables()) == "default"
-
-
-def test_a_chain_can_be_set_in_the_file(env_file: Path) -> None:
-    env_file.write_text("INTERVIEW_STT=local\n")
-    assert Settings.load().stt == ("local",)
-
-
-def test_a_wrong_value_in_the_file_is_named_by_its_variable(env_file: Path) -> None:
-    env_file.write_text("INTERVIEW_SLOTS=many\n")
-    with pytest.raises(SettingsInvalid, match="INTERVIEW_SLOTS: "):
-        Settings.load()
-
-
-@pytest.mark.parametrize("key", ["k" * 31, "k" * 32 + ",k"], ids=["short", "comma"])
-def test_a_key_of_dispatch_metadata_that_cannot_be_used_is_refused_without_quoting_it(
-    key: str,
-) -> None:
-    problem = problem_of("INTERVIEW_METADATA_KEY", key)
-    assert key not in problem
-    assert "32 or more" in problem or "comma" in problem
-
-
-@pytest.mark.parametrize("key", ["", "k" * 32])
-def test_a_key_of_dispatch_metadata_may_be_empty_or_long(key: str) -> None:
-    settings = Settings.load(INTERVIEW_METADATA_KEY=key)
-    assert settings.metadata_key.get_secret_value() == key
-
-
-def test_a_file_that_is_not_named_is_not_read(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("INTERVIEW_SLOTS=3\n")
-    assert Settings.load().slots == Settings.model_fields["slots"].default
-    assert origin_of("slots", dotenv_variables()) == "default"
-
-
-@pytest.mark.parametrize(
-    ("named", "problem"),
-    [("missing.env", "does not exist"), (".", "is not a file")],
-)
-def test_a_named_file_that_is_none_is_an_error(
-    named: str, problem: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("INTERVIEW_ENV_FILE", named)
-    with pytest.raises(SettingsInvalid, match=f"INTERVIEW_ENV_FILE: {named} {problem}"):
-        Settings.load()
-
-
-def test_a_secret_of_a_file_has_the_variable_of_the_file_as_origin(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "secret").write_text("from-a-file\n")
-    monkeypatch.setenv("LIVEKIT_API_SECRET_FILE", str(tmp_path / "secret"))
-    assert Settings.load().livekit_api_secret.get_secret_value() == "from-a-file"
-    assert origin_of("livekit_api_secret", dotenv_variables()) == "LIVEKIT_API_SECRET_FILE"
-
-
-# --- HTTP servers and addresses -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("token", ["x", "a" * 15, f"  {'a' * 15}\n"])
-def test_a_token_of_fewer_than_16_characters_is_refused_without_being_quoted(token: str) -> None:
-    problem = problem_of("INTERVIEW_HTTP_TOKEN", token)
-    assert "fewer than 16 characters" in problem
-    assert token.strip() not in problem or token == "x"
-
-
-def test_a_token_of_16_characters_is_accepted_and_no_token_too() -> None:
-    assert value_of("INTERVIEW_HTTP_TOKEN", TOKEN).get_secret_value() == TOKEN
-    assert value_of("INTERVIEW_HTTP_TOKEN", "").get_secret_value() == ""
-
-
-@pytest.mark.parametrize(("value", "port"), [("", None), ("0", 0), ("8082", 8082)])
-def test_the_probes_have_a_port_of_their_own_if_one_is_set(value: str, port: int | None) -> None:
-    assert value_of("INTERVIEW_HTTP_PROBE_PORT", value) == port
-
-
-@pytest.mark.parametrize("value", ["-1", "65536", "many"])
-def test_what_is_no_port_is_refused_as_port_of_the_probes(value: str) -> None:
-    assert problem_of("INTERVIEW_HTTP_PROBE_PORT", value)
-
-
-def test_the_probes_need_another_port_than_the_http_server() -> None:
-    with pytest.raises(SettingsInvalid, match="give the probes another port"):
-        Settings.load(INTERVIEW_HTTP_PORT="8081", INTERVIEW_HTTP_PROBE_PORT="8081")
-    Settings.load(
-        INTERVIEW_HTTP_PORT="8081",
-        INTERVIEW_HTTP_PROBE_PORT="8081",
-        INTERVIEW_HTTP_PROBE_HOST="10.0.0.1",
-    )
-
-
-def test_probes_that_other_machines_can_reach_need_no_token() -> None:
-    settings = Settings.load(INTERVIEW_HTTP_PROBE_PORT="8082", INTERVIEW_HTTP_PROBE_HOST="::")
-    assert settings.http_host == "127.0.0.1"
-
-
-def test_candidates_get_the_public_url_or_else_that_of_the_worker() -> None:
-    inside, outside = "ws://livekit:7880", "wss://livekit.example"
-    assert Settings.load(LIVEKIT_URL=inside).candidates_livekit_url == inside
-    settings = Settings.load(LIVEKIT_URL=inside, INTERVIEW_LIVEKIT_PUBLIC_URL=f" {outside}\n")
-    assert (settings.livekit_url, settings.candidates_livekit_url) == (inside, outside)
-
-
-@pytest.mark.parametrize("url", ["livekit.example", "ftp://livekit", "wss://user:hunter2@livekit"])
-def test_a_public_url_that_is_none_of_livekit_is_refused_without_being_quoted(url: str) -> None:
-    problem = problem_of("INTERVIEW_LIVEKIT_PUBLIC_URL", url)
-    assert "is no LiveKit URL" in problem
-    assert "hunter2" not in problem
-
-
-@pytest.mark.parametrize(
-    ("variable", "given", "value"),
-    [
-        ("LIVEKIT_URL", " wss://livekit.example\n", "wss://livekit.example"),
-        ("LIVEKIT_API_KEY", "key\n", "key"),
-        ("OPENAI_BASE_URL", "https://openai.example/v1/\n", "https://openai.example/v1"),
-    ],
-)
-def test_white_space_around_an_address_or_a_key_is_removed(
-    variable: str, given: str, value: str
-) -> None:
-    assert value_of(variable, given) == value
-
-
-# --- display ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("variable", ["LIVEKIT_API_SECRET", "DATABASE_URL"])
-def test_a_secret_is_never_shown(variable: str) -> None:
-    secret = "postgresql://ada:hunter2@db/interviews"
-    settings = Settings.load(**{variable: secret})
-    value = getattr(settings, VARIABLES[variable])
-    assert value.get_secret_value() == secret
-    assert shown(value) == "********"
-    assert "hunter2" not in repr(settings) + str(settings)
-
-
-def test_a_secret_of_the_wrong_kind_is_not_quoted_in_the_problem() -> None:
-    assert "hunter2" not in problem_of("LIVEKIT_API_SECRET", ["hunter2"])
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(SecretStr(""), ""), (("deepgram", "local"), "deepgram,local"), (True, "True"), (5.0, "5.0")],
-    ids=str,
-)
-def test_a_value_is_shown_as_it_is_written(value: object, text: str) -> None:
-    assert shown(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ("wss://user:hunter2@host/p", "wss://********@host/p"),
-        ("https://host/v1?key=hunter2", "https://host/v1?********"),
-        ("https://a@b:hunter2@host:1", "https://********@host:1"),
-        ("wss://host:7880", "wss://host:7880"),
-        ("what?", "what?"),
-        (("deepgram", "local"), "deepgram,local"),
-    ],
-)
-def test_a_setting_is_shown_without_the_secrets_of_its_url(value: object, text: str) -> None:
-    assert shown(value) == text
-
-
-@pytest.mark.parametrize(("given", "folder"), [("~/x", "{home}/x"), ("~no-such-user/x", "{given}")])
-def test_a_tilde_in_the_data_folder_is_the_home_folder(given: str, folder: str) -> None:
-    settings = Settings.load(_env_file=None, INTERVIEW_DATA_DIR=given)
-    assert str(settings.data_dir) == folder.format(home=Path.home(), given=given)

@@ -16,7 +16,7 @@ from worker.journal.refusals import (
 )
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 from worker.store.jobs import Shipped
-from worker.store.migrate import SchemaTooNew
+from worker.store.schema import SchemaTooNew
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -22,6 +22,7 @@ from worker.server.admission import SERVER_TARGET_LOAD
 from worker.server.agent_server import JobServer
 from worker.server.drain_state import DrainState
 from worker.server.observability import PortTaken
+from worker.server.start import install_signals
 from worker.server.worker import Worker
 from worker.store.scope import PROTOCOL
 
@@ -402,7 +403,7 @@ def test_a_lost_livekit_exits_with_the_code_for_unavailable() -> None:
 
 async def test_a_closed_terminal_drains_and_does_not_hurry_the_jobs(tmp_path: Path) -> None:
     worker = Slots(tmp_path, 1).worker
-    worker._install_signals()
+    install_signals(stop=worker.stop, on_hangup=worker._begin_to_stop)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGHUP):
         os.kill(os.getpid(), number)
     await worker._stopping.wait()
@@ -422,7 +423,7 @@ async def test_a_worker_whose_terminal_was_closed_reports_draining(
     tmp_path: Path, hang_up: None
 ) -> None:
     worker = Slots(tmp_path, 1).worker
-    worker._install_signals()
+    install_signals(stop=worker.stop, on_hangup=worker._begin_to_stop)
     os.kill(os.getpid(), signal.SIGHUP)
     await worker._stopping.wait()
     assert worker.observation.draining

@@ -18,7 +18,8 @@ from worker.job.launch_settings import given_settings
 from worker.server import job_database
 from worker.server.job_database import JobDatabase
 from worker.store.errors import DatabaseUnavailable
-from worker.store.job_access import JobAccess, NoJobRole, pass_for
+from worker.store.job_access import JobAccess, pass_for
+from worker.store.job_role import NoJobRole
 from worker.store.url import DatabaseUrl
 
 if TYPE_CHECKING:

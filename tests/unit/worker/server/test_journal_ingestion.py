@@ -13,7 +13,7 @@ from worker.journal.recovery import Ingestion
 from worker.server import journal_ingestion
 from worker.server.journal_ingestion import Attempt, attempts
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
-from worker.store.migrate import SchemaTooNew
+from worker.store.schema import SchemaTooNew
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -47,12 +47,12 @@ async def test_a_free_slot_is_reported_to_livekit_as_soon_as_its_job_has_ended(
     monkeypatch.setattr(worker.server, "tell_status", tell_status)
     job = SimpleNamespace(job=SimpleNamespace(id="AJ_1", room=SimpleNamespace(name="room-1")))
 
-    worker._on_process_closed(SimpleNamespace(running_job=job, exitcode=0))
+    worker._ended_jobs.process_closed(SimpleNamespace(running_job=job, exitcode=0))
     await asyncio.sleep(0)
     assert not told.is_set(), "this worker is not registered with LiveKit yet"
 
     worker.registered.set()
-    worker._on_process_closed(SimpleNamespace(running_job=job, exitcode=0))
+    worker._ended_jobs.process_closed(SimpleNamespace(running_job=job, exitcode=0))
     async with asyncio.timeout(1.0):
         await told.wait()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from worker.simulation import livekit_server
-from worker.simulation.livekit_server import Ports, server_config
+from worker.simulation import livekit_config
+from worker.simulation.livekit_config import Ports, server_config
 
 PORTS = Ports(signal=20_001, rtc_udp=20_002)
 
@@ -37,5 +37,5 @@ def test_free_ports_are_two_different_ones_below_the_ephemeral_range() -> None:
 def test_a_port_with_a_listener_is_not_free() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert not livekit_server._is_free(port, socket.SOCK_STREAM)
-    assert livekit_server._is_free(port, socket.SOCK_STREAM)
+        assert not livekit_config._is_free(port, socket.SOCK_STREAM)
+    assert livekit_config._is_free(port, socket.SOCK_STREAM)
