@@ -56,7 +56,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Take the imported modules out of each later garbage collection: hundreds of megabytes."""
+    """Leave the objects of the imported modules out of each later garbage collection."""
     gc.collect()
     gc.freeze()
     gc.enable()
