@@ -45,12 +45,12 @@ def written_kinds(repository: Path) -> set[str]:
     A record is written by a call such as `journal.append("step", t, name="connect")`. Only such a
     call of `append` has a text and a second argument.
     """
-    return {
-        kind
+    texts = (
+        path.read_text(encoding="utf-8")
         for package in _PACKAGES
         for path in (repository / package).rglob("*.py")
-        for kind in _appended(ast.parse(path.read_text(encoding="utf-8")))
-    }
+    )
+    return {kind for text in texts if ".append" in text for kind in _appended(ast.parse(text))}
 
 
 def _appended(tree: ast.Module) -> Iterator[str]:

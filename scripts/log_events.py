@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from scripts.markdown import table
@@ -33,6 +34,8 @@ _METHODS: Final = {
 }
 #: Functions that log without a logger of the module.
 _ON_ROOT: Final = {f"logging.{method}" for method in _METHODS}
+#: A module without any of these words logs nothing, and is not parsed.
+_LOGGING: Final = ("logger", "logging", "structlog")
 #: The error at the end of a sentence.
 _ERROR: Final = re.compile(r"(: %s)+$")
 
@@ -78,22 +81,24 @@ class LogEvent:
         return _ERROR.sub("", self.sentence)
 
 
-def log_events(repository: Path) -> list[LogEvent]:
-    """Return the log calls of the worker, sorted by key. Raises LogCallUnreadable."""
+@cache
+def log_events(repository: Path) -> tuple[LogEvent, ...]:
+    """Return the log calls of the worker, sorted by key, read once. Raises LogCallUnreadable."""
     modules = (each for name in PACKAGES for each in (repository / name).rglob("*.py"))
-    return sorted(
-        {
-            event
-            for path in modules
-            for event in events_of(
-                path.read_text(encoding="utf-8"), path.relative_to(repository).as_posix()
-            )
-        }
-    )
+    events = {
+        event
+        for path in modules
+        for event in events_of(
+            path.read_text(encoding="utf-8"), path.relative_to(repository).as_posix()
+        )
+    }
+    return tuple(sorted(events))
 
 
 def events_of(source: str, module: str) -> Iterator[LogEvent]:
     """Yield the log calls of a module. Raises LogCallUnreadable."""
+    if not any(name in source for name in _LOGGING):
+        return
     tree = ast.parse(source)
     _check_loggers(tree, module)
     constants = _constants(tree)
@@ -136,12 +141,13 @@ def log_events_page(repository: Path) -> str:
 
 def _check_loggers(tree: ast.Module, module: str) -> None:
     """Raise LogCallUnreadable for log lines that `_log_calls` would not find."""
-    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    for node in nodes:
         if isinstance(node, ast.Attribute) and _method(node):
             if id(node) not in called:
                 raise LogCallUnreadable(module, node.lineno, "a log method is passed on")
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in _ON_ROOT:
+        elif isinstance(node, ast.Call) and _dotted(node.func) in _ON_ROOT:
             raise LogCallUnreadable(module, node.lineno, "a line is logged by the root logger")
         elif isinstance(node, ast.Assign) and _is_logger(node.value):
             # Any other name would hide the calls from `_log_calls`.
@@ -161,15 +167,26 @@ def _log_calls(node: ast.AST, function: ast.AST) -> Iterator[tuple[ast.AST, ast.
 
 def _method(node: ast.expr) -> str:
     """Return the method of an expression such as `logger.info`; "" for any other expression."""
-    if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "logger":
+    if isinstance(node, ast.Attribute) and _is_name(node.value, "logger"):
         return node.attr if node.attr in _METHODS else ""
+    return ""
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _dotted(node: ast.expr) -> str:
+    """Return an attribute of a name, such as "logging.info"; "" for any other expression."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
     return ""
 
 
 def _is_logger(node: ast.expr) -> bool:
     return (
         isinstance(node, ast.Call)
-        and ast.unparse(node.func) in ("logging.getLogger", "structlog.get_logger")
+        and _dotted(node.func) in ("logging.getLogger", "structlog.get_logger")
         and bool(node.args)
     )
 
@@ -204,6 +221,6 @@ def _levels_in(function: ast.AST) -> tuple[str, ...]:
         node.attr.lower()
         for node in ast.walk(function)
         if isinstance(node, ast.Attribute)
-        and ast.unparse(node.value) == "logging"
+        and _is_name(node.value, "logging")
         and node.attr.lower() in _METHODS
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -46,15 +47,16 @@ class MarkedTest:
         return f"{command}, rotates" if self.rotates else command
 
 
-def marked_tests(repository: Path) -> list[MarkedTest]:
-    """Return every test function below tests/, sorted by module and name."""
+@cache
+def marked_tests(repository: Path) -> tuple[MarkedTest, ...]:
+    """Return every test function below tests/, sorted by module and name. Reads them once."""
     found: list[MarkedTest] = []
     for path in sorted((repository / "tests").rglob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         module = path.relative_to(repository).as_posix()
         of_module = list(_marks(_pytestmark(tree)))
         found += sorted(_tests(tree, module, of_module), key=lambda test: test.name)
-    return found
+    return tuple(found)
 
 
 def _tests(

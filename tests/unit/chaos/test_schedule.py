@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations
 
 import pytest
@@ -20,6 +21,12 @@ from tests.chaos.schedule import (
 )
 
 SEEDS = range(20)
+
+
+@cache
+def rounds_of(seed: int) -> list[Round]:
+    """Return a run of 60 faults."""
+    return draw(seed, 60)
 
 
 def pairs(round_: Round) -> list[tuple[Fault, Fault]]:
@@ -41,14 +48,14 @@ def test_as_many_faults_are_drawn_as_were_asked_for(faults: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_kind_comes_within_a_run_of_60_faults_and_in_time(seed: int) -> None:
-    faults = [fault for round_ in draw(seed, 60) for fault in round_]
+    faults = [fault for round_ in rounds_of(seed) for fault in round_]
     assert {fault.kind for fault in faults} == set(Kind)
     assert all(0 <= fault.at_s <= ROUND_S for fault in faults)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_two_of_three_workers_are_left_at_any_time(seed: int) -> None:
-    for round_ in draw(seed, 60):
+    for round_ in rounds_of(seed):
         workers = [fault for fault in round_ if fault.kind in OF_A_WORKER]
         for first, second in pairs(tuple(workers)):
             assert second.at_s - first.until_s >= WORKER_APART_S
@@ -56,7 +63,7 @@ def test_two_of_three_workers_are_left_at_any_time(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_an_interview_has_time_to_come_back_before_it_loses_the_next_interviewer(seed: int) -> None:
-    for round_ in draw(seed, 60):
+    for round_ in rounds_of(seed):
         deadly = [fault for fault in round_ if fault.kind in DEADLY]
         for first, second in pairs(tuple(deadly)):
             other_interviews = {first.kind, second.kind}.isdisjoint(OF_A_WORKER)
@@ -68,7 +75,7 @@ def test_an_interview_has_time_to_come_back_before_it_loses_the_next_interviewer
 def test_livekit_and_the_database_are_never_away_together_nor_a_disk_full_meanwhile(
     seed: int,
 ) -> None:
-    for round_ in draw(seed, 60):
+    for round_ in rounds_of(seed):
         for first, second in pairs(round_):
             outer = OF_THE_DATABASE | {Kind.KILL_LIVEKIT, Kind.FILL_DISK}
             both = {first.kind, second.kind}
@@ -80,7 +87,7 @@ def test_livekit_and_the_database_are_never_away_together_nor_a_disk_full_meanwh
 def test_a_rolling_restart_begins_early_and_no_other_fault_of_its_round_ends_an_interviewer(
     seed: int,
 ) -> None:
-    for round_ in draw(seed, 60):
+    for round_ in rounds_of(seed):
         rolling = [fault for fault in round_ if fault.kind is Kind.ROLLING_RESTART]
         if rolling:
             assert rolling[0].at_s <= 5.0
@@ -90,7 +97,7 @@ def test_a_rolling_restart_begins_early_and_no_other_fault_of_its_round_ends_an_
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_database_is_far_away_only_while_it_is_available(seed: int) -> None:
-    for round_ in draw(seed, 60):
+    for round_ in rounds_of(seed):
         for first, second in pairs(round_):
             both = {first.kind, second.kind}
             if Kind.DELAY_DATABASE in both and both <= OF_THE_DATABASE | {Kind.DELAY_DATABASE}:
@@ -99,7 +106,7 @@ def test_the_database_is_far_away_only_while_it_is_available(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_round_has_one_burst_at_most_and_no_outage_of_livekit_near_it(seed: int) -> None:
-    for round_ in draw(seed, 60):
+    for round_ in rounds_of(seed):
         kinds = [fault.kind for fault in round_]
         assert kinds.count(Kind.DISPATCH_BURST) <= 1
         for first, second in pairs(round_):

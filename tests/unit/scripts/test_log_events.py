@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import Final
 
 import pytest
 
@@ -18,10 +17,7 @@ from scripts.log_events import (
 )
 from tests.support.paths import REPOSITORY
 
-#: Every log call. Reading them fails if one has no literal sentence or no literal key.
-EVENTS: Final = log_events(REPOSITORY)
-
-STARTED: Final = """
+STARTED = """
 import logging
 
 logger = logging.getLogger(__name__)
@@ -35,13 +31,18 @@ def fail():
 """
 
 
+def events() -> tuple[LogEvent, ...]:
+    """Return every log call. Fails if one has no literal sentence or no literal key."""
+    return log_events(REPOSITORY)
+
+
 def test_every_key_is_words_in_snake_case() -> None:
-    assert [x.key for x in EVENTS if not re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", x.key)] == []
+    assert [x.key for x in events() if not re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", x.key)] == []
 
 
 def test_every_key_has_one_sentence_and_every_sentence_one_key() -> None:
     sentences, keys = defaultdict(set), defaultdict(set)
-    for event in EVENTS:
+    for event in events():
         sentences[event.key].add(event.meaning)
         keys[event.meaning].add(event.key)
     assert {key: found for key, found in sentences.items() if len(found) > 1} == {}
@@ -49,12 +50,12 @@ def test_every_key_has_one_sentence_and_every_sentence_one_key() -> None:
 
 
 def test_every_line_has_a_sentence_and_not_only_an_error() -> None:
-    assert [x for x in EVENTS if len(re.findall(r"[A-Za-z]+", x.meaning)) < 3] == []
+    assert [x for x in events() if len(re.findall(r"[A-Za-z]+", x.meaning)) < 3] == []
 
 
 @pytest.mark.row("S5")
 def test_the_four_start_up_lines_have_their_keys() -> None:
-    recorded = {event.key for event in EVENTS if event.module == "worker/job/recorder.py"}
+    recorded = {event.key for event in events() if event.module == "worker/job/recorder.py"}
     assert {"handshake_start", "ctx_connected", "session_started", "init_done"} <= recorded
 
 
@@ -67,7 +68,7 @@ def test_the_runbook_names_keys_that_exist() -> None:
     runbook = (REPOSITORY / "docs/runbook.md").read_text(encoding="utf-8")
     named = re.findall(r"`(\w+)` in the log", runbook)
     assert len(named) > 5
-    assert set(named) - {event.key for event in EVENTS} == set()
+    assert set(named) - {event.key for event in events()} == set()
 
 
 def test_a_log_call_is_read_with_its_levels_and_fields() -> None:

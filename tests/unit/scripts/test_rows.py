@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
 
 from scripts.marked_tests import MarkedTest, marked_tests
-from scripts.reference_pages import pages
+from scripts.rotation import PATH as CONTRIBUTING
+from scripts.rotation import contributing_page
 from scripts.rows import PATH, ROWS, rows_page, shown_by
 from tests.support.paths import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SHOWN = shown_by(marked_tests(REPOSITORY))
 
 MODULE = """
 import pytest
@@ -33,13 +33,19 @@ def helper() -> None: ...
 """
 
 
+@cache
+def shown() -> dict[str, list[MarkedTest]]:
+    """Return the tests that cover each row."""
+    return shown_by(marked_tests(REPOSITORY))
+
+
 @pytest.mark.parametrize("row", ROWS)
 def test_a_row_is_shown_by_a_test_that_runs_on_every_commit(row: str) -> None:
-    assert any(not test.rotates for test in SHOWN[row]), f"no test is marked row({row!r})"
+    assert any(not test.rotates for test in shown()[row]), f"no test is marked row({row!r})"
 
 
 def test_a_test_shows_no_row_that_does_not_exist() -> None:
-    assert [row for row in SHOWN if row not in ROWS] == []
+    assert [row for row in shown() if row not in ROWS] == []
 
 
 def test_the_page_matches_the_markers() -> None:
@@ -47,10 +53,9 @@ def test_the_page_matches_the_markers() -> None:
     assert page == rows_page(REPOSITORY), "run `make diagrams`"
 
 
-@pytest.mark.parametrize("path", ["CONTRIBUTING.md"])
-def test_the_list_of_rotating_tests_matches_the_markers(path: str) -> None:
-    page = (REPOSITORY / path).read_text(encoding="utf-8")
-    assert page == pages(REPOSITORY)[path], "run `make diagrams`"
+def test_the_list_of_rotating_tests_matches_the_markers() -> None:
+    page = (REPOSITORY / CONTRIBUTING).read_text(encoding="utf-8")
+    assert page == contributing_page(REPOSITORY), "run `make diagrams`"
 
 
 def test_markers_are_read_from_a_module_and_from_its_tests(tmp_path: Path) -> None:

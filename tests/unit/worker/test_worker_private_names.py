@@ -48,10 +48,17 @@ OURS: Final = {
     "_fault",
 }
 
+#: An attribute or a module that begins with one underscore, of something else than `self`.
+MAY_BE_PRIVATE: Final = re.compile(r"(?<!\bself)(?<!\bcls)\s*\.\s*_[^_]")
+
 
 def private_uses(module: Path) -> Iterator[str]:
     """The private names that a module takes from elsewhere: attributes, and modules."""
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+    text = module.read_text(encoding="utf-8")
+    # Parse only files that may use one.
+    if not MAY_BE_PRIVATE.search(text):
+        return
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and re.search(r"\._", node.module or ""):
             yield str(node.module)
         elif (
