@@ -15,31 +15,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
-from worker.store.connection import (
-    UrlSource,
-    connection_arguments,
-    open_pool,
-    refusing_wrong_configuration,
-)
+from worker.store.connection import refusing_wrong_configuration
 from worker.store.errors import ConnectionLost, ends_connection
+from worker.store.openings import Openings
 from worker.store.pool_limits import PoolLimits, PoolUse
+from worker.store.tiers import Tier, tiers_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from worker.store.connection import UrlSource
 
 __all__ = ["Connections", "PoolLimits", "PoolUse", "Tier"]
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class Tier:
-    """One asyncpg pool, and how many of its connections are not in use."""
-
-    pool: Any
-    free: int
 
 
 @dataclass(frozen=True)
@@ -84,16 +75,18 @@ class Connections:
     A single asyncpg pool either keeps all idle connections, or closes all of them, or opens its
     permanent connections before they are needed (`min_size`). Therefore this class uses up to three
     pools, its tiers. A tier is used only while all connections of the tiers before it are in use.
-    Of several idle connections, the most recently used connection is taken first.
+    Of several idle connections, the most recently used connection is taken first. A connection that
+    is being opened outlives the operation that asked for it (`worker.store.openings`).
 
     Errors of asyncpg, among them ClientConfigurationError for a wrong URL, pass through. Other
     errors: TimeoutError if no connection becomes free in time, and ConnectionLost if the connection
     was broken (the next attempt gets a new connection).
     """
 
-    def __init__(self, tiers: Sequence[Tier], limits: PoolLimits) -> None:
+    def __init__(self, tiers: Sequence[Tier], limits: PoolLimits, openings: Openings) -> None:
         self._tiers = tiers
         self._limits = limits
+        self._openings = openings
         self._free = asyncio.Semaphore(limits.size + limits.overflow)
         self._giving_back: set[asyncio.Task[None]] = set()
 
@@ -105,29 +98,10 @@ class Connections:
 
         Raises DatabaseUrlInvalid if the URL is invalid.
         """
-        arguments = await connection_arguments(url)
-        lasting = min(limits.lasting, limits.size)
-        sizes = [  # 0: idle connections stay open
-            (lasting, 0.0),
-            (limits.size - lasting, limits.idle_s),
-            (limits.overflow, limits.overflow_idle_s),
-        ]
-        tiers = [
-            Tier(
-                await open_pool(
-                    arguments,
-                    size=size,
-                    idle_s=idle_s,
-                    connect_timeout_s=limits.connect_timeout_s,
-                    statement_timeout_s=limits.statement_timeout_s,
-                    url_again=url_again,
-                ),
-                size,
-            )
-            for size, idle_s in sizes
-            if size
-        ]
-        return cls(tiers, limits)
+        tiers: list[Tier] = []
+        openings = Openings(limits, lambda: sum(tier.pool.get_size() for tier in tiers))
+        tiers += await tiers_of(url, limits, openings, url_again)
+        return cls(tiers, limits, openings)
 
     async def fetch(
         self, query: str, args: Sequence[object], *, verify_s: float = math.inf
@@ -280,19 +254,21 @@ class Connections:
 
     async def _expire(self) -> None:
         """Replace every open connection at its next use."""
+        self._openings.expire()
         for tier in self._tiers:
             await tier.pool.expire_connections()
 
     def use(self) -> PoolUse:
         """Return how many connections are open, how many are idle, and the maximum."""
         return PoolUse(
-            connections=sum(tier.pool.get_size() for tier in self._tiers),
-            idle=sum(tier.pool.get_idle_size() for tier in self._tiers),
+            connections=sum(tier.pool.get_size() for tier in self._tiers) + self._openings.ready,
+            idle=sum(tier.pool.get_idle_size() for tier in self._tiers) + self._openings.ready,
             most=self._limits.size + self._limits.overflow,
         )
 
     async def aclose(self, *, budget_s: float) -> None:
         """Close all connections; terminate those that are still in use after `budget_s` seconds."""
+        await self._openings.aclose()
         try:
             async with asyncio.timeout(budget_s):
                 await asyncio.gather(*(tier.pool.close() for tier in self._tiers))

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from worker.store.errors import ConnectionLost
+from worker.store.openings import Openings
 from worker.store.pool import Connections, PoolLimits, Tier, _Held
 
 pytestmark = pytest.mark.looptime
@@ -119,7 +120,8 @@ class AbortedConnection(FakeConnection):
 
 
 def connections_of(pool: Any, limits: PoolLimits = LIMITS) -> Connections:
-    return Connections([Tier(pool, limits.size + limits.overflow)], limits)
+    tiers = [Tier(pool, limits.size + limits.overflow)]
+    return Connections(tiers, limits, Openings(limits, lambda: 0))
 
 
 def lost() -> Exception:
