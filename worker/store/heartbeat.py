@@ -66,27 +66,38 @@ def _contact_age(lease_s: str, every_s: str) -> str:
     )
 
 
-_BEAT: Final = f"""
-WITH renewed AS (
-    UPDATE leases SET worker_id = $2::text, lease_s = $3::float8,
-        expires = {NOW} + make_interval(secs => $3::float8)
-    WHERE job_id = ANY($1::text[]) RETURNING job_id
+def _beat_statement(*, with_row: bool) -> str:
+    """Return the statement of a heartbeat, which writes the worker's row or not.
+
+    PostgreSQL parses and plans the statement each time, which takes longer than its execution.
+    Therefore it has no part that does nothing.
+    """
+    noted = f"""
 ), noted AS (
     INSERT INTO workers (worker_id, agent_name, livekit_url, takes_jobs, free_slots)
-    SELECT $2::text, $4::text, $5::text, $6::boolean, $7::integer WHERE $6::boolean IS NOT NULL
+    VALUES ($2::text, $6::text, $7::text, $8::boolean, $9::integer)
     ON CONFLICT (worker_id) DO UPDATE SET seen = {NOW}, agent_name = excluded.agent_name,
         livekit_url = excluded.livekit_url, takes_jobs = excluded.takes_jobs,
         -- An interview that arrives uses a slot that was reserved for it.
         reserved = greatest(
             0, workers.reserved - greatest(0, workers.free_slots - excluded.free_slots)),
-        free_slots = excluded.free_slots
+        free_slots = excluded.free_slots"""
+    return f"""
+WITH renewed AS (
+    UPDATE leases SET worker_id = $2::text, lease_s = $3::float8,
+        expires = {NOW} + make_interval(secs => $3::float8)
+    WHERE job_id = ANY($1::text[]) RETURNING job_id{noted if with_row else ""}
 )
 SELECT ARRAY(SELECT job_id FROM renewed) AS held,
     NOT EXISTS (SELECT FROM lease_contact WHERE seen BETWEEN
-        {NOW} - {_contact_age("$3", "$9")} AND {NOW}) AS contact_is_due,
-    NOT EXISTS (SELECT FROM duties WHERE duty = $8 AND worker_id <> $2
+        {NOW} - {_contact_age("$3", "$5")} AND {NOW}) AS contact_is_due,
+    NOT EXISTS (SELECT FROM duties WHERE duty = $4 AND worker_id <> $2
         AND expires BETWEEN {NOW} AND {NOW} + interval '{_LONGEST_DUTY_S} s') AS may_lead
 """
+
+
+_BEAT: Final = _beat_statement(with_row=False)
+_BEAT_WITH_ROW: Final = _beat_statement(with_row=True)
 
 
 async def beat(
@@ -105,15 +116,17 @@ async def beat(
     `every_s` is the interval of the worker's heartbeats, in seconds. Raises DatabaseUnavailable or
     DatabaseOperationFailed if the database operation fails.
     """
-    (found,) = await db.fetch(
-        "renew_leases",
-        _BEAT,
-        *(list(job_ids), worker_id, lease_s, scope.agent_name, scope.livekit),
-        *((row.takes_jobs, row.free_slots) if row is not None else (None, None)),
-        scope.duty,
-        every_s,
-        budget_s=budget_s,
-    )
+    own = (list(job_ids), worker_id, lease_s, scope.duty, every_s)
+    if row is None:
+        (found,) = await db.fetch("renew_leases", _BEAT, *own, budget_s=budget_s)
+    else:
+        (found,) = await db.fetch(
+            "renew_leases",
+            _BEAT_WITH_ROW,
+            *own,
+            *(scope.agent_name, scope.livekit, row.takes_jobs, row.free_slots),
+            budget_s=budget_s,
+        )
     return Beat(
         held=frozenset(found["held"]),
         contact_is_due=found["contact_is_due"],

@@ -190,8 +190,11 @@ class Connections:
             )
 
     async def _acquire(self) -> _Held:
-        async with asyncio.timeout(self._limits.acquire_timeout_s):
-            await self._free.acquire()
+        if self._free.locked():
+            async with asyncio.timeout(self._limits.acquire_timeout_s):
+                await self._free.acquire()
+        else:
+            await self._free.acquire()  # at once, without the cost of a timer
         tier = next(tier for tier in self._tiers if tier.free)
         tier.free -= 1
         try:
