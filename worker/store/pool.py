@@ -89,6 +89,8 @@ class Connections:
         self._openings = openings
         self._free = asyncio.Semaphore(limits.size + limits.overflow)
         self._giving_back: set[asyncio.Task[None]] = set()
+        #: Loop time of the last answer of the server, on any connection.
+        self._answered_at = -math.inf
 
     @classmethod
     async def open(
@@ -166,23 +168,27 @@ class Connections:
         replaceable = limits.size + limits.overflow
         while True:
             held = await self._acquire()
-            idle_s = asyncio.get_running_loop().time() - held.connection.released_at
+            began = asyncio.get_running_loop().time()
+            idle_s = began - held.connection.released_at
             is_new = math.isinf(idle_s)
             timeout_s: float | None = None
             if idle_s >= limits.verify_after_idle_s:
                 timeout_s = min(limits.verify_timeout_s, verify_s)
             try:
-                return held, await first(held.connection, timeout_s)
+                result = await first(held.connection, timeout_s)
             except BaseException as error:
                 silent = timeout_s is not None and isinstance(error, TimeoutError)
                 if silent and timeout_s == limits.verify_timeout_s:
-                    await self._expire()
+                    await self._expire_unless_answered(since=began)
                 useless = silent or ends_connection(error) or _is_closed(held.connection)
                 lost = await self._abandon(held, error, end)
                 if is_new or not useless or not replaceable or not isinstance(error, Exception):
                     if lost:
                         raise ConnectionLost from None
                     raise
+            else:
+                self._answered_at = asyncio.get_running_loop().time()
+                return held, result
             replaceable -= 1
             logger.info(
                 "a database connection was broken or silent, and another one is used",
@@ -235,15 +241,17 @@ class Connections:
         return closed and isinstance(error, asyncpg.InterfaceError)
 
     async def _give_back(self, held: _Held, end: str | None = None) -> None:
+        began = asyncio.get_running_loop().time()
         try:
             if end is not None:
                 await held.connection.execute(end, timeout=self._limits.verify_timeout_s)
+                self._answered_at = asyncio.get_running_loop().time()
         except BaseException as error:
             # The server does not even acknowledge a cancellation: the connection is broken.
             _cut_off(held.connection)
             if not isinstance(error, Exception):
                 raise
-            await self._expire()
+            await self._expire_unless_answered(since=began)
         finally:
             try:
                 # Ignore an error of the release, because the operation itself has already ended.
@@ -254,6 +262,14 @@ class Connections:
             finally:
                 # Free the slot on cancellation as well, because asyncpg still finishes the release.
                 self._leave(held.tier)
+
+    async def _expire_unless_answered(self, *, since: float) -> None:
+        """Replace every open connection, unless the server has answered on another one since then.
+
+        A server that answers is only slow. To open all connections anew would make it slower.
+        """
+        if self._answered_at <= since:
+            await self._expire()
 
     async def _expire(self) -> None:
         """Replace every open connection at its next use."""

@@ -252,6 +252,19 @@ async def test_a_verification_takes_at_most_its_share_of_the_budget(way: str) ->
     assert pool.expired
 
 
+async def test_a_slow_connection_costs_no_other_one_while_the_server_answers(way: str) -> None:
+    """To open all connections anew would make a busy server slower."""
+    silent, sound = FakeConnection(silent=True), FakeConnection()
+    pool = FakePool(silent, sound, FakeConnection())
+    connections = connections_of(pool, PoolLimits(size=3, overflow=0, verify_timeout_s=1.0))
+    slow = asyncio.create_task(run(connections, way))
+    await asyncio.sleep(0.5)
+    await run(connections, way)
+    await slow
+    assert not pool.expired
+    assert asyncio.get_running_loop().time() == pytest.approx(1.0)
+
+
 async def test_a_broken_new_connection_is_not_replaced_at_once(way: str) -> None:
     """The server itself does not work then, so that the operation is retried with a delay."""
     pool = FakePool(FakeConnection(error=lost()), FakeConnection(error=lost(), new=True))
