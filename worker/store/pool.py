@@ -19,7 +19,7 @@ from worker.store.connection import refusing_wrong_configuration
 from worker.store.errors import ConnectionLost, ends_connection
 from worker.store.openings import Openings
 from worker.store.pool_limits import PoolLimits, PoolUse
-from worker.store.tiers import Tier, tiers_of
+from worker.store.tiers import Tier, cut_off, is_closed, tiers_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -180,7 +180,7 @@ class Connections:
                 silent = timeout_s is not None and isinstance(error, TimeoutError)
                 if silent and timeout_s == limits.verify_timeout_s:
                     await self._expire_unless_answered(since=began)
-                useless = silent or ends_connection(error) or _is_closed(held.connection)
+                useless = silent or ends_connection(error) or is_closed(held.connection)
                 lost = await self._abandon(held, error, end)
                 if is_new or not useless or not replaceable or not isinstance(error, Exception):
                     if lost:
@@ -222,7 +222,7 @@ class Connections:
         `end` is the statement that ends what the operation has left. Return whether the error only
         says that the connection is closed.
         """
-        closed = _is_closed(held.connection)
+        closed = is_closed(held.connection)
         if isinstance(error, (TimeoutError, asyncio.CancelledError)):
             # A statement may still be running. asyncpg asks the server to cancel the statement. A
             # separate task waits for the cancellation, so that the caller does not exceed its time
@@ -233,7 +233,7 @@ class Connections:
             self._giving_back.add(task)
             task.add_done_callback(self._giving_back.discard)
         elif closed or ends_connection(error):
-            _cut_off(held.connection)
+            cut_off(held.connection)
             await self._expire()
             await self._give_back(held)
         else:
@@ -248,7 +248,7 @@ class Connections:
                 self._answered_at = asyncio.get_running_loop().time()
         except BaseException as error:
             # The server does not even acknowledge a cancellation: the connection is broken.
-            _cut_off(held.connection)
+            cut_off(held.connection)
             if not isinstance(error, Exception):
                 raise
             await self._expire_unless_answered(since=began)
@@ -299,15 +299,3 @@ class Connections:
             task.cancel()
         if self._giving_back:
             await asyncio.wait(self._giving_back)
-
-
-def _is_closed(connection: Any) -> bool:
-    try:
-        return bool(connection.is_closed())
-    except asyncpg.InterfaceError:
-        return True  # the pool has already taken the connection back
-
-
-def _cut_off(connection: Any) -> None:
-    with contextlib.suppress(asyncpg.InterfaceError):  # the pool may have taken the connection back
-        connection.terminate()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import asyncpg
 
 from worker.store.connection import connection_arguments, open_pool
 
@@ -51,3 +54,17 @@ async def tiers_of(
         for size, idle_s in sizes
         if size
     ]
+
+
+def is_closed(connection: Any) -> bool:
+    """Return whether the connection of a pool is closed."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True  # the pool has already taken the connection back
+
+
+def cut_off(connection: Any) -> None:
+    """Close a connection of a pool at once, without a word to the server."""
+    with contextlib.suppress(asyncpg.InterfaceError):  # the pool may have taken the connection back
+        connection.terminate()
