@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
+import psutil
 
 from benchmarks import fleet_statements
 from tests.support.database.embedded_processes import end_keeper
@@ -179,6 +180,11 @@ class FleetDatabase:
         """Run a statement."""
         await self._connection.fetch(query, *args)
 
+    async def cpu_s(self) -> float | None:
+        """Return the processor time of the server so far; None if it is on another machine."""
+        pid = await self._connection.fetchval("SELECT pg_backend_pid()")
+        return await asyncio.to_thread(_server_cpu_s, pid)
+
     async def conditions(self) -> dict[str, Any]:
         """Return settings of the server, and the median time of a commit in milliseconds."""
         shown = {
@@ -192,6 +198,21 @@ class FleetDatabase:
             await self._connection.execute("INSERT INTO fleet_commits VALUES (1)")
             took.append(1000 * (time.perf_counter() - began))
         return {**shown, "commit_ms": round(statistics.median(took), 2)}
+
+
+def _server_cpu_s(backend: int) -> float | None:
+    """Return the processor time of all processes of a server, those that have ended included."""
+    with contextlib.suppress(psutil.Error):
+        server = psutil.Process(backend).parent()
+        if server is not None and server.name().startswith("postgres"):
+            ended = server.cpu_times()
+            total = float(ended.children_user + ended.children_system)
+            for each in (server, *server.children()):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    used = each.cpu_times()
+                    total += used.user + used.system
+            return total
+    return None
 
 
 async def round_trip_ms(url: str) -> float:

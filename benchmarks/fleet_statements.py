@@ -45,6 +45,7 @@ async def renewal_statement(
             worker_id=worker_id,
             scope=scope,
             lease_s=lease_s,
+            every_s=0.5,
             row=WorkerRow(takes_jobs=True, free_slots=1),
         )
     except _StatementSeen:

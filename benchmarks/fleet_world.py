@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import random
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -151,7 +152,7 @@ class World:
     async def reset(self) -> None:
         """Count everything from zero again."""
         await asyncio.gather(*(child.ask("reset") for child in self._children()))
-        self._began_cpu = await self.distance.use()
+        self._began_cpu = await self._cpu_s()
         psutil.cpu_percent()
 
     async def reports(self, zone: str | None = None) -> list[dict[str, Any]]:
@@ -173,19 +174,35 @@ class World:
 
     async def use(self, seconds: float) -> dict[str, Any]:
         """Return the use of processors and connections since `reset`, `seconds` ago."""
-        used = await self.distance.use()
+        used, connections = await self._cpu_s(), (await self.distance.use())["connections"]
         reports = await self.reports()
+        each_s = [float(report["cpu_s"]) for report in reports]
         return {
-            "proxy_cpu_percent": round(
-                100 * (used["cpu_s"] - self._began_cpu["cpu_s"]) / seconds, 1
-            ),
-            "workers_cpu_percent": round(100 * sum(each["cpu_s"] for each in reports) / seconds, 1),
+            **{
+                f"{name}_cpu_percent": round(100 * (cpu_s - self._began_cpu[name]) / seconds, 1)
+                for name, cpu_s in used.items()
+            },
+            "workers_cpu_percent": round(100 * sum(each_s) / seconds, 1),
+            "cpu_percent_of_each_process": [round(100 * cpu_s / seconds, 1) for cpu_s in each_s],
             "machine_cpu_percent": psutil.cpu_percent(),
-            "connections": used["connections"],
+            "connections": connections,
             "failed_operations": _summed(reports, "failed"),
             "warnings": _summed(reports, "events"),
             "broken_jobs": _summed(reports, "broken"),
         }
+
+    async def _cpu_s(self) -> dict[str, float]:
+        """Return the processor time in seconds of what is neither a worker nor a job.
+
+        `benchmark` is this process, with the stand-in of LiveKit. The database is missing if it is
+        on another machine.
+        """
+        used = {
+            "proxy": (await self.distance.use())["cpu_s"],
+            "benchmark": time.process_time(),
+        }
+        database = await self.database.cpu_s()
+        return used if database is None else {**used, "database": database}
 
     async def round_trips(self) -> dict[str, float]:
         """Return the measured round trip of each zone in milliseconds."""

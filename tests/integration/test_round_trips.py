@@ -118,7 +118,8 @@ async def test_a_renewal_a_jobs_own_check_and_a_shipped_turn_cost_two_each(
     costs = {
         "take": await cost(wire, take_lease(db, "one", job_id="AJ_1", lease_s=LEASE_S)),
         "renewal": await cost(
-            wire, beat(db, ["AJ_1"], worker_id="w1", scope=SCOPE, lease_s=LEASE_S, row=row)
+            wire,
+            beat(db, ["AJ_1"], worker_id="w1", scope=SCOPE, lease_s=LEASE_S, every_s=0.5, row=row),
         ),
         "check": await cost(wire, keep_lease(db, "one", job_id="AJ_1", token=1, lease_s=LEASE_S)),
         "turn": await cost(wire, ship(db, header("AJ_1"), journal.records)),

@@ -46,3 +46,11 @@ def jittered(seconds: float, *, share: float = 0.1) -> float:
     all of them, such as a restart of the database.
     """
     return random.uniform(seconds * (1 - share), seconds * (1 + share))  # noqa: S311  # as above
+
+
+def spread(seconds: float) -> float:
+    """Return a random time of at most `seconds`, after which one of many begins what all do.
+
+    All workers of a fleet may start at the same time, for example after a deployment.
+    """
+    return random.uniform(0.0, seconds)  # noqa: S311  # as above

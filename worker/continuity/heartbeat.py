@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
-from worker.aio.backoff import jittered
+from worker.aio.backoff import jittered, spread
 from worker.aio.tasks import cancel_and_wait
 from worker.store.errors import DatabaseError
 from worker.store.heartbeat import WorkerRow, beat, note_contact
@@ -78,21 +78,30 @@ class Heartbeat:
         self.may_lead = False
 
     async def run(self) -> None:
-        """Send heartbeats until cancelled. A failed heartbeat is only logged."""
+        """Send heartbeats until cancelled. A failed heartbeat is only logged.
+
+        The first one waits for a random part of the interval, because the workers of a fleet may
+        start at the same time.
+        """
         loop = asyncio.get_running_loop()
         try:
+            await self._rest(spread(self._every_s))
             while True:
                 due = loop.time() + jittered(self._every_s)
                 self._woken.clear()
                 if (database := self._database()) is not None:
                     await self._beat_safely(database)
-                # `asyncio.wait_for` is not used, because up to Python 3.11 it drops a cancellation
-                # that arrives together with the awaited result, so that this loop would never end.
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(max(0.0, due - loop.time())):
-                        await self._woken.wait()
+                await self._rest(due - loop.time())
         finally:
             await cancel_and_wait(*self._taking.values())
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait for a time, or until the worker's row must be written."""
+        # `asyncio.wait_for` is not used, because up to Python 3.11 it drops a cancellation that
+        # arrives together with the awaited result, so that the loop of `run` would never end.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._woken.wait()
 
     def changed(self) -> None:
         """Write the worker's row now, because it has started or stopped taking interviews."""
@@ -144,6 +153,7 @@ class Heartbeat:
             worker_id=self._worker_id,
             scope=self._scope,
             lease_s=self._lease_s,
+            every_s=self._every_s,
             row=row,
             budget_s=self._lease_s * _BUDGET,
         )

@@ -24,6 +24,7 @@ from worker.continuity.worker_registry import WorkerRegistry
 from worker.job.application import declared_in
 from worker.journal.liveness import Liveness
 from worker.livekit_api.connection import LiveKitConnection
+from worker.livekit_api.outbox import LiveKitOutbox
 from worker.store.claims import end_closed
 from worker.store.errors import DatabaseError
 from worker.store.leader_lock import drop_leader_locks, hold_leader_lock
@@ -75,11 +76,13 @@ class ContinuityService:
         self._scope = scope_of(settings)
         self._livekit = LiveKitConnection.of(settings)
         self._keys = WorkerKeys.of(settings)
+        self._outbox = LiveKitOutbox()
         self._rescue = Redispatcher(
             LiveKitRooms(
                 self._livekit,
                 agent_name=settings.agent_name,
                 seal=lambda interview: self._keys.seal(interview),
+                outbox=self._outbox,
             ),
             identity=declared_in(settings).identity,
             grace_s=settings.candidate_grace_s,
@@ -114,6 +117,7 @@ class ContinuityService:
             on_duty=self._on_duty,
             look=self._look,
             sweep=self._sweep,
+            progress=lambda: self._outbox.answered,
             every_s=self._settings.watch_s,
         )
 

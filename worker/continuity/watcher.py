@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from worker.aio.backoff import jittered
+from worker.aio.tasks import cancel_and_wait, log_failure
 from worker.store.errors import DatabaseError
 
 logger = logging.getLogger(__name__)
@@ -16,6 +17,9 @@ logger = logging.getLogger(__name__)
 #: has the lock by the time at which the leases of the dead worker's interviews expire: after its
 #: next heartbeat and its next check.
 SPARE_S: Final = 1.5
+#: Seconds between two attempts to renew the leader lock during a long check, while the check makes
+#: no progress or the renewal fails.
+_RENEW_AGAIN_S: Final = 0.2
 #: Seconds between two calls of `sweep`.
 SWEEP_EVERY_S: Final = 60.0
 
@@ -30,6 +34,8 @@ class Watcher:
             another worker holds it.
         look: Finds and redispatches orphaned interviews.
         sweep: Ends what is over and removes what is stale, once a minute.
+        progress: Returns a number that rises while a check makes progress. During a long check the
+            lock is renewed only then, so that another worker leads if this check hangs.
         every_s: Seconds between two checks.
     """
 
@@ -40,12 +46,14 @@ class Watcher:
         on_duty: Callable[[float], Awaitable[bool]],
         look: Callable[[], Awaitable[object]],
         sweep: Callable[[], Awaitable[object]],
+        progress: Callable[[], int] = lambda: 0,
         every_s: float,
     ) -> None:
         self._may_lead = may_lead
         self._on_duty = on_duty
         self._look = look
         self._sweep = sweep
+        self._progress = progress
         self._every_s = every_s
         self._sweep_due = 0.0
         #: Loop time from which the leader lock is renewed: after half of its duration.
@@ -81,7 +89,12 @@ class Watcher:
         self.acts = acts
         if not acts:
             return
-        await self._look()
+        keeping = asyncio.create_task(self._keep_lock(), name="keep-leader-lock")
+        keeping.add_done_callback(log_failure)
+        try:
+            await self._look()
+        finally:
+            await cancel_and_wait(keeping)
         loop = asyncio.get_running_loop()
         if loop.time() >= self._sweep_due:
             self._sweep_due = loop.time() + jittered(SWEEP_EVERY_S)
@@ -96,3 +109,24 @@ class Watcher:
         holds = await self._on_duty(for_s)
         self._renewal_due = now + for_s / 2
         return holds
+
+    async def _keep_lock(self) -> None:
+        """Renew the leader lock during a check that takes longer than the lock lasts.
+
+        A check of a thousand interviews takes seconds. If another worker became the leader
+        meanwhile, both would call LiveKit at the full rate, for the same interviews.
+        """
+        loop = asyncio.get_running_loop()
+        reached = self._progress()
+        while True:
+            await asyncio.sleep(max(self._renewal_due - loop.time(), 0.0))
+            if self._progress() == reached:
+                await asyncio.sleep(_RENEW_AGAIN_S)
+                continue
+            try:
+                if not await self._holds_lock():
+                    return
+            except DatabaseError:
+                await asyncio.sleep(_RENEW_AGAIN_S)
+            else:
+                reached = self._progress()

@@ -16,6 +16,7 @@ from worker.env.proxies import proxy_for
 from worker.livekit_api.calls import LiveKitCalls
 from worker.livekit_api.errors import LiveKitUnreachable
 from worker.livekit_api.one_call import CALL_TIMEOUT_S
+from worker.livekit_api.signing import sign_quickly
 
 #: Maximum number of calls at once, each on its own connection to the server. Further calls wait,
 #: and their waiting counts against their timeout.
@@ -151,4 +152,5 @@ class LiveKitConnection(LiveKitCalls):
                 raise LiveKitUnreachable(self.url, reason=reason, budget_s=0.0)
             key, secret = self._sessions.access or (self.key, self.secret)
             async with self._sessions.session(self.url) as session:
-                yield api.LiveKitAPI(self.url, key, secret, session=session)
+                server = api.LiveKitAPI(self.url, key, secret, session=session)
+                yield sign_quickly(server, key, secret)

@@ -66,6 +66,7 @@ class LiveKitOutbox:
         self._timer: asyncio.TimerHandle | None = None
         self._refused = 0
         self._late = 0
+        self._answered = 0
 
     @property
     def in_flight(self) -> int:
@@ -76,6 +77,11 @@ class LiveKitOutbox:
     def waiting(self) -> int:
         """The number of calls that wait for their turn now."""
         return sum(map(len, self._waiting.values()))
+
+    @property
+    def answered(self) -> int:
+        """The number of calls that LiveKit has answered so far."""
+        return self._answered
 
     @property
     def refused(self) -> int:
@@ -106,10 +112,12 @@ class LiveKitOutbox:
         """
         await self._wait_for_turn(priority, deadline_s)
         try:
-            return await call()
+            answer = await call()
         finally:
             self._running[priority] -= 1
             self._start_waiting()
+        self._answered += 1
+        return answer
 
     async def _wait_for_turn(self, priority: Priority, deadline_s: float) -> None:
         """Wait until the call counts as running."""

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from worker.aio.backoff import ExponentialBackoff
+from worker.aio.backoff import ExponentialBackoff, spread
 from worker.aio.tasks import log_failure
 from worker.aio.threads import in_thread, in_thread_within
 from worker.config.settings import Settings
@@ -26,6 +26,8 @@ from worker.store.schema import MigrationChanged, SchemaDiffers
 
 logger = logging.getLogger(__name__)
 
+#: Seconds over which workers that start at the same time spread their first connections.
+_SPREAD_S = 0.25
 #: Maximum seconds that a starting worker waits for the database to answer.
 _START_BUDGET_S = 5.0
 _RETRY = ExponentialBackoff(first_s=1.0, longest_s=30.0)
@@ -153,6 +155,8 @@ class JournalCollector:
         task.add_done_callback(log_failure)
 
     async def _prepare(self, database: Database) -> None:
+        # Workers that start at the same time should not open their connections at once.
+        await asyncio.sleep(spread(_SPREAD_S))
         # A ping shows within seconds whether a database answers. A migration may take minutes.
         await database.ping(budget_s=_START_BUDGET_S)
         await migrate(database)

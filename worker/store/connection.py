@@ -56,6 +56,9 @@ class Connection(Protocol):
 #: Function that returns the URL for the next connection. It may block, because it may read a file.
 UrlSource: TypeAlias = Callable[[], str]
 
+#: Opens one connection. The arguments are those of `asyncpg.connect`.
+Connect: TypeAlias = Callable[..., Awaitable[Any]]
+
 #: An operation for `Database.run`. The operation may run more than once, so it must be idempotent.
 Operation: TypeAlias = Callable[[Connection], Awaitable[T]]
 
@@ -163,7 +166,7 @@ async def _know_arrays(connection: StampedConnection) -> None:
     )
 
 
-def _connect_anew(url_again: UrlSource) -> Callable[..., Awaitable[Any]]:
+def _connect_anew(url_again: UrlSource) -> Connect:
     """Return a replacement of `asyncpg.connect` that asks `url_again` for the URL at each call."""
 
     async def connect(_: str, **options: Any) -> Any:
@@ -180,17 +183,19 @@ async def open_pool(
     idle_s: float,
     connect_timeout_s: float,
     statement_timeout_s: float,
+    through: Callable[[Connect], Connect],
     url_again: UrlSource | None = None,
 ) -> Any:
     """Create an asyncpg pool of at most `size` connections. No connection is opened yet.
 
     `arguments` are those of `connection_arguments`. A connection that was idle for `idle_s` seconds
-    is closed; with 0, idle connections stay open. With `url_again`, each new connection uses the
+    is closed; with 0, idle connections stay open. `through` returns the function with which the
+    pool opens a connection instead of the given one. With `url_again`, each new connection uses the
     URL that this function returns.
     """
     return await asyncpg.create_pool(
         **arguments,
-        connect=_connect_anew(url_again) if url_again is not None else None,
+        connect=through(_connect_anew(url_again) if url_again is not None else asyncpg.connect),
         min_size=0,
         max_size=size,
         max_inactive_connection_lifetime=idle_s,

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from worker.store.scope import Scope
 
 #: Age, in lease durations, of the workers' last contact with the database from which a worker
-#: writes the contact again.
+#: writes the contact again, if no worker has shorter leases.
 _CONTACT_AGE: Final = 0.25
 #: Number of heartbeats beyond `_CONTACT_AGE` without a new contact after which all workers count
 #: as cut off from the database, so that no lease expires. With the defaults, they count as cut off
 #: after half a lease: 0.75 s and 1.5 heartbeats of 0.5 s.
 _GAP: Final = 1.5
+#: Quarter of the shortest lease that the settings allow (INTERVIEW_LEASE_S), in seconds.
+_SHORTEST_AGE_S: Final = 0.75
 #: Seconds after which a leader lock has certainly expired: the longest interval between two scans
 #: (INTERVIEW_WATCH_S, 60 s at most) and the spare time. A later expiry was written before the
 #: database's clock was set back.
@@ -52,27 +54,50 @@ class Beat:
     may_lead: bool
 
 
-_BEAT: Final = f"""
-WITH renewed AS (
-    UPDATE leases SET worker_id = $2::text, lease_s = $3::float8,
-        expires = {NOW} + make_interval(secs => $3::float8)
-    WHERE job_id = ANY($1::text[]) RETURNING job_id
+def _contact_age(lease_s: str, every_s: str) -> str:
+    """Return the SQL expression for the age from which the contact is written again.
+
+    Where a worker with shorter leases wrote the contact last, all workers write it as often as that
+    worker does. Otherwise they could not notice an outage in which only its leases expire.
+    """
+    return (
+        f"make_interval(secs => least({lease_s}::float8 * {_CONTACT_AGE},"
+        f" greatest(gap_s - {every_s}::float8 * {_GAP}, {_SHORTEST_AGE_S})))"
+    )
+
+
+def _beat_statement(*, with_row: bool) -> str:
+    """Return the statement of a heartbeat, which writes the worker's row or not.
+
+    PostgreSQL parses and plans the statement each time, which takes longer than its execution.
+    Therefore it has no part that does nothing.
+    """
+    noted = f"""
 ), noted AS (
     INSERT INTO workers (worker_id, agent_name, livekit_url, takes_jobs, free_slots)
-    SELECT $2::text, $4::text, $5::text, $6::boolean, $7::integer WHERE $6::boolean IS NOT NULL
+    VALUES ($2::text, $6::text, $7::text, $8::boolean, $9::integer)
     ON CONFLICT (worker_id) DO UPDATE SET seen = {NOW}, agent_name = excluded.agent_name,
         livekit_url = excluded.livekit_url, takes_jobs = excluded.takes_jobs,
         -- An interview that arrives uses a slot that was reserved for it.
         reserved = greatest(
             0, workers.reserved - greatest(0, workers.free_slots - excluded.free_slots)),
-        free_slots = excluded.free_slots
+        free_slots = excluded.free_slots"""
+    return f"""
+WITH renewed AS (
+    UPDATE leases SET worker_id = $2::text, lease_s = $3::float8,
+        expires = {NOW} + make_interval(secs => $3::float8)
+    WHERE job_id = ANY($1::text[]) RETURNING job_id{noted if with_row else ""}
 )
 SELECT ARRAY(SELECT job_id FROM renewed) AS held,
     NOT EXISTS (SELECT FROM lease_contact WHERE seen BETWEEN
-        {NOW} - make_interval(secs => $3::float8 * {_CONTACT_AGE}) AND {NOW}) AS contact_is_due,
-    NOT EXISTS (SELECT FROM duties WHERE duty = $8 AND worker_id <> $2
+        {NOW} - {_contact_age("$3", "$5")} AND {NOW}) AS contact_is_due,
+    NOT EXISTS (SELECT FROM duties WHERE duty = $4 AND worker_id <> $2
         AND expires BETWEEN {NOW} AND {NOW} + interval '{_LONGEST_DUTY_S} s') AS may_lead
 """
+
+
+_BEAT: Final = _beat_statement(with_row=False)
+_BEAT_WITH_ROW: Final = _beat_statement(with_row=True)
 
 
 async def beat(
@@ -82,21 +107,26 @@ async def beat(
     worker_id: str,
     scope: Scope,
     lease_s: float,
+    every_s: float,
     row: WorkerRow | None,
     budget_s: float = BUDGET_S,
 ) -> Beat:
     """Renew the leases of the jobs `job_ids`, and write `row` unless it is None.
 
-    Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
+    `every_s` is the interval of the worker's heartbeats, in seconds. Raises DatabaseUnavailable or
+    DatabaseOperationFailed if the database operation fails.
     """
-    (found,) = await db.fetch(
-        "renew_leases",
-        _BEAT,
-        *(list(job_ids), worker_id, lease_s, scope.agent_name, scope.livekit),
-        *((row.takes_jobs, row.free_slots) if row is not None else (None, None)),
-        scope.duty,
-        budget_s=budget_s,
-    )
+    own = (list(job_ids), worker_id, lease_s, scope.duty, every_s)
+    if row is None:
+        (found,) = await db.fetch("renew_leases", _BEAT, *own, budget_s=budget_s)
+    else:
+        (found,) = await db.fetch(
+            "renew_leases",
+            _BEAT_WITH_ROW,
+            *own,
+            *(scope.agent_name, scope.livekit, row.takes_jobs, row.free_slots),
+            budget_s=budget_s,
+        )
     return Beat(
         held=frozenset(found["held"]),
         contact_is_due=found["contact_is_due"],
@@ -104,24 +134,30 @@ async def beat(
     )
 
 
-#: `FOR UPDATE SKIP LOCKED`: of several workers one writes, and no worker waits for another one.
+#: The shortest lease of the fleet decides how long a gap must be, because a worker with longer
+#: leases may be the first that is back after an outage. `FOR UPDATE SKIP LOCKED`: of several
+#: workers one writes, and no worker waits for another one.
 _CONTACT: Final = f"""
 WITH due AS (
     SELECT one_row FROM lease_contact
-    WHERE seen NOT BETWEEN {NOW} - make_interval(secs => $1::float8 * {_CONTACT_AGE}) AND {NOW}
+    WHERE seen NOT BETWEEN {NOW} - {_contact_age("$1", "$2")} AND {NOW}
     FOR UPDATE SKIP LOCKED
+), held AS (
+    SELECT min(lease_s) * {_CONTACT_AGE} + $2::float8 * {_GAP} AS gap_s FROM leases
 )
-UPDATE lease_contact SET seen = {NOW}, gap_s = $1::float8 * {_CONTACT_AGE} + $2::float8 * {_GAP},
-    calm_since = CASE WHEN seen BETWEEN {NOW} - make_interval(secs => gap_s) AND {NOW}
+UPDATE lease_contact SET seen = {NOW},
+    gap_s = least($1::float8 * {_CONTACT_AGE} + $2::float8 * {_GAP}, held.gap_s),
+    calm_since = CASE WHEN seen
+        BETWEEN {NOW} - make_interval(secs => least(lease_contact.gap_s, held.gap_s)) AND {NOW}
         THEN calm_since ELSE {NOW} END
-FROM due WHERE lease_contact.one_row = due.one_row
+FROM due, held WHERE lease_contact.one_row = due.one_row
 """
 
 
 async def note_contact(
     db: Database, *, lease_s: float, every_s: float, budget_s: float = BUDGET_S
 ) -> None:
-    """Record that a worker reached the database, unless a quarter of a lease has not passed yet.
+    """Record that a worker reached the database, unless that was recorded just now.
 
     `every_s` is the interval of the worker's heartbeats, in seconds. After a gap in the contact,
     the calm begins, in which no lease expires. Raises DatabaseUnavailable or

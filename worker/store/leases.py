@@ -34,13 +34,18 @@ _ENOUGH: Final = 0.85
 #: while the statement waited for the row's lock.
 _ATTEMPTS: Final = 3
 
+#: Maximum age of the workers' last contact with the database, in durations of a lease, while this
+#: lease expires. The contact may be that of workers with longer leases, which is rarer.
+_CONTACT_AGE: Final = 0.75
+
 #: SQL condition that the lease `held`, a row of `leases`, has expired, with the row `contact` of
 #: `lease_contact`.
 LAPSED: Final = (
     f"held.expires NOT BETWEEN {NOW} AND {NOW} + {_FAR} * make_interval(secs => held.lease_s)"
     f" AND {NOW} NOT BETWEEN contact.calm_since"
     " AND contact.calm_since + make_interval(secs => held.lease_s)"
-    f" AND contact.seen BETWEEN {NOW} - make_interval(secs => contact.gap_s)"
+    f" AND contact.seen BETWEEN {NOW}"
+    f" - make_interval(secs => least(contact.gap_s, {_CONTACT_AGE} * held.lease_s))"
     f" AND {NOW} + make_interval(secs => contact.gap_s)"
 )
 #: SQL condition that the lease of a row of `interviews` has expired. The fencing token is compared,

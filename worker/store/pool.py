@@ -15,31 +15,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
-from worker.store.connection import (
-    UrlSource,
-    connection_arguments,
-    open_pool,
-    refusing_wrong_configuration,
-)
+from worker.store.connection import refusing_wrong_configuration
 from worker.store.errors import ConnectionLost, ends_connection
+from worker.store.openings import Openings
 from worker.store.pool_limits import PoolLimits, PoolUse
+from worker.store.tiers import Tier, cut_off, is_closed, tiers_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from worker.store.connection import UrlSource
 
 __all__ = ["Connections", "PoolLimits", "PoolUse", "Tier"]
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class Tier:
-    """One asyncpg pool, and how many of its connections are not in use."""
-
-    pool: Any
-    free: int
 
 
 @dataclass(frozen=True)
@@ -84,18 +75,22 @@ class Connections:
     A single asyncpg pool either keeps all idle connections, or closes all of them, or opens its
     permanent connections before they are needed (`min_size`). Therefore this class uses up to three
     pools, its tiers. A tier is used only while all connections of the tiers before it are in use.
-    Of several idle connections, the most recently used connection is taken first.
+    Of several idle connections, the most recently used connection is taken first. A connection that
+    is being opened outlives the operation that asked for it (`worker.store.openings`).
 
     Errors of asyncpg, among them ClientConfigurationError for a wrong URL, pass through. Other
     errors: TimeoutError if no connection becomes free in time, and ConnectionLost if the connection
     was broken (the next attempt gets a new connection).
     """
 
-    def __init__(self, tiers: Sequence[Tier], limits: PoolLimits) -> None:
+    def __init__(self, tiers: Sequence[Tier], limits: PoolLimits, openings: Openings) -> None:
         self._tiers = tiers
         self._limits = limits
+        self._openings = openings
         self._free = asyncio.Semaphore(limits.size + limits.overflow)
         self._giving_back: set[asyncio.Task[None]] = set()
+        #: Loop time of the last answer of the server, on any connection.
+        self._answered_at = -math.inf
 
     @classmethod
     async def open(
@@ -105,29 +100,10 @@ class Connections:
 
         Raises DatabaseUrlInvalid if the URL is invalid.
         """
-        arguments = await connection_arguments(url)
-        lasting = min(limits.lasting, limits.size)
-        sizes = [  # 0: idle connections stay open
-            (lasting, 0.0),
-            (limits.size - lasting, limits.idle_s),
-            (limits.overflow, limits.overflow_idle_s),
-        ]
-        tiers = [
-            Tier(
-                await open_pool(
-                    arguments,
-                    size=size,
-                    idle_s=idle_s,
-                    connect_timeout_s=limits.connect_timeout_s,
-                    statement_timeout_s=limits.statement_timeout_s,
-                    url_again=url_again,
-                ),
-                size,
-            )
-            for size, idle_s in sizes
-            if size
-        ]
-        return cls(tiers, limits)
+        tiers: list[Tier] = []
+        openings = Openings(limits, lambda: sum(tier.pool.get_size() for tier in tiers))
+        tiers += await tiers_of(url, limits, openings, url_again)
+        return cls(tiers, limits, openings)
 
     async def fetch(
         self, query: str, args: Sequence[object], *, verify_s: float = math.inf
@@ -192,23 +168,27 @@ class Connections:
         replaceable = limits.size + limits.overflow
         while True:
             held = await self._acquire()
-            idle_s = asyncio.get_running_loop().time() - held.connection.released_at
+            began = asyncio.get_running_loop().time()
+            idle_s = began - held.connection.released_at
             is_new = math.isinf(idle_s)
             timeout_s: float | None = None
             if idle_s >= limits.verify_after_idle_s:
                 timeout_s = min(limits.verify_timeout_s, verify_s)
             try:
-                return held, await first(held.connection, timeout_s)
+                result = await first(held.connection, timeout_s)
             except BaseException as error:
                 silent = timeout_s is not None and isinstance(error, TimeoutError)
                 if silent and timeout_s == limits.verify_timeout_s:
-                    await self._expire()
-                useless = silent or ends_connection(error) or _is_closed(held.connection)
+                    await self._expire_unless_answered(since=began)
+                useless = silent or ends_connection(error) or is_closed(held.connection)
                 lost = await self._abandon(held, error, end)
                 if is_new or not useless or not replaceable or not isinstance(error, Exception):
                     if lost:
                         raise ConnectionLost from None
                     raise
+            else:
+                self._answered_at = asyncio.get_running_loop().time()
+                return held, result
             replaceable -= 1
             logger.info(
                 "a database connection was broken or silent, and another one is used",
@@ -216,8 +196,11 @@ class Connections:
             )
 
     async def _acquire(self) -> _Held:
-        async with asyncio.timeout(self._limits.acquire_timeout_s):
-            await self._free.acquire()
+        if self._free.locked():
+            async with asyncio.timeout(self._limits.acquire_timeout_s):
+                await self._free.acquire()
+        else:
+            await self._free.acquire()  # at once, without the cost of a timer
         tier = next(tier for tier in self._tiers if tier.free)
         tier.free -= 1
         try:
@@ -239,7 +222,7 @@ class Connections:
         `end` is the statement that ends what the operation has left. Return whether the error only
         says that the connection is closed.
         """
-        closed = _is_closed(held.connection)
+        closed = is_closed(held.connection)
         if isinstance(error, (TimeoutError, asyncio.CancelledError)):
             # A statement may still be running. asyncpg asks the server to cancel the statement. A
             # separate task waits for the cancellation, so that the caller does not exceed its time
@@ -250,7 +233,7 @@ class Connections:
             self._giving_back.add(task)
             task.add_done_callback(self._giving_back.discard)
         elif closed or ends_connection(error):
-            _cut_off(held.connection)
+            cut_off(held.connection)
             await self._expire()
             await self._give_back(held)
         else:
@@ -258,15 +241,17 @@ class Connections:
         return closed and isinstance(error, asyncpg.InterfaceError)
 
     async def _give_back(self, held: _Held, end: str | None = None) -> None:
+        began = asyncio.get_running_loop().time()
         try:
             if end is not None:
                 await held.connection.execute(end, timeout=self._limits.verify_timeout_s)
+                self._answered_at = asyncio.get_running_loop().time()
         except BaseException as error:
             # The server does not even acknowledge a cancellation: the connection is broken.
-            _cut_off(held.connection)
+            cut_off(held.connection)
             if not isinstance(error, Exception):
                 raise
-            await self._expire()
+            await self._expire_unless_answered(since=began)
         finally:
             try:
                 # Ignore an error of the release, because the operation itself has already ended.
@@ -278,21 +263,31 @@ class Connections:
                 # Free the slot on cancellation as well, because asyncpg still finishes the release.
                 self._leave(held.tier)
 
+    async def _expire_unless_answered(self, *, since: float) -> None:
+        """Replace every open connection, unless the server has answered on another one since then.
+
+        A server that answers is only slow. To open all connections anew would make it slower.
+        """
+        if self._answered_at <= since:
+            await self._expire()
+
     async def _expire(self) -> None:
         """Replace every open connection at its next use."""
+        self._openings.expire()
         for tier in self._tiers:
             await tier.pool.expire_connections()
 
     def use(self) -> PoolUse:
         """Return how many connections are open, how many are idle, and the maximum."""
         return PoolUse(
-            connections=sum(tier.pool.get_size() for tier in self._tiers),
-            idle=sum(tier.pool.get_idle_size() for tier in self._tiers),
+            connections=sum(tier.pool.get_size() for tier in self._tiers) + self._openings.ready,
+            idle=sum(tier.pool.get_idle_size() for tier in self._tiers) + self._openings.ready,
             most=self._limits.size + self._limits.overflow,
         )
 
     async def aclose(self, *, budget_s: float) -> None:
         """Close all connections; terminate those that are still in use after `budget_s` seconds."""
+        await self._openings.aclose()
         try:
             async with asyncio.timeout(budget_s):
                 await asyncio.gather(*(tier.pool.close() for tier in self._tiers))
@@ -304,15 +299,3 @@ class Connections:
             task.cancel()
         if self._giving_back:
             await asyncio.wait(self._giving_back)
-
-
-def _is_closed(connection: Any) -> bool:
-    try:
-        return bool(connection.is_closed())
-    except asyncpg.InterfaceError:
-        return True  # the pool has already taken the connection back
-
-
-def _cut_off(connection: Any) -> None:
-    with contextlib.suppress(asyncpg.InterfaceError):  # the pool may have taken the connection back
-        connection.terminate()

@@ -38,9 +38,18 @@ async def renew(
     scope: Scope = SCOPE,
 ) -> set[str]:
     """Send a heartbeat as a worker does; return the jobs that hold a lease."""
-    found = await beat(db, job_ids, worker_id=worker_id, scope=scope, lease_s=lease_s, row=None)
+    every_s = lease_s / 6
+    found = await beat(
+        db,
+        job_ids,
+        worker_id=worker_id,
+        scope=scope,
+        lease_s=lease_s,
+        every_s=every_s,
+        row=None,
+    )
     if found.contact_is_due:
-        await note_contact(db, lease_s=lease_s, every_s=lease_s / 6)
+        await note_contact(db, lease_s=lease_s, every_s=every_s)
     return set(found.held)
 
 
@@ -55,7 +64,8 @@ async def note_worker(
     """Write the row of a worker without jobs, as its heartbeat does."""
     row = WorkerRow(takes_jobs=takes_jobs, free_slots=free_slots)
     scope = replace(SCOPE, agent_name=agent_name)
-    await beat(db, [], worker_id=worker_id, scope=scope, lease_s=LEASE_S, row=row)
+    every_s = LEASE_S / 6
+    await beat(db, [], worker_id=worker_id, scope=scope, lease_s=LEASE_S, every_s=every_s, row=row)
 
 
 async def lease_holder(db: Database, interview_id: str) -> Holder | None:

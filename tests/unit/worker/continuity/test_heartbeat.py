@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.virtual.async_steps import end
 from tests.support.virtual.memory_leases import SCOPE
+from worker.aio import backoff
 from worker.continuity import heartbeat
 from worker.continuity.heartbeat import Heartbeat
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
@@ -69,6 +70,11 @@ class Ledger:
         return 1
 
 
+@pytest.fixture(autouse=True)
+def first_heartbeat_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "spread", lambda seconds: 0.0)
+
+
 @pytest.fixture
 def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     return Ledger(monkeypatch)
@@ -113,6 +119,33 @@ async def test_leases_are_renewed_every_half_second_and_the_row_is_written_once_
     # The intervals are random, so that the workers of a fleet do not stay in step.
     times = [at for at, _ in ledger.beats]
     assert len({round(b - a, 4) for a, b in itertools.pairwise(times)}) > 5
+
+
+async def test_workers_that_start_together_send_their_first_heartbeats_apart(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "spread", backoff.spread)
+    workers = [asyncio.create_task(heart().run()) for _ in range(20)]
+    await asyncio.sleep(EVERY_S)
+    first = sorted(at for at, _ in ledger.beats[:20])
+    assert first[-1] - first[0] > EVERY_S / 4
+    assert first[-1] <= EVERY_S
+    for worker in workers:
+        await end(worker)
+
+
+async def test_a_worker_that_starts_to_take_jobs_sends_its_first_heartbeat_at_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "spread", lambda seconds: seconds)
+    worker = heart()
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(0.1)
+    worker.changed()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
+    assert [at for at, _ in ledger.beats] == pytest.approx([0.1])
+    await end(running)
 
 
 async def test_the_contact_is_written_only_when_it_is_due(ledger: Ledger) -> None:

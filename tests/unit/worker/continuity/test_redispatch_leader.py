@@ -90,3 +90,72 @@ async def test_a_leader_whose_renewal_failed_asks_for_its_lock_again_at_the_next
     first, failed, again = asked[:3]
     assert failed - first >= (WATCH_S + SPARE_S) / 2
     assert again - failed <= 1.1 * WATCH_S
+
+
+class LongCheck:
+    """Two watchers of one lock. The check of the first leader takes 8 s."""
+
+    def __init__(self, *, answers: bool) -> None:
+        self._answers = answers
+        self.answered = 0
+        self.holder, self.until = "", 0.0
+        #: Loop time and worker of each check.
+        self.looks: list[tuple[float, str]] = []
+        self.failures = 0
+
+    def watcher(self, name: str) -> Watcher:
+        loop = asyncio.get_running_loop()
+
+        async def on_duty(for_s: float) -> bool:
+            if self.failures and self.holder == name:
+                self.failures -= 1
+                raise DatabaseUnavailable("hold_duty", OSError(), "postgresql://database")
+            if self.holder not in ("", name) and self.until > loop.time():
+                return False
+            self.holder, self.until = name, loop.time() + for_s
+            return True
+
+        async def look() -> None:
+            self.looks.append((loop.time(), name))
+            if len(self.looks) == 1:
+                for _ in range(80):
+                    await asyncio.sleep(0.1)
+                    self.answered += self._answers
+
+        async def sweep() -> None:
+            """Find nothing that is over."""
+
+        return Watcher(
+            may_lead=lambda: self.holder in ("", name) or self.until <= loop.time(),
+            on_duty=on_duty,
+            look=look,
+            sweep=sweep,
+            progress=lambda: self.answered,
+            every_s=WATCH_S,
+        )
+
+    async def run(self, seconds: float) -> None:
+        watching = [asyncio.create_task(self.watcher(name).run()) for name in ("first", "second")]
+        await asyncio.sleep(seconds)
+        for each in watching:
+            await end(each)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("failures", [0, 1])
+async def test_a_leader_stays_the_only_one_during_a_check_of_many_interviews(
+    failures: int,
+) -> None:
+    """Otherwise two leaders call LiveKit for the same interviews, each at the full rate."""
+    check = LongCheck(answers=True)
+    check.failures = failures
+    await check.run(7.9)
+    assert {name for _, name in check.looks} == {"first"}
+
+
+@pytest.mark.looptime
+async def test_another_worker_leads_while_the_check_of_the_leader_hangs() -> None:
+    check = LongCheck(answers=False)
+    await check.run(7.9)
+    first = next(at for at, name in check.looks if name == "second")
+    assert first <= WATCH_S + SPARE_S + 1.1 * WATCH_S + 0.01

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from worker.store.errors import ConnectionLost
+from worker.store.openings import Openings
 from worker.store.pool import Connections, PoolLimits, Tier, _Held
 
 pytestmark = pytest.mark.looptime
@@ -119,7 +120,8 @@ class AbortedConnection(FakeConnection):
 
 
 def connections_of(pool: Any, limits: PoolLimits = LIMITS) -> Connections:
-    return Connections([Tier(pool, limits.size + limits.overflow)], limits)
+    tiers = [Tier(pool, limits.size + limits.overflow)]
+    return Connections(tiers, limits, Openings(limits, lambda: 0))
 
 
 def lost() -> Exception:
@@ -248,6 +250,19 @@ async def test_a_verification_takes_at_most_its_share_of_the_budget(way: str) ->
     await asyncio.sleep(2.0)  # the server does not acknowledge that the statement is cancelled
     assert silent.terminated
     assert pool.expired
+
+
+async def test_a_slow_connection_costs_no_other_one_while_the_server_answers(way: str) -> None:
+    """To open all connections anew would make a busy server slower."""
+    silent, sound = FakeConnection(silent=True), FakeConnection()
+    pool = FakePool(silent, sound, FakeConnection())
+    connections = connections_of(pool, PoolLimits(size=3, overflow=0, verify_timeout_s=1.0))
+    slow = asyncio.create_task(run(connections, way))
+    await asyncio.sleep(0.5)
+    await run(connections, way)
+    await slow
+    assert not pool.expired
+    assert asyncio.get_running_loop().time() == pytest.approx(1.0)
 
 
 async def test_a_broken_new_connection_is_not_replaced_at_once(way: str) -> None:

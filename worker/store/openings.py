@@ -1,0 +1,178 @@
+"""Open database connections in the background, so that no opening is lost with its operation.
+
+To open a connection takes several round trips, and longer than many an operation may take. If the
+opening ended with the operation, the next operation would begin it anew, and a slow server would
+never get a connection. So an opening goes on when its operation is cancelled, and the next
+operation uses the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from worker.aio.backoff import ExponentialBackoff
+from worker.store.errors import ConnectionLost, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from worker.store.connection import Connect
+    from worker.store.pool_limits import PoolLimits
+
+logger = logging.getLogger(__name__)
+
+#: Delays before the next opening while openings fail. The jitter is 1.0, because after a restart of
+#: the server the openings of all workers fail at once.
+_RETRY: Final = ExponentialBackoff(first_s=0.05, longest_s=1.0, jitter=1.0)
+#: Age in seconds of the newest opening from which a further operation begins another opening. A
+#: packet may be lost, or a server may have gone without an answer, so that the opening hangs.
+_OVERDUE_S: Final = 1.5
+
+
+class Openings:
+    """The openings of the connections of one process, and opened connections that nobody uses yet.
+
+    For each operation that waits for a connection at most one opening runs. An opening whose
+    operation was cancelled serves the next operation. A further opening begins only if the newest
+    opening is overdue and the pool has a place for its connection.
+
+    Args:
+        limits: Limits of the process's connections. An opening takes at most `connect_timeout_s`.
+        connected: Returns the number of connections that the pools have.
+    """
+
+    def __init__(self, limits: PoolLimits, connected: Callable[[], int]) -> None:
+        self._limits = limits
+        self._connected = connected
+        #: The operations that wait for a connection, in the order in which they came.
+        self._waiting: dict[asyncio.Future[Any], None] = {}
+        #: The openings that run, each with the loop time at which it began.
+        self._running: dict[asyncio.Task[Any], float] = {}
+        #: Opened connections that nobody uses yet, each with the timer that closes it.
+        self._ready: dict[Any, asyncio.TimerHandle] = {}
+        self._delays: Iterator[float] | None = None
+        #: Loop time before which no opening begins, because the last opening failed.
+        self._not_before = 0.0
+        self._closed = False
+
+    @property
+    def ready(self) -> int:
+        """The number of opened connections that nobody uses yet."""
+        return len(self._ready)
+
+    def through(self, connect: Connect) -> Connect:
+        """Return a replacement of `asyncpg.connect` for a pool, which opens with `connect`."""
+
+        async def open_in_background(*arguments: Any, **options: Any) -> Any:
+            return await self._connection(lambda: connect(*arguments, **options))
+
+        return open_in_background
+
+    async def _connection(self, connect: Callable[[], Awaitable[Any]]) -> Any:
+        """Return an opened connection. Raises the error of the opening if no opening is left."""
+        if self._closed:
+            raise ConnectionLost
+        while self._ready:
+            connection, timer = self._ready.popitem()
+            timer.cancel()
+            if not connection.is_closed():
+                return connection
+        waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[waiter] = None
+        waiting = sum(not each.done() for each in self._waiting)
+        if len(self._running) < waiting or self._needs_another():
+            self._begin(connect)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                # The connection came in the moment in which the operation was cancelled.
+                self._give(waiter.result())
+            raise
+        finally:
+            del self._waiting[waiter]
+
+    def _needs_another(self) -> bool:
+        """Return whether the newest opening is overdue and a place is left for another one."""
+        overdue = asyncio.get_running_loop().time() - max(self._running.values()) >= _OVERDUE_S
+        most = self._limits.size + self._limits.overflow
+        return overdue and self._connected() + len(self._running) < most
+
+    def _begin(self, connect: Callable[[], Awaitable[Any]]) -> None:
+        now = asyncio.get_running_loop().time()
+        task = asyncio.create_task(
+            self._open(connect, self._not_before - now), name="open-database-connection"
+        )
+        self._running[task] = max(now, self._not_before)
+        task.add_done_callback(self._ended)
+
+    async def _open(self, connect: Callable[[], Awaitable[Any]], delay_s: float) -> Any:
+        if delay_s > 0:
+            await asyncio.sleep(delay_s)
+        async with asyncio.timeout(self._limits.connect_timeout_s):
+            return await connect()
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        del self._running[task]
+        error = ConnectionLost() if task.cancelled() else task.exception()
+        if error is None:
+            self._delays = None
+            self._give(task.result())
+            return
+        self._delays = self._delays or _RETRY.delays()
+        self._not_before = asyncio.get_running_loop().time() + next(self._delays)
+        waiting = [each for each in self._waiting if not each.done()]
+        if len(self._running) < len(waiting):
+            waiting[0].set_exception(error)
+        elif not self._closed:
+            logger.info(
+                "a database connection could not be opened: %s",
+                kind_of(error),
+                extra={"event": "database_connection_not_opened"},
+            )
+
+    def _give(self, connection: Any) -> None:
+        """Give an opened connection to an operation that waits, or keep it for the next one."""
+        # An operation that was cancelled stays until its task has resumed.
+        waiter = next((each for each in self._waiting if not each.done()), None)
+        if waiter is not None:
+            waiter.set_result(connection)
+            return
+        if self._closed or connection.is_closed():
+            _close(connection)
+            return
+        loop = asyncio.get_running_loop()
+        # A connection that waits may break, so it counts as used, and is verified at its first use.
+        connection.released_at = loop.time()
+        self._ready[connection] = loop.call_later(
+            self._limits.overflow_idle_s, self._close_ready, connection
+        )
+
+    def _close_ready(self, connection: Any) -> None:
+        self._ready.pop(connection).cancel()
+        _close(connection)
+
+    def expire(self) -> None:
+        """Close the connections that nobody uses yet. An opening that runs goes on."""
+        for connection in tuple(self._ready):
+            self._close_ready(connection)
+
+    async def aclose(self) -> None:
+        """End all openings. An operation that waits for one gets ConnectionLost."""
+        self._closed = True
+        self.expire()
+        running = tuple(self._running)
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
+
+
+def _close(connection: Any) -> None:
+    with contextlib.suppress(asyncpg.InterfaceError):
+        connection.terminate()
