@@ -160,6 +160,7 @@ class LiveKitTransport:
             auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE, single_peer_connection=False
         )
         self._microphone.look()
+        self._inbound.watch()
 
     async def open_line(self) -> None:
         """Publish the audio output, so that clips can be heard before there is a session.
