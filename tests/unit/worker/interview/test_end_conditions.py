@@ -274,11 +274,11 @@ async def test_a_notice_that_cannot_be_sent_does_not_end_the_interview(
 @virtual
 @pytest.mark.parametrize("observed", [True, False])
 async def test_a_greeting_waits_until_a_candidate_hears_what_an_observer_heard_before(
-    watching: Watching, *, observed: bool
+    watching: Watching, monkeypatch: pytest.MonkeyPatch, *, observed: bool
 ) -> None:
     watched = await watching()
-    if observed:
-        await watched.transport.line.wait_for_subscriber()
+    line = type(watched.transport.line)
+    monkeypatch.setattr(line, "subscribed", property(lambda _: observed))
     watched.transport.move(here=False)
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -48,31 +49,41 @@ class Connection:
         self.figures = Figures()
 
 
+Watching = Callable[[], Awaitable[Connection]]
+
+
 @pytest.fixture
-async def connection() -> AsyncIterator[Connection]:
-    connection = Connection()
-    watching = asyncio.create_task(connection.unseen.run())
-    await asyncio.sleep(0.5)
-    yield connection
-    await end(watching)
+async def watching() -> AsyncIterator[Watching]:
+    """Yield a function that begins a watch inside the test, where the clock is virtual."""
+    tasks: list[asyncio.Task[None]] = []
+
+    async def begin() -> Connection:
+        connection = Connection()
+        tasks.append(asyncio.create_task(connection.unseen.run()))
+        await asyncio.sleep(0.5)
+        return connection
+
+    yield begin
+    await end(*tasks)
 
 
-async def test_data_that_no_event_reports_is_found_within_two_readings(
-    connection: Connection,
-) -> None:
+async def test_data_that_no_event_reports_is_found_within_two_readings(watching: Watching) -> None:
+    connection = await watching()
     connection.receives(70, size=1_000)
     await asyncio.sleep(2.0)
     assert connection.found == [(70, 70_000)]
 
 
-async def test_data_that_is_reported_is_not_found(connection: Connection) -> None:
+async def test_data_that_is_reported_is_not_found(watching: Watching) -> None:
+    connection = await watching()
     for _ in range(10):
         connection.receives(100, reported=True)
         await asyncio.sleep(0.7)
     assert connection.found == []
 
 
-async def test_an_event_may_come_a_second_after_its_packet(connection: Connection) -> None:
+async def test_an_event_may_come_a_second_after_its_packet(watching: Watching) -> None:
+    connection = await watching()
     for _ in range(10):
         connection.receives(100)
         await asyncio.sleep(0.9)
@@ -81,7 +92,8 @@ async def test_an_event_may_come_a_second_after_its_packet(connection: Connectio
     assert connection.found == []
 
 
-async def test_reported_data_hides_none_that_comes_later(connection: Connection) -> None:
+async def test_reported_data_hides_none_that_comes_later(watching: Watching) -> None:
+    connection = await watching()
     connection.receives(500, reported=True)
     await asyncio.sleep(3.0)
     connection.receives(7)
@@ -92,8 +104,9 @@ async def test_reported_data_hides_none_that_comes_later(connection: Connection)
 
 
 async def test_events_that_are_larger_than_their_packets_find_nothing_by_size(
-    connection: Connection,
+    watching: Watching,
 ) -> None:
+    connection = await watching()
     connection.receives(100, size=50)
     connection.reports(100, size=500)
     await asyncio.sleep(3.0)
@@ -105,15 +118,17 @@ async def test_events_that_are_larger_than_their_packets_find_nothing_by_size(
 
 
 async def test_packets_that_are_larger_than_their_events_are_no_unseen_messages(
-    connection: Connection,
+    watching: Watching,
 ) -> None:
+    connection = await watching()
     connection.receives(100, size=500)
     connection.reports(100, size=50)
     await asyncio.sleep(5.0)
     assert connection.found == []
 
 
-async def test_a_new_connection_counts_from_zero(connection: Connection) -> None:
+async def test_a_new_connection_counts_from_zero(watching: Watching) -> None:
+    connection = await watching()
     connection.receives(200, reported=True)
     await asyncio.sleep(2.0)
     connection.error = RuntimeError("the room isn't connected")
