@@ -80,7 +80,11 @@ class UnseenData:
             try:
                 now = await run_with_timeout(self._read(), _READ_S)
             except Exception as error:  # there is no connection at the moment
-                logger.debug("the data channels have no figures: %s", type(error).__name__)
+                logger.debug(
+                    "the figures of the data channels were not read: %s",
+                    type(error).__name__,
+                    extra={"event": "data_figures_not_read"},
+                )
             else:
                 self._compare(now)
 
