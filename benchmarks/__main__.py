@@ -1,8 +1,7 @@
 """`python -m benchmarks [micro|startup|prepared|scrape|resilience] [--rounds N] [--json FILE]`.
 
-Two benchmarks are not part of the default, because they take a quarter of an hour and more:
-`python -m benchmarks neighbours`, and `python -m benchmarks fleet`, whose --help describes options
-of its own.
+Two benchmarks are not part of the default, because they take twelve minutes and more: `python -m
+benchmarks neighbours`, and `python -m benchmarks fleet`, whose --help describes options of its own.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def main() -> None:
     parser.add_argument(
         "--rounds",
         type=int,
-        help="startup: measured jobs per worker (default 7); neighbours: rounds (default 3)",
+        help="startup: measured jobs per worker (default 7); neighbours: most rounds (default 3)",
     )
     parser.add_argument("--json", type=Path, help="write every sample into this file")
     arguments = parser.parse_args()

@@ -17,14 +17,19 @@ _PAUSE_S = 10.0
 
 
 async def stay(url: str, token: str, *, attacks: bool) -> None:
-    """Join a room and stay until the process is killed, silent or with repeated attacks."""
-    async with Candidate(url, token) as candidate:
-        while attacks:
+    """Join a room and stay until the process is killed, silent or with repeated attacks.
+
+    An attacker joins again for each attack, and so has again the right to publish data that it lost
+    in the attack before.
+    """
+    while attacks:
+        async with Candidate(url, token) as candidate:
             attack = Attack(candidate)
             await attack.much_of_everything()
             await attack.many_messages()
             await attack.aclose()
-            await asyncio.sleep(_PAUSE_S)
+        await asyncio.sleep(_PAUSE_S)
+    async with Candidate(url, token):
         await asyncio.Event().wait()
 
 

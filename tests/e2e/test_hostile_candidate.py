@@ -50,6 +50,9 @@ SCRIPT = CandidateScript(PLAN, answers={"last-week": ANSWER, "next-week": ANSWER
 #: seconds.
 MOST_GROWTH = 64 << 20
 TAKEN_WITHIN_S = 1.0
+#: Limit of the time to take the right because of data of which the SDK reports no event. The job
+#: reads WebRTC's figures once a second, and finds such data at the second reading.
+_UNSEEN_WITHIN_S = 5.0
 #: Seconds for which an attack goes on after the loss of the right. The candidate cannot be heard
 #: meanwhile, because the attack fills its connection, and the interview ends after 20 s of silence
 #: (`IMPATIENCE`).
@@ -178,3 +181,15 @@ async def test_a_job_that_gets_hundreds_of_typed_messages_reads_a_few_and_comple
     read = sum(text.count(CHOSEN) for text, _ in typed)
     assert read <= 10 + math.ceil(scene.lost_after_s / 2)
     assert any(fault.get("error") == "TooManyMessages" for fault in job.faults)
+
+
+async def test_a_job_that_gets_remote_calls_without_end_takes_the_right_and_completes(
+    impatient_worker: RunningWorker, record_property: Record
+) -> None:
+    async with attacked(impatient_worker, Attack.remote_calls) as (scene, candidate):
+        await hold_conversation(candidate, SCRIPT)
+    await scene.assert_unharmed(record_property)
+    assert scene.lost_after_s < _UNSEEN_WITHIN_S
+    spoken, was_typed = (await scene.answers())[-1]
+    assert not was_typed
+    assert word_error_rate(ANSWER, spoken) <= MOST_WORD_ERRORS

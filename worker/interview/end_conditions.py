@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Final
 
 from states import Event
 from worker.audio.clip import ClipMissing
@@ -18,6 +19,19 @@ from worker.interview.recovery.stuck_turn_ladder import TurnLadder
 
 if TYPE_CHECKING:
     from worker.job.handle import JobHandle
+
+
+logger = logging.getLogger(__name__)
+
+#: What a silent candidate reads whose microphone is muted or missing.
+MICROPHONE_OFF: Final = (
+    "I cannot hear you, because your microphone is off. "
+    "Please turn it on, or type your answer here."
+)
+#: Seconds from the arrival of a candidate until the candidate hears an audio track that somebody
+#: else already hears: 0.1 to 0.3 (measured), plus a margin. LiveKit reports only the first
+#: subscription to a track.
+_HEARS_S: Final = 0.5
 
 
 class EndConditions:
@@ -82,7 +96,13 @@ class EndConditions:
         """Wait for the candidate. A candidate who was here before has only the grace period."""
         settings = self._settings
         patience_s = settings.candidate_grace_s if self._follows else settings.candidate_join_s
-        return await self._candidate_within(patience_s)
+        transport = self._job.transport
+        was_away, others_listen = not transport.candidate_is_here, transport.line.subscribed
+        if not await self._candidate_within(patience_s):
+            return False
+        if was_away and others_listen:
+            await asyncio.sleep(_HEARS_S)
+        return True
 
     async def _finished(self) -> Event:
         await self._interviewer.finished.wait()
@@ -128,6 +148,21 @@ class EndConditions:
                 return Event.CANDIDATE_SILENT
             if quiet_s >= limit / 2 and not self._asked_again:
                 self._asked_again = True
-                with contextlib.suppress(ClipMissing):  # the limit applies without the clip too
-                    await self._job.transport.line.play(load_clip(ClipName.STILL_THERE))
+                await self._ask_if_there()
             await asyncio.sleep(limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s)
+
+    async def _ask_if_there(self) -> None:
+        """Play a clip. Tell a candidate whose microphone is off that it is, in writing."""
+        transport = self._job.transport
+        if not transport.microphone_is_on:
+            self._job.recorder.refusal("candidate_audio", "MicrophoneOff")
+            try:
+                await transport.write(MICROPHONE_OFF)
+            except Exception as error:  # the clip is played all the same
+                logger.warning(
+                    "telling the candidate that the microphone is off failed: %s",
+                    type(error).__name__,
+                    extra={"event": "microphone_notice_failed"},
+                )
+        with contextlib.suppress(ClipMissing):  # the limit applies without the clip too
+            await transport.line.play(load_clip(ClipName.STILL_THERE))

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from livekit import rtc
 from livekit.agents.types import TOPIC_CHAT
 
-from worker.transport.data_limits import MOST_STREAM_BYTES, SenderLimits
+from worker.aio.tasks import cancel_and_wait, log_failure
+from worker.transport.data_limits import LEAST_BYTES, MOST_STREAM_BYTES, SenderLimits
 from worker.transport.data_right import DataRights, TakeDataRight
 from worker.transport.room_guard import Incoming, guard
 from worker.transport.typed_streams import TypedStreams
+from worker.transport.unseen_data import UnseenData, received
 
 if TYPE_CHECKING:
     from livekit.agents import Agent
@@ -47,6 +49,8 @@ class InboundData:
     - Data without a reader in this process is released at once, and no logger gets its topic.
     - A participant that exceeds the limits of `data_limits` loses the right to publish data. Agents
       are exempt: a candidate's token cannot make an agent.
+    - Data of which the SDK reports no event counts too, one to two seconds later.
+    - Data without the name of its sender counts as the candidate's, or as that of the only person.
 
     Args:
         room: The room, before it is connected.
@@ -64,9 +68,16 @@ class InboundData:
         self._candidate = candidate
         self._limits = SenderLimits()
         self._rights = DataRights(take_right)
+        self._unseen = UnseenData(lambda: received(room), self._count_unseen)
+        self._watching: asyncio.Task[None] | None = None
         self._typed: TypedStreams | None = None
         self._notes: NotesRefusedText | None = None
         guard(room, self.admits, most_stream_bytes=MOST_STREAM_BYTES)
+
+    def watch(self) -> None:
+        """Count data of which the SDK reports no event, from now on. The room is connected."""
+        self._watching = asyncio.create_task(self._unseen.run(), name="watch-unseen-data")
+        self._watching.add_done_callback(log_failure)
 
     def read_text(self, agent: Agent) -> None:
         """Pass the candidate's typed messages to the agent from now on, if the agent reads text.
@@ -80,17 +91,12 @@ class InboundData:
 
     def admits(self, incoming: Incoming) -> bool:
         """Count data that a participant has sent, and return whether it may be kept."""
-        sender = self._sole_person() if incoming.sender is None else incoming.sender
+        if incoming.is_packet:
+            self._unseen.seen(incoming.size)
+        sender = self._likely_sender() if incoming.sender is None else incoming.sender
         if not sender or self._is_agent(sender):
             return True
-        known = self._limits.is_beyond(sender)
-        now_s = asyncio.get_running_loop().time()
-        if not self._limits.within(
-            sender, size=incoming.size, messages=incoming.messages, now_s=now_s
-        ):
-            self._rights.take(sender)
-            if not known and sender == self._candidate():
-                self._refuse(for_good=True)
+        if not self._within(sender, size=incoming.size, messages=incoming.messages):
             return False
         return incoming.text_topic != TOPIC_CHAT or self._admits_text(sender, incoming)
 
@@ -104,7 +110,26 @@ class InboundData:
     async def aclose(self) -> None:
         """Read no more messages, and take no more rights."""
         self.stop_text()
+        if self._watching is not None:
+            await cancel_and_wait(self._watching)
         await self._rights.aclose()
+
+    def _count_unseen(self, messages: int, size: int) -> None:
+        """Count data of which the SDK has reported no event."""
+        sender = self._likely_sender()
+        if sender is not None:
+            self._within(sender, size=max(size, messages * LEAST_BYTES), messages=messages)
+
+    def _within(self, sender: str, *, size: int, messages: int) -> bool:
+        """Count data of a person. Beyond the limits, take the right of the person to send it."""
+        known = self._limits.is_beyond(sender)
+        now_s = asyncio.get_running_loop().time()
+        if self._limits.within(sender, size=size, messages=messages, now_s=now_s):
+            return True
+        self._rights.take(sender)
+        if not known and sender == self._candidate():
+            self._refuse(for_good=True)
+        return False
 
     def _admits_text(self, sender: str, incoming: Incoming) -> bool:
         if self._typed is None or sender != self._candidate():
@@ -122,9 +147,15 @@ class InboundData:
         person = self._room.remote_participants.get(identity)
         return person is not None and is_agent(person)
 
-    def _sole_person(self) -> str | None:
-        """Return the identity of the only person in the room, who must be the sender."""
+    def _likely_sender(self) -> str | None:
+        """Return who has sent data without a sender: the candidate, or else the only person.
+
+        Other people are in the room because its operator invited them.
+        """
         people = [who.identity for who in people_in(self._room)]
+        candidate = self._candidate()
+        if candidate in people:
+            return candidate
         return people[0] if len(people) == 1 else None
 
 

@@ -79,6 +79,11 @@ class Transport(Protocol):
         """Return the packet count of the candidate's microphone; None if no packet is expected."""
         ...
 
+    @property
+    def microphone_is_on(self) -> bool:
+        """False if the candidate is present with a muted microphone, or without one."""
+        ...
+
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
         """Start the session on this transport. Raises an error if the session does not start."""
         ...
@@ -160,6 +165,7 @@ class LiveKitTransport:
             auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE, single_peer_connection=False
         )
         self._microphone.look()
+        self._inbound.watch()
 
     async def open_line(self) -> None:
         """Publish the audio output, so that clips can be heard before there is a session.
@@ -198,6 +204,11 @@ class LiveKitTransport:
         may send nothing during silence.
         """
         return await self._microphone.packets_received()
+
+    @property
+    def microphone_is_on(self) -> bool:
+        """False if the candidate is present with a muted microphone, or without one."""
+        return self._microphone.is_on
 
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
         """Start the session in the room. The session hears only the candidate.

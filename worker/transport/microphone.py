@@ -103,6 +103,15 @@ class Microphone:
             self._request()
         self._end_earlier()
 
+    @property
+    def is_on(self) -> bool:
+        """False if the person has no microphone, or a muted one. True for a telephone."""
+        person = self._person()
+        if person is None or person.kind != rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD:
+            return True
+        newest = self._newest()
+        return newest is not None and not newest.muted
+
     async def packets_received(self) -> int | None:
         """Return the number of packets received from the microphone so far.
 

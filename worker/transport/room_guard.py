@@ -33,6 +33,9 @@ _MESSAGES: Final = frozenset(
 _PARTS: Final = frozenset(
     {"stream_chunk_received", "stream_header_received", "stream_trailer_received"}
 )
+#: Events of a room that do not stand for a packet of a data channel: for the header of a stream the
+#: SDK reports two events, and data tracks are named by the server.
+_NO_PACKETS: Final = frozenset({"byte_stream_opened", "data_track_published", "text_stream_opened"})
 
 #: The SDK's options of a connection, without changes.
 _DEFAULTS: Final = rtc.RoomOptions()
@@ -50,6 +53,8 @@ class Incoming:
     messages: int
     #: True if code of this process reads such data: a handler of the topic, or a listener.
     is_read: bool
+    #: True if the event stands for one packet of a data channel.
+    is_packet: bool = True
     #: Topic of a text stream that begins; None for other data.
     text_topic: str | None = None
     #: Size in bytes of the whole stream as the sender declares it; 0 if unknown.
@@ -95,6 +100,7 @@ def _incoming(room: rtc.Room, event: RoomEvent) -> Incoming | None:
         size=event.ByteSize() + event.data_packet_received.user.data.data.data_len,
         messages=1,
         is_read=_is_read(room, event, kind),
+        is_packet=kind not in _NO_PACKETS,
         text_topic=stream.topic if kind == "text_stream_opened" else None,
         declared_size=stream.total_length,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from livekit import rtc
 
 from worker.simulation.audio_analysis import SAMPLE_RATE
+from worker.transport.inbound_data import is_agent
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -49,6 +50,22 @@ class Attack:
         await self._together(
             *(send(f"{CHOSEN} {number}", topic="lk.chat") for number in range(500))
         )
+
+    async def remote_calls(self) -> None:
+        """Call methods that the agents do not have, twenty at once, until cancelled."""
+        while True:
+            await asyncio.gather(*(self._call(each) for each in self._agents() for _ in range(20)))
+            await asyncio.sleep(0)
+
+    def _agents(self) -> list[str]:
+        people = self._room.remote_participants.values()
+        return [who.identity for who in people if is_agent(who)]
+
+    async def _call(self, agent: str) -> None:
+        with suppress(rtc.RpcError):
+            await self._room.local_participant.perform_rpc(
+                destination_identity=agent, method=CHOSEN, payload="x" * 14_000, response_timeout=2
+            )
 
     async def aclose(self) -> None:
         """Unpublish the tracks, so that the candidate's own microphone is the newest again."""

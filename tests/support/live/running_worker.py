@@ -258,11 +258,15 @@ class RunningWorker:
             stack.push_async_callback(database.aclose)
             yield database
 
-    async def create(self, plan: Plan) -> Interview:
+    async def create(self, plan: Plan, *, identity: str | None = None) -> Interview:
         """Create an interview and its room, without a dispatch."""
         async with self.database() as database:
             interview = await create_interview(
-                database, interview_id=uuid4().hex[:12], plan=plan.to_json(), candidate_name="Ada"
+                database,
+                interview_id=uuid4().hex[:12],
+                plan=plan.to_json(),
+                candidate_name="Ada",
+                candidate_identity=identity,
             )
         await self.server.client.create_room(interview.room)
         return interview

@@ -53,7 +53,7 @@ class Outages:
         """Register callbacks for outages of the room."""
         reach.on_lost = self.lost
         reach.before_return = self.before_return
-        reach.on_person_back = self.take_up
+        reach.on_person_back = self.person_back
 
     def lost(self) -> None:
         """Mark an answer that is being spoken as cut off, because its end will not arrive."""
@@ -68,6 +68,17 @@ class Outages:
         """
         self._record(away_s)
         await self.take_up(away_s)
+
+    async def person_back(self, away_s: float) -> None:
+        """Continue the interview with a candidate who left and joined again.
+
+        The client that joined is often another one, such as a second tab of the browser, in which
+        nothing was heard yet. So the question is asked again also after a very short absence,
+        unless the candidate is answering. Raises the same exceptions as `before_return`.
+        """
+        interviewer = self._interviewer
+        answering = interviewer.answers.is_cut or interviewer.hears_candidate
+        await self.take_up(away_s if answering else max(away_s, HICCUP_S))
 
     async def take_up(self, away_s: float) -> None:
         """Continue the interview with a candidate who heard nothing for `away_s` seconds.

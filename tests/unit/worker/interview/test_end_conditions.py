@@ -18,7 +18,7 @@ from worker.clips.recordings import ClipName
 from worker.interview.conversation.exclusive import Exclusive
 from worker.interview.conversation.interviewer import Interviewer
 from worker.interview.conversation.missed_onset import MissedOnset
-from worker.interview.end_conditions import EndConditions
+from worker.interview.end_conditions import MICROPHONE_OFF, EndConditions
 from worker.interview.orchestrator import Role
 from worker.interview.recovery.stuck_turn_ladder import TurnLadder
 from worker.job.floor import TurnFloor
@@ -230,6 +230,65 @@ async def test_a_missing_clip_does_not_end_the_interview(
     assert await watched.watch.until_it_ends() is Event.CANDIDATE_SILENT
     assert watched.elapsed == pytest.approx(40)
     assert watched.transport.line.played == []
+
+
+@virtual
+async def test_a_silent_candidate_whose_microphone_is_off_reads_that_it_is(
+    watching: Watching,
+) -> None:
+    watched = await watching()
+    watched.transport.microphone_is_on = False
+    refused: list[tuple[str, str]] = []
+    watched.job.recorder.refusal = lambda *fault: refused.append(fault)
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(21)
+    assert watched.transport.written == [MICROPHONE_OFF]
+    assert watched.transport.line.played == [ClipName.STILL_THERE]
+    assert await ending is Event.CANDIDATE_SILENT
+    assert watched.transport.written == [MICROPHONE_OFF]
+    assert refused == [("candidate_audio", "MicrophoneOff")]
+
+
+@virtual
+async def test_a_silent_candidate_with_a_microphone_reads_nothing(watching: Watching) -> None:
+    watched = await watching()
+    assert await watched.watch.until_it_ends() is Event.CANDIDATE_SILENT
+    assert watched.transport.written == []
+
+
+@virtual
+async def test_a_notice_that_cannot_be_sent_does_not_end_the_interview(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = await watching()
+    watched.transport.microphone_is_on = False
+
+    async def write(_: str) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(watched.transport, "write", write)
+    assert await watched.watch.until_it_ends() is Event.CANDIDATE_SILENT
+    assert watched.transport.line.played == [ClipName.STILL_THERE]
+
+
+@virtual
+@pytest.mark.parametrize("observed", [True, False])
+async def test_a_greeting_waits_until_a_candidate_hears_what_an_observer_heard_before(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch, *, observed: bool
+) -> None:
+    watched = await watching()
+    line = type(watched.transport.line)
+    monkeypatch.setattr(line, "subscribed", property(lambda _: observed))
+    watched.transport.move(here=False)
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(5)
+    watched.transport.move(here=True)
+    await asyncio.sleep(0.4)
+    assert watched.interviewer.spoke == (0 if observed else 1)
+    await asyncio.sleep(0.2)
+    assert watched.interviewer.spoke == 1
+    watched.interviewer.finished.set()
+    assert await ending is Event.INTERVIEW_COMPLETED
 
 
 @virtual

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from livekit import rtc
+from livekit.rtc._proto.stats_pb2 import RtcStats
 
 from tests.support.virtual.async_steps import for_ever
 from worker.transport import inbound_data
@@ -60,6 +61,14 @@ class Room:
             for identity, kind in kinds.items()
         }
         self.handlers: dict[str, Callable[..., None]] = {}
+        #: Messages that the data channel has received.
+        self.received = 0
+
+    async def get_rtc_stats(self) -> Any:
+        stats = RtcStats()
+        stats.data_channel.dc.messages_received = self.received
+        stats.data_channel.dc.bytes_received = self.received * 300
+        return SimpleNamespace(subscriber_stats=[stats])
 
     def register_text_stream_handler(self, topic: str, handler: Callable[..., None]) -> None:
         self.handlers[topic] = handler
@@ -91,6 +100,10 @@ class Rig:
             "text_topic": "lk.chat",
         } | fields
         return self.data.admits(Incoming(sender=sender, **given))
+
+    def receives(self, messages: int) -> None:
+        """Receive messages in the data channel, of which no event is reported yet."""
+        self.room.received += messages
 
     def types(self) -> bool:
         """Send a typed message, which is read if it is admitted."""
@@ -180,17 +193,57 @@ async def test_agents_and_the_server_are_not_limited(monkeypatch: pytest.MonkeyP
     assert rig.taken == []
 
 
-async def test_data_without_a_sender_is_that_of_the_only_person(
+@pytest.mark.parametrize(
+    ("people", "loses"),
+    [
+        ({"ada": PERSON, "interviewer": AGENT}, ["ada"]),
+        ({"bob": PERSON, "ada": PERSON}, ["ada"]),
+        ({"bob": PERSON}, ["bob"]),
+        ({"bob": PERSON, "eve": PERSON}, []),
+        ({"interviewer": AGENT}, []),
+    ],
+)
+async def test_data_without_a_sender_is_the_candidates_or_that_of_the_only_person(
+    monkeypatch: pytest.MonkeyPatch, people: dict[str, int], loses: list[str]
+) -> None:
+    unnamed, unseen = Rig(monkeypatch, **people), Rig(monkeypatch, **people)
+    for _ in range(500):
+        unnamed.sends(None, text_topic=None, is_read=False)
+    unseen.receives(500)
+    unseen.data.watch()
+    await asyncio.sleep(3.0)
+    for rig in (unnamed, unseen):
+        assert [identity for identity, _ in rig.taken] == loses
+        assert rig.agent.refused == [True] * ("ada" in loses)
+        await rig.data.aclose()
+
+
+async def test_a_little_unseen_data_costs_no_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch)
+    rig.data.watch()
+    for _ in range(60):
+        rig.receives(3)
+        await asyncio.sleep(1.0)
+    assert rig.taken == []
+    assert rig.sends()
+    await rig.data.aclose()
+
+
+async def test_data_that_events_report_is_not_counted_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    alone = Rig(monkeypatch, ada=PERSON, interviewer=AGENT)
-    shared = Rig(monkeypatch, ada=PERSON, bob=PERSON)
-    for rig in (alone, shared):
-        for _ in range(500):
-            rig.sends(None, text_topic=None, is_read=False)
-    await asyncio.sleep(0.1)
-    assert [identity for identity, _ in alone.taken] == ["ada"]
-    assert shared.taken == []
+    rig = Rig(monkeypatch, ada=PERSON, interviewer=AGENT)
+    rig.data.watch()
+    for _ in range(20):
+        for _ in range(3):
+            rig.receives(1)
+            assert rig.sends(is_read=False, text_topic=None)
+        for _ in range(100):
+            rig.receives(1)
+            rig.sends("interviewer", text_topic=None)
+        await asyncio.sleep(1.0)
+    assert rig.taken == []
+    await rig.data.aclose()
 
 
 async def test_an_agent_that_reads_no_text_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,7 @@ async def room(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[LiveKitTr
     assert [options["auto_subscribe"] for options in joined] == [AutoSubscribe.SUBSCRIBE_NONE]
     yield here, room
     here.reach.close()
+    await here._inbound.aclose()
     await here.line.aclose()
 
 

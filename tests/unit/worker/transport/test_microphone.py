@@ -128,6 +128,22 @@ async def test_a_microphone_that_was_published_before_is_subscribed(room: Room) 
     assert room.subscribed == ["before"]
 
 
+async def test_a_microphone_that_is_missing_or_muted_is_off_and_a_telephone_is_on(
+    room: Room,
+) -> None:
+    assert not room.microphone.is_on
+    room.publishes("screen", source=rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO)
+    assert not room.microphone.is_on
+    mine = room.publishes("mine")
+    assert room.microphone.is_on
+    mine.muted = True
+    assert not room.microphone.is_on
+    room.joins("ada", rtc.ParticipantKind.PARTICIPANT_KIND_SIP)
+    assert room.microphone.is_on
+    room.leaves()
+    assert room.microphone.is_on
+
+
 async def test_the_newer_of_two_microphones_is_used_and_then_the_older_one_is_given_up(
     room: Room,
 ) -> None:

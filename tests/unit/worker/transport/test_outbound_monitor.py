@@ -256,10 +256,23 @@ async def test_a_candidate_who_drops_out_during_an_answer_is_asked_the_question_
     assert (stuck.turns[1]["text"], stuck.turns[1]["interrupted"]) == ("I led a team", True)
 
 
-async def test_a_very_short_absence_of_the_candidate_repeats_nothing(
+async def test_a_candidate_who_joins_again_at_once_hears_the_question_again(
+    beginning: Beginning,
+) -> None:
+    """As with a second tab of the browser, in which nothing was heard yet."""
+    stuck = await asked(beginning)
+    await drop_out(stuck, 0.0)
+    await asyncio.sleep(TO_BE_SAID_S)
+    assert roles(stuck) == ["opening", "repeat"]
+    assert stuck.line.played == [ClipName.BACK]
+
+
+async def test_an_answer_with_a_very_short_absence_in_it_is_not_interrupted(
     beginning: Beginning,
 ) -> None:
     stuck = await asked(beginning)
+    stuck.session.candidate_is("speaking")
+    hears(stuck, "I led a team")
     await drop_out(stuck, 0.3)
     await asyncio.sleep(TO_BE_SAID_S)
     assert roles(stuck) == ["opening"]

@@ -198,6 +198,15 @@ async def test_the_sender_the_size_and_the_topic_are_told(guarded: Guarded) -> N
     assert guarded.delivered == []
 
 
+async def test_each_packet_of_a_data_channel_is_counted_by_one_event(guarded: Guarded) -> None:
+    header = RoomEvent()
+    header.stream_header_received.participant_identity = "ada"
+    # The SDK reports the header of a stream twice: as such, and as a stream that was opened.
+    for event in (header, text_stream(), byte_stream(), chunk(), packet(), data_track()):
+        guarded.happens(event)
+    assert [each.is_packet for each in guarded.asked] == [True, False, False, True, True, False]
+
+
 async def test_a_transcription_names_no_sender(guarded: Guarded) -> None:
     event = RoomEvent()
     event.transcription_received.participant_identity = "somebody else"
