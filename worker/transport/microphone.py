@@ -24,10 +24,11 @@ _OFF_S: Final = 0.5
 #: Seconds after which an unconfirmed subscription is asked for again. A subscription takes 20 to
 #: 300 ms on a busy machine (measured), and does not come while the candidate sends no media.
 _AGAIN: Final = ExponentialBackoff(first_s=2.0, longest_s=60.0, jitter=0.25)
-#: Number of requests without effect after which the connection to the room is made anew.
+#: Number of requests without effect after which the job reconnects to the room.
 _REQUESTS: Final = 2
-#: Connections that may be made anew, and further ones per second. Each interrupts the agent's
-#: voice for a second, and a participant may publish microphones that never send.
+#: Reconnects that may follow each other at once, and further reconnects per second. A reconnect
+#: interrupts the agent's voice for a second, and a participant may publish microphones that never
+#: send audio.
 _RECONNECTS: Final = (1.0, 1 / 60)
 #: Timeout in seconds for reading WebRTC's statistics, which normally takes 1 to 5 ms (measured).
 _STATS_S: Final = 1.0
@@ -46,11 +47,12 @@ class Microphone:
 
     Neither the SDK nor the server answers a request, and a request may be lost or have no effect.
     So a subscription that is not confirmed is ended and asked for again, with growing delays. If
-    that does not help, the connection to the room is made anew, once for each publication: after
-    many changes of a participant's tracks, the SDK may not notice a track that the server sends
-    (livekit-rtc 1.1.21: seen after twenty microphones in six seconds, on a busy machine). An
-    earlier microphone whose track arrives late is unsubscribed again. Otherwise a session would
-    use this track, which carries no audio.
+    that does not help, the job reconnects to the room, once for each publication: after many
+    changes of a participant's tracks, the SDK may not notice a track that the server sends
+    (livekit-rtc 1.1.21: seen after twenty microphones in six seconds, on a busy machine). For the
+    first microphone of a participant the job does not reconnect: no track has changed before it,
+    so its audio is only late. An earlier microphone whose track arrives late is unsubscribed again.
+    Otherwise a session would use this track, which carries no audio.
 
     Args:
         room: The room, before it is connected.
@@ -75,6 +77,10 @@ class Microphone:
         self._delays: Iterator[float] = _AGAIN.delays()
         #: Number of requests for the current publication, all of them unconfirmed.
         self._requests = 0
+        #: Ids of the participant whose microphone was used last, and of its first microphone.
+        self._first: tuple[str, str] | None = None
+        #: Whether that participant has used another microphone than its first one.
+        self._has_changed = False
         self._reconnects = TokenBucket(burst=_RECONNECTS[0], per_second=_RECONNECTS[1])
         self._reconnecting: asyncio.Task[None] | None = None
         room.on("track_published", self._on_change)
@@ -100,6 +106,7 @@ class Microphone:
         if newest is not None:
             self._changes.take()
             self._forget_requests()
+            self._note_change(newest)
             self._request()
         self._end_earlier()
 
@@ -183,6 +190,18 @@ class Microphone:
             self._current.set_subscribed(True)
             self._unconfirmed = self._call_later(next(self._delays), self._check)
 
+    def _note_change(self, publication: rtc.RemoteTrackPublication) -> None:
+        """Note whether the participant has changed its microphone.
+
+        Ids are compared, because the SDK makes new objects when the job reconnects to the room.
+        """
+        person = self._person()
+        owner = "" if person is None else person.sid
+        if self._first is None or self._first[0] != owner:
+            self._first, self._has_changed = (owner, publication.sid), False
+        elif self._first[1] != publication.sid:
+            self._has_changed = True
+
     def _forget_requests(self) -> None:
         self._delays, self._requests = _AGAIN.delays(), 0
 
@@ -194,7 +213,7 @@ class Microphone:
         if self._current.subscribed:
             self._forget_requests()
             return
-        if self._requests == _REQUESTS and not self._current.muted:
+        if self._requests == _REQUESTS and self._has_changed and not self._current.muted:
             self._reconnect()
         logger.warning(
             "the candidate's microphone is not received; its subscription is asked for again",
@@ -204,17 +223,17 @@ class Microphone:
         self._unconfirmed = self._call_later(_OFF_S, self._request)
 
     def _reconnect(self) -> None:
-        """Make the connection to the room anew, unless that was done a short time ago."""
+        """Reconnect to the room, unless the last reconnect was a short time ago."""
         if self._reconnects.wait_s(asyncio.get_running_loop().time()):
             return
         self._reconnects.take()
         logger.warning(
-            "the candidate's microphone is still not received; the room is connected anew",
+            "the candidate's microphone is still not received; the job reconnects to the room",
             extra={"event": "microphone_reconnect"},
         )
         # The SDK's name is about tests; it does what the SDK does after a lost connection.
-        anew = self._room.simulate_scenario(rtc.SimulateScenarioKind.SIMULATE_FULL_RECONNECT)
-        self._reconnecting = asyncio.create_task(anew, name="reconnect-room")
+        reconnect = self._room.simulate_scenario(rtc.SimulateScenarioKind.SIMULATE_FULL_RECONNECT)
+        self._reconnecting = asyncio.create_task(reconnect, name="reconnect-room")
         self._reconnecting.add_done_callback(log_failure)
 
     def _cancel_request(self) -> None:
