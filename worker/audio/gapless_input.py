@@ -44,7 +44,7 @@ class GaplessInput(io.AudioInput):
 
     Args:
         source: The audio as it arrives.
-        matters: Decides whether a gap that begins now is reported. Gaps outside speech need no
+        matters: Decides whether a gap that begins now is reported. A gap outside speech needs no
             report.
         on_gap: Called at the end of a reported gap with the length of the gap, in seconds.
     """
@@ -141,7 +141,7 @@ class GaplessInput(io.AudioInput):
         now = asyncio.get_running_loop().time()
         if not self.makes_up:
             self._is_told = self._matters()
-        # Silence that was missed during a blocked event loop is not generated afterwards.
+        # Silence for the time in which the event loop was blocked is not generated afterwards.
         due_at = now if self._due_at is None else max(self._due_at, now - _LOOK_S)
         self._due_at = due_at + silence.duration
         return silence

@@ -116,7 +116,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     given = ("LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "DATABASE_URL")
     return {
         **os.environ,
-        # The values below replace files of the user.
+        # The settings below replace settings that name files of the user.
         **{variable + SUFFIX: "" for variable in given},
         "LIVEKIT_URL": settings.livekit_url,
         "LIVEKIT_API_KEY": settings.livekit_api_key,

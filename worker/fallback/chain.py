@@ -37,14 +37,14 @@ class ProviderChain(Generic[E]):
 
     The chain creates each member at its first use and keeps it. A member that failed permanently
     (`Failure.for_good`) is disabled for the rest of the interview. A member that failed temporarily
-    cools down, for `FIRST_REST_S` seconds at first, and is tried meanwhile only if no healthy
-    member is left. A member with a probe cools down until its probe succeeds. A member without a
-    probe cools down for the time of its back-off. With a `breaker`, all jobs of a worker share the
-    state of the members that have a probe.
+    cools down, for `FIRST_REST_S` seconds at first. During the cooldown the member is tried only if
+    no healthy member is left. A member with a probe cools down until its probe succeeds. A member
+    without a probe cools down for the time of its back-off. With a `breaker`, all jobs of a worker
+    share the state of the members that have a probe.
 
     `without_opt_out` has a factory for each member whose instances ask the provider to keep nothing
-    of what it gets. The factory creates an instance that does not ask for that. A member that
-    refuses its first request is asked again at once with such an instance.
+    of what it gets. The factory creates an instance that does not ask for that. If a member refuses
+    its first request, the chain asks the member again at once with an instance of this factory.
 
     The chain calls `on_change` with the resource's condition when a different member starts to
     serve and when no member can serve. The chain calls `on_fault` with a member's name and the
@@ -219,7 +219,10 @@ class ProviderChain(Generic[E]):
             self._say(self.condition())
 
     def delivered(self, name: str) -> None:
-        """Record that a member has delivered what nobody waited for. It does not serve thereby."""
+        """Record that a member has delivered a result that was no longer needed.
+
+        The member does not become the serving member.
+        """
         self._opt_outs.served(self._named(name))
 
     def condition(self) -> Condition:
@@ -286,7 +289,7 @@ class ProviderChain(Generic[E]):
         except Exception as error:  # a probe may fail with any network error
             self._probe_failed(member, error)
         else:
-            if member.probe_succeeded():  # else the member was refused or has served since
+            if member.probe_succeeded():  # otherwise refused or served since the probe began
                 self._recovered(member)
                 self._sharing.tell_recovery(member)
 
@@ -294,7 +297,7 @@ class ProviderChain(Generic[E]):
         failure = member.judge(error)
         if failure.for_good:
             self._record(member, failure)
-        elif member.probe_failed(failure):  # else the member has served since
+        elif member.probe_failed(failure):  # otherwise served since the probe began
             seconds = max(member.backoff.after_probe(), failure.retry_after_s or 0.0)
             self._cool_down(member, seconds)
 

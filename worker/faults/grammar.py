@@ -27,7 +27,10 @@ _MOST_DIGITS = 9
 
 
 class FaultInvalid(ValueError):
-    """Raised if INTERVIEW_FAULTS is invalid. The one-line message says what to write instead."""
+    """Raised if INTERVIEW_FAULTS is invalid.
+
+    The message is one line, and says what to write instead.
+    """
 
 
 def _shown(text: str) -> str:

@@ -95,7 +95,8 @@ class Metrics:
 
     def _bounded(self, label: str, value: str, figure: str) -> str:
         known = self._values.setdefault((figure, label), set())
-        # Half a surrogate pair could not be encoded, and no page could be returned any more.
+        # A label value with half a surrogate pair could not be encoded, and would make every later
+        # page of metrics fail.
         value = value[:_LONGEST_VALUE].encode(errors="replace").decode()
         if value not in known:
             if len(known) >= _MOST_VALUES:
