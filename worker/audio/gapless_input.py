@@ -15,9 +15,9 @@ from worker.audio.frames import frame_of, samples_of
 
 #: Maximum seconds of one wait for a frame of the candidate's audio.
 _LOOK_S: Final = 0.1
-#: Number of consecutive waits without a frame after which silence is generated. Waits are counted,
-#: not seconds, because after a blocked event loop the elapsed time proves nothing about the
-#: candidate.
+#: Number of consecutive waits without a frame after which silence is generated. Waits are counted
+#: instead of seconds, because time in which the event loop was blocked proves no gap in the
+#: candidate's audio.
 _LOOKS: Final = 5
 #: Root mean square (full scale is 32768) below which samples count as silence: -50 dB.
 _LEAST_SOUND: Final = 104.0

@@ -12,9 +12,9 @@ from worker.store.errors import DatabaseError
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that the leader lock lasts beyond one check period. If the leader dies, another worker
-#: has the lock by the time at which the leases of the dead worker's interviews expire: after its
-#: next heartbeat and its next check.
+#: Seconds that the leader lock lasts beyond one check period. The time is so short that, after the
+#: leader's death, another worker has the lock when the leases of the dead worker's interviews
+#: expire.
 SPARE_S: Final = 1.5
 #: Seconds between two calls of `sweep`.
 SWEEP_EVERY_S: Final = 60.0

@@ -99,7 +99,7 @@ def judge_fsync(median_ms: float) -> Finding:
     facts = {"median_ms": round(median_ms, 2)}
     advice = "put INTERVIEW_DATA_DIR on a local disk (SSD), not on a network share"
     if median_ms > _BROKEN_SYNC_MS:
-        return wrong(f"{found}: every turn waits for it", advice, **facts)
+        return wrong(f"{found}: every turn of an interview waits for this", advice, **facts)
     if median_ms > _SLOW_SYNC_MS:
         return warning(found, advice, **facts)
     return fine(found, **facts)

@@ -154,8 +154,8 @@ class InterviewApplication(Application):
     def header(self) -> Mapping[str, Any]:
         """Return the interview's id, the previous job's id, and the reason for the redispatch.
 
-        The interview's id is None if the dispatch metadata is invalid. The other fields are absent
-        if the dispatch is not a redispatch.
+        The interview's id is None if the dispatch metadata is invalid. Unless the dispatch is a
+        redispatch, the previous job's id and the reason are absent.
         """
         return {
             "interview_id": self._orchestrator and self._orchestrator.interview_id,
@@ -169,8 +169,7 @@ class InterviewApplication(Application):
     def _told_when_late(self, resource: Resource) -> Resource:
         """Return the resource. For a resource in `_WATCHED`, `attach` calls `_take_on` first.
 
-        Because of `_take_on`, a resource that loads after the session has started reports its
-        condition too.
+        In this way a resource that loads after the session has started also reports its condition.
         """
         if resource.name not in _WATCHED:
             return resource
@@ -200,7 +199,7 @@ class InterviewApplication(Application):
         return self._orchestrator
 
     async def _read_time(self, database: Database | None) -> None:
-        """Read how much time earlier jobs used, if turns or the dispatch show such jobs."""
+        """Read how much time earlier jobs used, if the turns or the dispatch show earlier jobs."""
         told = self._orchestrator is not None and bool(self._orchestrator.turns)
         if database is not None and self._time_limit is not None and (told or self._is_successor):
             await self._time_limit.read(database)

@@ -1,7 +1,7 @@
 """What the loss of each resource means: the sentences in the legends of the diagrams.
 
-Each `Resource` declares its own loss. The journal is no `Resource`, because no loader opens it, so
-its loss is declared here.
+Each `Resource` declares its own loss. The journal is not a `Resource`, because no loader opens it.
+Therefore its loss is declared here.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def vad_resource() -> Resource:
         session.current_agent.update_options(vad=detector)
         await detector.delivers.wait()
         session.update_options(turn_detection="vad")
-        detector.end_speech()  # a turn begun by the STT would otherwise get no end event
+        detector.end_speech()  # turns that the STT has begun would otherwise never end
 
     return Resource(
         name="vad",
@@ -60,7 +60,8 @@ def stt_resource(settings: Settings) -> Resource:
     async def load(held: AgentResources) -> ChainSTT:
         watched = held.get("vad")
         # Use the inner VAD instead of the SupervisedVAD, because the STT chain handles errors of
-        # its own VAD streams. These errors must not be reported as a loss of the session's VAD.
+        # its own VAD streams. Errors of the STT chain's streams must not be reported as a loss of
+        # the session's VAD.
         detector = StrictVAD(watched.inner) if watched is not None else None
         engine = ChainSTT(
             stt_chain(settings, detector), detector=detector, patience_s=patience_with(settings)
@@ -142,7 +143,7 @@ async def _loaded(
     """
     if "local" in chain.names:
         try:
-            # This takes no time if the job has inherited the models from the process that forked
+            # Loading takes no time if the job has inherited the models from the process that forked
             # it.
             await in_thread("load-local", partial(local_models.preload, stt=stt, tts=tts))
         except (local_models.LocalSpeechUnavailable, local_models.LocalSpeechFailed) as error:

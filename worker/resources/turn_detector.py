@@ -58,7 +58,7 @@ def turn_detector_resource() -> Resource:
     async def load(_: AgentResources) -> SupervisedTurnDetector:
         try:
             predict = await load_model()
-            await predict(SILENCE)  # the first prediction is the slowest
+            await predict(SILENCE)  # predict once now, because the first prediction is the slowest
         except Exception as error:
             kind = type(error).__name__
             message = f"the end-of-turn model did not load: {kind}"

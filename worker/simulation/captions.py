@@ -11,7 +11,7 @@ from livekit import rtc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# These names are defined in livekit-agents (livekit/agents/types.py).
+# Names that livekit-agents defines (livekit/agents/types.py).
 _TOPIC = "lk.transcription"
 _SEGMENT_ID = "lk.segment_id"
 _FINAL = "lk.transcription_final"

@@ -57,14 +57,14 @@ class Refusal(Enum):
     #: A letter from a script that the plan's language does not use.
     OTHER_SCRIPT = "OtherScript"
     OTHER_LANGUAGE = "OtherLanguage"
-    #: There is no vocabulary for the plan's language.
+    #: The word lists that check the words (`VOCABULARIES`) lack the plan's language.
     LANGUAGE_UNKNOWN = "LanguageUnknown"
     #: Characters that do not belong in spoken text: markup, code, emoji.
     MARKUP = "Markup"
     ADDRESS = "Address"
     #: An acknowledgement that asks or orders something.
     ASKS_SOMETHING = "AsksSomething"
-    #: A follow-up that has no question, has several, or does not end with its question.
+    #: A follow-up that has no question or several questions, or does not end with its question.
     NOT_ONE_QUESTION = "NotOneQuestion"
     VERDICT = "Verdict"
     ENDS_INTERVIEW = "EndsInterview"

@@ -1,9 +1,9 @@
 """The interview plan: its questions, their order, and their time limits.
 
 A plan is written as a YAML file (`load_plan`) and travels with a dispatch as plain JSON
-(`Plan.to_json`, `Plan.from_json`). The same rules check the YAML and the JSON, except that only a
-file is refused for markup: a plan that an earlier version stored stays valid. All mistakes are
-reported together. If the plan is a file, a mistake in the text has a line number.
+(`Plan.to_json`, `Plan.from_json`). The same rules check YAML and JSON, with one exception: only a
+file is refused for markup, so that plans that an earlier version stored stay valid. All mistakes
+are reported together. If the plan is a file, a mistake in the text has a line number.
 """
 
 from __future__ import annotations
@@ -160,7 +160,8 @@ class PlanFile:
 
 
 _PLAN = TypeAdapter(Plan)
-#: Error type of a field whose default pydantic cannot compute, because another field is invalid.
+#: pydantic's error type for a field whose default cannot be computed, because another field is
+#: invalid.
 _FOLLOWS_FROM_OTHERS = "default_factory_not_called"
 #: Position of each key when the problems of a plan are sorted. Unknown keys come first.
 _ORDER = {key: number for number, key in enumerate((*Plan.keys(), *Question.keys()))}
@@ -216,7 +217,8 @@ def _checked(document: Document, source: str, more: Iterable[PlanProblem] = ()) 
     """Return the plan in a document.
 
     Raises `PlanError` with every problem, in line order. `more` are problems that were found
-    before. Of more than `MAX_PROBLEMS`, the last problem gives the number of the others.
+    before. If there are more than `MAX_PROBLEMS`, the last reported problem says how many are left
+    out.
     """
     problems = list(more)
     found = len(problems) + len(document.repeated)
@@ -283,7 +285,8 @@ def _problem(error: ErrorDetails, document: Document) -> PlanProblem:
         message = "is missing"
     elif error["type"] == "unexpected_keyword_argument":
         message = f"is unknown: {_hint(where)}"
-        where = (*where[:-1], str(where[-1])[:LONGEST_NAME])  # untrusted, of any length
+        # Shorten the key, which may have any length.
+        where = (*where[:-1], str(where[-1])[:LONGEST_NAME])
     elif error["type"] == WRONG_VALUE:
         message += got(value)
     elif error["type"] == REPEATED_ID:

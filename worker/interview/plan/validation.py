@@ -19,7 +19,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from worker.env.shown import on_one_line, shortened
 from worker.interview.plan.yaml_lines import LONGEST_NAME
 
-#: Maximum length of a text in a plan, in characters. This is about two minutes of speech.
+#: Maximum length of a text in a plan, in characters: about two minutes of speech.
 MAX_TEXT = 2000
 
 #: Error type of an invalid value. The value follows the error message (`got`).
@@ -104,7 +104,10 @@ def _text(value: object) -> str:
 
 
 def _unique(value: str, info: ValidationInfo) -> str:
-    """Refuse an id that is in the validation's context, the set of the ids so far."""
+    """Refuse an id that an earlier question has.
+
+    The validation's context is the set of these ids.
+    """
     ids: Any = info.context
     if value in ids:
         raise PydanticCustomError(REPEATED_ID, "must be unique")

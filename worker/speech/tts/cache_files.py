@@ -76,7 +76,9 @@ class SpeechFiles:
                     extra={"event": "tts_cache_file_damaged"},
                 )
             else:
-                os.utime(path)  # eviction removes the least recently used files first
+                # Mark the file as used, because eviction removes the least recently used files
+                # first.
+                os.utime(path)
         return pcm
 
     def write(self, name: str, pcm: Pcm) -> bool:
