@@ -1,7 +1,7 @@
 """The ends that an application declares, beside the ends of the lifecycle's table.
 
-The table has one event for all ends that applications declare, APPLICATION_ENDED. Its edge from
-RUNNING to CLOSING gets the outcome and the reason of the declared end:
+The table has one event for all ends that applications declare, APPLICATION_ENDED. For a declared
+end, the edge from RUNNING to CLOSING gets the outcome and the reason of the end:
 
     ENDS = {"appointment_booked": End(Outcome.COMPLETED, "AppointmentBooked")}
     job = Lifecycle(ends=ENDS)

@@ -118,7 +118,7 @@ def lifecycle(request: pytest.FixtureRequest) -> StartLifecycle:
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
     """Mark async tests that use the fixture `lifecycle`, so that they run on virtual time.
 
-    This hook must run before the hook of pytest-asyncio, which needs the mark.
+    The hook must run before the hook of pytest-asyncio, which needs the mark.
     """
     # Only a Module or a Class collects functions, and each of the two has the method
     # `istestfunction`.

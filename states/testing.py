@@ -74,8 +74,8 @@ _Result = TypeVar("_Result")
 #: file whose name ends in ".json" contains JSON; any other file is a journal.
 Subject = Lifecycle | History | Path | str | Mapping[str, Any]
 
-#: One event of a job: seconds since the job was received, the event, and its conditions. The name
-#: of an end that the application declares may stand in place of the event.
+#: One event of a job: seconds since the job was received, the event, and its conditions. In place
+#: of the event, the name of an end that the application declares is accepted too.
 Entry = tuple[float, Event | str, *tuple[Condition, ...]]
 
 

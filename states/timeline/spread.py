@@ -175,7 +175,7 @@ def _figures(name: str, values: Sequence[float], decided: int = 0, cost_s: float
         jobs=len(ordered),
         least=ordered[0],
         median=median(ordered),
-        # The nearest-rank percentile is a value that one of the jobs actually had.
+        # Use the nearest-rank percentile, which is a value that one of the jobs actually had.
         p95=ordered[math.ceil(0.95 * len(ordered)) - 1],
         most=ordered[-1],
         decided=decided,

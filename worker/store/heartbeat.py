@@ -1,8 +1,8 @@
-"""The heartbeat of a worker: renew its leases, write its row, and read what else is due.
+"""The heartbeat of a worker: renew its leases, write its row, and read its other duties.
 
 A heartbeat is one statement, because every worker sends it several times per lease. The statement
-changes no row that other workers change as well. The contact of all workers is written by a
-statement of its own, at most once per quarter of a lease.
+changes no row that other workers also change. The common contact of all workers is written by
+another statement, at most once per quarter of a lease.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from worker.store.database import Database
     from worker.store.scope import Scope
 
-#: Age, in lease durations, of the workers' last contact with the database from which a worker
-#: writes the contact again.
+#: Age of the workers' last contact with the database, as a share of the lease duration, at which a
+#: worker writes the contact again.
 _CONTACT_AGE: Final = 0.25
-#: Number of heartbeats beyond `_CONTACT_AGE` without a new contact after which all workers count
-#: as cut off from the database, so that no lease expires. With the defaults, they count as cut off
-#: after half a lease: 0.75 s and 1.5 heartbeats of 0.5 s.
+#: Number of heartbeats beyond `_CONTACT_AGE` without a new contact after which all workers count as
+#: cut off from the database, so that no lease expires. With the default settings that is after half
+#: a lease: 0.75 s and 1.5 heartbeats of 0.5 s.
 _GAP: Final = 1.5
 #: Seconds after which a leader lock has certainly expired: the longest interval between two scans
-#: (INTERVIEW_WATCH_S, 60 s at most) and the spare time. A later expiry was written before the
-#: database's clock was set back.
+#: (INTERVIEW_WATCH_S, 60 s at most) and the spare time. A leader lock that expires even later was
+#: written before the database's clock was set back.
 _LONGEST_DUTY_S: Final = 70
 
 
@@ -48,7 +48,7 @@ class Beat:
     held: frozenset[str]
     #: True if `note_contact` must now record that the workers reach the database.
     contact_is_due: bool
-    #: True if this worker is the leader of its scope, or if there is no leader.
+    #: True if this worker is the leader of its scope, or if no worker is the leader.
     may_lead: bool
 
 
@@ -104,7 +104,8 @@ async def beat(
     )
 
 
-#: `FOR UPDATE SKIP LOCKED`: of several workers one writes, and no worker waits for another one.
+#: SQL statement that writes the contact. With `FOR UPDATE SKIP LOCKED`, only one of several workers
+#: writes, and none waits for another.
 _CONTACT: Final = f"""
 WITH due AS (
     SELECT one_row FROM lease_contact
@@ -121,7 +122,7 @@ FROM due WHERE lease_contact.one_row = due.one_row
 async def note_contact(
     db: Database, *, lease_s: float, every_s: float, budget_s: float = BUDGET_S
 ) -> None:
-    """Record that a worker reached the database, unless a quarter of a lease has not passed yet.
+    """Record that a worker reached the database, if the last record is a quarter of a lease old.
 
     `every_s` is the interval of the worker's heartbeats, in seconds. After a gap in the contact,
     the calm begins, in which no lease expires. Raises DatabaseUnavailable or

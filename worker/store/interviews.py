@@ -61,14 +61,16 @@ __all__ = [
     "typed_turns",
 ]
 
-#: Days for which a new interview is open from its creation or from a later `opens_at`, unless its
-#: creator says otherwise.
+#: Days for which a new interview is open from its creation or from a later `opens_at`, unless
+#: `closes_at` is given.
 OPEN_DAYS: Final = 7
-#: Columns of `interviews` that an `Interview` has. The other two are columns of `leases`.
+#: Columns of the table `interviews` that are fields of `Interview`. Two further fields of
+#: `Interview` are columns of `leases`.
 INTERVIEW_FIELDS: Final = ", ".join(
     name for name in Interview.__dataclass_fields__ if name not in ("lease_worker", "lease_expires")
 )
-#: Query for interviews, without a condition. A lease with another token is out of date.
+#: Query for interviews, without a condition. A lease with another token than the interview's is out
+#: of date, and ignored.
 SELECT_INTERVIEWS: Final = (
     f"SELECT interviews.{INTERVIEW_FIELDS.replace(', ', ', interviews.')},"
     " lease.worker_id AS lease_worker, lease.expires AS lease_expires"
@@ -76,7 +78,7 @@ SELECT_INTERVIEWS: Final = (
     " ON lease.interview_id = interviews.interview_id AND lease.token = interviews.token"
 )
 _GET: Final = f"{SELECT_INTERVIEWS} WHERE interviews.interview_id = $1"
-#: Query `_GET` for a job with a role of its own; $2 is the pass of the interview.
+#: Variant of the query `_GET` for the database role of jobs; $2 is the pass of the interview.
 _GET_OWN: Final = _GET.replace(
     " FROM interviews ", " FROM own_interview($1::text, $2::text) AS interviews ", 1
 )
@@ -120,12 +122,12 @@ async def create_interview(
     """Store a new interview. The default room and candidate identity contain the id.
 
     `plan` is a snapshot of the plan, as JSON data. `opens_at` and `closes_at` are the window of the
-    interview; by default it is open from now on, and for `OPEN_DAYS` days from its opening.
-    With `scope`, the interview belongs to the workers of that scope. If an identical interview
-    exists already, the function returns that interview. Raises `InterviewIdInvalid` if the id is
-    not valid, `RoomInUse` if another open interview has the room, `InterviewErased` if the
-    interview was erased, `InterviewExists` if an interview with the same id has another plan,
-    room, candidate or window, and `InterviewClosedToJob` as `get_interview` does.
+    interview; by default the window opens now, and closes `OPEN_DAYS` days after its opening. With
+    `scope`, the interview belongs to the workers of that scope. If an identical interview exists
+    already, the function returns that interview. Raises `InterviewIdInvalid` if the id is not
+    valid, `RoomInUse` if another open interview has the room, `InterviewErased` if the interview
+    was erased, `InterviewExists` if an interview with the same id has another plan, room, candidate
+    or window, and `InterviewClosedToJob` as `get_interview` does.
     """
     check_interview_id(interview_id)
     room = room or f"interview-{interview_id}"
@@ -165,8 +167,8 @@ async def get_interview(
 ) -> Interview | None:
     """Return the interview; None if it does not exist or the id is invalid.
 
-    With `writable`, a read-only server is not asked, because its row may be old (`Database.run`).
-    Raises `InterviewClosedToJob` if the database is that of a job in another room.
+    With `writable`, a read-only server is not used, because its row may be old (`Database.run`).
+    Raises `InterviewClosedToJob` if the database connection is that of a job in another room.
     """
     if not is_interview_id(interview_id):
         return None
@@ -204,9 +206,9 @@ async def list_interviews(
 async def remove_untaken_interview(
     db: Database, interview_id: str, *, budget_s: float = BUDGET_S
 ) -> bool:
-    """Remove an interview that no job has taken; return True if the interview no longer exists.
+    """Remove an interview unless a job has taken it; return True if it no longer exists.
 
-    An interview that was dispatched, or that has a job, stays.
+    An interview that was dispatched, or that has a job, is not removed.
     """
 
     async def remove(connection: Connection) -> bool:
@@ -267,9 +269,9 @@ async def typed_turns(
 ) -> frozenset[tuple[str, int]]:
     """Return the job id and the seq of each turn that the candidate has typed.
 
-    The field `typed` of a turn's record tells. Version 0.1.0 recorded no such field: its record of
-    a spoken turn contains the number of the answer's last `hearing` record, or a latency. The
-    record of a typed turn contains neither, and a typed turn is never interrupted.
+    The field `typed` of a turn's record tells whether the turn was typed. In records of version
+    0.1.0, which lack this field, a spoken turn has the number of the answer's last `hearing` record
+    or a latency, or is interrupted.
     """
     rows = await db.run(
         "typed_turns",
@@ -297,7 +299,10 @@ async def _row_of(db: Database, connection: Connection, interview_id: str) -> Ro
 
 
 def _turns_statement(db: Database, *interview_ids: str) -> tuple[str, *tuple[object, ...]]:
-    """Return the query and its parameters. A job reads only the turns of its own interview."""
+    """Return the query for turns, and its parameters.
+
+    With a pass, it reads only the job's own interview.
+    """
     if db.own_pass is None:
         return TURNS, list(interview_ids)
     return OWN_TURNS, list(interview_ids[:1]), db.own_pass

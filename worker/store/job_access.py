@@ -1,13 +1,13 @@
-"""The access of job processes to the database: a role of their own, and a pass for one interview.
+"""The access of job processes to the database: a separate role, and a pass for one interview.
 
 A job's process handles the media of strangers, so it has only the privileges `privileges.OF_JOBS`.
-Plans, names and words are behind functions that want a pass. The main process computes the pass of
-the job's interview; the key is in a table that only the owner of the schema reads. A pass is a
-parameter of the statement, so it costs no round trip and works behind PgBouncer.
+A job can read plans, names and words only with SQL functions that require the pass of an interview.
+The main process computes the pass from a key in a table that only the owner of the schema can read.
+The pass is a parameter of the statement, so it costs no round trip and works behind PgBouncer.
 
-The role is made once per database and is shared by all workers. Its password is random, is stored
-in the same table, and is given to a job with its launch: it is in no environment and on no command
-line.
+The role is made once per database and is shared by all workers. The random password of the role is
+stored in the same table, and is given to a job at its launch, in no environment variable and on no
+command line.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PREFIX: Final = "interview_jobs_"
 _BUDGET_S: Final = 5.0
 #: SQLSTATEs with which a server refuses a password or an unknown role.
 _WRONG_PASSWORD: Final = ("28P01", "28000")
-#: Text in place of a pass, for a job without an interview: no interview has this pass.
+#: Text in place of a pass for a job without an interview. The text opens no interview.
 _NO_PASS: Final = "none"  # noqa: S105  # no password
 _STORED: Final = "SELECT role_name, password, pass_key FROM job_access WHERE database = $1"
 
@@ -46,8 +46,7 @@ _STORED: Final = "SELECT role_name, password, pass_key FROM job_access WHERE dat
 class NoJobRole(Exception):
     """Raised if jobs cannot have a role of their own. The message says why, in one line.
 
-    `may_pass` is true if the trial connection failed for a reason that may pass, such as a server
-    without a free connection.
+    `may_pass` is True if the cause may be temporary, such as a server without a free connection.
     """
 
     def __init__(self, why: str, *, may_pass: bool = False) -> None:
@@ -60,7 +59,7 @@ class JobAccess:
     """How job processes connect to the database: with a role of their own, and a pass."""
 
     role: str
-    #: What the role may do although no job needs it, each in words that follow "may".
+    #: Actions that the role may do although no job needs them, each as words that follow "may".
     beyond: tuple[str, ...] = ()
     _url: DatabaseUrl = field(repr=False)
     _key: bytes = field(repr=False)
@@ -75,8 +74,8 @@ class JobAccess:
 def pass_for(key: bytes, interview_id: str, room: str) -> str:
     """Return the pass of an interview, as the SQL function `has_pass` computes it.
 
-    The pass opens nothing unless `room` is the interview's room: a job that was taken over can
-    dispatch another job for any interview, but only into its own room.
+    The pass is valid only if `room` is the interview's room, because a job under the control of an
+    attacker could dispatch a job for any interview into its own room.
     """
     names = hashlib.sha256(interview_id.encode()).digest() + hashlib.sha256(room.encode()).digest()
     return hashlib.sha256(key + hashlib.sha256(key + names).digest()).hexdigest()
@@ -101,11 +100,11 @@ class _Stored:
 
 
 async def prepare_job_access(database: Database, url: str, *, job_url: str = "") -> JobAccess:
-    """Make the role of the jobs if needed, grant its privileges, and try it.
+    """Make the role of the jobs if needed, grant its privileges, and connect with it.
 
-    `url` is the URL of the worker. `job_url` is that of the jobs if an operator made their role.
-    Raises NoJobRole if the jobs cannot have a role of their own, and DatabaseUnavailable if the
-    database fails. The schema must be complete.
+    `url` is the database URL of the worker. `job_url` is the database URL of the jobs if an
+    operator made their role. Raises NoJobRole if the jobs cannot have a role of their own, and
+    DatabaseUnavailable if the database fails. The schema must be complete.
     """
     try:
         place = await database.run("job_role", _place, budget_s=_BUDGET_S)
@@ -166,10 +165,10 @@ def _stored_of(row: Row) -> _Stored:
 
 
 async def _make_role(database: Database, stored: _Stored, place: _Place) -> None:
-    """Create the role unless it exists, and give it the settings of a session that it must have.
+    """Create the role unless it exists, and set the session settings that it needs.
 
-    The server gets a verifier of the password, so that no log of statements has the password. Some
-    hosting companies accept only the password itself.
+    The server gets a verifier instead of the password, so that no log of statements contains the
+    password. For hosting companies that refuse a verifier, the password itself is sent.
     """
 
     async def make(connection: Connection, secret_of: Callable[[str], str]) -> None:
@@ -201,7 +200,7 @@ async def _exists(connection: Connection, role: str) -> bool:
 
 
 async def _grant(connection: Connection, role: str, place: _Place) -> None:
-    """Grant the privileges that the role lacks. If it lacks none, as at most starts, do nothing."""
+    """Grant the privileges that the role lacks. At most starts the role lacks none."""
     if not await _exists(connection, role):
         raise NoJobRole(f"the role {role} does not exist")
     missing = await lacking(connection, role, OF_JOBS)
@@ -235,7 +234,7 @@ def _role_of(url: DatabaseUrl, suffix: str) -> str:
 def _suffix(url: DatabaseUrl, place: _Place) -> str:
     """Return the text that follows the role's name in the user name of the worker's URL.
 
-    Supabase's pooler wants `.project` there, and a single server of Azure `@server`.
+    Supabase's pooler requires `.project` after the name, and an Azure single server `@server`.
     """
     user = url.user or url.options.get("user") or ""
     rest = user[len(place.role) :] if user.startswith(place.role) else ""
@@ -246,8 +245,8 @@ def _with_role(url: DatabaseUrl, stored: _Stored, suffix: str) -> DatabaseUrl:
     options = {
         name: value
         for name, value in url.options.items()
-        # A certificate of the worker's role would log in as that role. The other options name the
-        # role or its secrets.
+        # Leave out the worker's certificate, with which jobs would log in as the worker, and the
+        # options that name the worker's role or its secrets.
         if name not in ("user", "password", "passfile", "sslcert", "sslkey", "sslpassword", "role")
     }
     return replace(
@@ -256,7 +255,7 @@ def _with_role(url: DatabaseUrl, stored: _Stored, suffix: str) -> DatabaseUrl:
 
 
 async def _set_password(database: Database, stored: _Stored, refused: NoJobRole) -> bool:
-    """Set the stored password if the server has another one, as for a restored database.
+    """Set the stored password if the server has another one, as after a restore of the database.
 
     Return False if the password is not the problem, or if the worker may not set it.
     """
@@ -289,9 +288,9 @@ async def made_role(connection: Connection, url: str) -> DatabaseUrl | None:
 
 
 async def try_role(url: DatabaseUrl) -> tuple[str, list[str]]:
-    """Connect as a job does; return the role, and what the role may do beyond `OF_JOBS`.
+    """Connect as a job does; return the role, and its privileges beyond `OF_JOBS`.
 
-    Raises NoJobRole if it cannot connect, or lacks a privilege.
+    Raises NoJobRole if the role cannot connect, or lacks a privilege.
     """
     user = url.user or "of PGUSER"
     try:

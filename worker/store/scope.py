@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-#: Newest protocol of interviews and dispatches that this version understands. A worker leaves an
-#: interview alone whose protocol is newer.
+#: Newest protocol of interviews and dispatches that this version understands. A worker does not
+#: touch an interview with a newer protocol.
 PROTOCOL: Final = 1
 
 
@@ -19,8 +19,8 @@ class Scope:
     #: Address or name of the worker's LiveKit server, in the form that workers store.
     livekit: str
     #: True if rows without an agent name and a LiveKit server belong to the worker. Such rows come
-    #: from an earlier version, or were created without a dispatch. They belong to the workers of
-    #: the interview application.
+    #: from an earlier version, or were created without a dispatch. Only workers of the interview
+    #: application take such rows.
     takes_unnamed: bool
 
     @property
