@@ -50,9 +50,9 @@ SCRIPT = CandidateScript(PLAN, answers={"last-week": ANSWER, "next-week": ANSWER
 #: seconds.
 MOST_GROWTH = 64 << 20
 TAKEN_WITHIN_S = 1.0
-#: Seconds for which an attack goes on after the loss of the right. The candidate cannot be heard
-#: meanwhile, because the attack fills its connection, and the interview ends after 20 s of silence
-#: (`IMPATIENCE`).
+#: Seconds for which an attack continues after the loss of the right. The time is short, because the
+#: attack fills the candidate's connection, so that the candidate cannot be heard, and the interview
+#: ends after 20 s of silence (`IMPATIENCE`).
 _GOES_ON_S = 1.5
 
 

@@ -33,7 +33,7 @@ KEY: Final = "a-key-of-the-workers-with-enough-characters"
 OTHER: Final = "another-key-of-the-workers-as-long-as-that"
 ROOM, NAME = "room-1", "iv-1"
 PLAIN: Final = json.dumps({"interview_id": NAME, "protocol": 1, "plan": {"title": "Größe"}})
-#: Characters that JSON does not escape, so many that text of them hardly can be compressed.
+#: Characters that JSON does not escape. Random text of these characters can hardly be compressed.
 CHARACTERS: Final = "".join(chr(each) for each in range(32, 127) if chr(each) not in '"\\')
 #: Length of a text that fits into metadata, and does not when it is encrypted.
 NEARLY_ALL: Final = MAX_METADATA_BYTES * 97 // 100

@@ -59,7 +59,7 @@ def passes(stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch) -> Passes:
 
 
 class ManyLeases:
-    """An `OrphanStore` with several interviews, each of which is found while it is not claimed."""
+    """An `OrphanStore` with several interviews. It finds each interview until it is claimed."""
 
     def __init__(self, number: int, *, at_a_time: int = 100, why: str = LEASE_EXPIRED) -> None:
         self.at_a_time = at_a_time
