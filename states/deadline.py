@@ -39,7 +39,7 @@ class Deadline:
     def shorten(self, seconds: float) -> None:
         """Limit the remaining time to at most `seconds`.
 
-        If the time becomes shorter, the clock runs.
+        If this shortens the remaining time, the clock is started.
         """
         remaining = self.remaining
         if remaining is None or seconds < remaining:
@@ -84,7 +84,7 @@ class Deadline:
 
 
 class StateDeadline(Deadline):
-    """The deadline of the state that a job is in, as the edges of the table set it.
+    """The deadline of the state that a job is in. Each edge of the state table may change it.
 
     Args:
         budgets: Seconds by state.

@@ -1,10 +1,10 @@
 """`Lifecycle`: the state machine of one job, with a mailbox and a single owner task.
 
 Callers put events into the mailbox, a queue, and await the reply. One task, the owner, takes the
-events from the mailbox; no other task changes the state. The library `transitions` evaluates the
-table. When a budget runs out, a timer puts a message into the same mailbox. The message carries the
-epoch, the number of the visit whose budget ran out. The owner drops the message if another visit
-has begun since.
+events from the mailbox; no other task changes the state. The library `transitions` finds the edge
+of the state table for each event. When a budget runs out, a timer puts a message into the same
+mailbox. The message carries the epoch, the number of the visit whose budget ran out. The owner
+drops the message if another visit has begun since.
 """
 
 from __future__ import annotations

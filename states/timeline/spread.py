@@ -169,7 +169,7 @@ def _row(figures: Figures, css: str, name_css: str = "text") -> Row:
 def _figures(name: str, values: Sequence[float], decided: int = 0, cost_s: float = 0.0) -> Figures:
     ordered = sorted(values)
     if not ordered:
-        raise ValueError(f"no start-up with {name} was counted")
+        raise ValueError(f"no counted start-up has a duration of {name}")
     return Figures(
         name=name,
         jobs=len(ordered),

@@ -89,8 +89,8 @@ class OrderedCalls:
     def submit(self, call: Callable[[], T]) -> Future[T]:
         """Run `call` in the thread, after all calls that were submitted earlier. Never blocks.
 
-        The future has the call's result or error. If the system has no thread left, the future has
-        the RuntimeError that reports it.
+        The returned future gets the result or the error of `call`. If the system has no thread
+        left, the future has the RuntimeError that reports it.
         """
         future: Future[T] = Future()
         with self._changed:

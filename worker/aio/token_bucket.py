@@ -16,7 +16,7 @@ class TokenBucket:
     The bucket is full when it is used for the first time.
 
     Args:
-        per_second: Tokens that come in a second.
+        per_second: Number of tokens that are added to the bucket each second.
         burst: Maximum number of tokens in the bucket.
     """
 

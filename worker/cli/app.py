@@ -42,7 +42,7 @@ _PLACES: Final[Mapping[str, str]] = {
 
 
 class Commands(Mapping[str, Any]):
-    """The commands by name, in the order of `--help`. The lookup of a command imports it."""
+    """The commands by name, in the order of `--help`. Looking up a command imports its module."""
 
     def __getitem__(self, name: str) -> Any:
         module, _, attribute = _PLACES[name].partition(":")

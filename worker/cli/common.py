@@ -78,7 +78,8 @@ def write_out(data: bytes, output: Path | None) -> None:
 def check_names(*given: tuple[str, str | None]) -> None:
     """Raise CommandError if a name is blank, too long or not printable.
 
-    Each element of `given` is an option and its value. None means that the option was not given.
+    Each element of `given` is an option and its value. A value of None means that the option was
+    not given.
     """
     for option, name in given:
         if name is None:

@@ -53,9 +53,9 @@ class HttpAddress:
 def plain_address() -> HttpAddress | None:
     """Return the address that the environment sets; None if only `HttpSettings` can read it.
 
-    The result is None if a file of settings is named, if the name of a variable is not in `_READ`
-    (for example because it is in lower case), if a value needs a check, or if no token is set
-    although other machines can reach the host.
+    The result is None if a file of settings is named, if a variable is set that this module does
+    not read (`_READ`), if a value needs a check, or if no token is set although other machines can
+    reach the host.
     """
     names = {name for name in os.environ if name.upper().startswith("INTERVIEW_HTTP_")}
     if names - _READ or any(name.upper() == ENV_FILE for name in os.environ):

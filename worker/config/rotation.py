@@ -117,7 +117,7 @@ class SecretRotation:
 
 
 def _valid_settings(values: Mapping[str, str]) -> Settings:
-    """Return the settings with these values of secrets, by variable. Blocks while it reads.
+    """Return the settings with these secrets, by variable. Blocks while it reads the environment.
 
     Raises SettingsInvalid, OSError, and DatabaseUrlInvalid for one of the database's URLs.
     """

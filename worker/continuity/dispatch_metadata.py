@@ -189,7 +189,8 @@ def _follows(metadata: str) -> Mapping[str, Any]:
 def read_turns(metadata: str) -> list[Any]:
     """Return the turns of the earlier jobs from the metadata, each a JSON object.
 
-    The fields of the objects are not checked. If one of the turns is no object, return no turn.
+    The fields of the objects are not checked. If one of the turns is not a JSON object, return an
+    empty list.
     """
     turns = _follows(metadata).get("turns")
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):

@@ -124,8 +124,9 @@ class WorkerKeys:
     def of(cls, settings: Settings) -> Self:
         """Return the keys of the settings.
 
-        The key is INTERVIEW_METADATA_KEY, or LIVEKIT_API_SECRET if that is not set.
-        LIVEKIT_API_SECRET always decrypts too, because its owner may send plain dispatches anyway.
+        The key is INTERVIEW_METADATA_KEY, or LIVEKIT_API_SECRET if INTERVIEW_METADATA_KEY is not
+        set. LIVEKIT_API_SECRET always decrypts too, because its owner may send plain dispatches
+        anyway.
         """
         own = settings.metadata_key.get_secret_value()
         secret = settings.livekit_api_secret.get_secret_value()

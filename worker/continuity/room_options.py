@@ -52,7 +52,7 @@ def _whole(seconds: float) -> int:
 def options_of_return(settings: Settings) -> RoomOptions:
     """Return the options with which an interviewer's joining opens a room that no longer exists.
 
-    After a restart of LiveKit its rooms no longer exist. If the candidate does not come back within
+    A restart of LiveKit removes all rooms. If the candidate does not come back within
     INTERVIEW_CANDIDATE_GRACE_S, the interviewer leaves.
     """
     waits_s = max(settings.candidate_join_s, settings.candidate_grace_s)

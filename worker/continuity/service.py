@@ -118,7 +118,7 @@ class ContinuityService:
         )
 
     def start(self) -> None:
-        """Start the background tasks. Call this method on the event loop."""
+        """Start the background tasks. An event loop must be running."""
         self._tasks = [
             asyncio.create_task(self.heartbeat.run(), name="heartbeat"),
             asyncio.create_task(self._watcher.run(), name="watcher"),

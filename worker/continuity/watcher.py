@@ -1,4 +1,7 @@
-"""The leader's periodic check for orphaned interviews. One worker of a scope is the leader."""
+"""The leader's periodic check for orphaned interviews.
+
+The leader is one of the workers that share an agent name and a LiveKit server.
+"""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def ensure_home(spare: Path) -> None:
     """Set HOME to the folder `spare` if this process's home is not known.
 
     Libraries look for a cache and for password files in the home, and some libraries raise
-    RuntimeError without a home. Child processes inherit the variable.
+    RuntimeError without a home. Child processes inherit the changed variable.
     """
     if not os.path.isabs(os.path.expanduser("~")):
         os.environ["HOME"] = str(spare.absolute())
@@ -62,7 +62,7 @@ def ensure_temp_folder(spare: Path) -> str | None:
     """Make sure that temporary files can be created; return the problem, or None.
 
     If no folder of the system can be written, as with a read-only root, the folder `spare` is made,
-    and TMPDIR is set to it. Child processes inherit the variable.
+    and TMPDIR is set to it. Child processes inherit the changed variable.
     """
     try:
         folder = tempfile.gettempdir()

@@ -43,8 +43,9 @@ class ProviderChain(Generic[E]):
     share the state of the members that have a probe.
 
     `without_opt_out` has a factory for each member whose instances ask the provider to keep nothing
-    of what it gets. The factory creates an instance that does not ask for that. If a member refuses
-    its first request, the chain asks the member again at once with an instance of this factory.
+    of what it gets. The factory creates an instance that does not ask the provider for this. If a
+    member refuses its first request, the chain asks the member again at once with an instance of
+    this factory.
 
     The chain calls `on_change` with the resource's condition when a different member starts to
     serve and when no member can serve. The chain calls `on_fault` with a member's name and the
@@ -160,9 +161,9 @@ class ProviderChain(Generic[E]):
     ) -> bool:
         """Record a failure: disable the member permanently, or start its cooldown.
 
-        Return True if nothing was recorded, because the member may work without the opt-out.
-        If `served_by` names the member that has just served instead, do not report the resource as
-        lost. `engine` is the plugin instance that failed; None for the current one.
+        Return True if nothing was recorded, because the member may work without the opt-out. If
+        another member has just served instead, `served_by` is its name, and the chain's resource is
+        not reported as lost. `engine` is the plugin instance that failed; None for the current one.
         """
         member = self._named(name)
         failure = member.judge(error)
@@ -243,7 +244,10 @@ class ProviderChain(Generic[E]):
         )
 
     async def aclose(self) -> None:
-        """Close all created plugin instances. If some fail to close, raise the last error."""
+        """Close all created plugin instances.
+
+        If closing fails for some instances, raise the last error.
+        """
         self._closed = True
         problem: Exception | None = None
         for member in reversed(self._members):

@@ -72,8 +72,9 @@ class OptOuts:
         """Return whether the opt-out may have caused a failure, so that a request without it may
         help.
 
-        The first refusal of a member drops the opt-out. A refusal changes nothing if `engine`,
-        which made the request, is no longer the member's plugin instance.
+        When a member refuses a request for the first time, the opt-out is dropped for the member. A
+        refusal changes nothing if `engine`, which made the request, is no longer the member's
+        plugin instance.
         """
         if failure.reason not in REFUSALS:
             return False

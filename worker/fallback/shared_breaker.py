@@ -86,7 +86,7 @@ class SharedBreaker:
         return record if fresh else None
 
     def _refresh(self, path: Path) -> None:
-        """Read the file if it has changed. Runs in the thread."""
+        """Read the file if it has changed. Called in the thread for disk access."""
         try:
             status = path.stat()
         except OSError:
@@ -121,7 +121,7 @@ class SharedBreaker:
         self._on_disk(lambda: self._replace(path, record), needed=True)
 
     def _replace(self, path: Path, record: BreakerRecord) -> None:
-        """Replace the file of a record. Runs in the thread."""
+        """Replace the file of a record. Called in the thread for disk access."""
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

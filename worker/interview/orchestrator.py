@@ -1,9 +1,9 @@
 """The interviewer's next utterance, computed from the plan and the committed turns alone.
 
-The functions are pure, so the same turns always give the same utterance. Therefore livekit may
-request the reply to one turn twice, and a new interviewer that has read the committed turns
-continues at the same position in the plan. A language model may change only what `LlmAllowance`
-allows.
+The functions have no side effects, so the same turns always give the same utterance. Therefore
+livekit may request the reply to one turn twice, and a new interviewer that has read the committed
+turns continues at the same position in the plan. A language model may change only what
+`LlmAllowance` allows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The folder of the journals. All functions and methods block on its disk."""
+"""The folder of the journals. All functions and methods block while they wait for the disk."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class JournalUnreachable(JournalError):
 
 
 class Ingestion(Enum):
-    """Result of an attempt to ingest a journal. Only STORED is true."""
+    """Result of an attempt to ingest a journal. As a condition, only STORED is true."""
 
     STORED = "stored"
     #: Another process has the journal open for writing.
@@ -211,10 +211,10 @@ async def ingest_journal(
     """Ingest the journal of a job whose process has ended, and move the file away.
 
     Raises DatabaseError if the database fails, and SchemaDiffers if this worker cannot use the
-    database's schema. After either error the file stays for a later attempt. If the database
-    refuses some of the records for good, all others are stored, and the file is kept in the folder
-    DAMAGED. Raises JournalError if the disk does not answer, or if an operator must repair or move
-    the file. Raises OSError if the file was ingested but could not be moved.
+    database's schema. After one of these two errors the file stays for a later attempt. If the
+    database refuses some of the records for good, all others are stored, and the file is kept in
+    the folder DAMAGED. Raises JournalError if the disk does not answer, or if an operator must
+    repair or move the file. Raises OSError if the file was ingested but could not be moved.
     """
     closing = partial(close_journal, path, exit_code=exit_code, signal=signal)
     try:

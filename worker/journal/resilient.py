@@ -220,8 +220,8 @@ class DiskFaultTolerantJournal(FileJournal):
     def close(self) -> None:
         """Close the journal. Records that are not on disk by now will never be written to disk.
 
-        Returns after `WRITE_WITHIN_S` at most. If the disk hangs, the thread closes the file, and
-        writes the waiting records first, as soon as the disk answers.
+        The method returns after at most `WRITE_WITHIN_S` seconds. If the disk hangs, the thread
+        closes the file, and writes the waiting records first, as soon as the disk answers.
         """
         if self._syncing is not None:
             self._syncing.cancel()

@@ -40,8 +40,8 @@ def same_server(one: str, other: str) -> bool:
 def server_name(url: str, name: str = "") -> str:
     """Return the name by which workers know that they use the same server.
 
-    The name is `name` (INTERVIEW_LIVEKIT_NAME), or `normalised(url)` if `name` is empty. As `name`,
-    also the address that other workers use is possible.
+    The name is `name` (INTERVIEW_LIVEKIT_NAME), or `normalised(url)` if `name` is empty. `name` may
+    also be the address that other workers use.
 
     Raises LiveKitUrlInvalid if `name` is empty and the URL cannot be that of a LiveKit server.
     """

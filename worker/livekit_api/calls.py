@@ -97,10 +97,10 @@ class LiveKitCalls(LiveKitCall):
 
         One request asks for up to `MOST_NAMES` rooms. If `names` is empty, no request is made.
 
-        Agents and recorders do not count. A participant whose process died is counted for about 20
-        s. The server counts a room's participants again at most every 5 s, so the number may be up
-        to 10 s old (livekit-server 1.13.5: `roomUpdateInterval`). `list_participants` is always up
-        to date.
+        The number does not include agents and recorders. A participant whose process died is
+        counted for about 20 s. The server counts a room's participants again at most every 5 s, so
+        the number may be up to 10 s old (livekit-server 1.13.5: `roomUpdateInterval`).
+        `list_participants` is always up to date.
         """
         # Make no request without names, because the server would list all of its rooms.
         asked = list(dict.fromkeys(names))

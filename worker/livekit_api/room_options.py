@@ -42,7 +42,7 @@ class RoomOptions:
     def configuration(self) -> api.RoomConfiguration:
         """Return the options in the form of a token.
 
-        The room gets them if the token's owner opens it.
+        The room gets these options if the owner of the token opens the room.
         """
         return api.RoomConfiguration(
             empty_timeout=self.empty_timeout_s,

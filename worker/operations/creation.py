@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class NewInterview:
-    """The values with which an interview is created. A value that is None has a default.
+    """The values with which an interview is created. For a value that is None a default is used.
 
     `opens_at` and `closes_at` are the window of the interview (see `create_interview`).
     """

@@ -39,7 +39,10 @@ def plugin_of(name: str) -> Plugin:
 
 
 def with_path(url: str, *parts: str) -> str:
-    """Return `url` with the path `parts` that an SDK needs. `url` may end with the first parts."""
+    """Return `url` with the path `parts` that an SDK needs.
+
+    Parts with which `url` already ends are not added again.
+    """
     for n in range(len(parts), 0, -1):
         end = "".join(parts[:n])
         if url.endswith(end):

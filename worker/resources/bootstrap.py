@@ -36,12 +36,14 @@ async def bootstrap_resources(
     on_report: Reporter,
     on_late: Reporter,
 ) -> None:
-    """Load `resources` concurrently into `held`. Each loader waits for the resources it `needs`.
+    """Load `resources` concurrently into `held`.
+
+    Each loader first waits for the resources in `Resource.needs`.
 
     Return once each loader has ended or exceeded its budget. `on_report` is called once for each
     resource. An optional resource that exceeds its budget is reported as not ok (LoadTimeout), and
-    its loader continues in the background. `on_late` is called when that loader ends. If the loader
-    of an optional resource fails with a transient failure and gives no object to hold, it is
+    its loader continues in the background. `on_late` is called when such a loader ends. If the
+    loader of an optional resource fails with a transient failure and gives no object to hold, it is
     retried in the background, with back-off, until it succeeds or fails permanently. The loader of
     a required resource has no separate budget, because the caller's budget limits the whole
     bootstrap.

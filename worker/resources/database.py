@@ -99,7 +99,7 @@ def database_resource(settings: Settings, *, attach: Attacher | None = None) -> 
 
     return Resource(
         name="database",
-        loss="The plan comes with the dispatch; turns wait on the worker's disk.",
+        loss="The plan comes with the dispatch. Turns wait on the worker's disk.",
         consequence=Consequence(noticed="Nothing."),
         load=load,
         close=_close,

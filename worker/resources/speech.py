@@ -43,9 +43,9 @@ def vad_resource() -> Resource:
 
     return Resource(
         name="vad",
-        loss="Turns end on the speech-to-text engine's own end-pointing.",
+        loss="Speech-to-text detects the end of the candidate's turns instead.",
         consequence=Consequence(
-            noticed="Nothing but turns that end a little less exactly.",
+            noticed="Only that turns end a little less exactly.",
             turns_end_on=("stt", "vad"),
         ),
         load=load,
@@ -73,10 +73,10 @@ def stt_resource(settings: Settings) -> Resource:
 
     return Resource(
         name="stt",
-        loss="The next of the chain listens; with none left the candidate types.",
+        loss="The next provider of the chain transcribes. If none is left, the candidate types.",
         consequence=Consequence(
-            noticed="Nothing of a change; with none left a recorded voice that asks for typed "
-            "answers, and the same in writing.",
+            noticed="Nothing while a provider is left. Without one, a recorded voice and a text "
+            "ask for typed answers.",
             told="trouble_hearing",
             deafens=True,
         ),
@@ -103,10 +103,10 @@ def tts_resource(settings: Settings) -> Resource:
 
     return Resource(
         name="tts",
-        loss="The next of the chain speaks; with none left the questions come as text.",
+        loss="The next provider of the chain speaks. If none is left, questions are sent as text.",
         consequence=Consequence(
-            noticed="Another voice; with none left a recorded one that announces writing, then "
-            "what was prepared aloud and the rest as text.",
+            noticed="Another voice. If none is left, a recorded voice announces text. Prepared "
+            "sentences are still spoken, and the others come as text.",
         ),
         load=load,
         close=lambda engine: engine.aclose(),

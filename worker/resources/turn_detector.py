@@ -68,9 +68,9 @@ def turn_detector_resource() -> Resource:
 
     return Resource(
         name="turn_detector",
-        loss="Turns end on the VAD's silence.",
+        loss="Turns end after a silence that the VAD detects.",
         consequence=Consequence(
-            noticed="Nothing but a thinking pause that may count as the end of an answer.",
+            noticed="Only that a thinking pause may count as the end of an answer.",
             turns_end_on=("vad", "turn_detector"),
         ),
         load=load,

@@ -106,7 +106,10 @@ class JobServer(AgentServer):
         super()._handle_assignment(assignment)
 
     def use_key(self, api_key: str, api_secret: str) -> None:
-        """Sign the next connection to LiveKit with this key. An open connection is not closed."""
+        """Sign the next connection to LiveKit with this key.
+
+        A connection that is already open stays open with its old key.
+        """
         self._api_key, self._api_secret = api_key, api_secret
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -120,7 +120,10 @@ class JobDatabase:
         self._prepare_later()
 
     def watch(self, pool: ProcPool) -> None:
-        """Give each job that `pool` launches its database URL. Call this before any launch."""
+        """Give each job that `pool` launches its database URL.
+
+        Call this method before the pool launches a job.
+        """
         launch = pool.launch_job
 
         async def launch_with_database(info: RunningJobInfo) -> None:

@@ -74,7 +74,10 @@ class JobRights:
         return room_token(self._key, self._secret, room)
 
     def watch(self, pool: ProcPool) -> None:
-        """Answer the requests of the processes of `pool`. Call this before the pool creates one."""
+        """Answer the requests of the processes of `pool`.
+
+        Call this method before the pool creates a process.
+        """
         pool.on("process_created", self._answer)
 
     def _answer(self, proc: Any) -> None:
@@ -95,7 +98,7 @@ class JobRequests:
     """Answers one job process's requests for a room token, and passes on its other requests.
 
     Args:
-        proc: The process, as livekit-agents has it.
+        proc: The job process, an object of livekit-agents.
         token: Returns a token for a room.
         others: Serves all other requests; None if other requests are refused.
     """

@@ -1,4 +1,4 @@
-"""Tests whether this process could bind an address."""
+"""Tests whether this process can bind an address."""
 
 from __future__ import annotations
 

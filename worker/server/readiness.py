@@ -175,8 +175,8 @@ class Readiness:
 def write_probe(folder: Path, size: int = _PROBE_BYTES) -> str | None:
     """Lock, write and sync a test file of `size` bytes in `folder`, as a job does with its journal.
 
-    Returns the problem, or None if the file could be written. Blocks while the disk does not
-    respond.
+    Returns a description of the problem, or None if the file could be written. Blocks while the
+    disk does not respond.
     """
     probe = folder / f".probe-{os.getpid()}"
     try:

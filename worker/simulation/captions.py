@@ -37,8 +37,8 @@ class Captions:
     """Collects the captions of all speakers in a room.
 
     The text of the interviewer arrives in one stream per segment, piece by piece. The text of the
-    candidate arrives in a new stream for each interim transcript. In both cases, each segment
-    becomes one caption.
+    candidate arrives in a new stream for each interim transcript. For both speakers, each segment
+    of text becomes one caption.
 
     Args:
         now_s: Returns the current time in seconds, which is stored in the captions.

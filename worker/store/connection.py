@@ -119,7 +119,9 @@ class StampedConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg shi
 
 
 async def _stamp(connection: StampedConnection) -> None:
-    """Store the time of the release. Replaces asyncpg's own reset of a released connection.
+    """Store the time of the release.
+
+    The function replaces asyncpg's own reset of a released connection.
 
     asyncpg's RESET ALL costs one more round trip for every operation. Behind PgBouncer in
     transaction mode, RESET ALL resets the server connection of another client. No operation changes

@@ -147,7 +147,9 @@ async def set_dispatched(
 async def cancel_interview(
     db: Database, interview_id: str, *, budget_s: float = BUDGET_S
 ) -> Interview | None:
-    """Cancel an interview that is not over. Return its state before; None if it does not exist.
+    """Cancel an interview that is not over.
+
+    Return the interview as it was before; None if it does not exist.
 
     The interview ends as cancelled / CancelRequested, and its token rises. Therefore no earlier job
     can continue the interview, a redispatch that was claimed before has no effect, and a running

@@ -104,7 +104,7 @@ async def prepare_job_access(database: Database, url: str, *, job_url: str = "")
 
     `url` is the database URL of the worker. `job_url` is the database URL of the jobs if an
     operator made their role. Raises NoJobRole if the jobs cannot have a role of their own, and
-    DatabaseUnavailable if the database fails. The schema must be complete.
+    DatabaseUnavailable if the database fails. All migrations of the schema must be applied.
     """
     try:
         place = await database.run("job_role", _place, budget_s=_BUDGET_S)
@@ -200,7 +200,10 @@ async def _exists(connection: Connection, role: str) -> bool:
 
 
 async def _grant(connection: Connection, role: str, place: _Place) -> None:
-    """Grant the privileges that the role lacks. At most starts the role lacks none."""
+    """Grant the privileges that the role lacks.
+
+    Normally the role lacks no privilege, because an earlier start has granted them.
+    """
     if not await _exists(connection, role):
         raise NoJobRole(f"the role {role} does not exist")
     missing = await lacking(connection, role, OF_JOBS)

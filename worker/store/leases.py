@@ -1,11 +1,11 @@
 """Leases of interviews: take, check and release. Times come from the database's clock.
 
 A lease is live until it expires. Each row has the duration that its holder chose, so that workers
-with different settings judge a lease in the same way. While no worker reaches the database, no
-lease expires. From the time at which a worker reaches the database again, no lease expires for one
-whole lease duration. `heartbeat` renews leases, records the contact, and says how long a gap in the
-contact must be (by default half a lease duration).
-docs/explanation/continuity.md explains the reason.
+with different settings judge a lease in the same way. No lease expires in a time in which no worker
+reaches the database. From the time at which a worker reaches the database again, no lease expires
+for one whole lease duration. `heartbeat` renews leases, records the contact, and says how long a
+gap in the contact must be (by default half a lease duration). docs/explanation/continuity.md
+explains the reason.
 """
 
 from __future__ import annotations
@@ -276,6 +276,6 @@ WHERE interview_id = $1 AND EXISTS (
 async def release_ended(connection: Connection, interview_id: str) -> None:
     """Release the interview's lease immediately if the job that holds the lease has ended.
 
-    A trigger deletes the row of `leases`.
+    A trigger of the database then deletes the lease's row in the table `leases`.
     """
     await connection.execute(_RELEASE, interview_id)

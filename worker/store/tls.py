@@ -125,8 +125,8 @@ class UrlDefaults:
 def arguments_of(url: DatabaseUrl) -> dict[str, Any]:
     """Return asyncpg's argument `dsn`, and the argument `ssl` if asyncpg needs it.
 
-    Reads certificates from the disk. Raises OSError, ssl.SSLError or ValueError if a certificate
-    cannot be read.
+    The function reads certificates from the disk. Raises OSError, ssl.SSLError or ValueError if a
+    certificate cannot be read.
     """
     tls = tls_of(url)
     if tls.mode is None:

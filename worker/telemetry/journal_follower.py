@@ -87,7 +87,8 @@ class JournalFollower:
     async def finish(self, job_id: str) -> None:
         """Read the unread records of an ended job's journal, then close the journal.
 
-        Returns after `FINISH_WITHIN_S` at most. If the disk hangs, the unread records are left out.
+        The method returns after at most `FINISH_WITHIN_S` seconds. If the disk hangs, the unread
+        records are left out.
         """
         followed = self._followed.get(job_id)
         if followed is None:

@@ -1,7 +1,8 @@
 """Metrics of one worker, counted from its jobs' journals and exposed in Prometheus format.
 
-The metrics have a registry of their own. The metrics of livekit-agents are in the default registry
-of prometheus_client, separately in each process, and do not cover a job that was killed.
+The metrics are in a separate registry of prometheus_client. The metrics of livekit-agents are in
+the default registry of prometheus_client, separately in each process, and do not cover a job that
+was killed.
 """
 
 from __future__ import annotations

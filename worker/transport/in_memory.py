@@ -116,7 +116,7 @@ class InMemoryTransport:
     job. The candidate is present from the start, and hears the audio at once.
 
     Args:
-        ctx: Not used. A job passes its context.
+        ctx: Not used; present because a job passes its context to every transport.
         on_event: Called by code that plays the part of the room, for example with
             `Event.ROOM_LOST`. The transport itself fires no event, because it has no room to lose.
         line: The audio output; by default one that calls `on_frame`.

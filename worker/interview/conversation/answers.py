@@ -135,7 +135,9 @@ class Answers:
         self._taken(heard)
 
     async def typed(self, text: str) -> None:
-        """Commit a turn that the candidate has typed. A typed turn is always complete.
+        """Commit a turn that the candidate has typed.
+
+        A typed turn always counts as a complete answer.
 
         Raises OrchestratorNotReady if the plan has not loaded.
         """

@@ -88,7 +88,10 @@ class LateText:
         self._moved.set()
 
     def stop(self) -> None:
-        """Stop waiting for a turn that is held back. A commit that has begun continues."""
+        """Stop waiting for a turn that is held back.
+
+        If the text is already being committed, the commit is completed.
+        """
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None

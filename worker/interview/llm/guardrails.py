@@ -46,7 +46,10 @@ _WORD = re.compile(r"(?:(?<=[^\W_])(['\u2019]))?([^\W_]+)")
 
 
 class Refusal(Enum):
-    """Reason why a language model's words are not spoken. Logs and counters use the value."""
+    """Reason why a language model's words are not spoken.
+
+    The value of a member is used in logs and counters.
+    """
 
     EMPTY = "Empty"
     TOO_LONG = "TooLong"

@@ -48,7 +48,8 @@ class TurnLadder:
     If an utterance was not spoken to its end, audible speech no longer restarts the recovery in
     that turn. After a second unfinished utterance in one turn, the utterance is sent as text. While
     the audio has no subscriber, the first step is to send the utterance as text. Sending the text
-    is due when the clip (`Rung.CLIP`) would be due. In later turns it is due after 1 s (`_DEAF_S`).
+    is due when the clip (`Rung.CLIP`) would be due. In later turns the text is due after 1 s
+    (`_DEAF_S`).
 
     Args:
         interviewer: The interviewer.

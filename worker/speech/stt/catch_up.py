@@ -12,41 +12,41 @@ from worker.speech.stt.pending_speech import PendingSpeech
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which the transcript of kept speech is expected while no provider is available,
+#: Seconds for which the transcript of buffered speech is expected while no provider is available,
 #: counted from the moment at which speech first had to wait, or from the end of that speech.
 UNATTENDED_S: Final = 30.0
-#: Seconds for which the transcript of kept speech is expected from the provider that received the
+#: Seconds for which a transcript of buffered speech is expected from the provider that received the
 #: speech. The seconds count from the latest of three moments: the provider received the speech, its
 #: last text came, the speech ended. The value is the longest pause that ends an answer.
 OVERDUE_S: Final = 6.0
-#: Seconds for which the transcript of kept speech is expected while the speaker still speaks,
+#: Seconds for which the transcript of buffered speech is expected while the speaker still speaks,
 #: counted from the moment at which speech first had to wait, or from the last text. The oldest
 #: audio of longer speech without a transcript is dropped.
 SPEAKING_S: Final = 60.0
 #: Seconds after `patience_s` for which the transcript of live speech is still expected. When
-#: `patience_s` is over, another provider gets the speech, which then counts as kept.
+#: `patience_s` is over, another provider gets the speech, which then counts as buffered.
 DUE_MARGIN_S: Final = 1.0
 #: Minimum seconds of a sound that certainly contains words. A cough is shorter.
 LEAST_SPEECH_S: Final = 1.0
 
-#: The states in which an open stream has no kept speech to transcribe, as far as is known.
+#: The states in which an open stream has no buffered speech to transcribe, as far as is known.
 _OVER: Final = frozenset({CatchUpState.LIVE, CatchUpState.DOUBTFUL})
 
 
 class CatchUp:
-    """Knows whether speech-to-text is behind: earlier speech is expected to get a transcript.
+    """Knows whether speech-to-text is behind: a transcript of earlier speech is still expected.
 
     A provider that hears speech live may give its final transcript late, if the provider, the
-    network or the machine is slow. A turn that ended before that would lack these words. Therefore
-    a transcript is due after the end of speech if there was interim text or at least
-    `LEAST_SPEECH_S` of speech.
+    network or the machine is slow. If the turn ended before the final transcript, the turn would
+    lack these words. Therefore a transcript is due after the end of speech if there was interim
+    text or at least `LEAST_SPEECH_S` of speech.
 
-    Speech is kept for a provider that did not receive it while it was spoken, because another
+    Speech is buffered for a provider that did not receive it while it was spoken, because another
     stream failed or no provider was available. The provider needs some time to transcribe the kept
     speech, even if it is faster than real time. During this time a pause between transcripts does
     not mean that the speaker has paused or finished.
 
-    The time limits for kept speech are `UNATTENDED_S` and `OVERDUE_S`, or `SPEAKING_S` while the
+    The limits for buffered speech are `UNATTENDED_S` and `OVERDUE_S`, or `SPEAKING_S` while the
     speaker speaks. A transcript of live speech is due for `patience_s`, the seconds after which
     another provider is asked, and `DUE_MARGIN_S`. `on_over` is called when no transcript of earlier
     speech is expected any more, before calls of `over` return.
@@ -61,10 +61,10 @@ class CatchUp:
         self._due_within_s = patience_s + DUE_MARGIN_S
         #: True if interim text has come since the last final transcript.
         self._interim = False
-        #: Position, in seconds of audio, that a final transcript of the kept speech must reach.
+        #: Position, in seconds of audio, that a final transcript of the buffered speech must reach.
         self._due_s = 0.0
         # Event loop times since which speech has had to wait, at which the newest provider received
-        # kept speech, and at which the last text arrived.
+        # buffered speech, and at which the last text arrived.
         self._behind_since: float | None = None
         self._opened_at = self._text_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
@@ -79,7 +79,7 @@ class CatchUp:
 
     @property
     def catching_up(self) -> bool:
-        """True if a provider has received kept speech, and has not transcribed all of it."""
+        """True if a provider has received buffered speech, and has not transcribed all of it."""
         return self.state is CatchUpState.CATCHING_UP
 
     async def over(self) -> None:
@@ -93,7 +93,7 @@ class CatchUp:
     def opened(self, *, late: bool, found_nothing: bool) -> None:
         """Handle a new stream of a provider.
 
-        `late` is True if the stream received kept speech. `found_nothing` is True if another
+        `late` is True if the stream received buffered speech. `found_nothing` is True if another
         provider, which works, gave no text for that speech.
         """
         self._interim = False

@@ -11,14 +11,14 @@ from typing import Final
 class CatchUpState(StrEnum):
     """How the provider in use received the speech. Every stream begins as UNATTENDED."""
 
-    #: No provider's stream is open. Speech is kept until a provider can transcribe it.
+    #: No provider's stream is open. Speech is buffered until a provider can transcribe it.
     UNATTENDED = auto()
     #: The provider received all speech without a transcript while it was spoken.
     LIVE = auto()
     #: The provider received the speech while it was spoken. The speech has ended, and the rest of
     #: its transcript is due.
     DUE = auto()
-    #: The provider received speech that was kept before, and has not transcribed all of it.
+    #: The provider received speech that was buffered before, and has not transcribed all of it.
     CATCHING_UP = auto()
     #: Speech may be without a transcript, but no transcript is expected, because a provider found
     #: no word in a short sound or because the time limit is over. If text arrives nevertheless,
@@ -33,9 +33,9 @@ class CatchUpEvent(StrEnum):
 
     #: A provider's stream was opened, and all speech so far has a transcript.
     OPENED = auto()
-    #: A provider's stream was opened, and received speech that was kept.
+    #: A provider's stream was opened, and received buffered speech.
     OPENED_LATE = auto()
-    #: A provider's stream was opened, and received a kept short sound in which another provider
+    #: A provider's stream was opened, and received a buffered short sound in which another provider
     #: found no word.
     OPENED_FOR_SOUND = auto()
     #: The provider has given text, interim or final.

@@ -23,14 +23,14 @@ class Delivery:
 
     START_OF_SPEECH and END_OF_SPEECH always alternate.
 
-    While a provider catches up, the listener gets final transcripts as interim text (`show`), and
-    no END_OF_SPEECH. `release` then gives the listener one final transcript of all of this text.
-    The reason: the listener measures silence from the end of the speech to the transcript, so it
-    would take each separate final transcript of kept speech for a whole turn.
+    While a provider transcribes buffered speech, the listener gets final transcripts as interim
+    text (`show`), and no END_OF_SPEECH. `release` then gives the listener one final transcript of
+    all of this text. The reason: the listener measures silence from the end of the speech to the
+    transcript, so it would take each separate final transcript of buffered speech for a whole turn.
 
     Args:
         send: Gives an event to the listener.
-        catching_up: Returns whether the provider in use catches up.
+        catching_up: Returns whether the provider in use still transcribes buffered speech.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Delivery:
     def show(self) -> None:
         """Pass on the held final transcripts as interim text.
 
-        Do nothing without held transcripts.
+        If no transcript is held, do nothing.
         """
         if self._finals:
             self._send(_as_interim(self._finals))

@@ -118,7 +118,7 @@ async def _transcribe(thread: EngineThread, samples: Pcm) -> str:
 
 
 async def _together(*tasks: asyncio.Task[Any]) -> None:
-    """Wait for all tasks. Cancel all tasks if one fails or if the caller is cancelled.
+    """Wait until all tasks have ended. Cancel all tasks if one fails or if the caller is cancelled.
 
     Unlike `asyncio.gather`, this function cancels each task only once, so the cleanup of a task is
     not disturbed.

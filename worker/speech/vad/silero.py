@@ -40,12 +40,15 @@ class VADLoadFailed(Exception):
 
 
 def import_runtime() -> None:
-    """Import onnxruntime, the slow part of importing Silero. Safe in any thread."""
+    """Import onnxruntime, the slow part of importing Silero. May be called in any thread."""
     importlib.import_module("onnxruntime")
 
 
 def import_silero() -> Any:
-    """Import the Silero plugin. Main thread only, because LiveKit plugins must register there."""
+    """Import the Silero plugin.
+
+    Call it only in the main thread, because LiveKit plugins must register there.
+    """
     return importlib.import_module("livekit.plugins.silero")
 
 

@@ -48,7 +48,7 @@ _RESTART_DELAY_S = 1.0
 
 
 class EmbeddedPostgres:
-    """One use of a data folder's embedded PostgreSQL, from `start` to `aclose`.
+    """The use of a data folder's embedded PostgreSQL by this process, from `start` to `aclose`.
 
     The keeper is the process that runs the server. If the keeper dies during the use, another
     keeper is started and the URL stays the same. A process that is forked from this process does
