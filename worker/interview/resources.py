@@ -43,7 +43,7 @@ def _orchestrator_resource(settings: Settings, load: Any) -> Resource:
         name="orchestrator",
         loss="The interview cannot be held: the job fails, after an apology.",
         consequence=Consequence(
-            noticed="A recorded voice asks to wait while loading is tried again, and then apologises.",
+            noticed="A recorded voice asks to wait while loading is retried, and then apologises.",
         ),
         load=load,
         required=True,
