@@ -14,7 +14,8 @@ class UnsyncedLines:
     After a failed fsync, Linux may treat the pages that it could not write as written. A later
     fsync then succeeds without them (https://wiki.postgresql.org/wiki/Fsync_Errors). Therefore the
     lines since the last successful sync are kept in memory. After a failure they are written again,
-    to the same place, before the next fsync. A reader of the file sees no difference.
+    to the same place, before the next fsync. A process that reads the file does not notice that
+    lines were written again.
 
     Args:
         path: The file, through which it is opened again. An `O_APPEND` descriptor cannot write to a

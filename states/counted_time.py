@@ -14,7 +14,7 @@ _NO_SIGN_OF_WORK: Final = frozenset({"exit", "fault"})
 
 
 def counted_s(records: Iterable[Mapping[str, Any]]) -> float:
-    """Return the seconds that a job has counted so far, without those of earlier jobs.
+    """Return the seconds that a job has counted so far, without the seconds of earlier jobs.
 
     If the job's process died, or if another job took the work over (LEASE_LOST), the time up to the
     last record counts, because the job may have been stopped for any time after that. `records` may

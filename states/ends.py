@@ -52,7 +52,7 @@ class EndUnknown(ValueError):
 
 
 def check_ends(ends: Mapping[str, End]) -> None:
-    """Raise EndsInvalid, whose one-line message names every problem, if any end is invalid."""
+    """Raise EndsInvalid, with every problem in one line of message, if an end is invalid."""
     problems = [problem for name, end in ends.items() for problem in _problems(name, end)]
     if problems:
         raise EndsInvalid("; ".join(problems))

@@ -128,7 +128,7 @@ class MemoryJournal:
         self._subscribers.append(reader)
 
     def append(self, kind: str, t: float, /, **fields: Any) -> Record:
-        """Store one record and return it, as it is stored.
+        """Store one record, and return the stored record.
 
         A value that JSON cannot hold is replaced. A field with the name of a basic field, such as
         `seq`, is left out. The record's field `replaced` names both.
@@ -241,8 +241,9 @@ def _content(path: Path) -> bytes:
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield each line with its number, from 1, and with its line feed.
 
-    Only a line feed ends a line. A carriage return in its place damages the line: if it ended the
-    line, the line would count as incomplete, and all later records would be cut off.
+    Only a line feed ends a line. If a carriage return did too, a line whose line feed was damaged
+    to a carriage return would count as the incomplete last line, and all later records would be cut
+    off.
     """
     start = number = 0
     while start < len(data):

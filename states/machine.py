@@ -124,8 +124,8 @@ class Lifecycle:
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` in the owner task after every transition, in the transitions' order.
 
-        An exception that the listener raises is logged and recorded as a fault. The lifecycle and
-        the other listeners continue.
+        If the listener raises an exception, it is logged and recorded as a fault, and the lifecycle
+        and the other listeners continue.
         """
         self._listeners.append(listener)
 

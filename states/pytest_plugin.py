@@ -40,7 +40,7 @@ class Journey(Protocol):
 class StartLifecycle(Protocol):
     """The fixture `lifecycle`: starts a `Lifecycle` and stops it at the end of the test.
 
-    The arguments are those of `Lifecycle`. Raises RuntimeError if no event loop is running.
+    The fixture takes the arguments of `Lifecycle`. Raises RuntimeError if no event loop is running.
     """
 
     def __call__(self, **arguments: Any) -> Lifecycle: ...

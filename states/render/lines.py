@@ -104,8 +104,8 @@ def box_lines(view: View, box: Box) -> list[str]:
 def arrow_lines(arrow: Arrow) -> list[str]:
     """Return the labels of an arrow, one line each.
 
-    If the job took an edge of the label, the line begins with the numbers of the visits that the
-    edge led to.
+    If the drawn job made a transition of a label, the line begins with the numbers of the visits
+    that began with this transition.
     """
     return [
         (f"to {', '.join(map(str, label.led_to))}: " if label.led_to else "") + label.text

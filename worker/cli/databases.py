@@ -1,4 +1,4 @@
-"""The database of a command: that of DATABASE_URL, or the embedded database."""
+"""The database that a command uses: the one at DATABASE_URL, or the embedded database."""
 
 from __future__ import annotations
 

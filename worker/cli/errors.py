@@ -106,7 +106,7 @@ def code_of(error: BaseException) -> ExitCode | None:
 def one_line_errors() -> Iterator[None]:
     """Report an error of the project on standard error, and exit with its code.
 
-    The report has one line for each problem. An OSError, such as that of an unreadable file, is
+    The report has one line for each problem. An OSError, for example about an unreadable file, is
     reported in one line, with the exit code FAILED. An error of any other class is raised
     unchanged.
     """

@@ -50,7 +50,7 @@ def _block(row: dict[str, Any]) -> Table:
 def resource_rows(settings: Settings) -> list[dict[str, Any]]:
     """Return the table of resources as data.
 
-    The time budget (`budget_s`) of a required resource is that of the state BOOTSTRAPPING.
+    For a required resource, `budget_s` is the time budget of the state BOOTSTRAPPING.
     """
     # Import here and not at the top: the imports include livekit-agents and take seconds, which
     # other commands must not take.

@@ -39,7 +39,7 @@ class HttpSettings(SettingsGroup):
     """Port of a second HTTP server, which answers only the probes and needs no token; 0: any free
     port; empty: no second server."""
     http_probe_host: str = ""
-    """Address that the second HTTP server, for the probes, binds to; empty: that of
+    """Address that the second HTTP server, for the probes, binds to; empty: the address in
     INTERVIEW_HTTP_HOST."""
 
     @field_validator("http_probe_port", mode="before")

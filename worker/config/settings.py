@@ -1,7 +1,7 @@
 """All settings of the worker: unit, default, environment variable, and a line of help.
 
 `worker.env.group` reads the settings from the environment, from the file that INTERVIEW_ENV_FILE
-names, and secrets from files of their own.
+names, and secrets from separate files.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class WorkerSettings(SettingsGroup):
     )
     """TLS to a database on another machine, if DATABASE_URL and PGSSLMODE name no sslmode."""
     database_job_url: SecretStr = SecretStr("")
-    """Database URL of the job processes, with a role of their own; empty: the worker makes a role
+    """Database URL of the job processes, with a separate role; empty: the worker makes such a role
     if it may. With the role of DATABASE_URL, job processes have the rights of the worker."""
     database_pool_size: int = Field(default=5, ge=1, le=100)
     """Maximum number of database connections that each process keeps open."""

@@ -61,7 +61,7 @@ _BUDGET_S: Final = 2.0
 
 
 class ContinuedWork:
-    """The work that one job does, and the turns of the earlier jobs that did the same work.
+    """The work that a job does, and the turns of the earlier jobs that did this work.
 
     An application creates a `ContinuedWork` in its constructor, declares `resource()` beside the
     database, returns `header()` and `handover` in its own `header` and `succession`, and does its

@@ -128,7 +128,7 @@ def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
     """Return the interview's id, and the plan snapshot or None.
 
     Raises MetadataInvalid if the metadata is not a JSON object with a valid interview id, or if its
-    protocol is newer than that of this version.
+    protocol is too new for this version.
     """
     try:
         data = json.loads(metadata)

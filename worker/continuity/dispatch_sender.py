@@ -69,8 +69,8 @@ class DispatchSender:
         """Dispatch interviewers to claimed interviews; return the number of dispatches.
 
         If the participants of a room were not listed before the claim, they are listed first. The
-        claim is given back if no candidate waits there, if LiveKit cannot list the participants, or
-        if the dispatch fails. Raises DatabaseError if the database fails.
+        claim is given back if no candidate waits in the room, if LiveKit cannot list the
+        participants, or if the dispatch fails. Raises DatabaseError if the database fails.
         """
         try:
             people, told = await asyncio.gather(

@@ -1,4 +1,4 @@
-"""The heartbeat of a worker: renews the leases of its jobs, and tells the other workers of it."""
+"""The heartbeat of a worker, which renews its leases and writes its row for other workers."""
 
 from __future__ import annotations
 

@@ -81,11 +81,11 @@ class InterviewKey:
     def encrypt(self, metadata: str) -> str:
         """Return encrypted metadata for plain metadata of this interview.
 
-        Raises ValueError if the metadata is not that of this interview.
+        Raises ValueError if the metadata belongs to another interview.
         """
         data = _object_in(metadata)
         if data is None or data.get("interview_id") != self.interview_id:
-            raise ValueError("the metadata is not that of the key's interview")
+            raise ValueError("the metadata belongs to another interview than the key")
         nonce = os.urandom(_NONCE_BYTES)
         packed = zlib.compress(metadata.encode())
         hidden = AESGCM(self.secret).encrypt(nonce, packed, _bound(self.room, self.interview_id))

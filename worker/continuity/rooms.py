@@ -37,9 +37,10 @@ class Rooms(Protocol):
         ...
 
     async def people(self, rooms: Collection[str]) -> Mapping[str, Collection[str]]:
-        """Return the identities of each room's participants, including dead ones for about 20 s.
+        """Return the identities of each room's participants.
 
-        The result lacks a room if LiveKit failed for this room only.
+        A participant whose process died is included for about 20 s. The result lacks a room if
+        LiveKit failed for this room only.
         """
         ...
 

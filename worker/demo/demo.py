@@ -97,7 +97,7 @@ async def _livekit(say: Say) -> AsyncIterator[LiveKitClient]:
 
 
 def _settings(livekit: LiveKitClient, database_url: str, data_dir: Path) -> Settings:
-    """Return the settings of the demo, which replace those of the environment."""
+    """Return the settings of the demo, which replace the settings in the environment."""
     return Settings.load(
         LIVEKIT_URL=livekit.url,
         LIVEKIT_API_KEY=livekit.key,

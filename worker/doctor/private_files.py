@@ -35,7 +35,9 @@ async def check_private(visit: CheckContext) -> Finding:
 
 
 def open_folders(data_dir: Path) -> list[Path]:
-    """Return the folders with people's words that other users may enter. Blocks on the disk.
+    """Return the folders with people's words that other users may enter.
+
+    Blocks while it reads them.
 
     If other users may not enter the data folder, they cannot enter anything below it.
     """

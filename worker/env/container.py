@@ -1,4 +1,4 @@
-"""Processors and memory that this process may use: those of the machine, or less in a container.
+"""Processors and memory that this process may use, which in a container may be less than all.
 
 `os.cpu_count` returns the processors of the machine also in a container that may use two of them.
 Everything in the worker that depends on processors or memory asks this module.
@@ -145,7 +145,7 @@ def limits_of_this_process(root: Path = Path("/")) -> Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class _Mount:
-    """One hierarchy of control groups, as it is mounted."""
+    """A mounted hierarchy of control groups."""
 
     #: Controllers of a hierarchy of version 1; empty for version 2.
     controllers: frozenset[str]
@@ -268,6 +268,6 @@ def _number(path: Path) -> int | None:
 
 
 def _whole(text: str) -> int | None:
-    """Return a number from 0 on, or None: "max" and "-1" mean that there is no limit."""
+    """Return the whole number in `text`, or None, for example for "max" and "-1" (no limit)."""
     text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 30 else None

@@ -120,7 +120,7 @@ def unnamed_cluster_owner(cluster: Path) -> str | None:
 
 
 def loopback_host() -> str:
-    """Return a loopback address that this system has: that of IPv4, or else that of IPv6."""
+    """Return a loopback address that this system has, preferably the IPv4 address."""
     for host in _LOOPBACK:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:

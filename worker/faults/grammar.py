@@ -34,7 +34,7 @@ class FaultInvalid(ValueError):
 
 
 def _shown(text: str) -> str:
-    """Return a part of INTERVIEW_FAULTS for a message."""
+    """Return a part of INTERVIEW_FAULTS, shortened and printable, for an error message."""
     return shortened(on_one_line(text))
 
 

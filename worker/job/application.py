@@ -232,7 +232,7 @@ class Declared:
     def failed_words(self) -> Clip | None:
         """Return the closing message of a job whose application could not be created.
 
-        The message is that of the factory, or else the default of `Application`.
+        The factory's own message is returned if it has one, else the default of `Application`.
         """
         try:
             words: Callable[[], Clip | None] = self._declared("failed_words")

@@ -54,7 +54,9 @@ class OtherHosts:
         self._seen: dict[str, tuple[tuple[int, int], float]] = {}
 
     def may_write(self, path: Path) -> bool:
-        """Return whether a job on another host may be writing this journal. Blocks on the disk.
+        """Return whether a job on another host may be writing this journal.
+
+        Blocks while it reads it.
 
         The answer is False for a journal of this host, because its lock tells whether the job runs.
         The answer is also False if the journal did not change for `SILENT_ELSEWHERE_S` seconds
@@ -80,7 +82,7 @@ class OtherHosts:
 def _read(path: Path) -> tuple[Mapping[str, Any] | None, tuple[int, int]]:
     """Return the header of a journal (None if missing), and its last change and size.
 
-    An empty mapping stands for a first line that is no header.
+    The mapping is empty if the first line is no header.
     """
     # Open the file, because an NFS client then asks the server for the current attributes. Use
     # O_NONBLOCK, because opening a FIFO would wait.

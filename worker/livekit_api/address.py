@@ -43,7 +43,7 @@ def server_name(url: str, name: str = "") -> str:
     The name is `name` (INTERVIEW_LIVEKIT_NAME), or `normalised(url)` if `name` is empty. `name` may
     also be the address that other workers use.
 
-    Raises LiveKitUrlInvalid if `name` is empty and the URL cannot be that of a LiveKit server.
+    Raises LiveKitUrlInvalid if `name` is empty and the URL cannot be the URL of a LiveKit server.
     """
     return name or normalised(url)
 

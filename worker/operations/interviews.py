@@ -149,8 +149,8 @@ async def send_interviewer(db: Database, settings: Settings, interview: Intervie
     """Dispatch an interviewer. The dispatch carries the plan, encrypted, unless it is too large.
 
     Raises LiveKitError if the request fails, and InterviewOver if the interview has ended before
-    the dispatch was stored. In the latter case the dispatched interviewer also notices that the
-    interview has ended, and leaves.
+    the dispatch was stored. If the interview has ended, the dispatched interviewer also notices
+    this, and leaves.
     """
     livekit = livekit_client(settings)
     metadata = compose(interview, seal=WorkerKeys.of(settings).seal(interview))

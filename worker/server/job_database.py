@@ -1,4 +1,4 @@
-"""The database of the job processes: a role of their own if one can be made, else the worker's."""
+"""The database access of the job processes, if possible with a separate role for jobs."""
 
 from __future__ import annotations
 
@@ -100,12 +100,12 @@ class JobDatabase:
         return True
 
     def _tell(self, problem: NoJobRole) -> None:
-        """Log why jobs have no role of their own, unless this reason was logged before."""
+        """Log why jobs have no separate role, unless this reason was logged before."""
         if str(problem) != self._told:
             self._told = str(problem)
             logger.warning(
                 "jobs connect to the database with all rights of the worker, because jobs have "
-                "no role of their own: %s",
+                "no separate database role: %s",
                 problem,
                 extra={"event": "job_role_missing"},
             )
@@ -173,7 +173,7 @@ def _log_role(access: JobAccess) -> None:
         )
     else:
         logger.info(
-            "jobs connect to the database with a role of their own: %s",
+            "jobs connect to the database with a separate role: %s",
             access.role,
             extra={"event": "job_role_used"},
         )

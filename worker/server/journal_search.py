@@ -111,5 +111,5 @@ async def pause(closing: asyncio.Event, seconds: float) -> None:
 
 
 def _some(journals: Iterator[JournalFile]) -> list[JournalFile]:
-    """Return the next journals of a listing, at most `_AT_A_TIME`. Blocks on the disk."""
+    """Return the next journals of a listing, at most `_AT_A_TIME`. Blocks while it reads."""
     return list(itertools.islice(journals, _AT_A_TIME))

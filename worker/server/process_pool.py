@@ -72,7 +72,7 @@ class ProcessPoolSupervisor:
         pool.on("process_job_launched", self._on_launched)
 
     def stop(self) -> None:
-        """Stop the retries. A process that closes from now on does not count as failed."""
+        """Stop the retries. A process that closes later does not count as failed."""
         self._pool = None
         if self._trying is not None:
             self._trying.cancel()

@@ -28,7 +28,7 @@ LATE_S = 0.1
 class Spoken:
     """The start and the end of an utterance, in seconds.
 
-    If `Microphone.say` returned the object, the times are those of the event loop's clock. If
+    If `Microphone.say` returned the object, the times are read from the event loop's clock. If
     `SimulatedCandidate.say` returned it, they count from the moment the candidate joined.
     """
 

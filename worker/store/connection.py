@@ -188,9 +188,9 @@ async def open_pool(
 ) -> Any:
     """Create an asyncpg pool of at most `size` connections. No connection is opened yet.
 
-    `arguments` are those of `connection_arguments`. A connection that was idle for `idle_s` seconds
-    is closed; with 0, idle connections stay open. With `url_again`, each new connection uses the
-    URL that this function returns.
+    `arguments` are the arguments that `connection_arguments` returns. A connection that was idle
+    for `idle_s` seconds is closed; with 0, idle connections stay open. With `url_again`, each new
+    connection uses the URL that this function returns.
     """
     return await asyncpg.create_pool(
         **arguments,

@@ -90,8 +90,8 @@ class Database:
         RETURNING, returns an empty list. The first use of an array type that is not in
         `connection._ARRAYS` costs six more round trips on each connection.
 
-        Retries, errors and the unknown outcome of a broken connection are those of `run`, so the
-        statement must be idempotent.
+        As in `run`, transient errors are retried, and the outcome is unknown if the connection
+        breaks, so the statement must be idempotent.
         """
 
         async def once() -> list[Row]:

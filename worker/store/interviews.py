@@ -168,7 +168,7 @@ async def get_interview(
     """Return the interview; None if it does not exist or the id is invalid.
 
     With `writable`, a read-only server is not used, because its row may be old (`Database.run`).
-    Raises `InterviewClosedToJob` if the database connection is that of a job in another room.
+    Raises `InterviewClosedToJob` if the database connection belongs to a job in another room.
     """
     if not is_interview_id(interview_id):
         return None

@@ -44,7 +44,9 @@ _STORED: Final = "SELECT role_name, password, pass_key FROM job_access WHERE dat
 
 
 class NoJobRole(Exception):
-    """Raised if jobs cannot have a role of their own. The message says why, in one line.
+    """Raised if jobs cannot have a separate database role.
+
+    The message gives the reason in one line.
 
     `may_pass` is True if the cause may be temporary, such as a server without a free connection.
     """
@@ -56,7 +58,7 @@ class NoJobRole(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class JobAccess:
-    """How job processes connect to the database: with a role of their own, and a pass."""
+    """How job processes connect to the database: with a separate role, and a pass."""
 
     role: str
     #: Actions that the role may do although no job needs them, each as words that follow "may".
@@ -103,7 +105,7 @@ async def prepare_job_access(database: Database, url: str, *, job_url: str = "")
     """Make the role of the jobs if needed, grant its privileges, and connect with it.
 
     `url` is the database URL of the worker. `job_url` is the database URL of the jobs if an
-    operator made their role. Raises NoJobRole if the jobs cannot have a role of their own, and
+    operator made their role. Raises NoJobRole if the jobs cannot have a separate role, and
     DatabaseUnavailable if the database fails. All migrations of the schema must be applied.
     """
     try:

@@ -207,8 +207,8 @@ async def _take_once(
 def problem_of(protocol: int, room: str, job_room: str | None) -> str | None:
     """Return why a job must not hold an interview, as a sentence; None if the job may hold it.
 
-    `protocol` and `room` are those of the interview. `job_room` is the room of the job; None to
-    accept any room.
+    `protocol` and `room` belong to the interview. `job_room` is the room of the job; None to accept
+    any room.
     """
     if protocol > PROTOCOL:
         return f"the interview has protocol {protocol}, and this version understands {PROTOCOL}"

@@ -163,7 +163,7 @@ async def migrate(
     *,
     budget_s: float = MIGRATE_BUDGET_S,
 ) -> list[int]:
-    """Apply the missing migrations, each in a transaction of its own; return their numbers.
+    """Apply the missing migrations, each in a separate transaction; return their numbers.
 
     Workers that start at the same time take turns, and each migration is applied by one of them.
     After a crash between two migrations, the next worker that starts applies the rest. Raises

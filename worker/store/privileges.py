@@ -1,4 +1,4 @@
-"""The privileges that the statements of this package use: those of a worker, and those of a job.
+"""The privileges that the statements of this package need, for a worker and for a job.
 
 The worker grants a job's role exactly this list, and `interview-worker doctor` checks both lists.
 A statement that uses another privilege needs an entry here: tests/integration/test_job_role.py runs

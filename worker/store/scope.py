@@ -1,4 +1,4 @@
-"""Which interviews belong to a worker: those of its agent name and its LiveKit server."""
+"""The interviews that belong to a worker: all with its agent name and its LiveKit server."""
 
 from __future__ import annotations
 

@@ -173,7 +173,8 @@ def _has_own_authority(url: DatabaseUrl) -> bool:
 def _service(url: DatabaseUrl) -> Mapping[str, str]:
     """Return the options of the URL's service in the service file of libpq, if there is one.
 
-    A file that cannot be read counts as empty, because asyncpg reports it when it connects.
+    A file that cannot be read counts as empty here, because asyncpg reports the error when it
+    connects.
     """
     name = url.options.get("service") or os.environ.get("PGSERVICE")
     if not name:

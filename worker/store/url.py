@@ -123,7 +123,7 @@ class DatabaseUrl:
         return f"postgresql://{userinfo}{at}{self.hosts}{self.path}{query}"
 
     def with_options(self, **options: str) -> DatabaseUrl:
-        """Return the URL with these options, which replace those of the same names."""
+        """Return the URL with these options, which replace options of the same names."""
         return replace(self, options={**self.options, **options})
 
 

@@ -1,4 +1,4 @@
-"""The options of a PostgreSQL URL: those of libpq, of other clients, and of the server.
+"""The options of a PostgreSQL URL: options of libpq and of other clients, and server settings.
 
 Hosting companies print URLs with options of libpq and of other clients. asyncpg would send an
 unknown option to the server as a setting, and the server would refuse the connection without naming

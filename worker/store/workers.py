@@ -56,8 +56,8 @@ def _seen(fresh_s: str) -> str:
 def _same(livekit_url: str) -> str:
     """Return the SQL condition that a worker uses the LiveKit server `livekit_url`.
 
-    `livekit_url` is the placeholder of a query parameter. An unknown address, NULL in the parameter
-    or in the row, counts as the same server.
+    `livekit_url` is the placeholder of a query parameter. An unknown address (NULL in the parameter
+    or in the row) matches every server.
     """
     return f"coalesce(livekit_url = {livekit_url}, true)"
 

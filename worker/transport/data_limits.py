@@ -45,8 +45,8 @@ class SenderLimits:
         Args:
             sender: Identity of the participant.
             size: Size of the data, in bytes.
-            messages: Number of messages that begin with the data: 0 for a further part of a
-                message.
+            messages: Number of messages that begin with the data; 0 if the data continues an
+                earlier message.
             now_s: Time of the event loop's clock, in seconds.
         """
         return self._senders.setdefault(sender, _Sender()).counts(size, messages, now_s)

@@ -93,7 +93,7 @@ class Answers:
 
     @property
     def is_held(self) -> bool:
-        """True if the end of a turn is held back, so that the answer may get a further part."""
+        """True if the end of a turn is held back, because more of the answer may follow."""
         return bool(self._held)
 
     @property
