@@ -50,7 +50,7 @@ class Member(Generic[E]):
     make: Callable[[], E]
     #: Health probe after a cooldown; None if the member is tried again without a probe.
     probe: Probe | None = None
-    #: Creates an instance without the opt-out, the request to the provider to keep nothing; None if
+    #: Creates an instance without the opt-out, the request to the provider to keep no data; None if
     #: `make` sends no opt-out.
     make_without: Callable[[], E] | None = None
     #: What this job knows about the opt-out; valid only if there is `make_without`.

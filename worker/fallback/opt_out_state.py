@@ -1,4 +1,4 @@
-"""The states of the request to a provider to keep nothing, and the table of transitions."""
+"""The states of the opt-out, the request to a provider to keep no data, and all transitions."""
 
 from __future__ import annotations
 
