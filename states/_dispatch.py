@@ -1,7 +1,7 @@
 """The state table as an AsyncMachine of the library `transitions`, without concurrency.
 
-Two features of `transitions` are not used. AsyncTimeout fires even if the job has left the state.
-The cancellation of running transitions swallows CancelledError.
+Two features of the library are not used: its AsyncTimeout, which fires even if the job has left the
+state, and its cancellation of running transitions, which swallows CancelledError.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ _TRANSITIONS = [
     for edge in EDGES
 ]
 
-#: The one machine that all jobs share, because creating a machine takes milliseconds. The machine
-#: holds the table, but no state of any job.
+#: The machine, which all jobs share because creating one takes milliseconds. The machine holds the
+#: table, but no state of a job.
 _MACHINE: Final = _Machine(
     model=None,
     states=[state.value for state in State],

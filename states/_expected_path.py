@@ -22,7 +22,7 @@ _Word = TypeVar("_Word", bound=StrEnum)
 class Visit:
     """One element of an expected path: one visit to one of `states`.
 
-    If `repeats` is set, the element stands for any number of visits to `states`.
+    If `repeats` is set, the element matches any number of visits to `states`.
     """
 
     states: frozenset[State]

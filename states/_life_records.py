@@ -29,8 +29,8 @@ def record_start(
 def record_transition(journal: Journal, transition: Transition) -> None:
     """Write a transition, an event that changes no state, or a change of the clock."""
     if transition.event in CLOCK_EVENTS:
-        # A kind of its own: an earlier version ignores an unknown kind, and refuses a record of the
-        # kind `internal` with an unknown event.
+        # Use the separate kind `clock`, because an earlier version ignores an unknown kind, but
+        # refuses a record of the kind `internal` with an unknown event.
         journal.append("clock", transition.t, state=transition.target.value, event=transition.event)
         return
     if transition.internal:

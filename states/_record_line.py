@@ -35,7 +35,7 @@ def encoded(record: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     """
     try:
         return record, _line(record)
-    except Exception:  # also what the methods of a foreign type raise
+    except Exception:  # any error, because methods of a foreign type may raise any
         return _repaired(record)
 
 
@@ -50,7 +50,8 @@ def _repaired(record: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         except Exception:  # as above
             stored[key] = _plain(value, frozenset())
             replaced.append(key)
-    if stored.get("t") is None:  # a record without a time would count as damaged
+    # Keep a time, because a record without a time would count as damaged.
+    if stored.get("t") is None:
         stored["t"] = 0.0
     stored[REPLACED] = [*record.get(REPLACED, ()), *replaced]
     return stored, _line(stored)
@@ -77,7 +78,7 @@ def _plain(value: Any, inside: frozenset[int]) -> Any:
         case bytes() | bytearray():
             return bytes(value).decode(errors="replace")
     within = inside | {id(value)}
-    with suppress(Exception):  # what the methods of a foreign type raise
+    with suppress(Exception):  # any error, because methods of a foreign type may raise any
         match value:
             case Mapping():
                 return {_key(key): _plain(entry, within) for key, entry in value.items()}

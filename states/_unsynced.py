@@ -14,15 +14,16 @@ class UnsyncedLines:
     After a failed fsync, Linux may treat the pages that it could not write as written. A later
     fsync then succeeds without them (https://wiki.postgresql.org/wiki/Fsync_Errors). Therefore the
     lines since the last successful sync are kept in memory. After a failure they are written again,
-    to the same place, before the next fsync. A reader of the file sees no difference.
+    to the same place, before the next fsync. A process that reads the file does not notice that
+    lines were written again.
 
     Args:
         path: The file, through which it is opened again. An `O_APPEND` descriptor cannot write to a
             place that was written before.
         descriptor: The open file. The caller appends to it and closes it.
         size: Size of the file in bytes before the first line that is reported.
-        created: True if the caller has just created the file. The first sync then also syncs the
-            folder, without which the file's name may be missing after a crash of the computer.
+        created: True if the caller has just created the file. If so, the first sync also syncs the
+            folder. Otherwise the file's name could be missing after a crash of the computer.
     """
 
     def __init__(self, path: Path, descriptor: int, *, size: int, created: bool) -> None:
@@ -42,7 +43,7 @@ class UnsyncedLines:
             self._lines += line
 
     def sync(self) -> None:
-        """Sync all lines that were appended so far. Blocks; one thread at a time.
+        """Sync all lines that were appended so far. Blocks; only one thread at a time may call it.
 
         Raises OSError if the disk reports an error. The next call then writes the lines again.
         """
@@ -78,7 +79,8 @@ def _sync_folder(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that sync no folders
+        # Some file systems cannot sync folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""The seconds that one job has counted for a pausable budget, from the records of its journal."""
+"""The seconds that a job has counted for a pausable budget, computed from its journal."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from typing import Any, Final
 from states.phases import Clock
 from states.table import CLOCK_EVENTS, PAUSABLE, Event
 
-#: Kinds of records that do not show that the job was at work at that time: `exit` is written by the
-#: worker, and a fault may be recorded by a job that has just found that another job has taken over.
+#: Kinds of records that do not prove that the job was at work at their time: the worker writes
+#: `exit`, and a job may record a fault when it notices that another job has taken over.
 _NO_SIGN_OF_WORK: Final = frozenset({"exit", "fault"})
 
 
 def counted_s(records: Iterable[Mapping[str, Any]]) -> float:
-    """Return the seconds that a job has counted so far, without those of earlier jobs.
+    """Return the seconds that a job has counted so far, without the seconds of earlier jobs.
 
-    `records` may lack records of other kinds than `transition` and `clock`, but the last record
-    before an end that nobody recorded is needed: the time up to it counts if the job's process
-    died. If another job had taken the work over (LEASE_LOST), the same holds, because the job may
-    have been stopped or cut off for any time before it noticed. Raises KeyError, TypeError or
-    ValueError if a record is invalid.
+    If the job's process died, or if another job took the work over (LEASE_LOST), the time up to the
+    last record counts, because the job may have been stopped for any time after that. `records` may
+    lack records of other kinds than `transition` and `clock`, except that last record. Raises
+    KeyError, TypeError or ValueError if a record is invalid.
     """
     counted_s = last_t = 0.0
-    # Time from which the seconds are not added yet; None while the clock does not run.
+    # Time at which the clock was started last; None while the clock does not run.
     since: float | None = None
     for record in sorted(records, key=lambda record: record["seq"]):
         kind, t = record["kind"], float(record["t"])

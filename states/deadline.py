@@ -12,8 +12,7 @@ from states.table import PAUSABLE, Edge, State
 class Deadline:
     """A time limit with one timer, which calls `on_spent` when the time is over.
 
-    While the clock of the limit is stopped, no time counts: the remaining time stays as it is, and
-    the time is not over.
+    While the clock of the limit is stopped, the remaining time does not change.
     """
 
     def __init__(self, on_spent: Callable[[], None]) -> None:
@@ -38,7 +37,10 @@ class Deadline:
         self.keep()
 
     def shorten(self, seconds: float) -> None:
-        """Limit the remaining time to at most `seconds`. If that shortens it, the clock runs."""
+        """Limit the remaining time to at most `seconds`.
+
+        If this shortens the remaining time, the clock is started.
+        """
         remaining = self.remaining
         if remaining is None or seconds < remaining:
             self.begin(seconds)
@@ -46,7 +48,7 @@ class Deadline:
     def spend(self, seconds: float) -> None:
         """Take `seconds` off the remaining time, which is at least 0 afterwards.
 
-        The clock stays as it is. Without a limit, do nothing.
+        The clock is neither started nor stopped. Without a limit, do nothing.
         """
         remaining = self.remaining
         if remaining is None:
@@ -64,7 +66,7 @@ class Deadline:
             self.stop()
 
     def resume(self) -> None:
-        """Let the clock run again. Do nothing if it runs."""
+        """Let the clock run again. Do nothing if the clock already runs."""
         if self._left is not None:
             self.begin(self._left)
 
@@ -82,7 +84,7 @@ class Deadline:
 
 
 class StateDeadline(Deadline):
-    """The deadline of the state that a job is in, as the edges of the table set it.
+    """The deadline of the state that a job is in. Each edge of the state table may change it.
 
     Args:
         budgets: Seconds by state.
@@ -99,8 +101,8 @@ class StateDeadline(Deadline):
         super().__init__(on_spent)
         self._budgets = budgets
         self._hurried_closing_s = hurried_closing_s
-        #: Seconds of a pausable budget that earlier jobs of the same work have counted, as far as
-        #: is known.
+        #: Seconds of a pausable budget that earlier jobs of the same work have used, as far as is
+        #: known.
         self.earlier_s = 0.0
 
     def enter(self, state: State) -> None:
@@ -125,7 +127,7 @@ class StateDeadline(Deadline):
             self.shorten(self._hurried_closing_s)
 
     def carry_over(self, state: State, seconds: float) -> None:
-        """Count `seconds` of earlier jobs, more than before; `state` is the job's current state."""
+        """Count `seconds` as used by earlier jobs; `state` is the job's current state."""
         more_s, self.earlier_s = seconds - self.earlier_s, seconds
         if state in PAUSABLE:
             self.spend(more_s)

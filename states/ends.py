@@ -1,7 +1,7 @@
 """The ends that an application declares, beside the ends of the lifecycle's table.
 
-The table has one event for all ends that applications declare, APPLICATION_ENDED. Its edge from
-RUNNING to CLOSING gets the outcome and the reason of the declared end:
+The table has one event for all ends that applications declare, APPLICATION_ENDED. For a declared
+end, the edge from RUNNING to CLOSING gets the outcome and the reason of the end:
 
     ENDS = {"appointment_booked": End(Outcome.COMPLETED, "AppointmentBooked")}
     job = Lifecycle(ends=ENDS)
@@ -52,7 +52,7 @@ class EndUnknown(ValueError):
 
 
 def check_ends(ends: Mapping[str, End]) -> None:
-    """Raise EndsInvalid, whose one-line message names every problem, if any end is invalid."""
+    """Raise EndsInvalid, with every problem in one line of message, if an end is invalid."""
     problems = [problem for name, end in ends.items() for problem in _problems(name, end)]
     if problems:
         raise EndsInvalid("; ".join(problems))

@@ -57,7 +57,7 @@ class FileJournal(MemoryJournal):
         except BlockingIOError as error:
             os.close(self._fd)
             raise JournalLocked(path) from error
-        except OSError as error:  # without locks ENOLCK or EOPNOTSUPP
+        except OSError as error:  # ENOLCK or EOPNOTSUPP if the file system has no locks
             if not again:
                 self.remove_if_empty()
             os.close(self._fd)
@@ -96,8 +96,8 @@ class FileJournal(MemoryJournal):
     async def commit(self) -> None:
         """Sync the file in a thread, so that the event loop is not blocked.
 
-        Raises JournalError if the sync fails. A later sync then covers the records of the failed
-        one as well, because they are written to the file again before it.
+        Raises JournalError if the sync fails. The next sync first writes the records of the failed
+        sync to the file again, and so covers them too.
         """
         if not self._open:
             raise JournalError(f"{self.path} is closed")

@@ -28,7 +28,7 @@ from states.transition import Transition
 
 #: Maximum length of a kind or a number of a record in an error, in characters.
 _LONGEST_WORD = 40
-#: What a wrong record raises. RecursionError: the text of a deeply nested value cannot be made.
+#: Errors that can arise from an invalid record. RecursionError arises from a deeply nested value.
 _WRONG = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 
 
@@ -183,7 +183,7 @@ class History:
 
     @property
     def budgets(self) -> dict[State, float]:
-        """The time budgets of the states, in seconds: those of the job's header, else of the table.
+        """The time budgets of the states, in seconds, from the job's header or else the table.
 
         A budget of the header that is no number of seconds is ignored.
         """

@@ -49,15 +49,14 @@ logger = logging.getLogger(__name__)
 FORMAT_VERSION = 1
 #: Maximum number of digits of a version that an error shows.
 _LONGEST_VERSION = 20
-#: Limit of a record's time `t`, in seconds. A larger number means a damaged record, and a huge
-#: integer could not be converted to a float.
+#: Limit of a record's time `t`, in seconds. A larger number means that the record is damaged.
 MOST_S = 1e12
 #: Largest sequence number of a record: the largest whole number that every reader of JSON keeps. A
 #: larger number means a damaged record.
 _MOST_SEQ = 2**53
 #: Limit of a journal's size, in bytes. A job may run for a day (`Budget.most_s`) and writes what it
 #: hears at most once a second until the sentence is complete: 86,400 records, each of at most about
-#: 2 KiB, are 170 MiB. Turns, steps and conditions are few beside these.
+#: 2 KiB, are 170 MiB. Turns, steps and conditions add little to this size.
 MAX_BYTES = 256 << 20
 
 Record = dict[str, Any]
@@ -129,13 +128,13 @@ class MemoryJournal:
         self._subscribers.append(reader)
 
     def append(self, kind: str, t: float, /, **fields: Any) -> Record:
-        """Store one record and return it, as it is stored.
+        """Store one record, and return the stored record.
 
         A value that JSON cannot hold is replaced. A field with the name of a basic field, such as
         `seq`, is left out. The record's field `replaced` names both.
         """
-        # The line is made before anything else: a record that could not be encoded would otherwise
-        # keep all later records from the file.
+        # Encode the record first, because a record that failed to be encoded later would keep all
+        # following records out of the file.
         record, line = encoded(self._record(kind, t, fields))
         self._write(line)
         self._next_seq += 1
@@ -242,8 +241,9 @@ def _content(path: Path) -> bytes:
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield each line with its number, from 1, and with its line feed.
 
-    Only a line feed ends a line. A carriage return in its place damages the line: if it ended the
-    line, the line would count as incomplete, and all later records would be cut off.
+    Only a line feed ends a line. If a carriage return did too, a line whose line feed was damaged
+    to a carriage return would count as the incomplete last line, and all later records would be cut
+    off.
     """
     start = number = 0
     while start < len(data):
@@ -254,7 +254,7 @@ def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _checked(record: Any) -> Record:
-    # First the version: a record of a newer one may have other fields.
+    # Check the version first, because a record of a newer version may have other fields.
     if isinstance(record, Mapping) and _is_newer(record.get("v")):
         raise JournalTooNew(
             f"format {str(record['v'])[:_LONGEST_VERSION]} is newer than {FORMAT_VERSION}, "

@@ -1,10 +1,10 @@
 """`Lifecycle`: the state machine of one job, with a mailbox and a single owner task.
 
 Callers put events into the mailbox, a queue, and await the reply. One task, the owner, takes the
-events from the mailbox; no other task changes the state. The library `transitions` evaluates the
-table. When a budget runs out, a timer puts a message into the same mailbox. The message carries the
-epoch, the number of the visit whose budget ran out. The owner drops the message if another visit
-has begun since.
+events from the mailbox; no other task changes the state. The library `transitions` finds the edge
+of the state table for each event. When a budget runs out, a timer puts a message into the same
+mailbox. The message carries the epoch, the number of the visit whose budget ran out. The owner
+drops the message if another visit has begun since.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ class Lifecycle:
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` in the owner task after every transition, in the transitions' order.
 
-        An exception that the listener raises is logged and recorded as a fault. The lifecycle and
-        the other listeners continue.
+        If the listener raises an exception, it is logged and recorded as a fault, and the lifecycle
+        and the other listeners continue.
         """
         self._listeners.add(listener)
 
@@ -214,9 +214,9 @@ class Lifecycle:
     def carry_over(self, seconds: float) -> None:
         """Count `seconds` that earlier jobs of the same work have used of the pausable budget.
 
-        The call may come before the state with that budget or in it. Of several calls the largest
-        value counts. A budget that is used up ends the state at once. Raises JournalError if the
-        journal cannot be written, which changes nothing.
+        Call the method in the state with that budget, or in an earlier state. If it is called
+        several times, the largest value counts. If the budget is used up, the state ends at once.
+        Raises JournalError if the journal cannot be written, which changes nothing.
         """
         if not seconds > self._deadline.earlier_s:
             return
@@ -229,7 +229,7 @@ class Lifecycle:
         while True:
             letter = await self._mailbox.get()
             if letter.epoch is not None and letter.epoch != self._epoch:
-                continue  # the message is for the budget of an earlier visit
+                continue  # drop the message, which is for the budget of an earlier visit
             try:
                 transition = await self._handle(letter)
             except asyncio.CancelledError:
@@ -239,8 +239,8 @@ class Lifecycle:
             except Exception as error:
                 self._answer_with_error(letter, error)
                 if letter.epoch is not None:
-                    # Try again, or a disk that is full when the budget runs out would keep the job
-                    # in this state forever.
+                    # Try again later. Otherwise a disk that is full when the budget runs out would
+                    # keep the job in this state forever.
                     self._deadline.begin(BUDGET_RETRY_S)
                 continue
             if letter.reply is not None and not letter.reply.done():
@@ -272,7 +272,7 @@ class Lifecycle:
         for condition in letter.conditions:
             self.journal.append("condition", self.t, **candidate[condition.resource].as_record())
         record_transition(self.journal, transition)
-        # The transition takes effect only now, after it was written to the journal.
+        # Change the state only now, after the transition was written to the journal.
         self.conditions = candidate
         await self._dispatcher.take(letter.event, candidate)
         self._after(edge, transition)
@@ -289,7 +289,7 @@ class Lifecycle:
         self._changed = asyncio.Event()
 
     def _budget_spent(self) -> None:
-        # An event that arrived earlier in the same instant is processed first. If that event
+        # An event that arrived earlier in the same instant is processed first. If such an event
         # changes the state, the epoch of the message is outdated, and the owner drops the message.
         self._mailbox.put_nowait(_Letter(Event.BUDGET_SPENT, epoch=self._epoch))
 

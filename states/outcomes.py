@@ -64,7 +64,7 @@ class Reason(TextEnum):
     ROOM_DELETED = "RoomDeleted", "The room was deleted, or the interviewer removed, from outside."
     ROOM_CLOSED = "RoomClosed", "LiveKit closed the room while the candidate was not there."
     SHUTDOWN_REQUESTED = "ShutdownRequested", "The worker shut down and asked the job to end."
-    CANCEL_REQUESTED = "CancelRequested", "Somebody cancelled the interview with a command."
+    CANCEL_REQUESTED = "CancelRequested", "The interview was cancelled with a command."
     WORKER_LOST = "WorkerLost", "The worker died or gave the job up, and no other took over."
     LEASE_LOST = "LeaseLost", "Another job holds the interview's lease."
     HANDOVER_REQUESTED = "HandoverRequested", "The interview was handed over to another worker."

@@ -24,9 +24,12 @@ class Phase(IntEnum):
 
 
 class Clock(StrEnum):
-    """Whether time counts for a pausable budget. The clock runs when such a state is entered."""
+    """Whether time counts for a pausable budget.
 
-    #: Time does not count. The rest of the budget stays as it is.
+    The clock runs when a state with such a budget is entered.
+    """
+
+    #: Time does not count, so the rest of the budget does not change.
     STOPPED = "stopped"
     #: Time counts.
     RUNNING = "running"

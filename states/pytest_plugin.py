@@ -40,7 +40,7 @@ class Journey(Protocol):
 class StartLifecycle(Protocol):
     """The fixture `lifecycle`: starts a `Lifecycle` and stops it at the end of the test.
 
-    The arguments are those of `Lifecycle`. Raises RuntimeError if no event loop is running.
+    The fixture takes the arguments of `Lifecycle`. Raises RuntimeError if no event loop is running.
     """
 
     def __call__(self, **arguments: Any) -> Lifecycle: ...
@@ -118,7 +118,7 @@ def lifecycle(request: pytest.FixtureRequest) -> StartLifecycle:
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
     """Mark async tests that use the fixture `lifecycle`, so that they run on virtual time.
 
-    This hook must run before the hook of pytest-asyncio, which needs the mark.
+    The hook must run before the hook of pytest-asyncio, which needs the mark.
     """
     # Only a Module or a Class collects functions, and each of the two has the method
     # `istestfunction`.

@@ -40,7 +40,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One turn of one speaker.
+    """One turn of the interviewer or of the candidate.
 
     For the interviewer's turns, `heard` is the part of the text that was played to the candidate.
     """
@@ -164,7 +164,7 @@ def described(error: Exception) -> str:
 
 def _seconds(value: Any, name: str) -> float:
     """Return a time. Raises ValueError or TypeError if it is no number, or too large for a job."""
-    if not -MOST_S < value < MOST_S:  # refuses NaN as well
+    if not -MOST_S < value < MOST_S:  # this comparison also refuses NaN
         raise ValueError(f"{name} is not a number")
     return float(value)
 

@@ -44,7 +44,8 @@ class State(StrEnum):
     #: True if the job may speak to the candidate, apart from the closing message.
     may_speak: bool
 
-    # Every member sets all columns. The defaults only let type checkers accept a look-up by value.
+    # Every member sets all columns. The defaults are only for type checkers, so that they accept a
+    # look-up by value.
     def __new__(
         cls,
         name: str,
@@ -75,7 +76,7 @@ class State(StrEnum):
     DEGRADED = "DEGRADED", Phase.STARTING, _START, _SPEAKS
     #: The session runs. `Lifecycle.conditions` tells which resources are missing.
     RUNNING = "RUNNING", Phase.SESSION, _INTERVIEW, _SPEAKS
-    #: The job runs its closing steps. It cannot return to an earlier state.
+    #: The job runs its closing steps, and cannot return to an earlier state.
     CLOSING = "CLOSING", Phase.CLOSING, _CLOSING, _SILENT
     #: The job is over and has an outcome and a reason.
     CLOSED = "CLOSED", Phase.OVER, None, _SILENT
@@ -148,7 +149,7 @@ class Event(StrEnum):
     CANDIDATE_SILENT = "candidate_silent"
     #: No recovery step could deliver the interviewer's turn, neither as audio nor as text.
     TURN_STUCK = "turn_stuck"
-    #: Somebody cancelled the work of the job, such as an interview. No other job continues it.
+    #: The work of the job, such as an interview, was cancelled. No other job continues the work.
     CANCEL_REQUESTED = "cancel_requested"
     SHUTDOWN_REQUESTED = "shutdown_requested"
     #: The worker's main process died or gave the job up, and no other worker took the job over.
@@ -299,7 +300,7 @@ EDGES: tuple[Edge, ...] = (
         if state.phase < Phase.CLOSING
         for event, outcome, reason in _ENDS_FROM_ANYWHERE
     ),
-    # These edges keep the outcome and the reason with which the job entered CLOSING.
+    # The edges to CLOSED keep the outcome and the reason with which the job entered CLOSING.
     Edge(_S.CLOSING, _E.CLOSED, _S.CLOSED),
     Edge(_S.CLOSING, _E.BUDGET_SPENT, _S.CLOSED),
     # Internal edges: loader reports, losses and recoveries that are recorded without a change of

@@ -14,7 +14,8 @@ class TextEnum(StrEnum):
 
     text: str
 
-    # Every member has a text. The default allows type checkers to accept a look-up by value.
+    # Every member has a text. The default is only for type checkers, so that they accept a look-up
+    # by value.
     def __new__(cls, value: str, text: str = "") -> Self:
         """Create a member with the attribute `text`."""
         member = str.__new__(cls, value)

@@ -10,7 +10,10 @@ from states.table import Event, State
 
 
 class IllegalTransition(Exception):
-    """Raised if the table has no edge for the event in the current state. The job is unchanged."""
+    """Raised if the table has no edge for the event in the current state.
+
+    The state of the job is not changed.
+    """
 
     def __init__(self, state: State, event: Event, allowed: tuple[Event, ...]) -> None:
         self.state = state

@@ -42,10 +42,10 @@ TIMEOUTS_S: Final = {"e2e": 300, "fuzz": time_out_s()}
 
 
 def pytest_configure() -> None:
-    """Say that there is no event loop outside async tests, and that no example is timed.
+    """Set that there is no event loop outside async tests, and that examples have no time limit.
 
-    looptime 0.9 asks the policy for the current loop before every test, and where nothing was
-    ever said, Python up to 3.13 makes one for it that nobody closes: a ResourceWarning.
+    looptime 0.9 asks the policy for the current loop before every test. If no loop was ever set,
+    Python up to 3.13 makes a loop that is never closed, which causes a ResourceWarning.
     """
     asyncio.set_event_loop(None)
     # An example takes as long as a busy machine lets it.

@@ -46,7 +46,7 @@ class Row:
 def rows_of(view: View) -> Iterator[tuple[State, ...]]:
     """Yield the states before CLOSING, row by row.
 
-    States that share a deadline share one row. Every other state has a row of its own.
+    States that share a deadline share one row. Every other state is alone in its row.
     """
     inner = {state: group for group in view.groups[1:] for state in group}
     seen: set[State] = set()

@@ -23,7 +23,7 @@ def bundles_of(
 ) -> list[Bundle]:
     """Group the arrows that start or end at the same state of a row of several states.
 
-    Every other arrow is a bundle of its own.
+    Every other arrow is alone in its bundle.
     """
     found: list[Bundle] = []
     for arrow in arrows:

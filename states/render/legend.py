@@ -39,7 +39,7 @@ def legend(view: View, *, x: float, y: float) -> tuple[Part, float]:
 
 
 def losses(view: View, *, x: float, y: float) -> tuple[Part, float]:
-    """Return the explanations of missing resources, from `y` downwards, and the y below them."""
+    """Return the drawn explanations of missing resources, and the y at which they end."""
     marks = [Text(x=x, y=y + LINE_HEIGHT, text="without", css="strong")]
     for n, (name, means) in enumerate(view.losses.items(), start=2):
         line_y = y + n * LINE_HEIGHT

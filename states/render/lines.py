@@ -20,7 +20,7 @@ _CLOCK = {Clock.STOPPED: "pauses the budget", Clock.RUNNING: "resumes the budget
 def junctions(view: View) -> dict[str, str]:
     """Return the name and the text of each junction.
 
-    A junction is a node. The arrows that all states of a group have in common start there.
+    A junction is a node at which the arrows start that all states of a group have in common.
     """
     return {
         name: f"any state before {view.closing}" if name == LIVE else " or ".join(group)
@@ -104,8 +104,8 @@ def box_lines(view: View, box: Box) -> list[str]:
 def arrow_lines(arrow: Arrow) -> list[str]:
     """Return the labels of an arrow, one line each.
 
-    If the job took an edge of the label, the line begins with the numbers of the visits that the
-    edge led to.
+    If the drawn job made a transition of a label, the line begins with the numbers of the visits
+    that began with this transition.
     """
     return [
         (f"to {', '.join(map(str, label.led_to))}: " if label.led_to else "") + label.text

@@ -57,7 +57,7 @@ def _escaped(text: str) -> str:
 
 
 def head_of(line: Line, width: float) -> tuple[tuple[float, float], ...]:
-    """Return the three corners of an arrow's head. The first corner is the tip."""
+    """Return the three corners of an arrow's head, beginning with the tip."""
     (x0, y0), (x1, y1) = line.start, line.end
     angle = math.atan2(y1 - y0, x1 - x0)
     long, half = 7 + width, 2.6 + width * 0.8

@@ -177,7 +177,7 @@ def _axis(panel: Panel, top: float, bottom: float) -> Iterator[Mark]:
 
 
 def _axis_ticks(panel: Panel) -> Iterator[tuple[float, str]]:
-    # The last label must not overlap the column of figures.
+    # Limit the position of the last label, so that it does not overlap the column of figures.
     last = _RIGHT - (40 if panel.figures else 0)
     if panel.log:
         low, high = math.ceil(math.log10(panel.start)), math.floor(math.log10(panel.end))
@@ -284,7 +284,8 @@ def _ems(character: str) -> float:
 def _cut(text: str, css: str, width: float) -> str:
     if text_width(text, css) <= width:
         return text
-    # No character is narrower than a full stop. A name in a journal may have any length.
+    # Limit the length first, because a name in a journal may have any length. No character is
+    # narrower than a full stop.
     text = text[: int(width / text_width(".", css)) + 1]
     while text and text_width(text + "…", css) > width:
         text = text[:-1]

@@ -197,7 +197,7 @@ def _faults(history: History, end: float) -> Iterator[Row]:
         where.setdefault(name, []).append((_time(fault.get("t")), said))
     for name, found in where.items():
         counts = Counter(said for _, said in found)
-        # The multiplication sign in this line is intended.
+        # ruff warns of the multiplication sign, which is intended.
         figures = ", ".join(f"{n} × {x}" if n > 1 else x for x, n in counts.items())  # noqa: RUF001
         yield Row(name=name, ticks=tuple((at, "way-failure") for at, _ in found), figures=figures)
 

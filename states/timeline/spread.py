@@ -169,13 +169,13 @@ def _row(figures: Figures, css: str, name_css: str = "text") -> Row:
 def _figures(name: str, values: Sequence[float], decided: int = 0, cost_s: float = 0.0) -> Figures:
     ordered = sorted(values)
     if not ordered:
-        raise ValueError(f"no start-up with {name} was counted")
+        raise ValueError(f"no counted start-up has a duration of {name}")
     return Figures(
         name=name,
         jobs=len(ordered),
         least=ordered[0],
         median=median(ordered),
-        # The nearest-rank percentile is a value that one of the jobs actually had.
+        # Use the nearest-rank percentile, which is a value that one of the jobs actually had.
         p95=ordered[math.ceil(0.95 * len(ordered)) - 1],
         most=ordered[-1],
         decided=decided,

@@ -1,7 +1,7 @@
 """Start-up of one job: its states, its steps, and the critical chain that led to RUNNING.
 
-The analysis is modelled on `systemd-analyze`. The analysis shows every step, and the one chain of
-steps that determined the total time.
+The analysis is modelled on `systemd-analyze`. The analysis shows every step, and the critical
+chain: the steps that determined the total time.
 """
 
 from __future__ import annotations
@@ -164,7 +164,8 @@ class _Chain:
     def _before(self, at: float) -> Iterator[Link]:
         """Yield the links that led to the time `at`, the last link first.
 
-        The last link is the last step that ended by `at`, or a budget that ran out after that step.
+        The link nearest to `at` is the last step that ended by `at`, or a budget that ran out after
+        that step.
         """
         step = self._last(at)
         while True:
@@ -178,7 +179,8 @@ class _Chain:
             if step is None:
                 return
             yield _link(step.name, step.began, step.t, step)
-            # A step and a budget become a link at most once, so the loop ends for every journal.
+            # The loop ends for every journal, because each step and each budget becomes a link at
+            # most once.
             self._left.remove(step)
             at, step = self._waited_for(step)
 

@@ -1,15 +1,16 @@
 """Analysis of what a candidate heard: voices, silences, and the return of interviewers.
 
-Of a candidate's silence the longest stretch counts in which LiveKit was available, the database
-took writes, and a worker had a free slot. After an outage the count begins anew, because the rescue
-of an interview begins anew: no lease expires in an outage. Nothing else excuses a silence: not the
-time that a lease takes to expire, nor the calm after an outage of the database, nor a worker that
-still uses the connections of a fail-over.
+The length of a candidate's silence is its longest stretch in which LiveKit was available, the
+database took writes, and a worker had a free slot. After an outage the count begins again at 0,
+because no lease expires during an outage, so that the rescue of the interview begins only then. No
+other cause excuses a silence: neither the time that a lease takes to expire, nor the calm after an
+outage of the database, nor a worker that still uses connections from before a fail-over.
 
-- The database takes no writes while the run's own writes fail (`watch`), if this is during one of
-  its faults or just after it. A write that fails at any other time excuses nothing: the machine was
-  too busy, or PostgreSQL is broken. A database that is far away takes writes.
-- No slot is free while the run counts none (`watch`).
+- The database counts as taking no writes while the chaos run's own writes fail (`watch`), during or
+  just after an injected fault of the database. A write that fails at any other time excuses no
+  silence, because the cause is then a busy machine or a fault of PostgreSQL. A database with a slow
+  network counts as taking writes.
+- No slot counts as free while the chaos run finds no free slot (`watch`).
 """
 
 from __future__ import annotations
@@ -90,11 +91,11 @@ def late_first_words(round_: RoundEvidence, listener: Listener, limits: Limits) 
 
 def _detail(silence: Silence) -> str:
     whole_s, counted_s = silence.span.length_s, silence.counted_s
-    return f"{whole_s:.1f} s, of which {counted_s:.1f} s in a row are not excused"
+    return f"{whole_s:.1f} s, with {counted_s:.1f} s in a row that are not excused"
 
 
 def longest_silence(round_: RoundEvidence, one: Evidence) -> Silence | None:
-    """Return the longest wait of an interview; None if it had none."""
+    """Return the longest wait of an interview; None if its candidate never waited."""
     return max(_waits(round_, one), key=lambda each: each.counted_s, default=None)
 
 

@@ -159,7 +159,8 @@ async def test_after_a_long_server_outage_another_interviewer_continues(
 async def test_the_room_that_an_interviewer_opens_after_a_restart_waits_as_long_as_before(
     worker: RunningWorker,
 ) -> None:
-    """The candidate is away while the server restarts, and the room would get its own 20 s."""
+    """The candidate is absent while the server restarts; by default the room would close after 20
+    s."""
     interview = await worker.create(PLAN)
     async with worker.candidate_of(interview) as candidate:
         await worker.send_interviewer(interview)

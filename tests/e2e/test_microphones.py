@@ -71,7 +71,7 @@ class Scene:
         return (await room.local_participant.publish_track(track, options)).sid
 
     async def subscribed(self, *names: str, of: int) -> None:
-        """Wait until, of so many published tracks, exactly those with these names are received."""
+        """Wait until `of` tracks are published, and exactly those with these names are received."""
 
         def are_subscribed() -> bool:
             return len(self._published()) == of and self._received() == sorted(names)
@@ -79,7 +79,7 @@ class Scene:
         await eventually(are_subscribed, f"the subscription of {names} alone")
 
     async def subscribed_to_the_last(self, *, of: int) -> None:
-        """Wait until, of so many published tracks, the one that was named last alone is received.
+        """Wait until `of` tracks are published, and only the one that was named last is received.
 
         The server names tracks that are published within milliseconds in one message, in any order.
         """

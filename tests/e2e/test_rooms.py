@@ -160,7 +160,7 @@ async def test_a_wrong_secret_is_refused_for_every_call(client: LiveKitClient, r
 
 
 async def counted(client: LiveKitClient, room: str, number: int, timeout_s: float) -> None:
-    """Wait until the server counts so many participants in a room."""
+    """Wait until the server counts the given number of participants in a room."""
 
     async def is_counted() -> bool:
         return await client.rooms_with_participants([room]) == {room: number}

@@ -1,4 +1,4 @@
-"""The worker's path for webhooks: events of LiveKit, and requests of anybody else."""
+"""The worker's path for webhooks: events of LiveKit, and requests of other senders."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ async def test_a_cancelled_interview_is_neither_dispatched_nor_redispatched(db: 
 
 
 async def test_an_interview_that_failed_can_be_cancelled(db: Database) -> None:
-    """It could go on, since another interviewer could be sent to it."""
+    """The interview could continue, because another interviewer could be sent to it."""
     await ship_end(db, "failed", "ProcessKilled")
     await interviews._cancel("one")
     assert await end_of(db) == CANCELLED

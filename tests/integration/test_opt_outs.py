@@ -1,4 +1,4 @@
-"""The real plugins ask their providers to keep nothing, and work where an account refuses that."""
+"""The real plugins ask their providers to keep no data, and work if an account refuses this."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ async def use(settings: Settings, name: str) -> str:
 
 
 def asked(server: StandIn, name: str) -> list[bool]:
-    """Return for each request that was not a probe whether it asks to keep nothing."""
+    """Return for each request that was not a probe whether it asks to keep no data."""
     return {
         "deepgram": lambda: [
             each.query["mip_opt_out"] == "true"
@@ -178,5 +178,5 @@ async def test_the_doctor_says_whether_an_account_refuses_it(
         finding = await provider_check(CHAINS[name], name)(CheckContext(settings))
     assert (finding.verdict, finding.facts["opt_out"]) == (verdict, fact)
     if fact == "refused":
-        assert "it is used without that" in finding.found
+        assert "the worker uses it without asking for that" in finding.found
         assert setting in finding.advice

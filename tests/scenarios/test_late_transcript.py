@@ -1,4 +1,4 @@
-"""Answers of which a provider transcribes a part late: each is one turn, with all of its words.
+"""Answers with a part that a provider transcribes late: each answer is one turn with all words.
 
 Whole interviews, as in test_three_moments. The framework ends a turn by the clock. A provider that
 receives buffered speech transcribes it later than it was spoken.

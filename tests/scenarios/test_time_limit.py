@@ -1,4 +1,4 @@
-"""The time limit of an interview in a whole interview on virtual time, whoever speaks then."""
+"""The time limit in whole interviews on virtual time, reached while either side speaks."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class _End(asyncio.BufferedProtocol):
             self.peer.transport.resume_reading()
 
     def write(self, data: bytes) -> None:
-        """Send `data` to whoever is connected to this end; close the connection if it is empty."""
+        """Send `data` to the program at this end; close the connection if `data` is empty."""
         if self.transport is None or self.transport.is_closing():
             return
         if data:

@@ -39,7 +39,7 @@ class LoopMonitor:
     The thread calls `on_blocked` at each check that finds the event loop blocked. The argument of
     `on_blocked` is the number of messages played during this stall so far. `on_blocked` returns
     whether it plays another message to the candidate now. The event loop calls `on_over` after the
-    stall. Neither callback may raise.
+    stall. `on_blocked` and `on_over` must not raise an error.
 
     Code that holds Python's global interpreter lock, as some C extensions do, blocks the thread as
     well. While the interpreter lock is held, a stall is not noticed, and no message is played.
@@ -82,7 +82,7 @@ class LoopMonitor:
             return self._looks, self._call
 
     def look(self) -> None:
-        """Check the event loop once. Runs in the watchdog thread."""
+        """Check the event loop once. Called in the watchdog thread."""
         now = self._clock()
         with self._lock:
             asked_at = self._asked_at
@@ -110,7 +110,7 @@ class LoopMonitor:
                 self._said += self._asked_at == asked_at
 
     def _answer(self) -> None:
-        """Answer the ping of the thread. Runs in the event loop."""
+        """Tell the watchdog thread that the event loop runs. Called by the event loop."""
         now = self._clock()
         with self._lock:
             asked_at, self._asked_at = self._asked_at, None

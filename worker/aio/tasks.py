@@ -24,8 +24,8 @@ async def cancel_and_wait(*futures: asyncio.Future[Any]) -> None:
 def log_failure(task: asyncio.Task[Any]) -> None:
     """Log the exception with which a task ended. Used as a done callback.
 
-    Without it, the exception of a task that nobody awaits is reported only when the task is
-    removed from memory, or never.
+    Without this callback, the exception of a task that is not awaited is reported only when the
+    task is removed from memory, or never.
     """
     if not task.cancelled() and (error := task.exception()) is not None:
         logger.error(

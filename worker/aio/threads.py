@@ -72,10 +72,11 @@ class EngineThread:
 
 
 class OrderedCalls:
-    """A thread for calls that may hang, such as those to a disk. It runs them one after another.
+    """A thread that runs calls one after another, for calls that may hang, such as those to a disk.
 
-    The thread does not keep the process alive, even if a call hangs. The first call starts it, and
-    it ends after `idle_s` seconds without a call. A later call starts another one.
+    The thread does not keep the process alive, even if a call hangs. The first call starts the
+    thread, and the thread ends after `idle_s` seconds without a call. A later call starts another
+    thread.
     """
 
     def __init__(self, name: str, *, idle_s: float = _IDLE_S) -> None:
@@ -88,8 +89,8 @@ class OrderedCalls:
     def submit(self, call: Callable[[], T]) -> Future[T]:
         """Run `call` in the thread, after all calls that were submitted earlier. Never blocks.
 
-        The future has the call's result or error. If the system has no thread left, the future has
-        the RuntimeError that reports it.
+        The returned future gets the result or the error of `call`. If the system has no thread
+        left, the future has the RuntimeError that reports it.
         """
         future: Future[T] = Future()
         with self._changed:
@@ -150,8 +151,9 @@ async def done_within(future: Future[Any], within_s: float) -> bool:
 async def in_thread_within(name: str, call: Callable[[], T], within_s: float) -> T:
     """Run `call` in a new thread, and return the result.
 
-    Unlike the thread of `in_thread`, this one does not keep the process alive. Raises TimeoutError
-    if the call needs more than `within_s` seconds. In that case the call continues.
+    Unlike the thread of `in_thread`, the thread of this function does not keep the process alive.
+    Raises TimeoutError if the call needs more than `within_s` seconds; the call continues after
+    that.
     """
     calling = OrderedCalls(name, idle_s=0.0).submit(call)
     if not await done_within(calling, within_s):
@@ -160,7 +162,7 @@ async def in_thread_within(name: str, call: Callable[[], T], within_s: float) ->
 
 
 class LastAnswer(Generic[T]):
-    """The last answer to a question that may hang, which is asked in a thread of its own.
+    """The last result of a function that may hang, which is called in a separate thread.
 
     Args:
         name: Name of the thread.

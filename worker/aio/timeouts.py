@@ -22,7 +22,7 @@ async def run_with_timeout(work: Coroutine[Any, Any, T], budget_s: float) -> T:
     Cancelling the caller cancels `work`.
 
     Raises TimeoutError if `work` takes longer than `budget_s`, and CancelledInside if `work` was
-    cancelled, but not by the caller. Exceptions of `work` pass through.
+    cancelled, but not by the caller. An exception that `work` raises is raised unchanged.
     """
     task = asyncio.create_task(work)
     task.add_done_callback(retrieve)

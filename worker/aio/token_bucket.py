@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from typing import Final
 
-#: Share of a token that may be missing, because times are rounded. It is more than the rounding of
-#: asyncio's clock (1 ns), and less than a caller would notice.
+#: Share of a token that may be missing, because times are rounded. The share is more than the
+#: rounding of asyncio's clock (1 ns), and less than a caller would notice.
 _ROUNDING: Final = 1e-6
 
 
 class TokenBucket:
     """A limit of `burst` tokens at once, and of `per_second` tokens a second in the long run.
 
-    The bucket is full at its first use, whenever that is.
+    The bucket is full when it is used for the first time.
 
     Args:
-        per_second: Tokens that come in a second.
+        per_second: Number of tokens that are added to the bucket each second.
         burst: Maximum number of tokens in the bucket.
     """
 

@@ -28,7 +28,7 @@ def frame_of(samples: Pcm, sample_rate: int) -> rtc.AudioFrame:
 
 
 def pieces_of(frame: rtc.AudioFrame, seconds: float) -> Iterator[rtc.AudioFrame]:
-    """Split a mono frame into frames of `seconds` seconds; the last one has the remainder."""
+    """Split a mono frame into frames of `seconds` seconds; the last frame has the remainder."""
     size = round(seconds * frame.sample_rate)
     if frame.samples_per_channel <= size:
         yield frame

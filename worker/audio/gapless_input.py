@@ -15,9 +15,9 @@ from worker.audio.frames import frame_of, samples_of
 
 #: Maximum seconds of one wait for a frame of the candidate's audio.
 _LOOK_S: Final = 0.1
-#: Number of consecutive waits without a frame after which silence is generated. Waits are counted,
-#: not seconds, because after a blocked event loop the elapsed time proves nothing about the
-#: candidate.
+#: Number of consecutive waits without a frame after which silence is generated. Waits are counted
+#: instead of seconds, because time in which the event loop was blocked proves no gap in the
+#: candidate's audio.
 _LOOKS: Final = 5
 #: Root mean square (full scale is 32768) below which samples count as silence: -50 dB.
 _LEAST_SOUND: Final = 104.0
@@ -44,7 +44,7 @@ class GaplessInput(io.AudioInput):
 
     Args:
         source: The audio as it arrives.
-        matters: Decides whether a gap that begins now is reported. Gaps outside speech need no
+        matters: Decides whether a gap that begins now is reported. A gap outside speech needs no
             report.
         on_gap: Called at the end of a reported gap with the length of the gap, in seconds.
     """
@@ -141,7 +141,7 @@ class GaplessInput(io.AudioInput):
         now = asyncio.get_running_loop().time()
         if not self.makes_up:
             self._is_told = self._matters()
-        # Silence that was missed during a blocked event loop is not generated afterwards.
+        # Silence for the time in which the event loop was blocked is not generated afterwards.
         due_at = now if self._due_at is None else max(self._due_at, now - _LOOK_S)
         self._due_at = due_at + silence.duration
         return silence

@@ -77,7 +77,9 @@ class MixedAudioOutput(io.AudioOutput):
         return self._sink
 
     async def publish(self, room: rtc.Room | None = None) -> None:
-        """Open the sink and start to play the queued segments. A second call does nothing.
+        """Open the sink and start to play the queued segments.
+
+        If the output is already published, do nothing.
 
         `room` is a connected room, or None for a sink that needs none.
 

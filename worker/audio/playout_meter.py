@@ -84,7 +84,7 @@ class PlayoutMeter:
         return now
 
     def mark(self) -> None:
-        """Reset `first_heard_at` to the first sound after this call."""
+        """Forget earlier sounds, so that `first_heard_at` tells the first sound after this call."""
         self._marked_at, self._first_at = self._settle(), None
 
     @property
@@ -104,8 +104,8 @@ class Playhead:
     """Counts the seconds of audio that were queued and not played yet.
 
     Queued audio begins to play at once, or when the audio queued before it has ended. Nothing else
-    stops or delays the audio, not even a blocked event loop. Any thread may read a playhead. All
-    changes must be made under the same lock.
+    stops or delays the audio, not even a blocked event loop. Any thread may read a playhead. Code
+    that changes a playhead must hold a lock, always the same one.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

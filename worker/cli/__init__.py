@@ -15,12 +15,12 @@ def main() -> None:
 
     Output that cannot be written, as on a full disk, is an error of one line.
     """
-    # Journals, exports, recordings and logs hold people's words: no other user may read them. Every
-    # process that the worker starts inherits this.
+    # No other user may read journals, exports, recordings and logs, because they contain people's
+    # words. All child processes inherit this umask.
     os.umask(0o077)
     try:
-        # Inside `try`, because Ctrl-C may be pressed during this import. `app` imports the command
-        # itself, which takes up to two seconds, and exits with the same code.
+        # Import inside `try`, because Ctrl-C may be pressed during this import. Later imports, of
+        # the command itself, happen inside `app`, which exits with the same code on Ctrl-C.
         from worker.cli.app import app
 
         try:
@@ -31,7 +31,7 @@ def main() -> None:
             except OSError:
                 if not ended.code:
                     raise
-                _drop_output()  # the command has reported a failure already
+                _drop_output()  # the command has already reported a failure
             raise
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
@@ -45,13 +45,14 @@ def main() -> None:
 
 
 def _flush_output() -> None:
-    """Write what is buffered. Raises OSError if it cannot be written."""
-    if sys.stdout is not None and not sys.stdout.closed:  # None if it was never open (`>&-`)
+    """Write the buffered output. Raises OSError if the output cannot be written."""
+    # None if standard output is closed (`>&-`).
+    if sys.stdout is not None and not sys.stdout.closed:
         sys.stdout.flush()
 
 
 def _drop_output() -> None:
-    """Close standard output. Otherwise Python would write the rest at exit, with a traceback."""
+    """Close standard output, so that Python does not fail at exit when it writes the rest."""
     with suppress(OSError):
         if sys.stdout is not None:
             sys.stdout.close()

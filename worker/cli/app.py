@@ -42,7 +42,7 @@ _PLACES: Final[Mapping[str, str]] = {
 
 
 class Commands(Mapping[str, Any]):
-    """The commands by name, in the order of `--help`. The lookup of a command imports it."""
+    """The commands by name, in the order of `--help`. Looking up a command imports its module."""
 
     def __getitem__(self, name: str) -> Any:
         module, _, attribute = _PLACES[name].partition(":")
@@ -102,13 +102,15 @@ app: Typer = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from worker.cli.version import version_line  # imports the database's migrations
+        # Imported here, because it imports the database's migrations.
+        from worker.cli.version import version_line
 
         typer.echo(version_line())
         raise typer.Exit
 
 
-#: Commands that print nothing about the file of settings: a worker logs it, and a probe runs often.
+#: Commands that print no note about the file of settings: `start`, because a worker logs the note,
+#: and `health`, because it runs often.
 _QUIET: Final = ("start", "health")
 
 
@@ -131,7 +133,7 @@ def options(
         ),
     ] = None,
 ) -> None:
-    """Take the options that stand before the command."""
+    """Handle the options that are given before the name of the command."""
     from worker.cli.errors import report
     from worker.env.env_file import USUAL, VARIABLE, chosen_file, is_passed_over
 

@@ -34,12 +34,12 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def print_json(value: Any) -> None:
     """Print `value` as JSON on standard output. Times are in ISO 8601 format.
 
-    Characters that a terminal obeys are escaped. So is half of a surrogate pair, which a journal
-    may contain and UTF-8 cannot represent.
+    Characters that control a terminal are escaped. Half of a surrogate pair, which a journal may
+    contain, is escaped too, because UTF-8 cannot represent it.
     """
     text = json_for_terminals(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
     if sys.stdout is not None:  # None if standard output is closed (`>&-`)
-        # Unlike `print`, this flushes, so that a full disk is an error here.
+        # Flush now, so that a full disk causes an error in this function.
         typer.echo(text.encode("utf-8", "backslashreplace").decode())
 
 
@@ -78,7 +78,8 @@ def write_out(data: bytes, output: Path | None) -> None:
 def check_names(*given: tuple[str, str | None]) -> None:
     """Raise CommandError if a name is blank, too long or not printable.
 
-    Each element of `given` is an option and its value. None means that the option was not given.
+    Each element of `given` is an option and its value. A value of None means that the option was
+    not given.
     """
     for option, name in given:
         if name is None:

@@ -1,19 +1,19 @@
-"""Characters that a terminal obeys, in text that commands print."""
+"""Characters that control a terminal, in text that commands print."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-#: Characters beyond U+001F that a terminal, or a program that shows text, obeys: controls,
-#: line and paragraph separators, and those that change the direction of text. A part of a regular
-#: expression.
+#: Characters beyond U+001F that change how text is shown, as a part of a regular expression:
+#: control characters, line and paragraph separators, and characters that change the direction of
+#: text.
 ACTING: Final = r"\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 _ACTING_IN_JSON: Final = re.compile(rf"[{ACTING}]")
 
 
 def json_for_terminals(text: str) -> str:
-    """Return JSON with the same value and without characters that a terminal obeys.
+    """Return JSON with the same value and without characters that control a terminal.
 
     `json.dumps` itself escapes only the characters below U+0020.
     """

@@ -1,4 +1,4 @@
-"""The database of a command: that of DATABASE_URL, or the embedded database."""
+"""The database that a command uses: the one at DATABASE_URL, or the embedded database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIte
         if not settings.embedded:
             report(
                 "DATABASE_URL is not set, so this command uses the embedded database in "
-                f"{settings.data_dir}; a worker uses the same one only with INTERVIEW_EMBEDDED=1, "
+                f"{settings.data_dir}; a worker uses this database only with INTERVIEW_EMBEDDED=1, "
                 "which also hides this note"
             )
         async with await EmbeddedPostgres.start(settings.data_dir) as server:
@@ -58,7 +58,7 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
     Raises DatabaseUnavailable if the database does not answer within 5 s (`BUDGET_S` in
     worker/store/database.py), and the errors of `migrate`.
     """
-    # Hide the warning that each retry logs, because the command reports the error in one line.
+    # Hide the warnings of retries, because the command reports the final error in one line.
     logging.basicConfig(level=logging.ERROR)
     async with database_url(settings) as url:
         db = await Database.open(url)

@@ -48,7 +48,7 @@ def demo(
         except LiveKitServerUnavailable as error:
             if output is None:
                 with suppress(OSError):
-                    folder.rmdir()  # it is empty
+                    folder.rmdir()  # remove the output folder, which is empty
             raise CommandError(str(error), ExitCode.UNAVAILABLE) from error
         except WorkerDidNotStart as error:
             raise CommandError(str(error)) from error

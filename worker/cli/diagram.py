@@ -29,7 +29,8 @@ def diagram(
     job: Annotated[str | None, typer.Option(help="Draw the path of this job.")] = None,
 ) -> None:
     """Draw the lifecycle: events solid, timeouts dashed with their seconds, failures red."""
-    # These imports take a second, because they include livekit-agents. --help does not need them.
+    # Import here and not at the top: the imports include livekit-agents and take a second, which
+    # --help must not take.
     from states import render
     from worker.interview.resources import interview_meanings
 

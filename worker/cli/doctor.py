@@ -53,8 +53,7 @@ def doctor(
 
 
 def _rows() -> list[dict[str, Any]]:
-    # Logging is off, because each check reports its failure in a line, and libraries would log
-    # the same failure again.
+    # Turn logging off, because libraries would log the failures that the checks report.
     logging.disable(logging.CRITICAL)
     try:
         with one_line_errors():
@@ -104,7 +103,7 @@ def _settings_row(verdict: str, found: str, advice: str) -> dict[str, Any]:
 
 
 async def _examine() -> list[Result]:
-    # These imports take seconds, and --help does not need them.
+    # Import here and not at the top: the imports take seconds, which --help must not take.
     from worker.doctor.context import CheckContext
     from worker.doctor.registry import checks_of
     from worker.doctor.runner import prepare, run_checks

@@ -1,6 +1,6 @@
 """Exit codes of the commands, and how a command reports an error.
 
-Imports nothing of the worker that takes time to import.
+This module imports no module of the worker that takes time to import.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
     """Exit codes of the commands. docs/reference/commands.md lists the same codes."""
 
     OK = 0
-    #: A failure that has no exit code of its own.
+    #: Any failure for which this list has no other exit code.
     FAILED = 1
     #: The command line, a setting or a plan is wrong, so another attempt will not help.
     USAGE = 2
@@ -48,9 +48,9 @@ class CommandError(Exception):
         super().__init__(message)
 
 
-#: Exit code of each error class of the project, by the import path of the class. The paths are
-#: text, so that a command imports no part of the worker that it does not use. A test imports every
-#: class.
+#: Exit code of each error class of the project, by the import path of the class. The classes are
+#: given as text, so that a command imports no part of the worker that it does not use. A test
+#: imports every class.
 CODES: Final[Mapping[str, ExitCode]] = {
     "worker.env.group.SettingsInvalid": ExitCode.USAGE,
     "worker.interview.plan.problems.PlanError": ExitCode.USAGE,
@@ -106,15 +106,16 @@ def code_of(error: BaseException) -> ExitCode | None:
 def one_line_errors() -> Iterator[None]:
     """Report an error of the project on standard error, and exit with its code.
 
-    The report has one line for each problem. An OSError, such as that of an unreadable file, is
-    reported in one line, with the exit code FAILED. Other errors pass through.
+    The report has one line for each problem. An OSError, for example about an unreadable file, is
+    reported in one line, with the exit code FAILED. An error of any other class is raised
+    unchanged.
     """
     try:
         yield
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except BrokenPipeError:
-        raise  # the reader of the output has gone; typer ends the command silently
+        raise  # the program that reads the output has ended, so typer ends the command silently
     except Exception as error:
         if (code := code_of(error)) is not None:
             fail(str(error), code)
@@ -133,8 +134,8 @@ def report(message: str) -> None:
     """Print a message on standard error, each line with the prefix of this program.
 
     A character that is not printable is escaped, because it could control the terminal: a message
-    may quote a file name, a setting or the answer of a server. Of a longer message, the first
-    `MOST_LINES` lines and the number of the other lines are printed.
+    may quote a file name, a setting or the answer of a server. If the message has more than
+    `MOST_LINES` lines, the first ones and the number of the other lines are printed.
     """
     lines = message.split("\n")
     for line in lines[:MOST_LINES]:

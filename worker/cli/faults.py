@@ -17,8 +17,9 @@ _HOW = """\
 INTERVIEW_FAULTS="load.vad=hang; tts.elevenlabs=raise:401@2; process=kill@running"
 INTERVIEW_ALLOW_FAULTS=1
 
-point=kind[:argument][@n | @state], separated by semicolons. The name of a family alone stands
-for all of its members. @2 is the second time in a process; @state is one of {states}.
+point=kind[:argument][@n | @state], separated by semicolons. The name of a family alone, such as
+load, stands for all of its members. @2 limits the fault to the second time that a process passes
+the point. @state limits it to a state of the job: {states}.
 """
 
 
@@ -44,8 +45,8 @@ def faults(
 
 def fault_rows() -> list[dict[str, Any]]:
     """Return the table of fault points as data."""
-    # This import adds the resources of an interview to the members of the fault point `load`. The
-    # import takes a second, because it includes livekit-agents.
+    # Import the module only for its effect: it adds the resources of an interview to the fault
+    # point `load`. The import takes a second, because it includes livekit-agents.
     import worker.interview.resources  # noqa: F401  # for its effect
 
     return [

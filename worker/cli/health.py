@@ -23,7 +23,8 @@ from worker.env.shown import on_one_line
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-#: Timeout of the request in seconds. The timeout is short, because the worker answers from memory.
+#: Timeout of the request to the worker in seconds. The worker answers fast, because it answers from
+#: memory.
 _ANSWER_S = 3.0
 #: Maximum size of an answer in bytes. A worker has at most 1000 jobs, and its answer has less than
 #: a KiB for each of them.
@@ -43,13 +44,16 @@ _PATHS = {Probe.READY: "/readyz", Probe.LIVE: "/livez", Probe.STARTED: "/startup
 
 def health(
     probe: Annotated[
-        Probe, typer.Argument(help="ready: takes jobs; live: runs; started: was ready once.")
+        Probe,
+        typer.Argument(
+            help="ready: the worker takes jobs; live: it runs; started: it has been ready once."
+        ),
     ] = Probe.READY,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Probe the worker at INTERVIEW_HTTP_HOST and INTERVIEW_HTTP_PORT; exit 0 if ok, 5 if not.
 
-    If INTERVIEW_HTTP_PROBE_PORT is set, the server of the probes is asked, which needs no token.
+    If INTERVIEW_HTTP_PROBE_PORT is set, the request goes to that port, which needs no token.
     """
     with one_line_errors():
         server = _server()
@@ -105,9 +109,10 @@ def ask(server: HttpAddress, path: str) -> tuple[bool, dict[str, Any]]:
 def _get(server: HttpAddress, path: str) -> tuple[int, bytes]:
     """Request `path`, and return the status and the body of the answer.
 
-    The request uses no proxy of the environment and follows no redirect, either of which could get
-    the token. Raises TimeoutError if the answer is not complete in time, AnswerTooLarge if it is
-    longer than `_MAX_BODY`, and another HTTPException or OSError if the request fails.
+    The request uses no proxy of the environment and follows no redirect, because a proxy or a
+    redirect could reveal the token. Raises TimeoutError if the answer is not complete in time,
+    AnswerTooLarge if it is longer than `_MAX_BODY`, and another HTTPException or OSError if the
+    request fails.
     """
     headers = {"Authorization": f"Bearer {server.token}".encode()} if server.token else {}
     host = server.url.removeprefix("http://")
@@ -120,19 +125,20 @@ def _get(server: HttpAddress, path: str) -> tuple[int, bytes]:
         body = answer.read(_MAX_BODY + 1)
         if len(body) > _MAX_BODY:
             raise AnswerTooLarge
-        if answer.length:  # bytes of Content-Length that did not come
+        if answer.length:  # fewer bytes have come than Content-Length announced
             raise http.client.IncompleteRead(body, answer.length)
         return answer.status, body
 
 
 class AnswerTooLarge(http.client.HTTPException):
-    """Raised when an answer is longer than `_MAX_BODY`, so that it cannot be that of a worker."""
+    """Raised when an answer is longer than `_MAX_BODY`, which the answer of a worker never is."""
 
 
 class _UntilDeadline(io.RawIOBase):
-    """Reads from a socket until a deadline, and raises TimeoutError after it.
+    """Reads from a socket until a deadline; later reads raise TimeoutError.
 
-    The socket's own timeout restarts with every byte, so that an answer could take forever.
+    The timeout of the socket itself is not enough: it restarts with every byte, so a slow answer
+    could take forever.
     """
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
@@ -156,7 +162,8 @@ class _UntilDeadline(io.RawIOBase):
 def _read(url: str, body: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(body)
-    # ValueError also for bytes that are not text, RecursionError for thousands of nested brackets.
+    # ValueError: the answer is not JSON or not text. RecursionError: it has thousands of nested
+    # brackets.
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
@@ -171,7 +178,10 @@ def draining(answer: dict[str, Any]) -> str:
 
 
 def _line(url: str, probe: Probe, well: bool, answer: dict[str, Any]) -> str:
-    """Return the answer in words. Raises CommandError if its fields are not those of a worker."""
+    """Return the answer in words.
+
+    Raises CommandError if the answer lacks the fields of a worker's answer.
+    """
     try:
         return on_one_line(_words(probe, well, answer))
     except (KeyError, OverflowError, TypeError, ValueError):
@@ -191,7 +201,7 @@ def _words(probe: Probe, well: bool, answer: dict[str, Any]) -> str:
         return f"not {probe}: waiting on {', '.join(waiting)}"
     without = answer.get("without")
     slots = ""
-    if "slots" in answer:  # the server of the probes alone does not tell the slots
+    if "slots" in answer:  # the probe server's answer does not contain the slots
         slots = f": {answer['slots_used']} of {answer['slots']} slots in use"
     return (f"{probe}{slots}" if well else f"not {probe}") + (
         f", without {', '.join(without)}" if without else ""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 #: Panels of `interview-worker --help`, each with its commands and their summaries. Panels and
-#: commands are in the order of use. The summaries stand here too, because `--help` imports no
-#: command. A test compares each summary with the first sentence of the command's own help.
+#: commands are in the order of use. Each summary repeats the first sentence of its command's help,
+#: because `--help` must not import the commands. A test compares the two.
 PANELS: Final[Mapping[str, Mapping[str, str]]] = {
     "Run a worker": {
         "start": "Run a worker, which takes interviews until SIGTERM or Ctrl-C.",
@@ -151,7 +151,8 @@ def examples(command: str) -> str:
     """Return the examples of a command, one per line, for the end of the command's help."""
     head = "Examples:" if len(EXAMPLES[command]) > 1 else "Example:"
     # typer removes the indentation that all lines but the first have in common. The first line is
-    # empty, and the head is not indented, so that the examples stay indented.
+    # An empty line and a heading without indentation make typer keep the indentation of the
+    # examples.
     return "\n".join(("", head, *(f"  {line}" for line in EXAMPLES[command])))
 
 

@@ -51,7 +51,7 @@ def create(
         typer.Option(
             "--id",
             metavar="ID",
-            help="The interview's id; the same command with the same id may be repeated.",
+            help="The interview's id; a command with the same id and values may be repeated.",
         ),
     ] = None,
     identity: Annotated[
@@ -82,14 +82,14 @@ def create(
 ) -> None:
     """Create an interview and its room; with --dispatch, also send an interviewer.
 
-    An interviewer waits INTERVIEW_CANDIDATE_JOIN_S seconds for the candidate, and then leaves.
-    Within the interview's window, a worker sends the next one when the candidate comes. If LiveKit
-    refuses, no interview is created. If it does not answer a dispatch, the interview stays, and is
-    named.
+    An interviewer waits INTERVIEW_CANDIDATE_JOIN_S seconds for the candidate, and then leaves. A
+    candidate who comes later, within the interview's window, gets another interviewer. If LiveKit
+    refuses a request, no interview is created. If LiveKit does not answer the dispatch, the
+    interview is kept, and the error names it.
 
-    With --id the command may be repeated: an interview that it created before with the same plan,
-    room, candidate and window is printed again, and gets an interviewer only if it never had one.
-    With other values the command fails.
+    With --id the command may be repeated: if it has already created this interview with the same
+    plan, room, candidate and window, it prints the interview again, and sends an interviewer only
+    if the interview never had one. If one of these values differs, the command fails.
     """
     work = _create(
         candidate,
@@ -104,7 +104,7 @@ def create(
     interview = _run(work)
     try:
         _print_created(interview, dispatched=dispatch, as_json=as_json)
-    except OSError as error:  # a full disk, or a reader that has gone
+    except OSError as error:  # the disk is full, or the program that reads the output has ended
         created = f"interview {interview['interview_id']} in room {interview['room']} was created"
         fail(f"{created}, and standard output cannot be written: {text_of(error)}")
 
@@ -142,7 +142,8 @@ async def _create(
         has_livekit,
         has_valid_database_url,
     )
-    # With invalid settings, the chains are not known.
+    # Skip the check of the language if the settings are invalid, because the providers are then not
+    # known.
     plan, language_warnings = plan_of(plan_path, settings)
     for warning in language_warnings:
         report(f"{plan_path}: {warning}")
@@ -179,11 +180,11 @@ def _check_id(interview_id: str | None) -> None:
 
 @contextmanager
 def _named_if_interrupted() -> Iterator[list[Interview]]:
-    """Yield a list for an interview that is stored, and name the interview on Ctrl-C."""
+    """Yield a list to which the stored interview is added; on Ctrl-C, print this interview's id."""
     stored: list[Interview] = []
     try:
         yield stored
-    except asyncio.CancelledError:  # how asyncio.run ends the command on Ctrl-C
+    except asyncio.CancelledError:  # asyncio.run cancels the command on Ctrl-C
         for interview in stored:
             report(
                 f"interrupted: interview {interview.interview_id} may be stored, and have an "
@@ -226,7 +227,8 @@ def cancel(interview: InterviewId, as_json: Json = False) -> None:
 
     An interviewer in its room finishes the sentence, says goodbye and leaves, within a few seconds
     if its job reaches the database. The interview ends as cancelled, with the reason
-    CancelRequested. The command may be repeated. It refuses an interview that ended in another way.
+    CancelRequested. The command may be repeated. The command fails for an interview that ended in
+    another way.
     """
     cancelled = run(_cancel(interview))
     if as_json:
@@ -264,10 +266,10 @@ app.command("show", epilog=examples("interviews show"))(show)
 def token(interview: InterviewId, as_json: Json = False) -> None:
     """Print the token with which the candidate's client joins; --json adds the server's URL.
 
-    The token is valid within the window of the interview, for its room and its candidate. For an
-    interview that goes on beyond its window, the token is valid for ten minutes. The command
-    refuses an interview that is over, or whose window closed while it waited for its candidate.
-    The URL is INTERVIEW_LIVEKIT_PUBLIC_URL or, if it is not set, LIVEKIT_URL.
+    The token is valid within the window of the interview, for its room and its candidate. If an
+    interviewer still holds the interview after its window has closed, the token is valid for ten
+    minutes. The command refuses an interview that is over, or whose window closed while it waited
+    for its candidate. The URL is INTERVIEW_LIVEKIT_PUBLIC_URL or, if it is not set, LIVEKIT_URL.
     """
     pair = _run(_token(interview))
     if as_json:

@@ -78,13 +78,15 @@ def show(
 def ship_(
     journals: Annotated[
         list[Path] | None,
-        typer.Argument(help="Journals to store; default: all that are kept here."),
+        typer.Argument(
+            help="Journals to store; default: all ingested or damaged journals of this machine."
+        ),
     ] = None,
 ) -> None:
     """Store journals again, for example after the database was restored from a backup.
 
-    Records in the database stay as they are. Journals that were not stored yet are not
-    included by default, because the worker stores such journals.
+    Records that are already in the database are not changed. Journals that were not stored yet are
+    not included by default, because the worker stores such journals.
     """
     read, new, bad = run(_ship_again(journals))
     print(f"{read} journals read, {new} records were not in the database")
@@ -121,7 +123,8 @@ def print_history(history: History, console: Console | None = None) -> None:
     """Print a job's history as tables."""
     console = console or Console()
     header = history.header
-    # The ids come from a journal, which may be any file, and are no markup.
+    # Print the ids without markup, because a journal may be any file and its ids may contain
+    # brackets.
     ids = f"job {header.get('job_id')}  interview {header.get('interview_id')}"
     console.print(printable(ids), markup=False)
     console.print(

@@ -14,8 +14,8 @@ FORMS: Final = "2026-03-01, 2026-03-01T09:30 (UTC) or 30m, 12h, 7d (ago)"
 #: The accepted forms of a point in time with an offset, as text for the help of an option.
 INSTANTS: Final = "2026-03-01T09:30+01:00 or 2026-03-01T08:30Z"
 
-#: Maximum number of days until a window opens or closes. A later time is a typing error, and the
-#: database and the candidates' tokens compute still later times from it.
+#: Maximum number of days until a window opens or closes. A later time is probably a typing error,
+#: and times computed from it could be too late for the database or for tokens.
 _FURTHEST_DAYS: Final = 3650
 _AGE: Final = re.compile(r"([0-9]{1,6})([mhd])")
 _SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400}

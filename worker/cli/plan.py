@@ -24,9 +24,9 @@ def check(
 ) -> None:
     """Check plan files, and print every problem with its file and line.
 
-    Neither LiveKit nor a database nor a setting is needed. A plan is refused if the providers of
-    the settings cannot hear or speak its language; without settings, these are the local ones,
-    which are for English. The exit code is 0 if all plans are valid, and 2 otherwise.
+    The command needs no LiveKit server, no database and no settings. A plan is refused if the
+    configured providers cannot hear or speak its language. The providers that are used without
+    settings know only English. The exit code is 0 if all plans are valid, and 2 otherwise.
     """
     checked = _with_languages([check_plan(path) for path in files])
     if as_json:
@@ -42,8 +42,8 @@ def check(
 
 
 def _with_languages(checked: list[CheckedPlan]) -> list[CheckedPlan]:
-    """Return the plans, each with what the providers of the settings do with its language."""
-    # Imported here, because most of the time of this command would be these imports.
+    """Return the plans, each checked for whether the configured providers serve its language."""
+    # Import here and not at the top, because these imports take most of the command's time.
     from worker.config.settings import Settings
     from worker.env.group import SettingsInvalid
     from worker.operations.languages import check_language, language_problems

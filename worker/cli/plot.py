@@ -155,7 +155,7 @@ def _blame_job(history: History, *, as_json: bool) -> None:
             _state_at(history, step.began) or "",
         )
     Console().print(table)
-    typer.echo("* RUNNING waited for this step: see `interview-worker critical-chain`")
+    typer.echo("* RUNNING began only after this step: see `interview-worker critical-chain`")
 
 
 def _state_at(history: History, t: float) -> State | None:

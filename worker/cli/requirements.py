@@ -1,4 +1,4 @@
-"""What a command needs before it runs. Everything that is missing is reported at once."""
+"""Checks of what a command needs before it runs, which report all problems at once."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def load_settings(*checks: Check) -> Settings:
     """Return the settings, once they are valid and all checks have passed.
 
     If settings are invalid, the checks get `partial_settings`, so that the user learns of every
-    problem at once. Raises the only problem, or, for several problems, a CommandError with one line
-    for each and the exit code of the first. Invalid settings come first, then the problems in the
-    order of `checks`.
+    problem at once. A single problem is raised as its own error. Several problems are raised as a
+    CommandError with one line for each, invalid settings first, and with the exit code of the first
+    problem.
     """
     problems: list[Exception] = []
     unusable: frozenset[str] = frozenset()
@@ -48,7 +48,7 @@ def load_settings(*checks: Check) -> Settings:
 def _problems(
     settings: Settings, checks: tuple[Check, ...], unusable: frozenset[str]
 ) -> Iterator[Exception]:
-    """Yield the problems that the checks find. Variables in `unusable` are set, and are invalid."""
+    """Yield the problems that the checks find. The variables in `unusable` have invalid values."""
     for check in checks:
         if check is has_database and variable_of("database_url") in unusable:
             continue

@@ -50,10 +50,10 @@ def _block(row: dict[str, Any]) -> Table:
 def resource_rows(settings: Settings) -> list[dict[str, Any]]:
     """Return the table of resources as data.
 
-    The time budget (`budget_s`) of a required resource is that of the state BOOTSTRAPPING.
+    For a required resource, `budget_s` is the time budget of the state BOOTSTRAPPING.
     """
-    # These imports take seconds, because they include livekit-agents. Other commands do not need
-    # them.
+    # Import here and not at the top: the imports include livekit-agents and take seconds, which
+    # other commands must not take.
     from worker.interview.resources import interview_resources
     from worker.resources.consequences import JOURNAL_CONSEQUENCE, JOURNAL_LOSS
 
@@ -87,6 +87,6 @@ def _row(name: str, loss: str, consequence: Consequence, **facts: Any) -> dict[s
         **facts,
         "loss": loss,
         "noticed": consequence.noticed,
-        # The text that announces the loss to the candidate.
+        # The text with which a recorded clip announces the loss to the candidate.
         "told": clip_named(told).text if told is not None else None,
     }

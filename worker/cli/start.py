@@ -28,13 +28,13 @@ logger = logging.getLogger(__name__)
 def start() -> None:
     """Run a worker, which takes interviews until SIGTERM or Ctrl-C.
 
-    The first SIGTERM drains: the worker takes no new interviews, and running ones may finish
+    After the first SIGTERM the worker takes no new interviews, and running interviews may finish
     within INTERVIEW_DRAIN_S. The second SIGTERM hands the running interviews over to other workers.
     The third SIGTERM ends the interviews, with a closing message to each candidate.
 
-    If something is missing, everything that is missing is printed, a line each. The exit code is
-    that of the first line: 2 for settings, LiveKit, the application and the database, 6 for the
-    data folder and the HTTP port.
+    If anything that a worker needs is missing, all problems are printed, one per line. The first
+    problem decides the exit code: 2 for settings, LiveKit, the application and the database, 6 for
+    the data folder and the HTTP port.
     """
     run(_start())
 
@@ -53,7 +53,8 @@ async def _start() -> None:
     _limit_threads()
     load_application(settings.application)
     async with database_url(settings, embedded=settings.embedded) as url:
-        # The settings keep each URL as written, because `rotation` compares it with its file.
+        # Check the URLs here and keep them unchanged in the settings, because `rotation` compares
+        # each URL with the content of its file.
         own = settings.database_url.get_secret_value()
         await serve(settings if own else Settings.load(DATABASE_URL=url))
 
@@ -64,7 +65,8 @@ async def serve(settings: Settings) -> None:
     Except for the URLs of the database, which each job gets with its launch, the settings must also
     be in the environment, because the job processes read their settings from the environment.
     """
-    # These imports take a second, because they include livekit-agents. --help does not need them.
+    # Import here and not at the top: the imports include livekit-agents and take a second, which
+    # --help must not take.
     from worker.server.observability import HostUnusable, PortTaken
     from worker.server.watchdog import ProcessWatchdog
     from worker.server.worker import Worker
@@ -81,17 +83,19 @@ async def serve(settings: Settings) -> None:
 
 
 def _report_opt_outs(settings: Settings) -> None:
-    """Warn of providers that are used although they refuse the request to keep nothing.
+    """Warn of providers that are used although they refuse the request to keep no data.
 
-    Only what the jobs of the last day have found out is known here: finding out costs a request.
+    The warning relies on what jobs have found out within the last day. No provider is asked now,
+    because each request costs money.
     """
-    # This import takes a second, as in `serve`.
+    # Import here and not at the top, because this import takes a second.
     from worker.resources.chains import refused_opt_outs
 
     for kind, name in refused_opt_outs(settings):
         opt_out = VENDORS[name].opt_out
         logger.warning(
-            "%s of %s refuses when it is asked %s, and is used without that",
+            "provider %s of %s refuses requests that ask it %s; the worker uses it without "
+            "asking for that",
             name,
             variable_of(kind),
             opt_out.asks if opt_out is not None else "",
@@ -150,8 +154,8 @@ def _check_data_dir(settings: Settings) -> None:
         raise CommandError(
             f"{problem}; set INTERVIEW_DATA_DIR to a folder that can be written", ExitCode.TAKEN
         )
-    # The probe file is empty, because a worker also starts on a full disk: it takes no jobs until
-    # there is space, and removing old journals makes space.
+    # Write an empty file, because a worker must also start on a full disk: it takes no jobs at
+    # first, and frees space by removing old journals.
     if problem := write_probe(settings.journal_dir, size=0):
         raise CommandError(
             f"{problem}; set INTERVIEW_DATA_DIR to a folder that can be written", ExitCode.TAKEN
@@ -170,15 +174,16 @@ def _check_user(settings: Settings) -> None:
 def _limit_threads() -> None:
     """Let numpy's libraries start no more threads than the container has processors.
 
-    By themselves they start one thread for each processor of the machine, in every process. The job
-    processes read these variables when they start; a variable that is set stays as it is.
+    By default the libraries start one thread for each processor of the machine, in every process.
+    The limits are environment variables, which job processes inherit. A variable that is already
+    set is not changed.
     """
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(variable, str(capacity().threads))
 
 
 def _check_port(settings: Settings) -> None:
-    """Check that the HTTP servers can bind their addresses; they report the same errors."""
+    """Check that the HTTP servers will be able to bind their addresses."""
     from worker.server.observability import PortTaken, listening_addresses, unusable
 
     for address in listening_addresses(settings):
@@ -193,18 +198,18 @@ def _check_port(settings: Settings) -> None:
 def _pin_settings() -> None:
     """Copy the variables of the file of settings into the environment, except those that are set.
 
-    The case of a name does not matter: pydantic-settings ignores it, and of two variables that
-    differ in case alone it uses the one that was set last.
+    Names are compared without case, because pydantic-settings ignores case. If two names differ
+    only in case, the variable that was set last is used.
 
-    Variables without a value, and those that no environment can hold, are skipped: `load_settings`
-    reports such a setting. Job processes read the settings when they start. Because of this copy, a
-    later change of the file does not give a job other settings than the worker has.
+    Variables without a value, or with a value that no environment can hold, are skipped, because
+    `load_settings` reports them. Job processes read the settings when they start. Because of this
+    copy, jobs have the same settings as the worker even if the file is changed later.
     """
     given = {name.upper() for name in os.environ}
     for name, value in dotenv_variables().items():
         if value is None or name.upper() in given or "\0" in name + value or "=" in name:
             continue
-        # An environment whose encoding is not UTF-8 cannot hold every character. The job processes
-        # read such a variable from the file.
+        # Skip a value that the encoding of the environment cannot express. The job processes read
+        # such a variable from the file.
         with contextlib.suppress(UnicodeEncodeError):
             os.environ[name] = value

@@ -25,7 +25,7 @@ class Starts:
 
     @property
     def note(self) -> str:
-        """One line about the skipped journals; empty if none was skipped."""
+        """One line of text about the skipped journals; empty if no journal was skipped."""
         if not self.passed_over:
             return ""
         why = ", ".join(f"{count} {reason}" for reason, count in self.passed_over.items())

@@ -36,7 +36,7 @@ InterviewId = Annotated[str, typer.Argument(help="The interview's id.")]
 
 
 class ListedStatus(StrEnum):
-    """Statuses that a list can be limited to: those of `InterviewStatus` without OTHER."""
+    """Statuses to which a list of interviews can be limited: all of `InterviewStatus` but OTHER."""
 
     CREATED = InterviewStatus.CREATED
     DISPATCHED = InterviewStatus.DISPATCHED

@@ -62,7 +62,7 @@ def without_controls(text: str) -> str:
     """Return text of several lines with each control character replaced by U+FFFD.
 
     Line breaks and tabs stay. Line separators and characters that change the direction of text are
-    replaced, too. Other characters that `printable` replaces stay, because the words of some
-    languages need them, such as the zero-width joiner.
+    replaced, too. Unlike `printable`, this function keeps characters such as the zero-width joiner,
+    because the words of some languages need them.
     """
     return _CONTROL.sub(_UNPRINTABLE, text)

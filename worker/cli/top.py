@@ -19,8 +19,8 @@ from worker.config.http import address_of
 from worker.config.settings import Settings
 from worker.telemetry.job_observer import UNRESPONSIVE_S
 
-#: Limits in seconds. A silence longer than `_SILENT_S`, or a reply that takes longer than
-#: `_SLOW_S`, is shown in red.
+#: Limits in seconds above which `top` shows a silence (`_SILENT_S`) or the delay of a reply
+#: (`_SLOW_S`) in red.
 _SILENT_S, _SLOW_S = 5.0, 5.0
 _MEGABYTE = 1 << 20
 _ID_WIDTH = 12

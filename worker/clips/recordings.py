@@ -49,12 +49,12 @@ class ClipName(TextEnum):
     #: Played if the candidate has been silent for a long time.
     STILL_THERE = "still_there", "Are you still there?"
     #: Played if the interview ends without the plan's closing, because of the time limit, because
-    #: the candidate is silent, or because somebody cancelled the interview.
+    #: the candidate is silent, or because the interview was cancelled.
     GOODBYE = "goodbye", "Thank you, and goodbye."
 
 
-#: Decoded clips by name; for a clip that failed to load, the error. A forked process inherits the
-#: decoded clips.
+#: Decoded clips by name; for a clip that failed to load, the error instead. A forked process
+#: inherits the decoded clips.
 _found: dict[ClipName, Clip | ClipMissing] = {}
 
 
@@ -67,7 +67,8 @@ def load_clip(name: ClipName) -> Clip:
     """Decode a clip, once per process: the first call blocks for 8 to 24 ms.
 
     Raises:
-        ClipMissing: the recording is missing or cannot be decoded. Logged only once per clip.
+        ClipMissing: the recording is missing or cannot be decoded. The error is logged only once
+            per clip.
     """
     if name not in _found:
         recording = importlib.resources.files("worker.clips") / f"{name}.opus"

@@ -11,12 +11,13 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from worker.config.http_address import DEFAULT_HOST, DEFAULT_PORT, HttpAddress
 from worker.env.group import SettingsGroup
 
-#: Pattern of one part of a host name or an address, between two dots. An IPv6 address may name its
-#: interface after %. A part that is empty or longer than 63 characters cannot be looked up.
+#: Pattern of one part of a host name or an address, between two dots. An IPv6 address may end with
+#: % and the name of an interface. A part that is empty or longer than 63 characters cannot be
+#: looked up.
 _PART = r"[A-Za-z0-9_:%-]{1,63}"
 _HOST = re.compile(rf"({_PART}(\.{_PART})*\.?)?")
-#: Minimum number of characters of the token. 16 random ones of base64 have 96 bits, which nobody
-#: guesses over a network.
+#: Minimum number of characters of the token. 16 random characters of base64 have 96 bits, too many
+#: to guess over a network.
 SHORTEST_TOKEN: Final = 16
 
 
@@ -24,7 +25,7 @@ class HttpSettings(SettingsGroup):
     """Settings of the HTTP server for probes, metrics and jobs.
 
     The server needs a token unless it binds to a loopback address. A second server, which answers
-    the probes alone, needs none.
+    only the probes, needs no token.
     """
 
     http_host: str = DEFAULT_HOST
@@ -35,10 +36,11 @@ class HttpSettings(SettingsGroup):
     """Bearer token for the HTTP server, of 16 or more characters; needed unless INTERVIEW_HTTP_HOST
     is a loopback address."""
     http_probe_port: int | None = Field(default=None, ge=0, le=65_535)
-    """Port of a second HTTP server, which answers the probes alone and needs no token; 0: any free
-    port; empty: there is none."""
+    """Port of a second HTTP server, which answers only the probes and needs no token; 0: any free
+    port; empty: no second server."""
     http_probe_host: str = ""
-    """Address that the server of the probes binds to; empty: INTERVIEW_HTTP_HOST."""
+    """Address that the second HTTP server, for the probes, binds to; empty: the address in
+    INTERVIEW_HTTP_HOST."""
 
     @field_validator("http_probe_port", mode="before")
     @classmethod
@@ -100,8 +102,9 @@ def address_of(settings: HttpSettings) -> HttpAddress:
 def probe_address_of(settings: HttpSettings) -> HttpAddress:
     """Return the address at which the worker answers its probes.
 
-    That is the server of the probes if INTERVIEW_HTTP_PROBE_PORT sets its port, else the HTTP
-    server. A port of 0, any free port, is not known here.
+    The probes are answered by the second server if INTERVIEW_HTTP_PROBE_PORT is set, else by the
+    HTTP server. If the port is set to 0, the returned address has port 0, and not the port that the
+    server got.
     """
     if not settings.http_probe_port:
         return address_of(settings)

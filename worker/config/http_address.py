@@ -17,15 +17,17 @@ from worker.env.env_file import VARIABLE as ENV_FILE
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8081
 
-#: A host that is valid without a further check. Every other host is left to `HttpSettings`.
+#: Pattern of a host that is certainly valid. `HttpSettings` checks every other host.
 _HOST: Final = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
-#: A port that is valid unless it is above `_MAX_PORT`. Every other one is left to `HttpSettings`.
+#: Pattern of a port that is valid unless it is above `_MAX_PORT`. `HttpSettings` checks every other
+#: port.
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 _MAX_PORT: Final = 65_535
-#: A token that is valid, or an empty text. Every other token is left to `HttpSettings`.
+#: Pattern of a token that is certainly valid, or of an empty text. `HttpSettings` checks every
+#: other token.
 _TOKEN: Final = re.compile(r"([!-~]{16,})?")
-#: Variables with the prefix INTERVIEW_HTTP_ that this module reads. Every other one, such as that
-#: of a token's file or of the probes' own port, is left to `HttpSettings`.
+#: Variables with the prefix INTERVIEW_HTTP_ that this module reads. `HttpSettings` reads every
+#: other variable, such as INTERVIEW_HTTP_TOKEN_FILE.
 _READ: Final = {"INTERVIEW_HTTP_HOST", "INTERVIEW_HTTP_PORT", "INTERVIEW_HTTP_TOKEN"}
 
 
@@ -49,11 +51,11 @@ class HttpAddress:
 
 
 def plain_address() -> HttpAddress | None:
-    """Return the address that the environment sets; None if `HttpSettings` has to read it.
+    """Return the address that the environment sets; None if only `HttpSettings` can read it.
 
-    That is so if a file of settings is read, if a variable is not in `_READ`, such as a name in
-    lower case, if a value needs a check, and if other machines can reach the host and there is no
-    token.
+    The result is None if a file of settings is named, if a variable is set that this module does
+    not read (`_READ`), if a value needs a check, or if no token is set although other machines can
+    reach the host.
     """
     names = {name for name in os.environ if name.upper().startswith("INTERVIEW_HTTP_")}
     if names - _READ or any(name.upper() == ENV_FILE for name in os.environ):

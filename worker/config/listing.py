@@ -59,7 +59,7 @@ class ListedSetting:
 
     variable: str
     value: str
-    #: Source of the value, as `origin_of` returns it.
+    #: Source of the value, such as "environment" or "default" (`origin_of`).
     origin: str
     description: str
     group: str

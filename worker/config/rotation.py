@@ -35,13 +35,13 @@ EVERY_S: Final = 5.0
 class SecretRotation:
     """Reports the settings with the new values whenever a secret's file has changed.
 
-    A file that cannot be read, and a value that is invalid, change nothing: the value before stays
-    in use, and the log names the variable.
+    If a file cannot be read, or its value is invalid, the previous value stays in use, and the log
+    names the variable.
 
     Args:
         settings: The settings that are in use.
-        on_change: Called on the event loop with settings in which the secrets from files are new,
-            and all other settings are as before.
+        on_change: Called on the event loop with the settings after a change. Only the secrets from
+            files differ from `settings`.
     """
 
     def __init__(self, settings: Settings, on_change: Callable[[Settings], None]) -> None:
@@ -52,20 +52,21 @@ class SecretRotation:
         self._seen: Mapping[str, str | None] = {}
 
     async def run(self) -> None:
-        """Look at the files every `EVERY_S` seconds until cancelled. Without files, return."""
+        """Read the files every `EVERY_S` seconds until cancelled; return at once without such
+        files."""
         while self._files:
             await self.look()
             await asyncio.sleep(EVERY_S)
 
     async def look(self) -> None:
-        """Look at the files once, and report a change since the last look."""
+        """Read the files once, and report a change since the last read."""
         seen = await in_thread("read-secrets", partial(_contents, self._files))
         if seen == self._seen:
             return
         self._seen = seen
-        # The paths were read at the start, because the variables that name the files may be gone:
-        # job processes must not inherit them. Secrets without a file are passed too, because their
-        # variables may be gone as well, and settings are valid only together.
+        # Use the paths that were read at the start, because the variables that name the files may
+        # have been removed to keep them from job processes. Pass the secrets without a file too:
+        # their variables may have been removed as well, and all settings are validated together.
         values = {
             variable: self._value(name, seen.get(name))
             for name, variable in secret_variables(Settings).items()
@@ -82,7 +83,8 @@ class SecretRotation:
             self._use(fresh)
 
     def _value(self, name: str, text: str | None) -> str:
-        """Return what was read for a setting, or the value in use if nothing could be read."""
+        """Return the text that was read for a setting; the value in use if the file was
+        unreadable."""
         if text is not None:
             return text
         if name in self._files:
@@ -108,14 +110,14 @@ class SecretRotation:
 
     def _keep(self, problem: str) -> None:
         logger.warning(
-            "a secret was not read again, and its value before stays in use: %s",
+            "a secret could not be read from its file, so its previous value stays in use: %s",
             problem,
             extra={"event": "secret_not_read_again"},
         )
 
 
 def _valid_settings(values: Mapping[str, str]) -> Settings:
-    """Return the settings with these values of secrets, by variable. Blocks while it reads.
+    """Return the settings with these secrets, by variable. Blocks while it reads the environment.
 
     Raises SettingsInvalid, OSError, and DatabaseUrlInvalid for one of the database's URLs.
     """

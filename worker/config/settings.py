@@ -1,7 +1,7 @@
 """All settings of the worker: unit, default, environment variable, and a line of help.
 
 `worker.env.group` reads the settings from the environment, from the file that INTERVIEW_ENV_FILE
-names, and secrets from files of their own.
+names, and secrets from separate files.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from worker.env.secret_files import FROM_FILE, SUFFIX, is_secret, secret_files
 from worker.faults.grammar import Fault, FaultInvalid, parse
 from worker.livekit_api.errors import LiveKitUrlInvalid, check_url
 
-#: The credentials of a URL (before an `@`), and its query.
+#: Pattern of the credentials of a URL (before an `@`) and of its query.
 _URL_SECRETS = re.compile(r"(?<=://)[^/?#\s]+(?=@)|(?<=\?)[^#\s]+")
 #: Processors and memory of this machine or of its container.
 _CAPACITY: Final = capacity()
 
 
 def _user_data_dir() -> Path:
-    """Return the user's data folder. Its path begins with `~` if the user's home is not known."""
+    """Return the user's data folder; the path begins with `~` if the user's home is not known."""
     try:
         return Path(platformdirs.user_data_dir("interview-worker"))
     except RuntimeError:
@@ -60,8 +60,9 @@ class WorkerSettings(SettingsGroup):
     """Settings of the worker, its servers and its limits."""
 
     env_file: str = ""
-    """File with further settings, a line NAME=value each, such as .env; empty: none is read. The
-    environment wins over it. The option --env-file sets it."""
+    """File with further settings, such as .env, with a line NAME=value for each; empty: no file is
+    read. A variable of the environment wins over its line in the file. The option --env-file sets
+    this setting."""
     livekit_url: Trimmed = Field(default="", validation_alias="LIVEKIT_URL")
     """URL of the LiveKit server (ws:// or wss://)."""
     livekit_public_url: Trimmed = ""
@@ -85,7 +86,7 @@ class WorkerSettings(SettingsGroup):
     )
     """TLS to a database on another machine, if DATABASE_URL and PGSSLMODE name no sslmode."""
     database_job_url: SecretStr = SecretStr("")
-    """Database URL of the job processes, with a role of their own; empty: the worker makes a role
+    """Database URL of the job processes, with a separate role; empty: the worker makes such a role
     if it may. With the role of DATABASE_URL, job processes have the rights of the worker."""
     database_pool_size: int = Field(default=5, ge=1, le=100)
     """Maximum number of database connections that each process keeps open."""
@@ -100,7 +101,8 @@ class WorkerSettings(SettingsGroup):
     database_statement_timeout_s: float = Field(default=10.0, gt=0, le=3600)
     """Timeout in seconds for one database statement."""
     database_verify_after_idle_s: float = Field(default=0.0, ge=0, le=3600)
-    """Seconds of idleness after which a database connection is verified before use; 0: always."""
+    """Seconds without use after which a database connection is verified before its next use; 0:
+    before every use."""
     embedded: bool = False
     """Run an embedded PostgreSQL in the data folder if DATABASE_URL is not set."""
     data_dir: Path = _user_data_dir()
@@ -166,14 +168,14 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
     setting is invalid, `load` raises SettingsInvalid.
     """
 
-    # pydantic calls the validator that is declared last first. So this one sees the text of a chain
-    # or of INTERVIEW_LADDER_S before another validator splits the text.
+    # pydantic calls the last declared validator first. Therefore `check_text` sees the text of a
+    # chain or of INTERVIEW_LADDER_S before another validator splits the text.
     _is_text_unsplit = field_validator("*", mode="before")(check_text)
 
     @field_validator("data_dir", mode="before")
     @classmethod
     def _not_here(cls, value: object) -> object:
-        """Treat an empty variable as one that is not set, instead of as the working folder."""
+        """Treat an empty path, which would mean the working folder, as not set."""
         return cls.model_fields["data_dir"].default if value == "" else value
 
     @field_validator("data_dir")
@@ -230,7 +232,7 @@ def variable_of(field: str) -> str:
 def origin_of(field: str, dotenv: Mapping[str, str | None]) -> str:
     """Return the source of a setting's value.
 
-    That is "environment", "default", the name of the file of settings, such as ".env", or the
+    The source is "environment", "default", the name of the file of settings, such as ".env", or the
     variable that names the file of a secret, such as "DATABASE_URL_FILE".
     """
     variable = variable_of(field)

@@ -13,7 +13,7 @@ from pydantic_settings import NoDecode
 from worker.env.group import SettingsGroup
 
 #: Upper limit of the time of a recovery step, in seconds of silence. A candidate who hears nothing
-#: for longer has left.
+#: for such a time has left.
 _LONGEST_S: Final = 600.0
 
 
@@ -68,7 +68,7 @@ _NEEDED: Final = (
 
 
 class SilenceSettings(SettingsGroup):
-    """Settings of fillers and recovery steps for a candidate who hears nothing."""
+    """Settings of the recorded fillers and the recovery steps while a candidate hears nothing."""
 
     silence_filler_s: float = Field(default=2.0, gt=0, le=60)
     """Seconds of silence in the interviewer's turn before a recorded filler is played."""

@@ -73,6 +73,6 @@ def _given() -> Iterator[str]:
 
 
 def _nearest(name: str, known: list[str]) -> str | None:
-    # The prefix is left out, because it would make all names similar.
+    # Compare the names without their prefix, because the prefix would make all names similar.
     close = difflib.get_close_matches(name.upper().removeprefix(_PREFIX), known, n=1)
     return f"{_PREFIX}{close[0]}" if close else None

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from worker.store.orphans import OrphanedInterview
 
-#: Maximum number of unknown interviewers to remember.
+#: Maximum number of interviewers unknown to the database that are remembered.
 _REMEMBERED: Final = 10_000
-#: Maximum seconds to wait for an interviewer in the room that the database does not know. Such a
-#: job takes the interview's lease within a second, if it is alive and reaches the database.
+#: Maximum seconds to wait for an interviewer in the room that the database does not know. The job
+#: of such an interviewer takes the lease within a second if it is alive and reaches the database.
 _UNKNOWN_S: Final = 5.0
 
 
@@ -50,8 +50,9 @@ class CandidateCheck:
         if interview.candidate_identity not in here:
             return False
         if interview.reason == Reason.CANDIDATE_SILENT and found.why == CANDIDATE_CAME:
-            # The candidate was silent, and may be away from a client that is still open. So an
-            # interviewer comes only after the candidate has left the room and joined again.
+            # The last job ended because the candidate was silent, and may have left the client
+            # open. Send another interviewer only after the candidate has left the room and joined
+            # again.
             return found.was_absent
         which = interview.interview_id, interview.token if token is None else token
         return not self._is_held_by_unknown(found, here, which)
@@ -64,13 +65,13 @@ class CandidateCheck:
     ) -> bool:
         """Return whether an interviewer is in the room that the database does not know yet.
 
-        Such a job began while the database was away. LiveKit lists a dead interviewer for about
-        20 s, so the wait for an unknown interviewer is limited.
+        The job of such an interviewer began while the database was unavailable. LiveKit lists a
+        dead interviewer for about 20 s, so the wait for an unknown interviewer is limited.
         """
         last, prefix = self._last(found), self._identity("")
         unknown = any(each.startswith(prefix) and each != last for each in here)
-        # If a dispatch was claimed and not sent, the check before the claim has waited for an
-        # unknown interviewer already, unless the claim was given back because of one.
+        # If a redispatch was claimed before and not sent, an earlier check has already waited for
+        # an unknown interviewer, unless that interviewer was the reason for giving the claim back.
         expected = found.why == HANDED_OVER or (
             found.why == NOT_SENT and which not in self._unknown_since
         )

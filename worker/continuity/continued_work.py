@@ -4,10 +4,10 @@ The dispatch names the work and the person, as JSON: `{"interview_id": "booking-
 "candidate_identity": "visitor"}`, and any further data of the application, except under the keys
 `plan`, `follows`, `protocol` and `encrypted`, which the dispatch of a new job uses. The first job
 stores the work as a row of the table `interviews`, with the whole dispatch as its plan. All jobs of
-the work are in the room of the first job, and a room has one open work at a time. Stored work has
-all that an interview has (docs/explanation/continuity.md): a lease, turns in the database, and a
-new job if its job is lost while the person is in the room. The new job's dispatch has the same
-data.
+the work join the room of the first job, and a room has one open work at a time. Stored work is
+treated like an interview (docs/explanation/continuity.md): it has a lease, its turns are in the
+database, and a new job continues it if a job is lost while the person is in the room. The new job's
+dispatch has the same data.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _BUDGET_S: Final = 2.0
 
 
 class ContinuedWork:
-    """The work that one job does, and the turns of the earlier jobs that did the same work.
+    """The work that a job does, and the turns of the earlier jobs that did this work.
 
     An application creates a `ContinuedWork` in its constructor, declares `resource()` beside the
     database, returns `header()` and `handover` in its own `header` and `succession`, and does its
@@ -76,8 +76,8 @@ class ContinuedWork:
         self.data: Mapping[str, Any] = {}
         #: Identity of the person in the room.
         self.person = ""
-        #: Turns of the jobs before this one, oldest first, complete once resource `work` is loaded.
-        #: Each turn has the fields speaker, text, question_id, role and interrupted.
+        #: Turns of the earlier jobs of the work, oldest first, complete once the resource `work` is
+        #: loaded. Each turn has the fields speaker, text, question_id, role and interrupted.
         self.turns: list[Mapping[str, Any]] = []
         self._header: dict[str, Any] = {"interview_id": None}
         self._database: Database | None = None
@@ -117,9 +117,9 @@ class ContinuedWork:
     def resource(self) -> Resource:
         """Return the resource `work`, whose loader takes the lease and reads the earlier turns.
 
-        The job ends if the dispatch names no work, or work of another room, if another job has the
-        work, or if the work is over. Without a database the job runs, but no other job will
-        continue the work.
+        The job ends in four cases: the dispatch names no work, the work belongs to another room,
+        another job has the work, or the work is over. Without a database the job runs, but no other
+        job will continue the work.
         """
         return Resource(
             name=WORK,
@@ -159,7 +159,8 @@ class ContinuedWork:
             await self._store(database)
         except DatabaseError as error:
             logger.warning(
-                "no other job will continue this one, as its work is not stored: %s",
+                "no other job can continue the work of this job, because the work could not be "
+                "stored: %s",
                 error,
                 extra={"event": "continued_work_not_stored"},
             )
@@ -176,7 +177,9 @@ class ContinuedWork:
             raise LoadFailed("MetadataInvalid", problem, event=Event.METADATA_INVALID)
 
     async def _store(self, database: Database) -> None:
-        """Store the work if this is its first job. A later job takes the work from the database.
+        """Store the work if this job is the first of the work.
+
+        A later job reads the work from the database.
 
         The dispatch of a later job lacks the work if work and turns exceed the metadata size limit.
         """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: Maximum size of a dispatch's metadata, in bytes. livekit-server 1.13 and later accept this size
 #: unless `limits.max_metadata_size` in the server's configuration is lower. The server refuses
-#: metadata that is one byte longer (measured).
+#: longer metadata (measured).
 MAX_METADATA_BYTES = 512 * 1024
 #: Encrypts the metadata of one interview (`worker.continuity.metadata_cipher`).
 Seal: TypeAlias = "Callable[[str], str]"
@@ -29,7 +29,7 @@ _LONGEST_WORD: Final = 100
 
 
 def unsealed(metadata: str) -> str:
-    """Return the metadata as it is: a `Seal` that does not encrypt."""
+    """Return the metadata unchanged. Used in place of a function that encrypts the metadata."""
     return metadata
 
 
@@ -94,7 +94,8 @@ def _named(interview: Interview) -> dict[str, Any]:
     }
     if interview.candidate_identity == _identity_of(interview.interview_id):
         return named
-    # Without the database, the job could not tell the candidate from other participants.
+    # Include the candidate's identity, because a job without its database could not tell the
+    # candidate from other participants.
     return named | {"candidate_identity": interview.candidate_identity}
 
 
@@ -115,7 +116,7 @@ def _fits(metadata: str) -> bool:
 
 
 def without_plan(interview: Interview, **more: Any) -> str:
-    """Encode the interview's id and `more`, for a job that reads the plan from the database."""
+    """Encode the interview's id and `more` only; the job reads the plan from the database."""
     return json.dumps({**_named(interview), **more})
 
 
@@ -127,7 +128,7 @@ def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
     """Return the interview's id, and the plan snapshot or None.
 
     Raises MetadataInvalid if the metadata is not a JSON object with a valid interview id, or if its
-    protocol is newer than that of this version.
+    protocol is too new for this version.
     """
     try:
         data = json.loads(metadata)
@@ -176,7 +177,7 @@ def read_candidate(metadata: str, interview_id: str) -> str:
 
 
 def _follows(metadata: str) -> Mapping[str, Any]:
-    """Return what a dispatch says about the earlier jobs; empty if it says nothing."""
+    """Return what a dispatch says about earlier jobs (its field `follows`); empty if missing."""
     try:
         data = json.loads(metadata)
     except (ValueError, RecursionError):
@@ -188,7 +189,8 @@ def _follows(metadata: str) -> Mapping[str, Any]:
 def read_turns(metadata: str) -> list[Any]:
     """Return the turns of the earlier jobs from the metadata, each a JSON object.
 
-    The fields of the objects are not checked. If one of the turns is no object, return no turn.
+    The fields of the objects are not checked. If one of the turns is not a JSON object, return an
+    empty list.
     """
     turns = _follows(metadata).get("turns")
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
@@ -197,11 +199,12 @@ def read_turns(metadata: str) -> list[Any]:
 
 
 def read_spent_s(metadata: str) -> float:
-    """Return the seconds that earlier jobs have used of the time limit; 0 if that is not told."""
+    """Return the seconds of the time limit that earlier jobs have used; 0 if not known."""
     spent_s = _follows(metadata).get("spent_s")
     if isinstance(spent_s, bool) or not isinstance(spent_s, int | float):
         return 0.0
-    # JSON has integers that no float can hold, and Python reads NaN and Infinity.
+    # Refuse integers that are too large for a float, and NaN and Infinity, which Python's JSON
+    # reader accepts.
     return float(spent_s) if 0 <= spent_s < _MOST_SPENT_S else 0.0
 
 
@@ -213,7 +216,7 @@ def read_follows(metadata: str) -> Mapping[str, str]:
 
 
 def _is_word(value: object) -> TypeGuard[str]:
-    """Return whether a value is a short text that may stand in a journal and in a log line."""
+    """Return whether a value is a short text that is safe in a journal and in a log line."""
     if not isinstance(value, str) or len(value) > _LONGEST_WORD:
         return False
     return value.isascii() and value.isprintable()

@@ -1,4 +1,4 @@
-"""Dispatch interviewers to claimed interviews, and give back the claims of all others."""
+"""Dispatch interviewers to claimed interviews, and give back claims that get no interviewer."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ class DispatchSender:
         """Dispatch interviewers to claimed interviews; return the number of dispatches.
 
         If the participants of a room were not listed before the claim, they are listed first. The
-        claim is given back if no candidate waits there, if LiveKit cannot list the participants, or
-        if the dispatch fails. Raises DatabaseError if the database fails.
+        claim is given back if no candidate waits in the room, if LiveKit cannot list the
+        participants, or if the dispatch fails. Raises DatabaseError if the database fails.
         """
         try:
             people, told = await asyncio.gather(
@@ -97,7 +97,7 @@ class DispatchSender:
         return len(dispatches)
 
     async def _people(self, claims: Sequence[Claim]) -> Mapping[str, Collection[str]]:
-        """Return the participants of the rooms; a room is missing if LiveKit cannot list them."""
+        """Return the participants of each room, except of rooms for which LiveKit fails."""
         people: dict[str, Collection[str]] = {
             each.room: each.here for each in claims if each.here is not None
         }
@@ -111,7 +111,7 @@ class DispatchSender:
 
     def _waits(self, claim: Claim, people: Mapping[str, Collection[str]]) -> bool:
         if claim.here is not None:
-            return True  # checked before the claim
+            return True  # the participants were checked before the claim
         here = people.get(claim.room, ())
         return self._check.waits(claim.found, here, token=claim.token)
 
@@ -165,10 +165,10 @@ class DispatchSender:
             )
 
     def _undo_later(self, ledger: OrphanStore, claims: Sequence[Claim]) -> None:
-        """Undo the claims in the background: a claim without a dispatch costs the candidate time.
+        """Undo the claims in the background, because a claimed interview gets no other dispatch.
 
-        Undoing the claim of a dispatch that LiveKit has accepted is harmless: its job keeps the
-        interview.
+        Undoing a claim is harmless if LiveKit has accepted the dispatch: the dispatched job keeps
+        the interview.
         """
 
         async def undo() -> None:
@@ -193,7 +193,7 @@ def warn(error: object) -> None:
 
 
 def _look(claim: Claim, people: Mapping[str, Collection[str]]) -> Look:
-    """Return the result of a check after which a claim was given back."""
+    """Return the check result to store for a claim that is given back."""
     here = people.get(claim.room)
     absent = here is not None and claim.found.interview.candidate_identity not in here
     return Look(found=claim.found, absent=absent, claimed=claim.token)
@@ -201,9 +201,9 @@ def _look(claim: Claim, people: Mapping[str, Collection[str]]) -> Look:
 
 @dataclass(frozen=True, kw_only=True)
 class _Told:
-    """What dispatches tell new interviewers about the earlier jobs, by interview id.
+    """The turns and the used time that dispatches tell new interviewers, by interview id.
 
-    What is missing here, a new interviewer reads from the database.
+    A new interviewer reads missing turns and times from the database.
     """
 
     turns: Mapping[str, list[dict[str, Any]]]

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from worker.store.database import Database
     from worker.store.interviews import Interview
 
-#: Maximum seconds to wait until the current speaker pauses. Most sentences are shorter, and the
-#: wait does not prolong the shutdown of the worker.
+#: Maximum seconds to wait until the current speaker pauses. Most sentences are shorter. The wait is
+#: part of the time that the worker's shutdown takes anyway.
 SENTENCE_S: Final = 4.0
 #: Maximum seconds for the database to report free workers. The candidate hears nothing while the
 #: database answers.
@@ -72,8 +72,8 @@ class InterviewHandover:
         interview_id: Id of the interview.
         job_id: Id of this job.
         lease: The lease of this job on the interview.
-        access: What the job may do at LiveKit; None outside a worker, as in a test, where the
-            settings have the key.
+        access: Access of the job to LiveKit's API; None outside a worker, for example in a test,
+            where the settings have the API key.
     """
 
     def __init__(
@@ -108,8 +108,9 @@ class InterviewHandover:
     async def expects_successor(self, failure: EndReason | None) -> bool | None:
         """Return whether another worker can take over the interview; None if unknown.
 
-        Returns False if the job failed for a reason that is not in `WORTH_ANOTHER_TRY`. Returns
-        None if the job has no database or no lease, or if the database does not answer.
+        Returns False if the job failed for a reason that another job would meet too (not in
+        `WORTH_ANOTHER_TRY`). Returns None if the job has no database or no lease, or if the
+        database does not answer.
         """
         self.expected = False
         if failure is not None and failure not in WORTH_ANOTHER_TRY:
@@ -185,7 +186,10 @@ class InterviewHandover:
         return self._access.livekit
 
     def _seal(self, interview: Interview) -> Seal:
-        """Return what encrypts this interview's dispatches. Raises ValueError without a key."""
+        """Return the function that encrypts this interview's dispatches.
+
+        Raises ValueError without a key.
+        """
         if self._access is None:
             return WorkerKeys.of(self._settings).seal(interview)
         key = InterviewKey.from_text(

@@ -1,4 +1,4 @@
-"""The heartbeat of a worker: renews the leases of its jobs, and tells the other workers of it."""
+"""The heartbeat of a worker, which renews its leases and writes its row for other workers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two writes of the worker's row. Every heartbeat renews the leases.
 _ROW_EVERY_S: Final = 1.0
-#: Time budget of a renewal, in lease durations: two failed renewals lose no lease.
+#: Time budget of a renewal, as a share of the lease duration, so that no lease is lost if two
+#: renewals fail.
 _BUDGET: Final = 1 / 3
 #: Seconds between two attempts to take the lease of an accepted job.
 _TAKE_AGAIN_S: Final = 1.0
@@ -74,7 +75,8 @@ class Heartbeat:
         #: Interview and room of each accepted job whose lease the worker has not seen taken yet.
         self._untaken: dict[str, tuple[str, str]] = {}
         self._taking: dict[str, asyncio.Task[None]] = {}
-        #: True if this worker is the leader of its scope, or if there is no leader.
+        #: True if this worker is the leader of its scope, or may become the leader because no
+        #: worker is.
         self.may_lead = False
 
     async def run(self) -> None:
@@ -104,15 +106,15 @@ class Heartbeat:
                 await self._woken.wait()
 
     def changed(self) -> None:
-        """Write the worker's row now, because it has started or stopped taking interviews."""
+        """Write the worker's row now, because the worker started or stopped taking interviews."""
         self._row_due = 0.0
         self._woken.set()
 
     def accepted(self, job_id: str, interview_id: str, *, room: str) -> None:
-        """Take the lease of a job accepted for a room, in the background, until that succeeds.
+        """Try in the background to take the lease of an accepted job, until an attempt succeeds.
 
-        The lease keeps other workers from redispatching the interview. If this worker dies before
-        the job has started, the lease expires and the leader redispatches the interview.
+        The lease keeps other workers from redispatching the interview. If the worker dies before
+        the accepted job has started, the lease expires and the leader redispatches the interview.
         """
         self._untaken[job_id] = interview_id, room
         if (database := self._database()) is not None:
@@ -144,7 +146,7 @@ class Heartbeat:
         if loop.time() >= self._row_due:
             seats = self._seats()
             row = WorkerRow(takes_jobs=seats is not None, free_slots=seats or 0)
-        # A job that is accepted from now on may be missing among the living jobs.
+        # A job that is accepted after this line may be missing among the living jobs.
         self._checked = tuple(self._untaken)
         self._living = await self._jobs()
         found = await beat(
@@ -214,7 +216,7 @@ class Heartbeat:
                 error,
                 extra={"event": "accepted_job_lease_not_taken"},
             )
-            # The job takes the lease as well, once the job has the database.
+            # The job also takes the lease itself, once its database is loaded.
             await asyncio.sleep(jittered(_TAKE_AGAIN_S))
             return
         self._untaken.pop(job_id, None)

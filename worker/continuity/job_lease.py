@@ -38,15 +38,16 @@ TOKEN_ATTRIBUTE: Final = "interview.token"  # noqa: S105  # a fencing token, no 
 #: Maximum seconds for the database to grant or check the lease. After this time the job continues
 #: without a lease, because the candidate should not wait longer in silence.
 _BUDGET_S: Final = 2.0
-#: Interval of the job's checks of its lease, in lease durations. A lease that the worker has not
-#: renewed for 0.15 durations is renewed by the check (`store.leases`), so that the lease of a job
-#: with a stalled worker has at least 0.85 - 0.67 * 1.05 = 0.15 durations left at the next check.
+#: Interval of the job's checks of its lease, as a share of the lease duration. A lease that the
+#: worker has not renewed for 0.15 durations is renewed by the check (`store.leases`), so that the
+#: lease of a job with a stalled worker has at least 0.85 - 0.67 * 1.05 = 0.15 durations left at the
+#: next check.
 _CHECK: Final = 2 / 3
-#: Interval of the attempts to take a lease, in lease durations.
+#: Interval of the attempts to take a lease, as a share of the lease duration.
 _TAKE_AGAIN: Final = 1 / 3
 #: Maximum number of digits of a token, which is a bigint of PostgreSQL.
 _MOST_DIGITS: Final = 19
-#: Share by which an interval is shorter or longer at random.
+#: Share by which each interval is made shorter or longer at random.
 _JITTER: Final = 0.05
 
 
@@ -60,7 +61,7 @@ class JobLease:
         identity: The identity of this job's agent in the room.
         lease_s: Duration of the lease in seconds. The worker renews the lease. The job checks the
             lease every two thirds of the duration, and renews it if the worker is stalled.
-        scope: The interviews of this job's workers. The job's interview is one of them.
+        scope: The interviews that this job's workers may hold, including the job's interview.
     """
 
     def __init__(
@@ -116,9 +117,9 @@ class JobLease:
     async def guarded(
         self, job: JobHandle, database: Callable[[], Database | None]
     ) -> AsyncIterator[None]:
-        """While the block runs, end the job once another job holds the lease.
+        """End the job if another job takes the lease while the `with` block runs.
 
-        End the job with a goodbye once the interview was cancelled with a command.
+        The job also ends, with a goodbye, if a command cancels the interview.
         """
         self._write_down(job)
         guards = [
@@ -148,7 +149,8 @@ class JobLease:
 
     async def _ask_database(self, job: JobHandle, database: Callable[[], Database | None]) -> None:
         while True:
-            # A job without a lease asks more often, because it must not lose its interview.
+            # A job without a lease tries more often, so that no other job takes its interview
+            # first.
             share = _CHECK if self.token is not None else _TAKE_AGAIN
             await asyncio.sleep(jittered(self._lease_s * share, share=_JITTER))
             if (there := database()) is None:
@@ -172,12 +174,12 @@ class JobLease:
                 self._yield_to_other(job, "Database")
                 return
             except DatabaseError:
-                continue  # the job continues, even if only this job cannot reach the database
+                continue  # the interview continues although this job cannot reach the database
             except Exception as error:
                 job.recorder.fault("lease", error)
 
     async def _other_holder(self, job: JobHandle, database: Database, token: int) -> Holder | None:
-        """Return who has the interview now if its token has risen; None if it is still this job."""
+        """Return who holds the interview if its token has risen; None if this job holds it."""
         holder = await keep_lease(
             database,
             self._interview_id,
@@ -212,7 +214,7 @@ class JobLease:
         self.on_forgotten()
 
     async def _look_around(self, job: JobHandle) -> None:
-        """Publish this job's token, and end this job if another interviewer outranks this job.
+        """Publish this job's token; end the job if another interviewer in the room outranks it.
 
         No database is needed, because every interviewer publishes its token to the room.
         """
@@ -232,7 +234,7 @@ class JobLease:
             job.recorder.fault("announce", error)
 
     def _outranks(self, identity: str, attributes: Mapping[str, str]) -> bool:
-        """Return whether another interviewer ranks higher, by its token and then by its identity.
+        """Return whether another interviewer has a higher token, or the same and a higher identity.
 
         The identity decides between two interviewers without a lease, because one of them must
         stay.
@@ -240,7 +242,7 @@ class JobLease:
         token = attributes.get(TOKEN_ATTRIBUTE, "")
         if attributes.get(INTERVIEW_ATTRIBUTE) != self._interview_id:
             return False
-        # int() raises an error for a number of thousands of digits.
+        # Limit the digits, because int() raises an error for a number of thousands of digits.
         if not token.isdecimal() or len(token) > _MOST_DIGITS:
             return False
         mine = (self.token or 0, self._identity)

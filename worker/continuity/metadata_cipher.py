@@ -1,13 +1,14 @@
 """Encrypts the metadata of dispatches, so that LiveKit's server does not have plans and turns.
 
 Encrypted metadata is a JSON object: `interview_id` and `protocol`, as in plain metadata, and
-`encrypted`. That is the whole plain metadata, compressed, encrypted with AES-GCM, and as base64. Id
-and protocol stay readable, because version 0.1.0 reads them, and the plan from the database. A
-dispatch of version 0.1.0, and one that an operator sends, is plain: it stays as it is.
+`encrypted`. The field `encrypted` has the whole plain metadata, compressed, encrypted with AES-GCM,
+and written as base64. The other two fields stay readable for workers of version 0.1.0, which then
+read the plan from the database. Plain metadata, as in a dispatch of version 0.1.0 or of an
+operator, is accepted unchanged.
 
-Each interview in each room has a key of its own (`InterviewKey`), derived from the key of the
-workers (`WorkerKeys`). So encrypted metadata is of no use for another interview or in another room,
-and a job needs no more than the key of its own interview to dispatch its successor.
+From the key of the workers (`WorkerKeys`), a separate key (`InterviewKey`) is derived for each
+interview and room. Therefore encrypted metadata cannot be used for another interview or room, and a
+job needs only the key of its own interview to dispatch its successor.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
     from worker.config.settings import Settings
     from worker.store.interviews import Interview
 
-#: Key of the encrypted part in the metadata.
+#: Name of the JSON field with the encrypted part of the metadata.
 ENCRYPTED: Final = "encrypted"
-#: Beginning of the encrypted part: the version of its format.
+#: Prefix of the encrypted text, which names the version of its format.
 _FORMAT: Final = "v1."
 #: Length of an AES-256 key, in bytes.
 _KEY_BYTES: Final = 32
@@ -80,11 +81,11 @@ class InterviewKey:
     def encrypt(self, metadata: str) -> str:
         """Return encrypted metadata for plain metadata of this interview.
 
-        Raises ValueError if the metadata is not that of this interview.
+        Raises ValueError if the metadata belongs to another interview.
         """
         data = _object_in(metadata)
         if data is None or data.get("interview_id") != self.interview_id:
-            raise ValueError("the metadata is not that of the key's interview")
+            raise ValueError("the metadata belongs to another interview than the key")
         nonce = os.urandom(_NONCE_BYTES)
         packed = zlib.compress(metadata.encode())
         hidden = AESGCM(self.secret).encrypt(nonce, packed, _bound(self.room, self.interview_id))
@@ -93,7 +94,7 @@ class InterviewKey:
         return json.dumps({**readable, ENCRYPTED: text})
 
     def decrypt(self, text: str) -> str | None:
-        """Return the plain metadata for the encrypted part `text`; None if the key is another."""
+        """Decrypt the text of the field `encrypted`; return None if the key is wrong."""
         if not text.startswith(_FORMAT):
             return None
         try:
@@ -107,10 +108,10 @@ class InterviewKey:
 
 
 class WorkerKeys:
-    """The keys of the workers: one that encrypts, and all that decrypt.
+    """The keys of the workers: one key that encrypts, and all keys that decrypt.
 
     Args:
-        current: The key that encrypts. All workers and commands have the same.
+        current: The key that encrypts. All workers and commands use the same key.
         former: Keys that only decrypt.
     """
 
@@ -123,8 +124,9 @@ class WorkerKeys:
     def of(cls, settings: Settings) -> Self:
         """Return the keys of the settings.
 
-        Without INTERVIEW_METADATA_KEY, LIVEKIT_API_SECRET is the key. With it, LIVEKIT_API_SECRET
-        still decrypts: whoever has the secret may send plain dispatches anyway.
+        The key is INTERVIEW_METADATA_KEY, or LIVEKIT_API_SECRET if INTERVIEW_METADATA_KEY is not
+        set. LIVEKIT_API_SECRET always decrypts too, because its owner may send plain dispatches
+        anyway.
         """
         own = settings.metadata_key.get_secret_value()
         secret = settings.livekit_api_secret.get_secret_value()
@@ -132,7 +134,7 @@ class WorkerKeys:
         return cls(own or secret, (secret, *map(str.strip, former)))
 
     def after(self, others: WorkerKeys) -> WorkerKeys:
-        """Return these keys, with the keys of `others` added, which only decrypt."""
+        """Return these keys together with the keys of `others`, which then only decrypt."""
         return WorkerKeys(self._current, (*self.all, *others.all))
 
     def for_interview(self, room: str, interview_id: str) -> InterviewKey:
@@ -145,14 +147,17 @@ class WorkerKeys:
         return InterviewKey.derived(self._current, room=room, interview_id=interview_id)
 
     def seal(self, interview: Interview) -> Seal:
-        """Return what encrypts the dispatches of an interview. Raises ValueError without a key."""
+        """Return the function that encrypts an interview's dispatches.
+
+        Raises ValueError without a key.
+        """
         return self.for_interview(interview.room, interview.interview_id).encrypt
 
     def decrypt(self, metadata: str, *, room: str) -> str:
-        """Return the plain metadata of a dispatch to a room. Plain metadata is returned as it is.
+        """Return the plain metadata of a dispatch to a room. Plain metadata is returned unchanged.
 
-        Raises MetadataLocked if the metadata is encrypted, and was encrypted with another key, for
-        another room or interview, or was changed.
+        Raises MetadataLocked if encrypted metadata has another key, belongs to another room or
+        interview, or was changed.
         """
         data = _object_in(metadata) if ENCRYPTED in metadata else None
         interview_id = data.get("interview_id") if data is not None else None
@@ -163,18 +168,18 @@ class WorkerKeys:
             found = InterviewKey.derived(key, room=room, interview_id=interview_id).decrypt(text)
             if found is not None:
                 if (_object_in(found) or {}).get("interview_id") != interview_id:
-                    break  # the holder of an interview's key has encrypted other metadata
+                    break  # the encrypted text names another interview than the readable part
                 return found
         raise MetadataLocked
 
 
 def _bound(room: str, interview_id: str) -> bytes:
-    """Return what binds key and encrypted data to a room and an interview, without ambiguity."""
+    """Return a unique text for a room and an interview, to bind keys and data to both."""
     return json.dumps(["interview-worker dispatch metadata", 1, room, interview_id]).encode()
 
 
 def _object_in(metadata: str) -> Mapping[str, Any] | None:
-    """Return the JSON object that the metadata is; None if it is something else."""
+    """Parse the metadata as a JSON object; return None if it is anything else."""
     try:
         data = json.loads(metadata)
     except (ValueError, RecursionError):
@@ -185,7 +190,8 @@ def _object_in(metadata: str) -> Mapping[str, Any] | None:
 def _unpacked(packed: bytes) -> str:
     """Return the decompressed text. Raises ValueError if it is longer than metadata can be."""
     unpacking = zlib.decompressobj()
-    # Allow one byte more, so that the decompressor also finds the end of the longest metadata.
+    # Allow one byte more than the maximum, because the decompressor needs it to find the end of
+    # metadata of maximum length.
     plain = unpacking.decompress(packed, MAX_METADATA_BYTES + 1)
     if not unpacking.eof or len(plain) > MAX_METADATA_BYTES:
         raise ValueError("the metadata is too long or cut off")

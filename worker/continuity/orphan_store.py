@@ -35,7 +35,7 @@ class OrphanStore(Protocol):
         ...
 
     async def claim(self, found: Sequence[OrphanedInterview]) -> Mapping[str, int]:
-        """Claim redispatches; return the fencing tokens of the claimed ones by interview id."""
+        """Claim redispatches; return the tokens of the successful claims, by interview id."""
         ...
 
     async def record(self, looks: Sequence[Look]) -> Mapping[str, float]:
@@ -55,7 +55,7 @@ class OrphanStore(Protocol):
         ...
 
     async def give_back(self, claims: Sequence[tuple[OrphanedInterview, int]]) -> None:
-        """Undo claims, each with its token, whose dispatches were not sent.
+        """Undo claims (each given with its token) whose dispatches were not sent.
 
         The next check can claim the interviews again.
         """

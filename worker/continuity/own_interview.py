@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def not_own(problem: str) -> LoadFailed:
-    """Return the failure of a job that must not read the interview which its dispatch names."""
+    """Return the error for a job that must not read the interview that its dispatch names."""
     return LoadFailed("MetadataInvalid", problem, event=Event.METADATA_INVALID)
 
 
 def check_own(interview: Interview, room: str | None) -> None:
-    """Check that a job in `room` may read the interview. With None, any room is right.
+    """Check that a job in `room` may read the interview. None stands for any room.
 
     Raises LoadFailed with the event METADATA_INVALID if the interview has another room, or a newer
     protocol than this version.

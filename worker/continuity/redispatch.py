@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from worker.continuity.rooms import Rooms
     from worker.store.orphans import OrphanedInterview
 
-#: Maximum number of pages of orphaned interviews in one check. A check of more would take so long
-#: that this worker could lose the leader lock.
+#: Maximum number of pages of orphaned interviews in one check. With more pages, a check could take
+#: longer than the worker holds the leader lock.
 _PAGES: Final = 10
-#: Maximum number of pages that are claimed and not sent yet. A page takes up to two or three calls
-#: to LiveKit for each of its 200 interviews, that is 1.5 s at the rate of the outbox. So each claim
-#: is sent before another worker takes it for lost (6 s, `store.orphans`).
+#: Maximum number of claimed pages whose dispatches are not all sent. A page takes up to three calls
+#: to LiveKit for each of its 200 interviews, that is 1.5 s at the rate of the outbox. Therefore
+#: each dispatch is sent before another worker treats its claim as lost (after 6 s,
+#: `store.orphans`).
 _AHEAD: Final = 3
 #: Maximum number of rooms whose participants are listed at once. For more rooms, one request first
-#: tells how many participants each room has.
+#: asks how many participants each room has.
 _FEW: Final = 3
 
 
@@ -60,8 +61,8 @@ class Redispatcher:
         Raises DatabaseError if the database fails. A failure of LiveKit is only logged, because a
         later check tries again.
         """
-        # The next page is claimed while the dispatches of a page are sent. Otherwise the last of
-        # many interviews would wait for all dispatches before it.
+        # Claim the next page while the dispatches of the previous page are sent. Otherwise the last
+        # of many interviews would wait for all dispatches before it.
         sending: list[asyncio.Task[int]] = []
         try:
             for _ in range(_PAGES):
@@ -107,8 +108,8 @@ class Redispatcher:
     ) -> bool:
         """Claim the interviews of a page, and begin to send their interviewers.
 
-        Return False if LiveKit cannot list the participants. Then LiveKit would not dispatch an
-        agent either.
+        Return False if LiveKit cannot list the participants, because LiveKit would then not
+        dispatch an agent either.
         """
         if not found:
             return True
@@ -147,7 +148,8 @@ class Redispatcher:
     ) -> Mapping[str, Collection[str]] | None:
         """Return the participants of the rooms of `found`; a room that does not exist has none.
 
-        A room is missing if LiveKit fails for it. Return None if LiveKit fails for `all_rooms`.
+        The result lacks a room for which LiveKit fails. Return None if LiveKit fails for
+        `all_rooms`.
         """
         rooms = _rooms_of(found)
         exist = rooms if counts is None else rooms & counts.keys()
@@ -197,7 +199,7 @@ class Redispatcher:
         found: Sequence[OrphanedInterview],
         people: Mapping[str, Collection[str]],
     ) -> None:
-        """Store that interviews got no interviewer, and give up those of absent candidates."""
+        """Store that interviews got no interviewer, and give up those with an absent candidate."""
         looks = [
             Look(
                 found=each,
@@ -225,10 +227,11 @@ def _is_likely(found: OrphanedInterview, counts: Mapping[str, int] | None) -> bo
     """Return whether an interview is claimed before the participants of its room are listed.
 
     If many leases end at once, the claims would otherwise wait for a request to LiveKit for each
-    room. The room's number of participants, which may be 10 s old, says that the candidate is
-    probably there. If the candidate is not, the claim is given back. This reopens no interview that
-    has ended, because the lease of such an interview does not expire. It happens once for a lease,
-    because afterwards the interview has another reason (`store.orphans.NOT_SENT`).
+    room. If the room's number of participants, which may be 10 s old, is above 0, the candidate is
+    probably in the room. If the candidate turns out to be absent, the claim is given back. A claim
+    cannot reopen an interview that has ended, because an ended interview has no lease that expires.
+    An interview is claimed in this way once for each lease, because the claim gives it another
+    reason (`store.orphans.NOT_SENT`).
     """
     return (
         counts is not None

@@ -12,11 +12,12 @@ from worker.store.interviews import OPEN_DAYS
 if TYPE_CHECKING:
     from worker.config.settings import Settings
 
-#: Seconds for which a room stays open longer than an interviewer waits for the candidate: longer
-#: than a redispatch takes, with the search for free slots (10 s) and the start of a job.
+#: Seconds that a room stays open beyond the time for which an interviewer waits for the candidate.
+#: The time is longer than a redispatch takes, including the search for free slots (10 s) and the
+#: start of a job.
 SPARE_S: Final = 90.0
 #: Maximum number of people in the room of an interview, the candidate included. LiveKit does not
-#: count agents and recorders. The other places are for people who listen.
+#: count agents and recorders. Three places are for people who listen to the interview.
 MOST_PEOPLE: Final = 4
 
 
@@ -29,10 +30,10 @@ def room_options(
 ) -> RoomOptions:
     """Return the options of the room of an interview with this window.
 
-    A room that nobody has joined stays open until the window closes, and as long after that as an
-    interviewer waits who was sent in its last moment. A room that the candidate has left stays open
-    longer than an interviewer waits for the return. `opens_at` and `closes_at` have a time zone and
-    the defaults of `create_interview`.
+    A room without any participant so far stays open until the window closes, and then for as long
+    as an interviewer waits for a candidate. A room that the candidate has left stays open longer
+    than an interviewer waits for the candidate's return. `opens_at` and `closes_at` have a time
+    zone and the defaults of `create_interview`.
     """
     now = now or datetime.now(UTC)
     closes_at = closes_at or max(now, opens_at or now) + timedelta(days=OPEN_DAYS)
@@ -49,9 +50,9 @@ def _whole(seconds: float) -> int:
 
 
 def options_of_return(settings: Settings) -> RoomOptions:
-    """Return the options with which an interviewer opens a room that has vanished.
+    """Return the options with which an interviewer's joining opens a room that no longer exists.
 
-    A room vanishes when LiveKit restarts. If the candidate does not come back within
+    A restart of LiveKit removes all rooms. If the candidate does not come back within
     INTERVIEW_CANDIDATE_GRACE_S, the interviewer leaves.
     """
     waits_s = max(settings.candidate_join_s, settings.candidate_grace_s)

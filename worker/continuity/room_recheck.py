@@ -39,7 +39,7 @@ class RoomRecheckQueue:
     async def run(self) -> None:
         """Check rooms until cancelled.
 
-        A failure is only logged, because the leader's periodic check finds the same interviews.
+        An error is only logged, because the leader's periodic check finds the same interviews.
         """
         try:
             while True:

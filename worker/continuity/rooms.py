@@ -30,16 +30,17 @@ class Rooms(Protocol):
     """LiveKit rooms. Every method raises LiveKitError if LiveKit fails."""
 
     async def counts(self, rooms: Collection[str]) -> Mapping[str, int]:
-        """Return the number of participants, without agents, of each of these rooms that exists.
+        """Return the number of participants, without agents, for each of `rooms` that exists.
 
         The numbers may be 10 s old.
         """
         ...
 
     async def people(self, rooms: Collection[str]) -> Mapping[str, Collection[str]]:
-        """Return the identities of each room's participants, including dead ones for about 20 s.
+        """Return the identities of each room's participants.
 
-        A room is missing if LiveKit failed for this room only.
+        A participant whose process died is included for about 20 s. The result lacks a room if
+        LiveKit failed for this room only.
         """
         ...
 
@@ -60,7 +61,7 @@ class LiveKitRooms:
     Args:
         livekit: Calls to the server.
         agent_name: Agent name of the dispatches.
-        seal: Returns what encrypts the dispatches of an interview.
+        seal: Returns the function that encrypts the dispatches of an interview.
         outbox: Limits the number and the rate of the calls.
     """
 

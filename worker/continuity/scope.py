@@ -20,7 +20,7 @@ def scope_of(settings: Settings) -> Scope:
     try:
         livekit = server_name(settings.livekit_url, settings.livekit_name)
     except LiveKitUrlInvalid:
-        livekit = settings.livekit_url  # not set: the first call to LiveKit fails
+        livekit = settings.livekit_url  # the URL is not set, so the first call to LiveKit will fail
     default = type(settings).model_fields["application"].default
     return Scope(
         agent_name=settings.agent_name,

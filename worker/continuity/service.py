@@ -71,7 +71,7 @@ class ContinuityService:
         self._jobs = jobs
         #: Tells which processes live: the lease of a stopped process is not renewed.
         self._liveness = Liveness(settings.journal_dir)
-        #: Unique to this process: an earlier worker process on this machine had another id.
+        #: Id of the worker, different for each worker process, even on the same machine.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self._scope = scope_of(settings)
         self._livekit = LiveKitConnection.of(settings)
@@ -93,7 +93,7 @@ class ContinuityService:
         self.heartbeat = self._make_heartbeat(seats, on_renewal)
         self._watcher = self._make_watcher()
         self._looks = RoomRecheckQueue(self._look_at_room, again_s=settings.lease_s + _BEHIND_S)
-        #: The other workers of the database.
+        #: The worker's own row and the free slots of the other workers, in the table `workers`.
         self.presence = WorkerRegistry(database, worker_id=self.worker_id, scope=self._scope)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -122,7 +122,7 @@ class ContinuityService:
         )
 
     def start(self) -> None:
-        """Start the background tasks. Call this method on the event loop."""
+        """Start the background tasks. An event loop must be running."""
         self._tasks = [
             asyncio.create_task(self.heartbeat.run(), name="heartbeat"),
             asyncio.create_task(self._watcher.run(), name="watcher"),
@@ -132,7 +132,7 @@ class ContinuityService:
     def use(self, settings: Settings) -> None:
         """Sign every later call to LiveKit, and encrypt every later dispatch, with these secrets.
 
-        The other settings stay as they are.
+        All other settings of the service stay unchanged.
         """
         self._livekit.use_key(
             settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
@@ -172,10 +172,9 @@ class ContinuityService:
     def room_changed(self, room: str) -> bool:
         """Check a room now, because a participant joined or left the room.
 
-        Return False if no check is possible now, because the tasks are not running or there is no
-        database. Two workers that receive the same webhook send only one interviewer, because both
-        claim the same token. A webhook that one worker receives twice also sends only one
-        interviewer.
+        Return False if no check is possible now, because the service is not running or there is no
+        database. If two workers receive the same webhook, or one worker receives it twice, only one
+        interviewer is sent, because a token can be claimed only once.
         """
         if not self._tasks or self._database() is None:
             return False

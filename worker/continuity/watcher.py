@@ -1,4 +1,7 @@
-"""The leader's periodic check for orphaned interviews. One worker of a scope is the leader."""
+"""The leader's periodic check for orphaned interviews.
+
+The leader is one of the workers that share an agent name and a LiveKit server.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ from worker.store.errors import DatabaseError
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that the leader lock lasts beyond one check period. If the leader dies, another worker
-#: has the lock by the time at which the leases of the dead worker's interviews expire: after its
-#: next heartbeat and its next check.
+#: Seconds that the leader lock lasts beyond one check period. The time is so short that, after the
+#: leader's death, another worker has the lock when the leases of the dead worker's interviews
+#: expire.
 SPARE_S: Final = 1.5
 #: Seconds between two attempts to renew the leader lock during a long check, while the check makes
 #: no progress or the renewal fails.

@@ -1,4 +1,4 @@
-"""The other workers of a database: their free slots are reserved for interviews to hand over."""
+"""The other workers of a database, whose free slots a draining worker reserves."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ async def _livekit(say: Say) -> AsyncIterator[LiveKitClient]:
 
 
 def _settings(livekit: LiveKitClient, database_url: str, data_dir: Path) -> Settings:
-    """Return the settings of the demo, which replace those of the environment."""
+    """Return the settings of the demo, which replace the settings in the environment."""
     return Settings.load(
         LIVEKIT_URL=livekit.url,
         LIVEKIT_API_KEY=livekit.key,
@@ -120,7 +120,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     given = ("LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "DATABASE_URL")
     return {
         **os.environ,
-        # The values below replace files of the user.
+        # The settings below replace settings that name files of the user.
         **{variable + SUFFIX: "" for variable in given},
         "LIVEKIT_URL": settings.livekit_url,
         "LIVEKIT_API_KEY": settings.livekit_api_key,

@@ -44,7 +44,7 @@ class CandidateScript:
 
     Args:
         plan: The plan with the questions.
-        answers: Answers by question id, in the form of `ANSWERS`.
+        answers: The candidate's answers, by the id of the question.
         generic: The answer to every other question.
     """
 

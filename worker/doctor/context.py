@@ -55,7 +55,7 @@ class CheckContext:
     def afterwards(
         self, put_back: Callable[[], Awaitable[object]], *, budget_s: float = _CLEAN_UP_S
     ) -> None:
-        """Register the cleanup `put_back` with the timeout `budget_s`. Its errors are ignored."""
+        """Register a cleanup with the timeout `budget_s`. Errors of the cleanup are ignored."""
 
         async def bounded() -> None:
             with contextlib.suppress(Exception):
@@ -76,7 +76,8 @@ class CheckContext:
             start = EmbeddedPostgres.start(self.settings.data_dir)
             self._embedded = asyncio.create_task(start, name="start-postgresql")
             self._stack.push_async_callback(self._leave_embedded, self._embedded)
-        # Shielded, because a check that times out must not cancel the start that others wait for.
+        # Shield the start of the server, because other checks wait for it too and this check may
+        # time out.
         return (await asyncio.shield(self._embedded)).url
 
     @asynccontextmanager
@@ -100,7 +101,7 @@ class CheckContext:
     @staticmethod
     async def _leave_embedded(starting: asyncio.Task[EmbeddedPostgres]) -> None:
         starting.cancel()
-        # A start that is still running ends within its own time budget.
+        # Wait for a start of the server that is still running, which has its own time limit.
         await asyncio.wait({starting})
         if not starting.cancelled() and starting.exception() is None:
             await starting.result().aclose()
@@ -126,9 +127,9 @@ async def run_in_daemon_thread(call: Callable[[], T]) -> T:
         result, error = None, None
         try:
             result = call()
-        except Exception as raised:  # passed to the caller, who handles it
+        except Exception as raised:  # any error is passed to the caller
             error = raised
-        with contextlib.suppress(RuntimeError):  # the loop is closed, so no caller waits
+        with contextlib.suppress(RuntimeError):  # the event loop is closed, so no caller waits
             loop.call_soon_threadsafe(report, result, error)
 
     threading.Thread(target=run, name=_THREAD, daemon=True).start()

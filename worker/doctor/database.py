@@ -141,7 +141,7 @@ async def _is_complete(connection: Any) -> bool:
     try:
         return await pending(connection) == []
     except (SchemaTooNew, MigrationChanged):
-        return True  # in these cases the worker applies no migration
+        return True  # the worker applies no migration in these two cases
 
 
 async def check_connections(visit: CheckContext) -> Finding:

@@ -46,7 +46,7 @@ async def check_job_role(visit: CheckContext) -> Finding:
     if beyond:
         return warning(
             f"the role of the jobs, {role}, may {', '.join(beyond)}",
-            f"REVOKE it from {role}, and from PUBLIC if everybody has it",
+            f"REVOKE it from {role}, and from PUBLIC if all roles have it",
             role=role,
             beyond=beyond,
         )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def check_tls(visit: CheckContext) -> Finding:
-    """Check that a database on another machine is reached with TLS, and say what chose the mode.
+    """Check that a database on another machine is reached with TLS, and name what chose the mode.
 
     No connection is opened: `database.server` shows whether the server accepts the mode.
     """
@@ -42,7 +42,7 @@ def judge_tls(tls: Tls) -> Finding:
             **facts,
         )
     return warning(
-        f"{found}: the connection is encrypted, but whoever answers is believed",
+        f"{found}: the connection is encrypted, but the certificate of the server is not checked",
         "use verify-full, with sslrootcert if the authority of the server is not a public one",
         **facts,
     )

@@ -14,7 +14,7 @@ class Verdict(StrEnum):
     OK = "ok"
     #: The worker can hold interviews, but the operator should know about a problem.
     WARNING = "warning"
-    #: The worker cannot hold interviews, or every interview lacks a component such as a provider.
+    #: The worker cannot hold interviews, or every interview would lack a part such as a provider.
     WRONG = "wrong"
     #: The check did not run, because a prerequisite failed.
     SKIPPED = "skipped"

@@ -99,7 +99,7 @@ def judge_fsync(median_ms: float) -> Finding:
     facts = {"median_ms": round(median_ms, 2)}
     advice = "put INTERVIEW_DATA_DIR on a local disk (SSD), not on a network share"
     if median_ms > _BROKEN_SYNC_MS:
-        return wrong(f"{found}: every turn waits for it", advice, **facts)
+        return wrong(f"{found}: every turn of an interview waits for this", advice, **facts)
     if median_ms > _SLOW_SYNC_MS:
         return warning(found, advice, **facts)
     return fine(found, **facts)
@@ -150,7 +150,7 @@ def judge_files(soft: int, hard: int, *, processes: int) -> Finding:
 async def check_memory(visit: CheckContext) -> Finding:
     """Compare the total memory and the free memory with the memory that the slots need.
 
-    The total memory is that of the container if it has a limit, else that of the machine.
+    The total memory is the limit of the container if there is one, else the memory of the machine.
     """
     limits = await run_in_daemon_thread(limits_of_this_process)
     memory = psutil.virtual_memory()

@@ -96,7 +96,7 @@ async def _check_through_proxy(url: str) -> Finding:
     try:
         async with (
             aiohttp.ClientSession(proxy=proxy_for(url)) as http,
-            # The path, because some proxies refuse a URL without one.
+            # Append the path "/", because some proxies refuse a URL without a path.
             http.get(_http(url) + "/", allow_redirects=False) as answer,
         ):
             took = _ms(loop.time() - began)
@@ -279,7 +279,7 @@ def _not_registered(url: str, error: Exception) -> Finding:
 
 
 def unused_name() -> str:
-    """Return a random name. Two equal names are practically impossible."""
+    """Return a random name that no other call or program will use."""
     return secrets.token_hex(6)
 
 

@@ -133,9 +133,9 @@ async def _join(visit: CheckContext, *candidates: Candidate) -> None:
     joining = asyncio.gather(*joins, return_exceptions=True)
 
     async def leave() -> None:
-        # The SDK continues a join that was abandoned. If the room's resources are released before
-        # the join ends, the SDK panics and ends the process (SIGTERM). So wait until the joins have
-        # ended.
+        # Wait until the joins have ended: the SDK continues a cancelled join, and if the room's
+        # resources are released before the join ends, the SDK panics and ends the process
+        # (SIGTERM).
         await asyncio.wait({joining}, timeout=max(_JOIN_ENDS_S, give_up - loop.time()))
         await asyncio.gather(*(candidate.leave() for candidate in candidates))
 
@@ -194,8 +194,8 @@ def _way(pair: Any, local: Any) -> Way:
     relayed = local.candidate_type == stats_pb2.IceCandidateType.RELAY
     protocol = local.protocol.lower()
     if relayed and local.relay_protocol != stats_pb2.IceServerTransportProtocol.TRANSPORT_UDP:
-        # `local.protocol` is the protocol beyond the TURN server. The finding is about the protocol
-        # between this machine and the TURN server, which is TCP or TLS here.
+        # Report the protocol between this machine and the TURN server, which is TCP or TLS here.
+        # `local.protocol` is the protocol on the other side of the TURN server.
         protocol = "tcp"
     return Way(
         protocol=protocol,

@@ -80,7 +80,7 @@ def judge_understood(text: str, *, took_ms: int) -> Finding:
 
 
 async def check_script(_: CheckContext) -> Finding:
-    """Return an OK finding, because the texts of the plan need no model and no service."""
+    """Report that all is fine, because the vendor `scripted` needs no model and no service."""
     return fine("the plan's own texts need no model")
 
 

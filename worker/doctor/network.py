@@ -56,7 +56,7 @@ async def check_env_file(_: CheckContext) -> Finding:
 async def check_secrets(_: CheckContext) -> Finding:
     """Check which secrets come from files, and whether other users can change the files.
 
-    Reading the settings has checked before that each file has a value.
+    That each file has a value is already checked when the settings are read.
     """
     files = await run_in_daemon_thread(lambda: secret_files(Settings))
     if not files:
@@ -69,14 +69,14 @@ async def check_secrets(_: CheckContext) -> Finding:
     if exposed:
         return warning(
             f"all users of this machine can change the file of {', '.join(exposed)}",
-            "let its owner alone write it (chmod o-w)",
+            "allow only the owner to write it (chmod o-w)",
             files=names,
         )
     return fine(f"read again when the file changes: {', '.join(names)}", files=names)
 
 
 def _writable_by_all(path: Path) -> bool:
-    """Return whether every user can write a file. Blocks while it looks."""
+    """Return whether every user can write a file. Blocks while it reads the permissions."""
     try:
         return bool(os.stat(path).st_mode & stat.S_IWOTH)
     except OSError:
@@ -84,7 +84,7 @@ def _writable_by_all(path: Path) -> bool:
 
 
 async def check_proxy(visit: CheckContext) -> Finding:
-    """Name what goes through a proxy of the environment, and what does not."""
+    """Name the connections that go through a proxy of the environment, and those that do not."""
     return judge_proxy(visit.settings)
 
 
@@ -154,7 +154,7 @@ async def check_probes(visit: CheckContext) -> Finding:
 
 
 def _not_bound(host: str, port: int) -> str:
-    """Return why an address cannot be bound; empty if it can be bound. Blocks while it looks."""
+    """Return why an address cannot be bound; empty if it can be bound. Blocks during the check."""
     try:
         bind_once(host, port)
     except OSError as error:
@@ -180,7 +180,7 @@ def judge_probes(settings: Settings) -> Finding:
     """Judge the addresses of the HTTP server and of the server of the probes."""
     token = bool(settings.http_token.get_secret_value())
     if settings.http_probe_port is None:
-        needed = "need the token; INTERVIEW_HTTP_PROBE_PORT gives them a port without one"
+        needed = "need the token; INTERVIEW_HTTP_PROBE_PORT sets a port that needs none"
         found = f"probes {needed}" if token else "probes and all other pages need no token"
         return fine(found, token=token)
     host = settings.http_probe_host or settings.http_host
@@ -211,7 +211,7 @@ async def check_public_url(visit: CheckContext) -> Finding:
 
 
 async def _unanswered(url: str) -> str:
-    """Return why no HTTP server answers at a URL; empty if one does."""
+    """Return why no HTTP server answers at a URL; empty if a server answers."""
     address = url.replace("ws", "http", 1) if url.startswith("ws") else url
     timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
     try:

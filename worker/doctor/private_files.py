@@ -1,4 +1,4 @@
-"""Check that other users of the machine cannot read what people said."""
+"""Check that other users of the machine cannot read journals and recorded speech."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 async def check_private(visit: CheckContext) -> Finding:
     """Check the permissions of the folders with journals and speech.
 
-    The worker makes them with mode 0700. An earlier version made them as the umask allowed.
+    The worker creates these folders with mode 0700, but earlier versions created them with the mode
+    of the umask.
     """
     data_dir = visit.settings.data_dir
     found = await run_in_daemon_thread(lambda: open_folders(data_dir))
@@ -34,7 +35,9 @@ async def check_private(visit: CheckContext) -> Finding:
 
 
 def open_folders(data_dir: Path) -> list[Path]:
-    """Return the folders with people's words that other users may enter. Blocks on the disk.
+    """Return the folders with people's words that other users may enter.
+
+    Blocks while it reads them.
 
     If other users may not enter the data folder, they cannot enter anything below it.
     """

@@ -61,14 +61,14 @@ async def _ask(settings: Settings, kind: str, name: str) -> Finding:
     try:
         if probe is not None:
             await probe()
-    except Exception as error:  # any type; `failure_of` classifies it as in the fallback chains
+    except Exception as error:  # any error, which `failure_of` classifies as the fallback chains do
         return _sorted(failure_of(error), name, key_is_good=False)
     began = loop.time()
     plain = without_opt_out(settings, name)
     refused = False
     try:
         delivered = await _used(settings, kind, name)
-    except Exception as error:  # a plugin may raise any type
+    except Exception as error:  # any error, because a plugin may raise errors of any class
         failure = failure_of(error)
         if plain is None or failure.reason not in REFUSALS:
             return _sorted(failure, name, key_is_good=True)
@@ -76,7 +76,7 @@ async def _ask(settings: Settings, kind: str, name: str) -> Finding:
         refused = True
         try:
             delivered = await _used(plain, kind, name)
-        except Exception:  # report the first failure, which is the one that a job would see
+        except Exception:  # report the failure of the first attempt, which a job would see too
             return _sorted(failure, name, key_is_good=True)
     took = round((loop.time() - began) * 1000)
     if not delivered:
@@ -105,7 +105,8 @@ def _privacy_of(name: str, settings: Settings, works: str, *, refused: bool, too
     variable = variable_of(opt_out.field)
     if refused:
         return warning(
-            f"{works}, but refuses when it is asked {opt_out.asks}; it is used without that",
+            f"{works}, but refuses requests that ask it {opt_out.asks}; the worker uses it "
+            "without asking for that",
             f"ask {name} for an account that allows it, or set {variable}=0 to hide this",
             answer_ms=took,
             opt_out="refused",
@@ -133,7 +134,7 @@ async def _listen(settings: Settings, name: str) -> bool:
 async def _speak(settings: Settings, name: str) -> bool:
     """Synthesize one short word, and return True if the provider sent audio.
 
-    The request uses HTTP, because the HTTP status tells the reasons for a refusal apart.
+    The request uses HTTP and no WebSocket, because the HTTP status shows the reason for a refusal.
     """
     engine: tts.TTS[Any] = make("tts", name, settings)
     try:

@@ -15,7 +15,7 @@ _SHORTEST_SECRET: Final = 32
 
 
 async def check_dispatch_key(visit: CheckContext) -> Finding:
-    """Check which key encrypts dispatches, and that nobody can guess the API secret."""
+    """Check which key encrypts dispatches, and that the API secret is too long to guess."""
     settings = visit.settings
     secret = settings.livekit_api_secret.get_secret_value()
     former = settings.metadata_old_keys.get_secret_value().split(",")
@@ -25,8 +25,9 @@ async def check_dispatch_key(visit: CheckContext) -> Finding:
     }
     if len(secret.encode()) < _SHORTEST_SECRET:
         return warning(
-            f"LIVEKIT_API_SECRET has fewer than {_SHORTEST_SECRET} bytes: who guesses it from a"
-            " candidate's token can join every room and read every dispatch",
+            f"LIVEKIT_API_SECRET has fewer than {_SHORTEST_SECRET} bytes, so that it can be "
+            "guessed from a candidate's token: its finder can join every room and read every "
+            "dispatch",
             "set a longer secret in the server's configuration, here and for all commands",
             **facts,
         )

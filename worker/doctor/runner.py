@@ -96,7 +96,8 @@ async def run_checks(
     finally:
         for task in running.values():
             task.cancel()
-        # The cleanups run next. Wait for the checks, because they may still open resources.
+        # Wait for the cancelled checks before the cleanups run, because the checks may still open
+        # resources.
         if running:
             await asyncio.wait(running.values(), timeout=_STOP_S)
 
@@ -105,8 +106,8 @@ async def _run(
     check: Check, visit: CheckContext, others: Mapping[str, asyncio.Task[Result]], deadline: float
 ) -> Result:
     for name in check.needs:
-        # Shielded, because the cancellation of this check must not cancel a check that other checks
-        # need too.
+        # Shield the needed check, because other checks may need it too when this check is
+        # cancelled.
         needed = (await asyncio.shield(others[name])).finding
         if needed.verdict is Verdict.WRONG:
             return Result(check=check, finding=skipped(name), seconds=0.0)
@@ -120,7 +121,7 @@ async def _run(
         finding = await run_with_timeout(_look(check, visit), budget_s)
     except TimeoutError:
         finding = wrong(f"no answer within {budget_s:.3g} s", check.late)
-    except Exception as error:  # one check must not stop the others
+    except Exception as error:  # any error, because a failed check must not stop the others
         # Do not show the message of the error, because it may quote personal data or secrets.
         finding = wrong(
             f"the check itself failed ({type(error).__name__})",

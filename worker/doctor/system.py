@@ -1,4 +1,4 @@
-"""Checks what the system gives this process: a name for its user, and a temporary folder."""
+"""Checks that this process has a user name and a temporary folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def check_system(visit: CheckContext) -> Finding:
     if not problems:
         user = user_name() or f"id {os.geteuid()}, without a name"
         return fine(f"user {user}; temporary files in {tempfile.gettempdir()}")
-    # Each problem is a line that ends with the advice, after a colon.
+    # In each problem, the text after the last colon is the advice.
     told = [problem.rpartition(": ") for problem in problems]
     return wrong(
         "; ".join(found for found, _, _ in told), "; ".join(advice for _, _, advice in told)
@@ -30,10 +30,10 @@ async def check_system(visit: CheckContext) -> Finding:
 
 
 def system_problems(settings: Settings) -> list[str]:
-    """Return a line for each thing that is needed and that the system does not give. Blocks.
+    """Return one line for each thing that the worker needs and the system lacks. Blocks.
 
-    If the data folder is in a home that is not known, which another check reports, nothing is
-    written there.
+    If the home of the data folder is not known, no file is written there, because another check
+    reports the problem.
     """
     found = [missing_user_name(settings)]
     if unknown_home(settings.data_dir) is None:

@@ -1,4 +1,4 @@
-"""Processors and memory that this process may use: those of the machine, or less in a container.
+"""Processors and memory that this process may use, which in a container may be less than all.
 
 `os.cpu_count` returns the processors of the machine also in a container that may use two of them.
 Everything in the worker that depends on processors or memory asks this module.
@@ -50,7 +50,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What the operating system says about the machine, without control groups."""
+    """Processors and memory of the machine, without the limits of control groups."""
 
     #: Processors on which this process may run (its CPU affinity).
     cpus: int
@@ -145,7 +145,7 @@ def limits_of_this_process(root: Path = Path("/")) -> Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class _Mount:
-    """One hierarchy of control groups, as it is mounted."""
+    """A mounted hierarchy of control groups."""
 
     #: Controllers of a hierarchy of version 1; empty for version 2.
     controllers: frozenset[str]
@@ -197,7 +197,7 @@ def _usual_mounts(root: Path) -> list[_Mount]:
 def _folders(mount: _Mount, group: PurePosixPath) -> Iterator[Path]:
     """Yield the folder of a group and the folders of its parents, up to what is mounted."""
     inside = PurePosixPath()
-    # A group outside of what is mounted, or above it (`/..`), is seen as the mounted group.
+    # If the group is not below the mounted group, use the mounted group itself.
     if group.is_relative_to(mount.group) and ".." not in group.parts:
         inside = group.relative_to(mount.group)
     for part in (inside, *inside.parents):
@@ -218,10 +218,12 @@ def _memory(folder: Path) -> tuple[int, int] | None:
     statistics = {name: value for name, _, value in parts}
     limits = [
         _number(folder / "memory.max"),
-        # Above this limit, processes are slowed down until they are useless for speech.
+        # memory.high counts as a limit too: above it, the kernel slows processes down until they
+        # are useless for speech.
         _number(folder / "memory.high"),
         _number(folder / "memory.limit_in_bytes"),
-        # In version 1, this is the smallest limit of the group and the groups above it.
+        # In version 1, hierarchical_memory_limit is the smallest limit of the group and the groups
+        # above it.
         _whole(statistics.get("hierarchical_memory_limit", "")),
     ]
     found = [limit for limit in limits if limit is not None and limit < _UNLIMITED_V1]
@@ -245,7 +247,7 @@ def _quota(folder: Path) -> float | None:
 
 
 def _set_of_cpus(folder: Path) -> float | None:
-    """Return the number of processors in a group's set; None without a set."""
+    """Return the number of processors that a group's cpuset names; None without a cpuset."""
     for name in ("cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus"):
         text = next(iter(_lines(folder / name)), "").strip()
         if re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", text):
@@ -266,6 +268,6 @@ def _number(path: Path) -> int | None:
 
 
 def _whole(text: str) -> int | None:
-    """Return a number from 0 on, or None: "max" and "-1" mean that there is no limit."""
+    """Return the whole number in `text`, or None, for example for "max" and "-1" (no limit)."""
     text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 30 else None

@@ -1,8 +1,8 @@
 """The file of settings, such as `.env`: it is read only if INTERVIEW_ENV_FILE names it.
 
 The option `--env-file` of the command line sets INTERVIEW_ENV_FILE. A file in the working folder is
-never read without being named, because a command may be run in a folder that somebody else has
-filled, and a setting can send keys and interviews to another server.
+read only if it is named, because a command may be run in a folder that someone else has filled, and
+a setting in such a file could send keys and interviews to another server.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Final
 
 from worker.env.shown import on_one_line
 
-#: Variable with the path of the file. It is read from the environment alone.
+#: Variable with the path of the file of settings. Only the environment can set this variable.
 VARIABLE: Final = "INTERVIEW_ENV_FILE"
-#: The codec of the file. Some editors begin a file with a byte order mark, which would otherwise
-#: become a part of the first name.
+#: Encoding of the file of settings. It skips a byte order mark at the beginning, which some editors
+#: write.
 ENCODING: Final = "utf-8-sig"
 #: Name of the file that versions up to 0.1.0 read without being asked.
 USUAL: Final = ".env"
@@ -53,13 +53,14 @@ def is_passed_over() -> bool:
 def file_variables() -> Mapping[str, str | None]:
     """Return the variables of the chosen file. A name without "=" has the value None.
 
-    Return nothing if no file is chosen, or if it is missing or not UTF-8: reading the settings
-    reports these two. Raises OSError if the file cannot be read.
+    Return an empty dictionary if no file is chosen. Also return it if the file is missing or not
+    UTF-8, because reading the settings reports both problems. Raises OSError if the file cannot be
+    read.
     """
     path = chosen_file()
     if path is None:
         return {}
-    from dotenv import dotenv_values  # 20 ms, which a container probe does not need
+    from dotenv import dotenv_values  # takes 20 ms, so not at the top
 
     try:
         return dotenv_values(path, encoding=ENCODING)

@@ -28,7 +28,7 @@ from worker.env.shown import on_one_line, shortened
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-#: Maximum length of the message about one setting, in characters. Some messages quote a part of the
+#: Maximum length of the message about one setting, in characters. A message may quote a part of the
 #: value, and the value may be as long as the environment allows.
 _LONGEST_PROBLEM: Final = 500
 
@@ -49,7 +49,7 @@ class SettingsInvalid(Exception):
 def check_text(value: object) -> object:
     """Return `value`. Raises ValueError if it is text that no path, URL or header can contain.
 
-    Such text has a NUL, or bytes that are no UTF-8.
+    A path, URL or header cannot contain a NUL, or bytes that are not UTF-8.
     """
     if isinstance(value, str) and ("\0" in value or not _encodable(value)):
         raise ValueError("contains a character that is not text")
@@ -67,8 +67,8 @@ class SettingsGroup(BaseSettings):
     `validation_alias`, which is the variable's name. The docstring below a field is the help text
     of the setting (`help_texts`). A computed help text is the field's `description` instead. The
     values come from the environment, and from the file that INTERVIEW_ENV_FILE names. If a variable
-    is in both, the value from the environment is used. A secret may also come from a file of its
-    own (`secret_files`), and loses surrounding white space.
+    is in both, the value from the environment is used. A secret may also be read from a separate
+    file (`secret_files`). White space around a secret is removed.
     """
 
     model_config = SettingsConfigDict(
@@ -92,7 +92,7 @@ class SettingsGroup(BaseSettings):
             return without_white_space(value)
         return value
 
-    # pydantic calls the validator that is declared last first.
+    # pydantic calls the last declared validator first.
     _is_text = field_validator("*", mode="before")(check_text)
 
     @classmethod
@@ -104,7 +104,7 @@ class SettingsGroup(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the sources, the one that wins first: `load`'s arguments, files, variables."""
+        """Return the sources of values in the order of their precedence, the highest first."""
         given = [
             source.env_vars
             for source in (env_settings, dotenv_settings)

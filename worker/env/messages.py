@@ -13,7 +13,7 @@ _WHOLE_NUMBER: Final = "must be a whole number"
 _NUMBER: Final = "must be a number"
 
 #: Sentences by the type of the error (https://docs.pydantic.dev/latest/errors/validation_errors/).
-#: A name in braces stands for the value of this key in the error's `ctx`.
+#: `{name}` in a sentence stands for the value of the key `name` in the error's `ctx`.
 _SENTENCES: Final[Mapping[str, str]] = {
     "bool_parsing": _BOOLEAN,
     "bool_type": _BOOLEAN,
@@ -39,8 +39,8 @@ _SENTENCES: Final[Mapping[str, str]] = {
 def sentence_of(error: ErrorDetails) -> str:
     """Return what is wrong with a setting, as a sentence without its subject (the variable).
 
-    If `_SENTENCES` has no sentence for the type of the error, return the error's own message, as
-    for the errors that this project's validators raise.
+    If `_SENTENCES` has no sentence for the type of the error, return the error's own message. The
+    errors of this project's own validators have such messages.
     """
     sentence = _SENTENCES.get(error["type"])
     if sentence is None:

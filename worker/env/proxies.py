@@ -1,9 +1,9 @@
 """The HTTP proxy through which a URL is reached, by HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 
-The variables count in upper and in lower case; if both are set, the one in lower case counts.
-aiohttp can read them itself (`trust_env`), but then a WebSocket uses other variables (WSS_PROXY),
-and each request reads the file ~/.netrc in a thread, and fails if that file has credentials for
-every host. So the URL of the proxy is given to aiohttp.
+The names of the variables may be in upper or lower case; a name in lower case takes precedence.
+This module gives aiohttp the URL of the proxy, because aiohttp's own way to read the variables
+(`trust_env`) has two faults: a WebSocket uses other variables (WSS_PROXY), and each request reads
+the file ~/.netrc in a thread, and fails if that file has credentials for every host.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ _PROXY_SCHEMES: Final = ("http", "https")
 #: Variables that LiveKit's SDK reads for the signalling connection of a room, for each scheme in
 #: this order (livekit 1.1.21). The SDK does not read NO_PROXY.
 _SDK_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
-#: Characters of a user name or a password that the SDK sends as they are. It escapes all others
-#: (url.spec.whatwg.org, userinfo percent-encode set), and does not undo that.
+#: Punctuation that LiveKit's SDK sends unchanged in the user name or the password of a proxy. The
+#: SDK percent-encodes other special characters (url.spec.whatwg.org, userinfo percent-encode set)
+#: and sends the encoded text to the proxy.
 _SDK_SENDS: Final = "!$%&'()*+,~"
 
 
@@ -34,8 +35,8 @@ def any_proxy() -> bool:
 def proxy_for(url: str) -> str | None:
     """Return the URL of the proxy for `url` (http, https, ws, wss); None for a direct connection.
 
-    This machine is always reached directly. The proxy's URL may contain credentials. A proxy of
-    another scheme, such as socks5, is not used.
+    This machine itself is always reached without a proxy. The proxy's URL may contain credentials.
+    A proxy of another scheme, such as socks5, is not used.
     """
     parts = urlsplit(url)
     if not parts.hostname or _is_here(parts.hostname) or proxy_bypass(parts.hostname):
@@ -59,9 +60,9 @@ def _is_here(host: str) -> bool:
 def tell_sdk(livekit_url: str) -> None:
     """Let LiveKit's SDK in this process use the proxy that `proxy_for` returns, or none.
 
-    The SDK reads the environment of the process. It knows no NO_PROXY and no proxy without a
-    scheme, and does not decode a password. So the variables that the SDK reads are replaced in the
-    environment of the process, but not in `os.environ`, which all Python code reads.
+    The SDK reads the environment of the process, ignores NO_PROXY and a proxy without a scheme, and
+    does not decode a password. Therefore the variables that the SDK reads are replaced in the
+    environment of the process, but not in `os.environ`, from which Python code reads.
     """
     for name in _SDK_VARIABLES:
         os.unsetenv(name)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: End of the name of the variable that names a file.
 SUFFIX: Final = "_FILE"
-#: Maximum size of a file in bytes. A key or a URL has a few hundred.
+#: Maximum size in bytes of a file with a secret. A key or a URL has a few hundred bytes.
 _MOST_BYTES: Final = 65_536
 
 
@@ -35,7 +35,10 @@ FROM_FILE: Final = FromFile()
 
 
 class SecretUnreadable(Exception):
-    """Raised when a file cannot be used as a secret. The message follows the words "the file"."""
+    """Raised when a file cannot be used as a secret.
+
+    The message continues a sentence that begins with "the file".
+    """
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def read_secret(path: str) -> str:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise SecretUnreadable(f"cannot be read ({error.strerror})") from None
-    except ValueError:  # a NUL in the path
+    except ValueError:  # ValueError: the path contains a NUL
         raise SecretUnreadable("has an impossible name") from None
     if len(content) > _MOST_BYTES:
         raise SecretUnreadable(f"has more than {_MOST_BYTES // 1024} KiB")
@@ -100,8 +103,8 @@ def read_secret(path: str) -> str:
 def secret_files(group: type[BaseSettings]) -> dict[str, str]:
     """Return the path of each secret of a group that comes from a file, by the field's name.
 
-    The paths come from the environment and from the file of settings. A setting that also has a
-    value is included: reading the settings reports it.
+    The paths come from the environment and from the file of settings. A secret that has a file and
+    a value is included too, although reading the settings refuses it.
     """
     given = {name.upper(): value for name, value in file_variables().items()}
     given |= {name.upper(): value for name, value in os.environ.items()}
@@ -116,8 +119,8 @@ def forget_values_beside_files(group: type[BaseSettings]) -> None:
     """Remove from the environment the value of each secret that has a file.
 
     livekit-agents writes its URL, key and secret into the environment of the worker, where the job
-    processes would find them beside the variable of the file. A file that only the file of settings
-    names does not count: `start` has copied that file into the environment.
+    processes would find them beside the variable of the file. Only variables of the environment are
+    read, because `start` has copied the file of settings into the environment.
     """
     given = {name.upper() for name, value in os.environ.items() if value.strip()}
     for variable in secret_variables(group).values():
@@ -144,7 +147,7 @@ class SecretFileSource(PydanticBaseSettingsSource):
         self._sources = sources
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the value of a setting, its variable, and False: no value is JSON."""
+        """Return the value of a setting, the name of its variable, and False (not JSON)."""
         variable = str(field.validation_alias)
         return self._value(variable) if is_secret(field) else None, variable, False
 
@@ -165,7 +168,8 @@ class SecretFileSource(PydanticBaseSettingsSource):
         try:
             return read_secret(path)
         except SecretUnreadable as error:
-            # A text that is no absolute path may be the secret itself, in the wrong variable.
+            # Show only an absolute path. Any other text may be the secret itself, given in the
+            # wrong variable.
             shown = f" ({path})" if os.path.isabs(path) else ""
             return UnusableSecret(f"the file of {variable}{SUFFIX}{shown} {error}")
 

@@ -1,8 +1,8 @@
-"""What a system may not give this process: a home, a user name, a temporary folder, IPv4.
+"""What this process may lack on a system: a home, a user name, a temporary folder, IPv4.
 
-A container often has none of them: its user id is in no `/etc/passwd`, HOME is not set, its root is
-read-only, or its network has IPv6 alone. Each function makes up for what is missing where that is
-possible. Otherwise it returns the problem as one line that says what to do, or None.
+These are often missing in a container: its user id is not in `/etc/passwd`, HOME is not set, its
+root is read-only, or its network has only IPv6. Each function replaces what is missing if possible.
+A function that cannot do so returns the problem as one line that says what to do.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def unknown_home(folder: Path) -> str | None:
 def ensure_home(spare: Path) -> None:
     """Set HOME to the folder `spare` if this process's home is not known.
 
-    Libraries look for a cache and for password files in the home, and some raise RuntimeError if
-    there is none. The processes that this process starts get the variable too.
+    Libraries look for a cache and for password files in the home, and some libraries raise
+    RuntimeError without a home. Child processes inherit the changed variable.
     """
     if not os.path.isabs(os.path.expanduser("~")):
         os.environ["HOME"] = str(spare.absolute())
@@ -62,7 +62,7 @@ def ensure_temp_folder(spare: Path) -> str | None:
     """Make sure that temporary files can be created; return the problem, or None.
 
     If no folder of the system can be written, as with a read-only root, the folder `spare` is made,
-    and TMPDIR is set to it. The processes that this process starts get the variable too.
+    and TMPDIR is set to it. Child processes inherit the changed variable.
     """
     try:
         folder = tempfile.gettempdir()
@@ -76,7 +76,7 @@ def ensure_temp_folder(spare: Path) -> str | None:
                 f"({error.strerror}): set TMPDIR to a folder that can be written"
             )
         os.environ["TMPDIR"] = folder
-        tempfile.tempdir = None  # so that TMPDIR is read again
+        tempfile.tempdir = None  # make `tempfile` read TMPDIR again
     if len(os.fsencode(os.path.abspath(folder))) > LONGEST_TEMP:
         return (
             f"the path of the folder for temporary files is too long for a socket ({folder}): set "
@@ -88,13 +88,13 @@ def ensure_temp_folder(spare: Path) -> str | None:
 def unnamed_database_user(url: str, environment: Mapping[str, str] = os.environ) -> str | None:
     """Return the problem of a database URL without a user; None if a user can be determined.
 
-    A URL without a user means the user of this process, so its user id needs a name.
+    For a URL without a user, the name of this process's user is used, so the user id needs a name.
     """
     try:
         parts = urlsplit(url)
         query = parse_qs(parts.query)
     except ValueError:
-        return None  # the check of the URL reports that
+        return None  # the check of the URL reports the error
     named_elsewhere = ("PGUSER", "PGSERVICE", *_USER_VARIABLES)
     if parts.username or "user" in query or "service" in query or not url:
         return None
@@ -109,7 +109,7 @@ def unnamed_database_user(url: str, environment: Mapping[str, str] = os.environ)
 def unnamed_cluster_owner(cluster: Path) -> str | None:
     """Return why the embedded PostgreSQL in the folder `cluster` cannot be created, or None.
 
-    PostgreSQL's `initdb` looks the name of its user up. The server itself does not.
+    PostgreSQL's `initdb` needs the name of the user who runs it. PostgreSQL's server does not.
     """
     if user_name() is not None or (cluster / "PG_VERSION").exists():
         return None
@@ -120,7 +120,7 @@ def unnamed_cluster_owner(cluster: Path) -> str | None:
 
 
 def loopback_host() -> str:
-    """Return a loopback address that this system has: that of IPv4, or else that of IPv6."""
+    """Return a loopback address that this system has, preferably the IPv4 address."""
     for host in _LOOPBACK:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:

@@ -29,14 +29,15 @@ class ProviderChain(Generic[E]):
 
     The chain creates each member at its first use and keeps it. A member that failed permanently
     (`Failure.for_good`) is disabled for the rest of the interview. A member that failed temporarily
-    cools down, for `FIRST_REST_S` seconds at first, and is tried meanwhile only if no healthy
-    member is left. A member with a probe cools down until its probe succeeds. A member without a
-    probe cools down for the time of its back-off. With a `breaker`, all jobs of a worker share the
-    state of the members that have a probe.
+    cools down, for `FIRST_REST_S` seconds at first. During the cooldown the member is tried only if
+    no healthy member is left. A member with a probe cools down until its probe succeeds. A member
+    without a probe cools down for the time of its back-off. With a `breaker`, all jobs of a worker
+    share the state of the members that have a probe.
 
-    `without_opt_out` has a factory for each member whose instances ask the provider to keep nothing
-    of what it gets. The factory creates an instance that does not ask for that. A member that
-    refuses its first request is asked again at once with such an instance.
+    `without_opt_out` has a factory for each member whose instances ask the provider to keep no
+    data. The factory creates an instance that does not ask the provider for this. If a member
+    refuses its first request, the chain asks the member again at once with an instance of this
+    factory.
 
     The chain calls `on_change` with the resource's condition when a different member starts to
     serve and when no member can serve. The chain calls `on_fault` with a member's name and the
@@ -154,9 +155,9 @@ class ProviderChain(Generic[E]):
     ) -> bool:
         """Record a failure: disable the member permanently, or start its cooldown.
 
-        Return True if nothing was recorded, because the member may work without the opt-out.
-        If `served_by` names the member that has just served instead, do not report the resource as
-        lost. `engine` is the plugin instance that failed; None for the current one.
+        Return True if nothing was recorded, because the member may work without the opt-out. If
+        another member has just served instead, `served_by` is its name, and the chain's resource is
+        not reported as lost. `engine` is the plugin instance that failed; None for the current one.
         """
         member = self._named(name)
         failure = member.judge(error)
@@ -213,7 +214,10 @@ class ProviderChain(Generic[E]):
             self._say(self.condition())
 
     def delivered(self, name: str) -> None:
-        """Record that a member has delivered what nobody waited for. It does not serve thereby."""
+        """Record that a member has delivered a result that was no longer needed.
+
+        The member does not become the serving member.
+        """
         self._opt_outs.served(self._named(name))
 
     def condition(self) -> Condition:

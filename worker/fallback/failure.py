@@ -31,8 +31,8 @@ _FOR_GOOD = {
     422: REQUEST_REFUSED,
     1008: REQUEST_REFUSED,
 }
-#: OpenAI sends 429 both for rate limits and for an empty account. Only this error code marks an
-#: empty account.
+#: Error code of OpenAI for an account without credit. The HTTP status does not show this: OpenAI
+#: sends 429 for an empty account and for rate limits.
 _NO_CREDIT = "insufficient_quota"
 #: Upper limit in seconds for a Retry-After header.
 _LONGEST_RETRY_AFTER_S = 3600.0
@@ -105,7 +105,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
         except (ValueError, OverflowError):
             return None
-    if not seconds >= 0:  # a date in the past, and NaN
+    if not seconds >= 0:  # a date in the past, or NaN
         return None
     return min(seconds, _LONGEST_RETRY_AFTER_S)
 

@@ -69,7 +69,7 @@ class _ChainStream(llm.LLMStream):
             except Exception as error:  # any error; another provider may work
                 self._chain.failed(name, error, engine=engine)
                 if self._event_ch.output_sent:
-                    raise APIConnectionError("the reply broke off") from None
+                    raise APIConnectionError("the reply of the language model broke off") from None
             else:
                 self._chain.served(name)
                 return
@@ -90,7 +90,8 @@ class _ChainStream(llm.LLMStream):
             async for chunk in faults.through("llm", stream, name):
                 self._event_ch.send_nowait(chunk)
                 if self._event_ch.output_sent:
-                    # After the first word the caller handles delays.
+                    # No timeout applies after the first word, because the caller handles later
+                    # delays.
                     patience.reschedule(None)
         if not self._event_ch.output_sent:
             raise APIConnectionError("the provider sent an empty reply")

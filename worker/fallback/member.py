@@ -41,25 +41,26 @@ _CLOSING_S: Final = 0.3
 class Member(Generic[E]):
     """One provider within one chain.
 
-    The table of `member_state` tells what each event does to the state. Only the methods under
-    "events" change the state and the failure, and only the chain calls these methods. Each event
-    method returns whether the table has a row for the event.
+    The table `TRANSITIONS` in `member_state` tells what each event does to the state. Only the
+    methods under the comment "events" change `state` and `failure`, and only the chain calls these
+    methods. Each of these methods returns False if the table has no row for the event.
     """
 
     name: str
     make: Callable[[], E]
     #: Health probe after a cooldown; None if the member is tried again without a probe.
     probe: Probe | None = None
-    #: Creates an instance without the opt-out, the request to the provider to keep nothing; None if
+    #: Creates an instance without the opt-out, the request to the provider to keep no data; None if
     #: `make` sends no opt-out.
     make_without: Callable[[], E] | None = None
     #: What this job knows about the opt-out; valid only if there is `make_without`.
     opt_out: OptOutState = OptOutState.ASKED
     engine: E | None = None
     state: MemberState = MemberState.HEALTHY
-    #: The last failure. None in the state HEALTHY. Also None in the state CREATION_DUE if the
-    #: member has served since the failure, or if another job has reported the member's recovery. In
-    #: the states of `NOT_TRIED`, and only in these, the failure is permanent.
+    #: The last failure of the member; None if the member counts as working. It is None in the state
+    #: HEALTHY, and in the state CREATION_DUE if the member has served since the failure or another
+    #: job has reported the member's recovery. The failure is permanent exactly in the states of
+    #: `NOT_TRIED`.
     failure: Failure | None = None
     #: When the cooldown ends, in event loop time; valid only while `is_cooling`.
     cools_until: float = 0.0
@@ -70,7 +71,8 @@ class Member(Generic[E]):
     #: the probe runs.
     timer: asyncio.TimerHandle | None = None
     probing: asyncio.Task[None] | None = None
-    #: The last record of this member in the `SharedBreaker` that this job read or wrote.
+    #: The newest record of this member that this job has read from, or written to, the
+    #: `SharedBreaker`.
     record: BreakerRecord | None = None
 
     #: Tasks that close abandoned plugin instances.
@@ -112,7 +114,10 @@ class Member(Generic[E]):
     # --- events -----------------------------------------------------------------------------------
 
     def failed(self, failure: Failure) -> bool:
-        """Handle a failure that this job has seen, except a temporary failure of a probe."""
+        """Handle a failure that this job has seen.
+
+        For a temporary failure of a probe, call `probe_failed` instead.
+        """
         self.failure = failure
         event = MemberEvent.FAILED_FOR_GOOD if failure.for_good else MemberEvent.FAILED
         return self._enter(event)
@@ -175,8 +180,8 @@ class Member(Generic[E]):
     def opt_out_event(self, event: OptOutEvent) -> OptOutState | None:
         """Handle an event of the opt-out; return the new state, or None if nothing changed.
 
-        If the opt-out is dropped, the plugin instance is abandoned, and the next one is made
-        without it.
+        If the opt-out is dropped, the plugin instance is abandoned, and the next instance is made
+        without the opt-out.
         """
         if self.make_without is None:
             return None
@@ -224,7 +229,7 @@ class Member(Generic[E]):
     async def settle(self) -> None:
         """Stop the timer and the probe, and wait for the closing of abandoned plugin instances.
 
-        What has not closed after `_CLOSING_S` seconds is cancelled.
+        Closing that takes longer than `_CLOSING_S` seconds is cancelled.
         """
         self.stop_timer()
         if self.probing is not None:

@@ -13,21 +13,21 @@ class MemberState(StrEnum):
 
     #: No failure is known. The member is tried in the order of the chain.
     HEALTHY = auto()
-    #: This job saw a temporary failure. Other members are tried first.
+    #: This job saw a temporary failure of the member. The chain tries other members first.
     COOLING_DOWN = auto()
     #: The cooldown is over, but the member has not served since. The member is tried in the order
     #: of the chain.
     UNPROVEN = auto()
-    #: The plugin instance could not be created. Other members are tried first.
+    #: The plugin instance of the member could not be created. The chain tries other members first.
     UNCREATED = auto()
-    #: As UNCREATED, but the cooldown is over or the provider is known to work. The member is tried
-    #: in the order of the chain, which creates the plugin instance.
+    #: The plugin instance of the member is not created, but the cooldown is over or the provider is
+    #: known to work. The chain tries the member in its order, and creates the plugin instance then.
     CREATION_DUE = auto()
-    #: Another job reported a temporary failure. Other members are tried first.
+    #: Another job reported a temporary failure of the member. The chain tries other members first.
     REPORTED_AWAY = auto()
-    #: Another job reported a permanent failure. The member is not tried.
+    #: Another job reported a permanent failure of the member. The chain does not try the member.
     REPORTED_REFUSED = auto()
-    #: This job saw a permanent failure. The member is not tried.
+    #: This job saw a permanent failure of the member. The chain does not try the member.
     DISABLED = auto()
 
 
@@ -43,7 +43,8 @@ class MemberEvent(StrEnum):
     #: The cooldown of a member without a probe is over.
     COOLDOWN_OVER = auto()
     PROBE_SUCCEEDED = auto()
-    #: The probe failed temporarily. A permanent failure of the probe is FAILED_FOR_GOOD.
+    #: A probe of the member failed temporarily. A probe that fails permanently causes the event
+    #: FAILED_FOR_GOOD.
     PROBE_FAILED = auto()
     #: Another job reports a temporary failure, and this job has seen no failure itself.
     AWAY_ELSEWHERE = auto()
@@ -75,15 +76,15 @@ _UNCREATED: Final = (_S.UNCREATED, _S.CREATION_DUE)
 #: The next state for each state and event. An event without a row changes nothing.
 TRANSITIONS: Final[Mapping[tuple[MemberState, MemberEvent], MemberState]] = MappingProxyType(
     {
-        # Failures that this job sees. A member that could not be created is UNCREATED after each
-        # further failure, so that creating the plugin instance makes the member healthy.
+        # Failures that this job sees. A member without a plugin instance stays UNCREATED after
+        # further failures, and becomes healthy when its plugin instance is created.
         **{(state, _E.FAILED): _S.COOLING_DOWN for state in _S},
         **{(state, _E.FAILED): _S.UNCREATED for state in _UNCREATED},
         **{(state, _E.FAILED_FOR_GOOD): _S.DISABLED for state in _S},
         (_S.COOLING_DOWN, _E.NOT_CREATED): _S.UNCREATED,
         **{(state, _E.CREATED): _S.HEALTHY for state in _UNCREATED},
-        # The member has delivered a result. A member that is not created can deliver only through a
-        # stream of an earlier plugin instance.
+        # The member has delivered a result. A member without a plugin instance can do so only
+        # through a stream of an earlier instance.
         **{(state, _E.SERVED): _S.HEALTHY for state in _S if state not in _UNCREATED},
         **{(state, _E.SERVED): _S.CREATION_DUE for state in _UNCREATED},
         # The end of a cooldown, and probes.

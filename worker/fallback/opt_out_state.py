@@ -1,4 +1,4 @@
-"""The states of the request to a provider to keep nothing, and the table of transitions."""
+"""The states of the opt-out, the request to a provider to keep no data, and all transitions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class OptOutState(StrEnum):
     #: The provider has served a request with the opt-out.
     ACCEPTED = auto()
     #: The provider refused its first request, so the requests are made without the opt-out. The
-    #: refusal may have another cause, such as a wrong key.
+    #: cause of the refusal may be the opt-out, or another fault, such as a wrong key.
     DROPPED = auto()
     #: The provider refused a request with the opt-out, and served one without it.
     REFUSED = auto()
@@ -29,7 +29,7 @@ class OptOutEvent(StrEnum):
     SERVED = auto()
     #: The provider has refused a request, which may be because of the opt-out.
     REQUEST_REFUSED = auto()
-    #: Another job has found out before that the provider refuses the opt-out.
+    #: Another job has stored that the provider refuses the opt-out.
     REFUSED_ELSEWHERE = auto()
 
 

@@ -1,7 +1,8 @@
 """The requests of one chain to its providers not to keep what they get.
 
-Some accounts and servers refuse every request with this opt-out. The provider is then used without
-it, because an interview matters more; the refusal is logged, and remembered for the other jobs.
+Some accounts and servers refuse every request with this opt-out. Such a provider is then used
+without the opt-out, because an interview matters more. The refusal is logged, and stored for the
+other jobs.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from worker.fallback.shared_breaker import BreakerRecord, SharedBreaker
 
 logger = logging.getLogger(__name__)
 
-#: Reasons of a failure that may mean that the account or the server refuses the opt-out.
+#: Failure reasons behind which a refusal of the opt-out may be hidden.
 REFUSALS: Final = frozenset({"KeyRefused", REQUEST_REFUSED})
 #: Reason of the stored record that a provider refuses the opt-out.
 _REFUSED: Final = "OptOutRefused"
 #: Reason of the stored record that a provider accepts the opt-out.
 _ACCEPTED: Final = "OptOutAccepted"
-#: Seconds for which a refusal of the opt-out is remembered. After that a job asks again, because
-#: the account may have changed. That costs one refused request.
+#: Seconds for which a refusal of the opt-out is remembered. The next job then asks for the opt-out
+#: again, because the account may have changed. Asking again costs one refused request.
 _REMEMBERED_S: Final = 86_400.0
 
 
@@ -62,15 +63,18 @@ class OptOuts:
         self._records = OptOutRecords(resource, breaker)
 
     def begin(self, member: Member[Any]) -> None:
-        """Ask the member without the opt-out from the start if its refusal is remembered."""
+        """Use the member without the opt-out if a stored record says that the provider refuses
+        it."""
         if member.make_without is not None and self._records.is_refused(member.name):
             member.opt_out_event(OptOutEvent.REFUSED_ELSEWHERE)
 
     def explains(self, failure: Failure, member: Member[Any], engine: object) -> bool:
-        """Return whether a failure may come from the opt-out, so that another request may succeed.
+        """Return whether the opt-out may have caused a failure, so that a request without it may
+        help.
 
-        The first refusal of a member drops the opt-out. A refusal of a request that was under way
-        with an earlier plugin instance, `engine`, changes nothing.
+        When a member refuses a request for the first time, the opt-out is dropped for the member. A
+        refusal changes nothing if `engine`, which made the request, is no longer the member's
+        plugin instance.
         """
         if failure.reason not in REFUSALS:
             return False
@@ -79,8 +83,8 @@ class OptOuts:
         if member.opt_out_event(OptOutEvent.REQUEST_REFUSED) is None:
             return False
         logger.info(
-            "%s provider %s refused the first request; it is asked again without the request to "
-            "keep nothing",
+            "%s provider %s refused the first request; the worker asks again, without the "
+            "request to keep no data",
             self._resource,
             member.name,
             extra={"event": "provider_opt_out_dropped"},
@@ -94,8 +98,8 @@ class OptOuts:
             return
         if state is OptOutState.REFUSED:
             logger.warning(
-                "%s provider %s refuses the request to keep nothing of what it gets, and is used "
-                "without it",
+                "%s provider %s refuses the request to keep no data, and is used without this "
+                "request",
                 self._resource,
                 member.name,
                 extra={"event": "provider_opt_out_refused"},

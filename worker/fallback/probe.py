@@ -61,7 +61,7 @@ async def _status_of(answer: aiohttp.ClientResponse) -> object:
     """Return the `detail.status` of an error's body; None if the body has none."""
     try:
         body: Any = json.loads(await answer.content.read(_LONGEST_BODY))
-    except (ValueError, RecursionError):  # thousands of nested brackets
+    except (ValueError, RecursionError):  # RecursionError: a body with thousands of nested brackets
         return None
     detail = body.get("detail") if isinstance(body, dict) else None
     return detail.get("status") if isinstance(detail, dict) else None

@@ -59,11 +59,11 @@ class BreakerRecord:
 
 
 class SharedBreaker:
-    """Reads and writes the provider records of one worker. Reads an unchanged file only once.
+    """Reads and writes the records of one worker's providers. An unchanged file is read only once.
 
     A thread reads and writes the files, in the order of the calls. If the disk hangs, a caller
     waits for `_DISK_WITHIN_S` seconds and then gets the last known record. Until the disk answers,
-    later callers get theirs at once.
+    later callers get the last known record at once.
     """
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
@@ -86,7 +86,7 @@ class SharedBreaker:
         return record if fresh else None
 
     def _refresh(self, path: Path) -> None:
-        """Read the file if it has changed. Runs in the thread."""
+        """Read the file if it has changed. Called in the thread for disk access."""
         try:
             status = path.stat()
         except OSError:
@@ -101,7 +101,7 @@ class SharedBreaker:
     def _on_disk(self, call: Callable[[], None], *, needed: bool = False) -> None:
         """Run `call` in the thread, and wait for it unless an earlier call hangs.
 
-        While an earlier call hangs, a call that is not needed is left out.
+        While an earlier call hangs, a call with `needed=False` is not made.
         """
         hangs = self._last is not None and not self._last.done()
         if hangs and not needed:
@@ -114,14 +114,14 @@ class SharedBreaker:
     def write(self, resource: str, member: str, record: BreakerRecord) -> None:
         """Publish a record to the other jobs.
 
-        The method never raises an error. If the write fails (full disk), each job detects the
-        provider's failure on its own.
+        The method never raises an error. If the write fails, for example on a full disk, each job
+        detects the provider's failure on its own.
         """
         path = self._path(resource, member)
         self._on_disk(lambda: self._replace(path, record), needed=True)
 
     def _replace(self, path: Path, record: BreakerRecord) -> None:
-        """Replace the file of a record. Runs in the thread."""
+        """Replace the file of a record. Called in the thread for disk access."""
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -151,7 +151,8 @@ def _read(path: Path) -> BreakerRecord | None:
         )
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
-    # The reason ends up in conditions, log lines and terminals, so accept only an identifier.
+    # Accept only an identifier as reason, because the reason is shown in conditions, log lines and
+    # terminals.
     is_word = record.reason.isascii() and record.reason.isidentifier()
     are_times = all(0 <= moment < _LAST_MOMENT for moment in (record.since, record.until))
     return record if is_word and are_times else None

@@ -90,7 +90,7 @@ def here(point: str) -> None:
 def entered(state: State) -> None:
     """Record the job's new state, and trigger a fault that is due at the injection point `process`.
 
-    Faults that are limited to one state of the job need this record.
+    Faults that are limited to one state of the job need the recorded state.
     """
     global _state  # one process, one job
     if _armed and state is not _state:

@@ -27,11 +27,14 @@ _MOST_DIGITS = 9
 
 
 class FaultInvalid(ValueError):
-    """Raised if INTERVIEW_FAULTS is invalid. The one-line message says what to write instead."""
+    """Raised if INTERVIEW_FAULTS is invalid.
+
+    The message is one line, and says what to write instead.
+    """
 
 
 def _shown(text: str) -> str:
-    """Return a part of INTERVIEW_FAULTS for a message."""
+    """Return a part of INTERVIEW_FAULTS, shortened and printable, for an error message."""
     return shortened(on_one_line(text))
 
 

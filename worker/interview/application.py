@@ -94,8 +94,8 @@ class InterviewApplication(Application):
     def header(self) -> Mapping[str, Any]:
         """Return the interview's id, the previous job's id, and the reason for the redispatch.
 
-        The interview's id is None if the dispatch metadata is invalid. The other fields are absent
-        if the dispatch is not a redispatch.
+        The interview's id is None if the dispatch metadata is invalid. Unless the dispatch is a
+        redispatch, the previous job's id and the reason are absent.
         """
         return {
             "interview_id": self._interview and self._interview.orchestrator.interview_id,
@@ -109,8 +109,7 @@ class InterviewApplication(Application):
     def _told_when_late(self, resource: Resource) -> Resource:
         """Return the resource. For a resource in `_WATCHED`, `attach` calls `_take_on` first.
 
-        Because of `_take_on`, a resource that loads after the session has started reports its
-        condition too.
+        In this way a resource that loads after the session has started also reports its condition.
         """
         if resource.name not in _WATCHED:
             return resource

@@ -77,7 +77,8 @@ class EndConditions:
             self._saying_back = asyncio.create_task(saying, name="say-back")
             await asyncio.sleep(0)
         async with self._interviewer.exclusive.held():
-            if not self._interviewer.floor.ours:  # else an earlier typed message gets its reply
+            # Otherwise the reply to an earlier typed message comes first.
+            if not self._interviewer.floor.ours:
                 await self._interviewer.speak_next()
         enders = {
             asyncio.create_task(self._finished(), name="watch-finished"),
@@ -93,7 +94,7 @@ class EndConditions:
                 task.cancel()
 
     async def _candidate_joins(self) -> bool:
-        """Wait for the candidate. A candidate who was here before has only the grace period."""
+        """Wait for the candidate, or only for the grace period if the candidate was here before."""
         settings = self._settings
         patience_s = settings.candidate_grace_s if self._follows else settings.candidate_join_s
         transport = self._job.transport
@@ -143,7 +144,7 @@ class EndConditions:
             if self._interviewer.sounding or not self._job.transport.candidate_is_here:
                 quiet_s = 0.0
             if quiet_s < limit / 2:
-                self._asked_again = False  # the next silence gets a clip again
+                self._asked_again = False  # restart, so that the next silence gets a clip again
             if quiet_s >= limit:
                 return Event.CANDIDATE_SILENT
             if quiet_s >= limit / 2 and not self._asked_again:

@@ -1,8 +1,9 @@
 """The interviewer's next utterance, computed from the plan and the committed turns alone.
 
-The functions are pure, so the same turns always give the same utterance. Therefore livekit may ask
-twice for the reply to one turn, and a new interviewer continues at the same position in the plan
-once it has read the committed turns. A language model may change only what `LlmAllowance` allows.
+The functions have no side effects, so the same turns always give the same utterance. Therefore
+livekit may request the reply to one turn twice, and a new interviewer that has read the committed
+turns continues at the same position in the plan. A language model may change only what
+`LlmAllowance` allows.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Role(StrEnum):
     OPENING = "opening"
     QUESTION = "question"
     FOLLOW_UP = "follow_up"
-    #: The last question or follow-up again, because it was cut off or is not answered yet.
+    #: A repetition of the last question or follow-up, which was cut off or is not answered yet.
     REPEAT = "repeat"
     #: Thanks and goodbye.
     CLOSING = "closing"
@@ -176,7 +177,8 @@ def _asked(
 def _prompt_in(turn: CommittedTurn, question: Question) -> str:
     """Return the question or follow-up at the end of an utterance.
 
-    This is the plan's own text if the utterance ends with such a text, else the last sentence.
+    If the utterance ends with a question or follow-up of the plan, return that text, else return
+    the last sentence.
     """
     if turn.role is Role.OPENING:
         return question.text.strip()
@@ -242,7 +244,7 @@ def _ask(role: Role, question: Question, prompt: str = "") -> Move:
 
 
 def _follow_up(plan: Plan, question: Question, place: PlanPosition) -> str | None:
-    """Return the plan's next follow-up; None if the interviewer must not ask one.
+    """Return the plan's next follow-up; None if no follow-up may be asked.
 
     A follow-up is asked only if the answer is short, a follow-up is allowed, and time is left.
     """

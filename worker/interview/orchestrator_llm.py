@@ -57,7 +57,7 @@ class OrchestratorNotReady(Exception):
 class Utterance:
     """The interviewer's utterance at one position in the plan.
 
-    The utterance is phrased only once, even if livekit requests it several times.
+    The wording is chosen only once, even if livekit requests the utterance several times.
     """
 
     def __init__(self, owner: OrchestratorLLM, scope: LlmAllowance) -> None:
@@ -68,11 +68,14 @@ class Utterance:
 
     @property
     def move(self) -> Move:
-        """The phrased utterance; the plan's own words while `found` has not returned."""
+        """The utterance in its final wording, or in the plan's words before `found` returned."""
         return self._found or self._leeway.move
 
     async def found(self) -> Move:
-        """Return the phrased utterance. Only the first call asks the model for words."""
+        """Return the utterance in its final wording.
+
+        Only the first call asks the language model.
+        """
         async with self._finding:
             if self._found is None:
                 self._found = await self._owner.words_for(self._leeway)
@@ -82,10 +85,10 @@ class Utterance:
 class OrchestratorLLM(llm.LLM[Never]):
     """The source of the interviewer's words in one interview.
 
-    `room` is the room of the job, which must be the interview's room; None if any room is right.
-    `candidate_identity` is the identity in the dispatch; the one in the database replaces it.
-    `snapshot` is the plan in the dispatch, and `turns` are the turns before the dispatch. With
-    `snapshot` and `turns`, the worker can hold or continue the interview while the database is
+    `room` is the room of the job, which must be the interview's room; None to accept any room.
+    `candidate_identity` is the identity in the dispatch, until the identity in the database is
+    known. `snapshot` is the plan in the dispatch, and `turns` are the turns before the dispatch.
+    With `snapshot` and `turns`, the worker can hold or continue the interview while the database is
     unavailable. `on_refused` is called with a reason each time that a language model's words are
     not spoken. The reason is one CamelCase word, which names a refusal (such as those of
     `worker.interview.llm.guardrails`) or a failure of the model.
@@ -262,7 +265,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         )
 
     async def words_for(self, scope: LlmAllowance) -> Move:
-        """Return the next utterance in the model's words, or else in the plan's own words."""
+        """Return the next utterance in the model's words if possible, else in the plan's words."""
         if self._words is None or not scope.acknowledge:
             return scope.move
         try:
@@ -279,7 +282,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         try:
             if self.on_refused is not None:
                 self.on_refused(reason)
-        except Exception:  # a failed callback must not leave the speech without words
+        except Exception:  # any error, because a failed callback must not suppress the speech
             logger.exception(
                 "the on_refused callback failed", extra={"event": "refusal_callback_failed"}
             )

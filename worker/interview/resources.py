@@ -41,10 +41,9 @@ def interview_resources(
 def _orchestrator_resource(settings: Settings, load: Any) -> Resource:
     return Resource(
         name="orchestrator",
-        loss="There is no interview: the job fails, behind an apology.",
+        loss="The interview cannot be held: the job fails, after an apology.",
         consequence=Consequence(
-            noticed="A recorded voice that asks for a moment while it is tried again, "
-            "and at last a recorded apology.",
+            noticed="A recorded voice asks to wait while loading is retried, and then apologises.",
         ),
         load=load,
         required=True,

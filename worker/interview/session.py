@@ -33,19 +33,19 @@ def session_of(orchestrator: OrchestratorLLM, held: AgentResources) -> AgentSess
         turn_handling=TurnHandlingOptions(
             turn_detection=turns_end_on(held),
             endpointing={"mode": "fixed", "min_delay": 1.8, "max_delay": 6.0},
-            # The framework's default, "adaptive", uses a cloud model.
+            # Not the framework's default, "adaptive", because it uses a cloud model.
             interruption={"mode": "vad"},
             # A preemptive reply would be generated before the candidate's turn is committed, and
             # would therefore ignore that turn.
             preemptive_generation={"enabled": False},
         ),
-        # With a warm-up of the echo cancellation, the first words of an early interruption are
-        # misheard (measured).
+        # No warm-up of the echo cancellation, because with it the first words of an early
+        # interruption are misheard (measured).
         aec_warmup_duration=0,
-        # This application handles silence itself.
+        # Turn off the framework's own handling of silence, because the interview has its own.
         user_away_timeout=None,
-        # A closing session waits for the transcript of speech that is under way. `keep_half`
-        # records that transcript.
+        # Let a closing session wait for the transcript of the current speech, which `keep_half`
+        # records.
         session_close_transcript_timeout=_LAST_TRANSCRIPT_S,
         # The job lifecycle handles unavailable providers, so the session must not close after a
         # number of errors.

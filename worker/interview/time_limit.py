@@ -1,4 +1,4 @@
-"""The time limit of an interview: which seconds count, in this job and in the earlier ones.
+"""The time limit of an interview: which seconds of this job and of earlier jobs count.
 
 The limit is the budget of RUNNING (INTERVIEW_BUDGET_RUNNING_S), which the state machine watches.
 This module tells the state machine when the budget's clock runs, and how many seconds the earlier
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Maximum seconds to read how much time earlier jobs have used. The candidate waits meanwhile, and
-#: the dispatch contains this time too.
+#: Maximum seconds to read from the database how much time earlier jobs have used. The limit is
+#: short, because the candidate waits and the dispatch contains the time too.
 _READ_S: Final = 1.0
 #: Delays until a record of the clock that could not be written is tried again.
 _RETRY: Final = ExponentialBackoff(first_s=0.5, longest_s=5.0)
@@ -51,13 +51,13 @@ class InterviewTime:
     def __init__(self, interview_id: str, *, job_id: str, told_s: float) -> None:
         self._interview_id = interview_id
         self._job_id = job_id
-        #: Seconds that earlier jobs have used: the larger of what the dispatch and the database
-        #: tell. The database may lack the last records of a job whose machine was lost.
+        #: Seconds that earlier jobs have used: the larger value of the dispatch and the database,
+        #: because the database may lack the last records of a job whose machine was lost.
         self.earlier_s = told_s
         self._changed = asyncio.Event()
 
     async def read(self, database: Database) -> None:
-        """Read the seconds of earlier jobs. A failure is only logged: the dispatch has told them.
+        """Read the seconds of earlier jobs. After a failure, the value from the dispatch is used.
 
         Takes at most `_READ_S` seconds.
         """
@@ -76,13 +76,13 @@ class InterviewTime:
 
     def carry_over(self, job: JobHandle) -> None:
         """Subtract the seconds of earlier jobs from the time limit of this job."""
-        # A journal that takes no record belongs to a job that has ended.
+        # Ignore JournalError, because only the journal of an ended job takes no record.
         with contextlib.suppress(JournalError):
             job.life.carry_over(self.earlier_s)
 
     @asynccontextmanager
     async def counted(self, job: JobHandle) -> AsyncIterator[None]:
-        """While the block runs, let time count only while the candidate is present and hears."""
+        """During the block, count only time in which the candidate is present and can hear."""
         line = job.transport.line
         line.on_held = self._changed.set
         tasks = (
@@ -100,22 +100,23 @@ class InterviewTime:
             self._changed.set()
 
     async def _follow(self, job: JobHandle) -> None:
-        """Stop the clock and let it run, until the job has ended."""
+        """Stop and restart the clock as the candidate leaves and returns, until the job ends."""
         try:
             await self._keep_clock(job)
         except (IllegalTransition, LifecycleStopped):
             return  # the job has ended
         except Exception as error:
             logger.exception(
-                "the time limit counts absences from now on", extra={"event": "time_limit_failed"}
+                "the clock cannot be stopped, so absences count for the time limit from now on",
+                extra={"event": "time_limit_failed"},
             )
             job.recorder.fault("time_limit", error)
-            # If the clock never ran again, the job would have no time limit.
+            # Let the clock run, because the job would otherwise have no time limit.
             job.life.post(Event.CLOCK_RESUMED)
 
     async def _keep_clock(self, job: JobHandle) -> None:
         transport = job.transport
-        runs = True  # the clock runs from the entry into RUNNING
+        runs = True  # the clock already runs when the job enters RUNNING
         delays = _RETRY.delays()
         while True:
             counts = transport.candidate_is_here and not transport.line.held

@@ -40,10 +40,10 @@ def _checked(data: Any) -> CommittedTurn:
     question_id = "" if turn.question_id is None else turn.question_id
     texts = (turn.text, turn.generated, question_id)
     if turn.speaker not in get_args(Speaker) or not all(isinstance(text, str) for text in texts):
-        raise TypeError("a turn has no speaker, or another value instead of text")
-    # Times without an offset cannot be compared with those of this job.
+        raise TypeError("a turn has no valid speaker, or its text is not a string")
+    # Refuse times without an offset, because they cannot be compared with the times of this job.
     if not isinstance(turn.interrupted, bool) or turn.at.tzinfo is None:
-        raise TypeError("a turn has a time without an offset, or no truth value")
+        raise TypeError("a turn has a time without an offset, or a value other than true and false")
     return turn
 
 

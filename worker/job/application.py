@@ -37,7 +37,7 @@ class Dispatch:
     room: str
     #: Metadata of the dispatch, as the sender wrote it before its encryption: any text, often JSON.
     metadata: str
-    #: What the job may do at LiveKit; None outside a worker, as in a test.
+    #: Access of the job to LiveKit's API; None outside a worker, for example in a test.
     access: JobAccess | None = None
 
 
@@ -72,7 +72,8 @@ class Application(Protocol):
 
         Return None to play no message. The default is the built-in apology (worker/job/apology.py).
         """
-        # Imported here, because the commands import this module and need no audio decoder.
+        # Import here and not at the top, because commands import this module and need no audio
+        # decoder.
         from worker.job.apology import load_apology
 
         return load_apology()
@@ -185,7 +186,7 @@ class ApplicationFactory(Protocol):
     """
 
     def __call__(self, dispatch: Dispatch, settings: Settings) -> Application:
-        """Create the application. This must be cheap, and must not raise for invalid metadata.
+        """Create the application. The call must be cheap, and must not raise for invalid metadata.
 
         The loader of a resource reports invalid metadata.
         """
@@ -193,7 +194,7 @@ class ApplicationFactory(Protocol):
 
 
 class Declared:
-    """Declarations of an application factory, readable before it has created an application.
+    """Declarations of an application factory, readable before it creates an application.
 
     For an attribute that the factory does not have, for example because the factory is a plain
     function, the value of `Application` is used.
@@ -231,7 +232,7 @@ class Declared:
     def failed_words(self) -> Clip | None:
         """Return the closing message of a job whose application could not be created.
 
-        The message is that of the factory, or else the default of `Application`.
+        The factory's own message is returned if it has one, else the default of `Application`.
         """
         try:
             words: Callable[[], Clip | None] = self._declared("failed_words")
@@ -279,7 +280,7 @@ def load_application(name: str) -> ApplicationFactory:
         factory = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ApplicationInvalid(name, str(error)) from error
-    except (Exception, SystemExit) as error:  # a module that is a program may exit when imported
+    except (Exception, SystemExit) as error:  # a module may exit when imported
         # A foreign error message may quote a secret, so only the error's type is shown.
         raise ApplicationInvalid(name, f"importing it raises {type(error).__name__}") from error
     if not callable(factory):

@@ -62,8 +62,8 @@ class SetUpFailed(Exception):
 def ignore_signals() -> None:
     """Ignore signals that are meant for the worker's main process.
 
-    Such a signal reaches every process of a process group, a cgroup or a terminal. Under a
-    forkserver the framework's own handlers are never installed, so SIGTERM would kill a job in the
+    Such a signal reaches every process of a process group, a cgroup or a terminal. The framework
+    installs no signal handlers in processes of a forkserver, so SIGTERM would kill a job in the
     middle of a sentence. The forkserver must ignore these signals as well. If the forkserver died,
     the exit codes of its children would be lost, and the framework would treat running jobs as
     dead. The forkserver exits by itself once no process is left that can request children from it.
@@ -76,10 +76,10 @@ def set_up(_: JobProcess) -> None:
     """Prepare a process for its job. Runs before the process has an event loop.
 
     Raises SetUpFailed if the process could run no job. The worker takes no job while it has no
-    prepared process left and none can be prepared.
+    prepared process and cannot prepare one.
     """
     ignore_signals()
-    # The process ignores the two signals of a worker until its job installs handlers for them.
+    # Ignore the two signals that a worker sends to jobs until the job installs handlers for them.
     for word in (SHUTDOWN_SIGNAL, HANDOVER_SIGNAL):
         signal.signal(word, signal.SIG_IGN)
     redact_job_logs()
@@ -103,10 +103,10 @@ def set_up(_: JobProcess) -> None:
 
 
 def _is_reported(record: logging.LogRecord) -> bool:
-    """Return False for the framework's report that LiveKit Cloud gets no recording of the job.
+    """Return False for the framework's log record that LiveKit Cloud gets no traces of the job.
 
-    The framework prepares one for each job on LiveKit Cloud, before it knows that none is made, and
-    needs the API secret for that, which a job does not have.
+    The framework tries to prepare such traces for each job on LiveKit Cloud, and needs the API
+    secret for this, which a job does not have.
     """
     return record.msg != "failed to prepare the cloud trace pipeline"
 
@@ -169,9 +169,10 @@ async def _take_data_right(access: JobAccess, identity: str) -> None:
 
 
 def _access_of(ctx: JobContext, settings: Settings) -> JobAccess:
-    """Return what the main process lets this job do (worker/server/job_rights.py).
+    """Return the access to LiveKit's API that the main process gives this job.
 
-    The user data of the process has it too, for modules that are given only the `JobContext`.
+    The access is also stored in the user data of the process, for modules that get only the
+    `JobContext`.
     """
     given = ctx.job.attributes
     access = JobAccess(
@@ -192,8 +193,8 @@ def _make_application(dispatch: Dispatch, settings: Settings) -> Application:
         factory = load_application(settings.application)
         words = Declared(factory).failed_words
         app = factory(dispatch, settings)
-        # The job's constructor makes these two calls too, but an error there would come too late
-        # for an apology.
+        # Make these two calls here, although the job's constructor repeats them, because an error
+        # in the constructor would come too late for an apology.
         app.header()
         check_ends(ends_of(app))
     except Exception as error:
@@ -220,7 +221,8 @@ async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
                 job.given_up()
 
     holding = asyncio.create_task(hold(), name="hold-the-framework")
-    ctx._track_pending_task(holding, name="the job's life")  # no public API does this
+    # Private: no public method of the framework does this.
+    ctx._track_pending_task(holding, name="the job's life")
     try:
         with StallGuard(job):
             async with heartbeat(job.life.journal):

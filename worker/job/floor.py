@@ -39,7 +39,9 @@ class TurnFloor:
         faults.here("loop")
 
     def give(self, turn: int | None = None) -> None:
-        """End the interviewer's turn. The application limits how long the candidate may think.
+        """End the interviewer's turn.
+
+        How long the candidate may then be silent is limited elsewhere, by the application.
 
         With `turn`, do nothing unless `turn` is the number of the current turn.
         """

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Maximum seconds to find out whether another job will continue the work. Meanwhile the candidate
-#: hears nothing.
+#: Maximum seconds to find out whether another job will continue the work. The candidate hears
+#: nothing during this time.
 _ASK_S: Final = 0.6
 
 
@@ -35,8 +35,8 @@ def hand_over(job: RunnerJob) -> None:
 async def on_worker_lost(job: RunnerJob) -> None:
     """Handle the loss of the main process: hand the job over, or end it if no job can follow.
 
-    Even if this job ends, the next worker dispatches another interviewer. If it is not known
-    whether another job can follow, this job is handed over.
+    If this job ends without a handover, another worker dispatches the next interviewer later. The
+    job is also handed over if it is not known whether another job can follow.
     """
     job.orphaned = True
     succession = handover_of(job.app)
@@ -44,7 +44,7 @@ async def on_worker_lost(job: RunnerJob) -> None:
     if succession is not None:
         try:
             followed = await run_with_timeout(succession.expects_successor(None), _ASK_S)
-        except Exception as error:  # the candidate waits, so the handover must continue
+        except Exception as error:  # any error, because the candidate waits
             job.recorder.fault("lose_worker", error)
     alone = followed is False
     logger.warning(

@@ -60,7 +60,8 @@ class Job:
         self.ctx = ctx
         self.app = app
         self.settings = settings
-        # Time at which LiveKit offered the job. The framework exposes this time nowhere else.
+        # Time at which LiveKit offered the job, read from a private attribute because no public one
+        # has it.
         self.received_at = ctx._info.received_at or time.time()
         self.life = _lifecycle(ctx, app, settings, self.received_at)
         watch_disk(self.life)
@@ -135,7 +136,7 @@ class Job:
                 waiting.cancel()
             await self._run()
         except (IllegalTransition, LifecycleStopped) as error:
-            # The lifecycle moved to CLOSING while a step was finishing.
+            # The lifecycle entered CLOSING while a step of the start was finishing.
             logger.info(
                 "the job closes before its current step has finished: %s",
                 error,
@@ -174,7 +175,7 @@ class Job:
         without = without_disk(self.life.journal)
         await self.life.fire(Event.BOOTSTRAP_STARTED, *map(pending, resources), *without)
         self.loading = asyncio.create_task(ResourceLoading(self).load(resources), name="loading")
-        # Optional resources may continue to load after the budget is spent.
+        # Do not wait for optional resources that are still loading after the budget is spent.
         await self.life.reached(Phase.STARTING, Phase.CLOSING)
         # Shielded, because the closing message needs the audio output even if the job ends during
         # this wait.

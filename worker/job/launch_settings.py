@@ -1,8 +1,8 @@
 """Settings that the main process gives to one job, when it hands the job to a process.
 
-They are in no environment: other processes of this user can read an environment in /proc. The
-framework sends the arguments of an accepted job over the socket to the process of the job, and uses
-their field `metadata` for nothing else.
+These settings are not passed in the environment, because other processes of the same user can read
+it in /proc. Instead they are the field `metadata` of the arguments of an accepted job, which the
+framework sends to the job's process over a socket and does not use itself.
 """
 
 from __future__ import annotations
@@ -22,16 +22,19 @@ if TYPE_CHECKING:
 
 
 def with_settings(info: RunningJobInfo, settings: Mapping[str, str]) -> RunningJobInfo:
-    """Return the launch of a job with these settings, which are given by their variables' names."""
+    """Return the launch data of a job with `settings` added.
+
+    The keys of `settings` are names of variables.
+    """
     arguments = dataclasses.replace(info.accept_arguments, metadata=json.dumps(dict(settings)))
     return dataclasses.replace(info, accept_arguments=arguments)
 
 
 def settings_of(ctx: JobContext) -> Settings:
-    """Read the settings of this process, with those that the main process has given to its job.
+    """Read the settings of this process, including those that the main process gave to the job.
 
-    The name of a file of a secret is put into the environment, where its readers look for it.
-    Raises SettingsInvalid.
+    If a given setting names the file of a secret, the name is copied into the environment, where
+    the setting's readers look for it. Raises SettingsInvalid.
     """
     given = given_settings(ctx)
     os.environ.update({name: path for name, path in given.items() if name.endswith(SUFFIX)})
@@ -40,7 +43,7 @@ def settings_of(ctx: JobContext) -> Settings:
 
 def given_settings(ctx: JobContext) -> dict[str, str]:
     """Return the settings that the main process has given to this job; empty if it gave none."""
-    arguments = getattr(ctx._info, "accept_arguments", None)  # not public
+    arguments = getattr(ctx._info, "accept_arguments", None)  # private in livekit-agents
     text = getattr(arguments, "metadata", "")
     if not text:
         return {}

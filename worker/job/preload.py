@@ -39,7 +39,7 @@ def preload() -> None:
     try:
         settings = Settings.load()
     except SettingsInvalid:
-        return  # the worker has reported the invalid settings at its start
+        return  # the worker has already reported the invalid settings at its start
     faults.arm(settings.faults_to_set())
     with _logs(settings):
         _load(settings)

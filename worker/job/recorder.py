@@ -64,7 +64,7 @@ class JobRecorder:
             )
 
     def loader(self, name: str, report: LoadReport) -> None:
-        """Record the result of a resource's loader or closer."""
+        """Record the result of loading or closing a resource."""
         waited = {} if report.needs is None else {"needs": report.needs}
         budget = {} if report.budget_s is None else {"budget_s": report.budget_s}
         self._step(
@@ -86,8 +86,9 @@ class JobRecorder:
 
         This method syncs the turn to disk, and waits up to `ACKNOWLEDGED_WITHIN_S` seconds for the
         database to store the turn. So the loss of the machine loses the turn only if the database
-        has not stored the turn in time. The method does not wait for a disk that is known
-        to be slow, because the record is in the page cache and survives the process.
+        has not stored the turn in time. If the disk is known to be slow, the method does not wait
+        for the sync, because the record is already in the page cache and survives a crash of the
+        process.
         """
         try:
             record = self._life.journal.append("turn", self._life.t, **turn)

@@ -96,7 +96,8 @@ class ResourceLoading:
         """
         if self._job.session is None:
             return
-        # A session that is still starting has no agent to attach anything to.
+        # Wait until the session has started, because a starting session has no agent to which a
+        # resource could be attached.
         await self._job.life.reached(Phase.SESSION, Phase.CLOSING)
         if self._job.life.state.phase is not Phase.SESSION:
             return

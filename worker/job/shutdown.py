@@ -78,8 +78,8 @@ class _Closing:
     def finishes_sentence(self) -> HandoverHooks | None:
         """The handover steps if the current speaker may finish the sentence, else None.
 
-        So it is in a handover, when the time limit is reached, and after a cancellation: nothing
-        urges the job to end.
+        The speaker may finish in a handover, when the time limit is reached, and after a
+        cancellation, because these ends are not urgent.
         """
         unhurried = self._job.life.reason in (Reason.TIME_LIMIT_REACHED, Reason.CANCEL_REQUESTED)
         return self.succession if unhurried else self.successor
@@ -99,7 +99,8 @@ class _Closing:
 
     def _within(self, budget_s: float, keep_s: float = 0.0) -> float:
         """Limit `budget_s` to CLOSING's remaining time minus `keep_s`; at least LEAST_STEP_S."""
-        remaining = self._job.life.remaining or 0.0  # None in CLOSED, after CLOSING's budget
+        # None if the budget of CLOSING is spent and the state is CLOSED.
+        remaining = self._job.life.remaining or 0.0
         return min(budget_s, max(LEAST_STEP_S, remaining - keep_s - LEAST_STEP_S))
 
     async def stop_work(self, work: asyncio.Task[None]) -> None:

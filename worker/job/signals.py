@@ -1,7 +1,7 @@
 """The signals that a worker's main process sends to its job processes.
 
-Job processes react to these signals alone, and ignore SIGTERM, because a process group, a container
-runtime or an operator may also send SIGTERM to a job process.
+Job processes react only to these signals. They ignore SIGTERM, because it may reach a job process
+by accident, from a process group, a container runtime or an operator.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class StallGuard:
         """Play a waiting message. Runs in the watchdog's thread while the job's loop is blocked."""
         try:
             return self._is_awaited() and self._play(said)
-        except Exception as error:  # the application's code may raise too
+        except Exception as error:  # any error, because the application's code may raise
             logger.warning(
                 "the waiting message failed to play while the event loop was blocked: %s",
                 type(error).__name__,
@@ -75,5 +75,5 @@ class StallGuard:
             },
         )
         if self._job.floor is not None:
-            # This silence is not counted, because no TTS provider caused it.
+            # Do not count the silence during the stall, because no TTS provider caused it.
             self._job.floor.begin_anew()

@@ -1,4 +1,4 @@
-"""The folder of the journals. All functions and methods block on its disk."""
+"""The folder of the journals. All functions and methods block while they wait for the disk."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ class JournalFile:
 
 
 class FolderIdentity:
-    """Tells whether a folder is still the one that this process found first.
+    """Tells whether a path still leads to the folder that this process found there first.
 
     If a volume is removed under a running worker, its mount point is an ordinary folder of another
-    disk. A worker that used this folder would write journals that nobody looks for.
+    disk. A worker that used this ordinary folder would write journals that no other process
+    searches for.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,7 +42,7 @@ class FolderIdentity:
                 self._first = self._identity()
 
     def problem(self) -> str | None:
-        """Return why the folder is no longer the one that `note` found; None if it still is."""
+        """Return why the folder at the path is not the one that `note` found; None if it is."""
         if self._first is None:
             return None
         try:
@@ -74,7 +75,7 @@ def _journal(entry: os.DirEntry[str]) -> JournalFile | None:
         return None
     try:
         age_s = time.time() - entry.stat().st_mtime
-    except OSError:  # the journal has just been moved
+    except OSError:  # another process has just moved the journal
         return None
     return JournalFile(job_id=entry.name.removesuffix(_SUFFIX), age_s=max(0.0, age_s))
 

@@ -64,8 +64,8 @@ def watch_disk(life: Lifecycle) -> None:
         return
 
     def tell() -> None:
-        # Post nothing before the event BOOTSTRAP_STARTED, which itself passes the condition that
-        # `without_disk` returns. Post nothing after the end of the job.
+        # Report nothing before the event BOOTSTRAP_STARTED, because this event carries the result
+        # of `without_disk`, and nothing after the end of the job.
         if life.state.phase in (Phase.CONNECTING, Phase.OVER):
             return
         there = journal.problem is None

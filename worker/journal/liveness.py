@@ -16,8 +16,9 @@ from worker.aio.threads import LastAnswer
 #: loop. During such a stall, the stall guard (worker/job/stall_guard.py) asks the candidate to
 #: wait.
 SILENT_S: Final = 6.0
-#: Maximum seconds for which a renewal of the leases waits for the heartbeats of all jobs, and as
-#: long again for the states of their processes. A healthy disk answers in less than a millisecond.
+#: Maximum seconds for which a renewal of the leases waits for the heartbeats of all jobs; it waits
+#: at most the same time for the states of their processes. A healthy disk answers in less than a
+#: millisecond.
 ANSWER_WITHIN_S: Final = 0.1
 #: Process states of /proc/<pid>/stat in which the process runs no code: stopped, stopped by a
 #: debugger, dead, or a zombie.
@@ -27,8 +28,8 @@ _AT_REST: Final = frozenset("TtXZ")
 class Liveness:
     """Liveness of the jobs of one worker. No call blocks the event loop, even if the disk hangs.
 
-    While the disk does not answer, the heartbeats that were read last count, and a job without an
-    earlier answer counts as alive. The states of the processes do not depend on the disk.
+    While the disk does not answer, the last heartbeats that were read are used, and a job without
+    an earlier heartbeat counts as alive. The states of the processes do not depend on the disk.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -73,7 +74,7 @@ def _is_silent(journal: Path) -> bool:
         age_s = time.time() - journal.stat().st_mtime
     except OSError:
         return False
-    # If the clock was set back, the age is negative, and the job counts as alive.
+    # After the clock was set back the age may be negative; the job then counts as alive.
     return age_s >= SILENT_S and os.access(journal, os.W_OK)
 
 

@@ -1,9 +1,8 @@
-"""Which host writes a journal.
+"""Finds out which host writes a journal.
 
-The lock on a journal tells whether its job runs, but only on the host of the job: on some network
-file systems a lock is not seen by other hosts. A journal's header therefore names the boot of the
-operating system that its job runs on. All processes under one kernel see each other's locks, those
-in other containers too.
+A journal is locked while its job runs, but on some network file systems other hosts do not see the
+lock. A journal's header therefore contains the boot id of the job's operating system. Processes
+with the same boot id see each other's locks, even in different containers.
 """
 
 from __future__ import annotations
@@ -45,26 +44,28 @@ def owner_fields() -> dict[str, str]:
 class OtherHosts:
     """Tells which journals of a shared folder may be written by a job on another host.
 
-    A journal without a header may be of any host: its job may have just created it.
+    A journal without a header may belong to any host, because a job may have just created it.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        #: For each journal that may be of another host, by job id: time of its last change and
-        #: size, and the time at which this process first saw both.
+        #: For each journal that may belong to another host, by job id: the time of its last change
+        #: and its size, and the time at which this process first saw these two values.
         self._seen: dict[str, tuple[tuple[int, int], float]] = {}
 
     def may_write(self, path: Path) -> bool:
-        """Return whether a job on another host may be writing this journal. Blocks on the disk.
+        """Return whether a job on another host may be writing this journal.
 
-        The answer is False for a journal of this host, whose lock is decisive, and for one that
-        did not change for `SILENT_ELSEWHERE_S` seconds since this method first saw it. Clocks of
-        different hosts are not compared.
+        Blocks while it reads it.
+
+        The answer is False for a journal of this host, because its lock tells whether the job runs.
+        The answer is also False if the journal did not change for `SILENT_ELSEWHERE_S` seconds
+        while this process observed it. Clocks of different hosts are not compared.
         """
         try:
             header, change = _read(path)
         except OSError:
-            return False  # whoever opens the journal reports the error
+            return False  # the code that later opens the journal reports the error
         if header is not None and _is_of_this_host(header):
             return False
         seen = self._seen.get(path.stem)
@@ -74,16 +75,17 @@ class OtherHosts:
         return self._clock() - seen[1] < SILENT_ELSEWHERE_S
 
     def forget_all_but(self, job_ids: Collection[str]) -> None:
-        """Forget all journals but those of these jobs, because the others are gone."""
+        """Forget the journals of all jobs that are not in `job_ids`, because they are gone."""
         self._seen = {name: seen for name, seen in self._seen.items() if name in job_ids}
 
 
 def _read(path: Path) -> tuple[Mapping[str, Any] | None, tuple[int, int]]:
-    """Return the header of a journal, None if there is none yet, and its last change and size.
+    """Return the header of a journal (None if missing), and its last change and size.
 
-    An empty mapping stands for a first line that is no header.
+    The mapping is empty if the first line is no header.
     """
-    # To open a file makes an NFS client ask the server for its attributes. A FIFO would wait.
+    # Open the file, because an NFS client then asks the server for the current attributes. Use
+    # O_NONBLOCK, because opening a FIFO would wait.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         about = os.fstat(descriptor)
@@ -103,7 +105,7 @@ def _read(path: Path) -> tuple[Mapping[str, Any] | None, tuple[int, int]]:
 
 
 def _is_of_this_host(header: Mapping[str, Any]) -> bool:
-    """Return whether a header names this host, or none, as headers of version 0.1.0 do."""
+    """Return whether a header names this host, or no host, as in version 0.1.0."""
     there, here = header.get("boot_id"), boot_id()
     if isinstance(there, str) and here is not None:
         return there == here

@@ -36,8 +36,8 @@ T = TypeVar("T")
 
 #: Subfolder of the journal folder for journals whose records are all in the database.
 SHIPPED: Final = "shipped"
-#: Subfolder of the journal folder for journals that were only partly readable, or of which the
-#: database refused records. Such a journal stays there until an operator removes it.
+#: Subfolder of the journal folder for journals that were only partly readable, or with records that
+#: the database refused. Such a journal stays there until an operator removes it.
 DAMAGED: Final = "damaged"
 #: Maximum seconds to wait until a journal is read and closed, or moved. Reading the largest journal
 #: takes some seconds. A disk that needs more time hangs, and a redispatch must not wait for it.
@@ -49,12 +49,12 @@ class JournalUnreachable(JournalError):
 
 
 class Ingestion(Enum):
-    """Result of an attempt to ingest a journal. Only STORED is true."""
+    """Result of an attempt to ingest a journal. As a condition, only STORED is true."""
 
     STORED = "stored"
     #: Another process has the journal open for writing.
     RUNNING = "running"
-    #: There is no such journal, because another worker on this machine has moved it.
+    #: The journal no longer exists, because another worker on this machine has moved it.
     GONE = "gone"
 
     def __bool__(self) -> bool:
@@ -102,7 +102,7 @@ def close_journal(path: Path, *, exit_code: int | None, signal: int | None) -> J
 def _can_be_stored(record: dict[str, Any]) -> bool:
     """Return whether the database can store a record.
 
-    Without an exit record in the database, a job never ends there.
+    A job counts as running in the database until its exit record is stored.
     """
     try:
         record_row(record)
@@ -167,7 +167,8 @@ def _locked(path: Path) -> Iterator[None]:
     lock.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would wait
+        # Without O_NONBLOCK, opening a FIFO would wait.
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise JournalError(f"cannot read the journal {path}: {error.strerror}") from error
     try:
@@ -210,10 +211,10 @@ async def ingest_journal(
     """Ingest the journal of a job whose process has ended, and move the file away.
 
     Raises DatabaseError if the database fails, and SchemaDiffers if this worker cannot use the
-    database's schema. After either error the file stays for a later attempt. If the database
-    refuses some of the records for good, all others are stored, and the file is kept in the folder
-    DAMAGED. Raises JournalError if the disk does not answer, or if an operator must repair or move
-    the file. Raises OSError if the file was ingested but could not be moved.
+    database's schema. After one of these two errors the file stays for a later attempt. If the
+    database refuses some of the records for good, all others are stored, and the file is kept in
+    the folder DAMAGED. Raises JournalError if the disk does not answer, or if an operator must
+    repair or move the file. Raises OSError if the file was ingested but could not be moved.
     """
     closing = partial(close_journal, path, exit_code=exit_code, signal=signal)
     try:
@@ -248,11 +249,11 @@ async def _on_disk(name: str, call: Callable[[], T]) -> T:
 async def ingest_records(database: Database, job_id: str, records: list[dict[str, Any]]) -> int:
     """Ingest all records of an ended job in batches; return how many were new.
 
-    The last of `records` is the exit record. If the job's disk was full, the job may have ingested
-    records that are not in its journal file. In that case the exit record gets the number after the
-    last ingested record. Raises DatabaseError if the database fails, SchemaDiffers if this worker
-    cannot use the schema, and RecordsRefused if the database refuses some of the records for good.
-    Then all others are stored.
+    `records` ends with the exit record. If the job's disk was full, the job may have ingested
+    records that are not in its journal file. The exit record then gets the number after the last
+    ingested record. Raises DatabaseError if the database fails, SchemaDiffers if this worker cannot
+    use the schema, and RecordsRefused if the database refuses some of the records for good (all
+    other records are stored).
     """
     # The caller takes the job id from the file's name, because the journal of a job that died early
     # has no header record.

@@ -17,12 +17,12 @@ Store: TypeAlias = Callable[[Records], Awaitable[Shipped]]
 
 #: Maximum number of refused records that an error or a log line names.
 NAMED: Final = 20
-#: Number of records that the database refuses, without accepting any, until their content no longer
-#: counts as the cause.
+#: If the database refuses this number of records and accepts none, the cause is assumed to be the
+#: database and not the content of the records.
 _CONVINCING: Final = 100
-#: SQLSTATEs of a refusal that depends on the content of a record, as prefixes or whole codes.
-#: Others, such as a missing privilege or table (42), concern every record, and a person repairs
-#: their cause.
+#: SQLSTATEs of a refusal that depends on the content of a record, as prefixes or whole codes. Other
+#: SQLSTATEs, such as those of a missing privilege or table (42), would concern every record, and a
+#: person must repair the cause.
 _ABOUT_CONTENT: Final = (
     "22",  # data exception: a number is out of range, or an argument cannot be encoded
     "23",  # integrity constraint violation
@@ -33,10 +33,10 @@ _ABOUT_CONTENT: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class RefusedRecord:
-    """A record that the database refuses also if it is stored alone."""
+    """A record that the database refuses even if it is stored alone."""
 
     record: Mapping[str, Any]
-    #: Why the database refuses the record, without a word of the record.
+    #: Why the database refuses the record, without any content of the record.
     problem: str
 
     @property
@@ -85,7 +85,7 @@ class RecordsRefused(JournalError):
 def is_refused(error: Exception) -> bool:
     """Return whether records were refused because of their content, so that a retry is useless.
 
-    Records of which this process cannot make a statement count as refused too.
+    Records that this process cannot convert to a statement count as refused too.
     """
     if isinstance(error, DatabaseOperationFailed):
         state = getattr(error.cause, "sqlstate", None)
@@ -94,7 +94,7 @@ def is_refused(error: Exception) -> bool:
 
 
 def shown(error: Exception) -> str:
-    """Return an error's text for a log, or only its type if the error is not our own.
+    """Return an error's text for a log, or only its type if the error is not one of this project.
 
     The text of a foreign error may quote personal data.
     """
@@ -103,19 +103,20 @@ def shown(error: Exception) -> str:
 
 
 async def store_all_but_refused(store: Store, records: Records) -> Stored:
-    """Store records in their order; leave out those that the database refuses also alone.
+    """Store records in their order; leave out each record that the database refuses even alone.
 
-    If the database refuses the records together, they are stored in halves, those again in halves,
-    and so on. One refused record of 500 costs about twenty transactions. Raises the error of the
-    database if the database is unavailable, or if it refuses all records, or the first
-    `_CONVINCING`: then their content is not the cause.
+    If the database refuses the records together, each half is stored separately, a refused half is
+    divided again, and so on. If one of 500 records is refused, this takes about twenty
+    transactions. Raises the error of the database if the database is unavailable, refuses all
+    records, or refuses the first `_CONVINCING` records, because then the content of the records is
+    not the cause.
     """
     try:
         return Stored.of(await store(records), records)
     except Exception as error:
         if not is_refused(error):
             raise
-    await store([])  # if the job itself cannot be stored, no record is the cause
+    await store([])  # if even the job's row cannot be stored, no record is the cause
     written = accepted = 0
     refused: list[RefusedRecord] = []
     parts = [records]

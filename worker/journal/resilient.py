@@ -27,9 +27,10 @@ RESOURCE: Final = "journal"
 #: Maximum seconds to wait for a disk sync. A disk that takes longer counts as slow, and callers no
 #: longer wait for that disk. A healthy disk takes some milliseconds.
 SYNC_WITHIN_S: Final = 0.5
-#: Maximum seconds for which the event loop waits until a record is in the page cache. That takes
-#: some 0.1 ms, unless the disk hangs (NFS, or too many dirty pages). The limit is less than the
-#: audio that is queued ahead (`QUEUE_S` in worker/audio/sinks.py), so the candidate hears no gap.
+#: Maximum seconds for which the event loop waits until a record is in the page cache. A write to
+#: the page cache takes some 0.1 ms, unless the disk hangs (NFS, or too many dirty pages). The limit
+#: is less than the audio that is queued ahead (`QUEUE_S` in worker/audio/sinks.py), so the
+#: candidate hears no gap.
 WRITE_WITHIN_S: Final = 0.25
 
 _REASONS: Final = {
@@ -39,10 +40,11 @@ _REASONS: Final = {
     errno.EROFS: "DiskReadOnly",
 }
 
-#: What is done with the file: records are written, the file is found under its name, and the disk
-#: is synced. Each may fail on its own.
+#: The three operations on the journal's file, each of which may fail on its own: records are
+#: written, the file is found under its name, and the disk is synced.
 _Part: TypeAlias = Literal["write", "find", "sync"]
-#: The parts in the order in which their problems are reported: if several fail, the first one is.
+#: The operations in the order of priority: if several fail, the problem of the first one is
+#: reported.
 _PARTS: Final[tuple[_Part, ...]] = ("write", "find", "sync")
 
 
@@ -53,15 +55,16 @@ class JournalSlow(JournalError):
 class DiskFaultTolerantJournal(FileJournal):
     """A journal on a disk that may fail. Records that the disk refuses wait in memory.
 
-    The lifecycle makes no change that is not recorded. If this journal raised an error, a full disk
-    would therefore keep the job in its current state, and nothing could end the job. Records that
-    wait in memory are ingested into the database while the job runs, and are written to the disk in
-    order as soon as the disk accepts them.
+    The lifecycle makes no change that is not recorded. If `append` raised an error on a full disk,
+    the job would therefore stay in its current state, and could not end. Records that wait in
+    memory are ingested into the database while the job runs, and are written to the disk in order
+    as soon as the disk accepts them.
 
-    A thread of the journal makes all calls to the disk but the sync, in their order. `append` waits
-    until the thread has written the record, because an event may take effect only then. If the disk
-    hangs, `append` waits no longer than `WRITE_WITHIN_S`. The record then waits in memory like one
-    that was refused, and no further `append` waits until the disk answers.
+    A thread of the journal makes all calls to the disk except the sync, in order. `append` waits
+    until the thread has written the record, because an event must not take effect before it is
+    recorded. If the disk hangs, `append` waits no longer than `WRITE_WITHIN_S`. The record then
+    waits in memory like a refused record, and later calls of `append` do not wait while the disk
+    hangs.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,9 +74,9 @@ class DiskFaultTolerantJournal(FileJournal):
         #: The lines that are not in the file yet. Only the thread removes lines.
         self._unwritten: deque[bytes] = deque()
         self._disk = OrderedCalls("journal")
-        #: The last write that the thread was given; None before the first.
+        #: The last write that was submitted to the thread; None before the first write.
         self._writing: Future[None] | None = None
-        #: The last heartbeat that the thread was given; None before the first.
+        #: The last heartbeat that was submitted to the thread; None before the first heartbeat.
         self._touching: Future[bool] | None = None
         self._syncing: asyncio.Task[None] | None = None
         self._sync_again = False
@@ -82,12 +85,12 @@ class DiskFaultTolerantJournal(FileJournal):
 
     @property
     def problem(self) -> str | None:
-        """One-word reason why the disk fails at this moment; None if the disk works."""
+        """The reason, in one word, why the disk fails at this moment; None if the disk works."""
         return next((self._problems[part] for part in _PARTS if part in self._problems), None)
 
     @property
     def lost(self) -> bool:
-        """True if the disk has not accepted records that are now only in memory."""
+        """True if some records are only in memory, because the disk has not accepted them."""
         return bool(self._unwritten)
 
     def _write(self, line: bytes) -> None:
@@ -114,7 +117,7 @@ class DiskFaultTolerantJournal(FileJournal):
 
     def _written(self, writing: Future[None]) -> None:
         if writing is not self._writing:
-            return  # a later write reports how the disk is now
+            return  # a later write shows whether the disk works again
         error = writing.exception()
         if error is not None and not isinstance(error, JournalError):
             logger.error(
@@ -136,7 +139,7 @@ class DiskFaultTolerantJournal(FileJournal):
             raise kind(f"{self.path} could not be written: records are in memory only")
         if self._syncing is None or self._syncing.done():
             self._syncing = asyncio.create_task(self._sync(), name="sync-journal")
-            self._syncing.add_done_callback(retrieve)  # `_sync` has reported its error
+            self._syncing.add_done_callback(retrieve)  # `_sync` has already reported the error
         else:
             self._sync_again = True  # the running sync may miss the latest records
         syncing = self._syncing
@@ -177,21 +180,24 @@ class DiskFaultTolerantJournal(FileJournal):
         _on_event_loop(self._touching, self._found)
 
     def _touch_and_find(self) -> bool:
-        """Touch the file; return whether its name still belongs to it. Runs in the thread."""
+        """Touch the file; return whether it is still found under its name. Runs in the thread."""
         super().touch()
         try:
             return os.path.samestat(os.stat(self.path), os.fstat(self._fd))
         except (FileNotFoundError, NotADirectoryError):
             return not self._open
         except OSError:
-            return True  # the disk fails in another way, which the next write reports
+            return True  # the disk fails in another way, and the next write reports this failure
 
     def _found(self, touching: Future[bool]) -> None:
         if touching.exception() is None:
             self._has("find", None if touching.result() else "DiskGone")
 
     def _has(self, part: _Part, problem: str | None) -> None:
-        """Set the problem of one part. If `self.problem` changes, log it and call `on_change`."""
+        """Set the problem of one operation.
+
+        If `self.problem` changes, log the change and call `on_change`.
+        """
         before = self.problem
         if problem is None:
             self._problems.pop(part, None)
@@ -214,8 +220,8 @@ class DiskFaultTolerantJournal(FileJournal):
     def close(self) -> None:
         """Close the journal. Records that are not on disk by now will never be written to disk.
 
-        Returns after `WRITE_WITHIN_S` at most. If the disk hangs, the thread closes the file, and
-        writes the waiting records first, as soon as the disk answers.
+        The method returns after at most `WRITE_WITHIN_S` seconds. If the disk hangs, the thread
+        closes the file, and writes the waiting records first, as soon as the disk answers.
         """
         if self._syncing is not None:
             self._syncing.cancel()
@@ -228,13 +234,13 @@ class DiskFaultTolerantJournal(FileJournal):
             closing.exception(timeout=0.0 if hangs else WRITE_WITHIN_S)
 
     def discard(self) -> None:
-        """Close a journal that nobody uses, and remove its file if it has no records. Blocks."""
+        """Close an unused journal, and remove its file if the file has no records. Blocks."""
         self.remove_if_empty()
         super().close()
 
 
 def _on_event_loop(future: Future[Any], react: Callable[[Future[Any]], None]) -> None:
-    """Call `react` on the running event loop, if there is one, once the future is done."""
+    """Once the future is done, call `react` on the event loop that runs now, if any."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

@@ -67,7 +67,7 @@ async def stop_shipping() -> None:
 
 
 class JournalShipper:
-    """Ingests the records of one running job, in order, and retries until the database has them."""
+    """Ingests the records of one running job in order, and repeats failed attempts."""
 
     def __init__(self, life: Lifecycle, database: Database) -> None:
         journal = life.journal
@@ -94,8 +94,8 @@ class JournalShipper:
     async def run(self) -> None:
         """Ingest records until cancelled, or until the schema is too new for this worker.
 
-        A record that the database refuses for good is left out after `_TRIES` attempts. It stays in
-        the journal, and the worker tries it again when the job has ended.
+        A record that the database refuses for good is left out after `_TRIES` attempts. The refused
+        record stays in the journal, and the worker tries to store it again when the job has ended.
         """
         delays = _RETRY.delays()
         batch: list[dict[str, Any]] = []
@@ -129,7 +129,7 @@ class JournalShipper:
                 batch, delays, refusals = [], _RETRY.delays(), 0
 
     async def _store(self, batch: list[dict[str, Any]], *, apart: bool) -> None:
-        """Store a batch; with `apart`, without the records that the database refuses."""
+        """Store a batch. With `apart`, leave out the records that the database refuses."""
         store = partial(ship, self._database, self._header)
         if apart:
             stored = await store_all_but_refused(store, batch)
@@ -167,7 +167,7 @@ class JournalShipper:
         return self._shipped >= seq and seq not in self._refused
 
     async def all_shipped(self, *, within_s: float) -> bool:
-        """Return True once the database has all records that it does not refuse.
+        """Return True once the database has all records except those that it refuses.
 
         Return False after `within_s` seconds.
         """

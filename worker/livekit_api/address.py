@@ -18,7 +18,7 @@ def normalised(url: str) -> str:
     default port depends on it. The host is in lower case, and in IDNA's ASCII form. The path has no
     slash at its end. Credentials, query and fragment are left out.
 
-    Two names of one server, such as `localhost` and `127.0.0.1`, stay different.
+    Two host names of the same server, such as `localhost` and `127.0.0.1`, give different results.
 
     Raises LiveKitUrlInvalid if the URL cannot be the URL of a LiveKit server.
     """
@@ -40,10 +40,10 @@ def same_server(one: str, other: str) -> bool:
 def server_name(url: str, name: str = "") -> str:
     """Return the name by which workers know that they use the same server.
 
-    That is `name` (INTERVIEW_LIVEKIT_NAME), or `normalised(url)` if `name` is empty. A name may be
-    the address that other workers use.
+    The name is `name` (INTERVIEW_LIVEKIT_NAME), or `normalised(url)` if `name` is empty. `name` may
+    also be the address that other workers use.
 
-    Raises LiveKitUrlInvalid if `name` is empty and the URL cannot be that of a LiveKit server.
+    Raises LiveKitUrlInvalid if `name` is empty and the URL cannot be the URL of a LiveKit server.
     """
     return name or normalised(url)
 

@@ -13,8 +13,8 @@ from worker.livekit_api.errors import RoomToolError
 from worker.livekit_api.one_call import LiveKitCall
 from worker.livekit_api.room_options import RoomOptions
 
-#: Timeout in seconds of a call about the dispatches of a room. For a room that does not exist,
-#: livekit-server 1.13.5 asks for up to 15 s which of its nodes has the room.
+#: Timeout in seconds of a call about the dispatches of a room. If the room does not exist,
+#: livekit-server 1.13.5 takes up to 15 s to search its nodes for the room.
 DISPATCHES_TIMEOUT_S: Final = 3.0
 #: Maximum number of rooms in one request. LiveKit's names have at most 256 bytes (its default
 #: `max_room_name_length`), so a request has at most 128 kB.
@@ -37,7 +37,7 @@ class LiveKitCalls(LiveKitCall):
 
     Every method that calls the server raises LiveKitError if the call fails; each subclass of
     LiveKitError stands for one cause. If the server closes the connection before it answers, a call
-    that may safely be repeated is made once more, at once.
+    that may safely be repeated is repeated once, immediately.
     """
 
     # --- rooms and participants -------------------------------------------------------------------
@@ -54,8 +54,8 @@ class LiveKitCalls(LiveKitCall):
         """Create a room, or keep the existing room of that name; return its session id ("RM_…").
 
         LiveKit does not change the options of an open room. An open room that would close earlier
-        than asked for, or admits more participants, is therefore deleted and created anew, unless
-        somebody is in the room.
+        than asked for, or admits more participants, is therefore deleted and created again, unless
+        a participant is in the room.
 
         Args:
             empty_timeout_s: Seconds that the room waits for its first participant.
@@ -95,13 +95,14 @@ class LiveKitCalls(LiveKitCall):
     async def rooms_with_participants(self, names: Iterable[str]) -> dict[str, int]:
         """Return the number of participants in each room of these names that exists.
 
-        One request asks for up to `MOST_NAMES` rooms; without names there is no request.
+        One request asks for up to `MOST_NAMES` rooms. If `names` is empty, no request is made.
 
-        Agents and recorders do not count. A participant whose process died counts for about 20 s.
-        The server renews a room's number at most every 5 s, so the number may be up to 10 s old
-        (livekit-server 1.13.5: `roomUpdateInterval`). `list_participants` is always up to date.
+        The number does not include agents and recorders. A participant whose process died is
+        counted for about 20 s. The server counts a room's participants again at most every 5 s, so
+        the number may be up to 10 s old (livekit-server 1.13.5: `roomUpdateInterval`).
+        `list_participants` is always up to date.
         """
-        # Without names the server would list all of its rooms.
+        # Make no request without names, because the server would list all of its rooms.
         asked = list(dict.fromkeys(names))
         counts: dict[str, int] = {}
         for start in range(0, len(asked), MOST_NAMES):
@@ -143,10 +144,10 @@ class LiveKitCalls(LiveKitCall):
 
         The server accepts a dispatch even if no worker will take it. Success therefore does not
         prove that an interviewer will join. The server offers a dispatch to workers once, and keeps
-        it with its metadata until it is deleted or the room closes.
+        the dispatch with its metadata until the dispatch is deleted or the room closes.
 
-        This call is not repeated if the connection breaks: the server may have accepted it, and a
-        second dispatch would send a second interviewer.
+        The call is not repeated if the connection breaks, because the server may have accepted the
+        dispatch, and a second dispatch would send a second interviewer.
 
         Args:
             agent_name: The agent name under which the workers are registered.
@@ -167,9 +168,9 @@ class LiveKitCalls(LiveKitCall):
     ) -> list[Dispatch]:
         """Return the dispatches to named agents that LiveKit has for a room, oldest first.
 
-        The answer contains the metadata of all of them, up to 512 kB each. For a room that does not
-        exist the server gives no answer in time: LiveKitUnreachable is raised after `timeout_s`
-        seconds.
+        The answer of the server contains the metadata of all dispatches, up to 512 kB each. If the
+        room does not exist, the server does not answer in time, and LiveKitUnreachable is raised
+        after `timeout_s` seconds.
         """
         try:
             found = await self._call(
@@ -199,9 +200,9 @@ class LiveKitCalls(LiveKitCall):
         """Delete a dispatch with its metadata; return False if the room has no such dispatch.
 
         **If a job runs for this dispatch, the server terminates it** and removes its participant
-        about 3 s later. So delete only a dispatch whose job is dead, or is to end.
+        about 3 s later. Therefore delete a dispatch only if its job is dead or is to end.
 
-        For a room that does not exist the server gives no answer in time: LiveKitUnreachable is
+        If the room does not exist, the server does not answer in time, and LiveKitUnreachable is
         raised after `timeout_s` seconds.
         """
         return await self._found(

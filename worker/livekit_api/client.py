@@ -36,7 +36,7 @@ class LiveKitClient(LiveKitCalls):
 
     @asynccontextmanager
     async def _server(self) -> AsyncIterator[api.LiveKitAPI]:
-        # The session that LiveKit's client opens by itself does not use a proxy.
+        # Pass a session, because the session that LiveKit's client would open does not use a proxy.
         async with aiohttp.ClientSession(proxy=proxy_for(self.url)) as session:
             yield api.LiveKitAPI(self.url, self.key, self.secret, session=session)
 
@@ -60,11 +60,11 @@ class LiveKitClient(LiveKitCalls):
             name: The candidate's name, which the other participants see.
             ttl_s: Seconds from now for which the candidate may join or rejoin, unless `expires` is
                 given.
-            options: Options that the room gets if the candidate's joining opens it; None: those of
-                the server's configuration.
+            options: Options that the room gets if the candidate's joining opens the room; None for
+                the options of the server's configuration.
             not_before: Time from which the candidate may join, with a time zone; default: now.
             expires: Time until which the candidate may join or rejoin, with a time zone. LiveKit
-                has no limit for it (livekit-server 1.13.5).
+                does not limit this time (livekit-server 1.13.5).
 
         Raises:
             ValueError: The key, the secret, the room or the identity is empty.
@@ -106,7 +106,7 @@ class LiveKitClient(LiveKitCalls):
 
         Raises:
             LiveKitUrlInvalid: The URL cannot be the URL of a LiveKit server.
-            LiveKitKeyRefused: The server answers, and does not know the key or its secret.
+            LiveKitKeyRefused: The server refuses the key or its secret.
             LiveKitUnreachable: No LiveKit server answered within `budget_s`.
         """
         began = time.monotonic()
@@ -138,7 +138,7 @@ class LiveKitClient(LiveKitCalls):
             async with self.calling("list_rooms", timeout_s=timeout_s) as server:
                 await server.room.list_rooms(api.ListRoomsRequest(names=["-"]))
         except RoomToolError as error:
-            # The answer comes from another kind of server, or from a proxy whose LiveKit is
-            # unavailable.
+            # The answer comes from a server other than LiveKit, or from a proxy that cannot reach
+            # LiveKit.
             reason = f"HTTP {error.status}"
             raise LiveKitUnreachable(self.url, reason=reason, budget_s=timeout_s) from error

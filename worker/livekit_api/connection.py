@@ -19,20 +19,20 @@ from worker.livekit_api.one_call import CALL_TIMEOUT_S
 from worker.livekit_api.signing import sign_quickly
 
 #: Maximum number of calls at once, each on its own connection to the server. Further calls wait,
-#: and their waiting counts against their timeout.
+#: and the timeout of a call includes this wait.
 MOST_CONNECTIONS: Final = 50
-#: Seconds after which an idle connection is closed: less than the 60 s of an AWS load balancer and
-#: the 75 s of nginx (their defaults), so that this side closes it, not the other.
+#: Seconds after which an idle connection is closed: less than the defaults of an AWS load balancer
+#: (60 s) and of nginx (75 s), so that the worker closes a connection before they do.
 IDLE_S: Final = 15.0
 #: Seconds for which an address of the server's host name is used for new connections.
 ADDRESS_S: Final = 10
-#: Seconds after which all connections are replaced by new ones. Otherwise a connection that is
-#: always in use would stay with an address that the host name has no longer.
+#: Seconds after which all connections are replaced by new ones. Otherwise a connection in constant
+#: use would keep an address that the host name no longer has.
 RENEWED_S: Final = 300.0
 
 
 class _KeptSession:
-    """An aiohttp session, the number of calls that use it, and whether new calls may."""
+    """An aiohttp session, the number of calls that use it, and whether new calls may use it."""
 
     def __init__(self, proxy: str | None) -> None:
         self.session = aiohttp.ClientSession(
@@ -40,7 +40,8 @@ class _KeptSession:
                 limit=MOST_CONNECTIONS, keepalive_timeout=IDLE_S, ttl_dns_cache=ADDRESS_S
             ),
             timeout=aiohttp.ClientTimeout(total=CALL_TIMEOUT_S),
-            # LiveKit needs no cookies. That of a load balancer would bind all calls to one node.
+            # Ignore cookies: LiveKit needs none, and a cookie of a load balancer would send all
+            # calls to one node.
             cookie_jar=aiohttp.DummyCookieJar(),
             proxy=proxy,
         )
@@ -65,7 +66,8 @@ class _Sessions:
     def __init__(self) -> None:
         self.places = asyncio.Semaphore(MOST_CONNECTIONS)
         self.closed = False
-        #: Key and secret of every later call, as set by `use_key`; None: those of the connection.
+        #: Key and secret of every later call, as set by `use_key`; None for the key and secret of
+        #: the connection.
         self.access: tuple[str, str] | None = None
         self._current: _KeptSession | None = None
 
@@ -83,7 +85,7 @@ class _Sessions:
         try:
             yield kept.session
         except (aiohttp.ClientConnectionError, asyncio.CancelledError):
-            # A timeout cancels the call, too.
+            # CancelledError too, because a timeout cancels the call.
             self._give_to_no_other(kept)
             raise
         finally:
@@ -103,7 +105,7 @@ class _Sessions:
         await kept.close_if_unused()
 
     def _give_to_no_other(self, kept: _KeptSession) -> None:
-        """Retire a session without closing it; the last call that uses it closes it."""
+        """Retire a session, which the last call that uses it closes."""
         kept.retired = True
         if self._current is kept:
             self._current = None
@@ -113,11 +115,12 @@ class _Sessions:
 class LiveKitConnection(LiveKitCalls):
     """Access to one LiveKit server over its HTTP API, for a process that makes many calls.
 
-    The calls share connections, so that most need no handshake. The first call opens them, on the
-    event loop that runs it. Use a LiveKitConnection as an async context manager, or call `aclose`.
+    The calls share connections, so most calls need no handshake. The first call opens the
+    connections, which belong to the event loop of this call. Use a LiveKitConnection as an async
+    context manager, or call `aclose`.
 
-    A call that gets no answer, or whose connection breaks, also retires the idle connections, which
-    may be as dead: the next call opens a new one.
+    If a call gets no answer or its connection breaks, the idle connections are closed too, because
+    they may be dead as well, and the next call opens a new connection.
     """
 
     _sessions: _Sessions = field(default_factory=_Sessions, init=False, compare=False)
@@ -138,7 +141,7 @@ class LiveKitConnection(LiveKitCalls):
         self._sessions.access = (key, secret)
 
     async def aclose(self) -> None:
-        """Close the idle connections; the others close when the calls that use them end.
+        """Close the idle connections. A connection in use closes at the end of its call.
 
         A call that begins later raises LiveKitUnreachable.
         """

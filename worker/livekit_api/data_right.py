@@ -9,14 +9,15 @@ from livekit import api
 from worker.livekit_api.calls import LiveKitCalls
 from worker.livekit_api.errors import RoomToolError
 
-#: Timeout in seconds for both calls of `take_data_right` together, each of some milliseconds.
+#: Timeout in seconds for both calls of `take_data_right` together. Each call takes some
+#: milliseconds.
 _TIMEOUT_S: Final = 2.0
 
 
 async def take_data_right(livekit: LiveKitCalls, *, room: str, identity: str) -> bool:
     """Take away the right to publish data; return False if no such participant is in the room.
 
-    All other rights of the participant stay as they are. From then on LiveKit drops the data of the
+    All other rights of the participant stay unchanged. LiveKit then drops all further data of the
     participant, and closes its data tracks. A participant who leaves and joins again has the rights
     of its token again.
 

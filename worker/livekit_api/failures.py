@@ -28,8 +28,8 @@ DISCONNECTED: Final = (
     aiohttp.ClientConnectionResetError,
 )
 
-#: An error code of LiveKit (https://twitchtv.github.io/twirp/docs/errors.html). Another program may
-#: answer anything.
+#: An error code of LiveKit (https://twitchtv.github.io/twirp/docs/errors.html). The answer of a
+#: program other than LiveKit may contain any text as code.
 _CODE: Final = re.compile("[a-z_]{1,40}")
 
 
@@ -52,8 +52,8 @@ def converted(operation: str, url: str, *, budget_s: float) -> Iterator[None]:
     except api.ServerError as error:
         raise _refusal(error, operation, url, budget_s) from error
     except (DecodeError, AttributeError) as error:
-        # The body is no protobuf message, or that of an error is JSON other than an object
-        # (livekit-api 1.2.2 calls `get` of it).
+        # The body of the answer is no protobuf message, or the body of an error is JSON but no
+        # object (livekit-api 1.2.2 then fails to read it).
         reason = "the answer is not from LiveKit"
         raise LiveKitUnreachable(url, reason=reason, budget_s=budget_s) from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -1,7 +1,8 @@
-"""What a job may do at LiveKit: calls about its own room, and dispatches of its own interview.
+"""Access of a job to LiveKit's API: calls about its own room, and dispatches of its own interview.
 
-A job's process handles what strangers send, so it has neither the API secret nor the key of the
-workers. The main process gives each job a token for its own room, which the job renews in time.
+A job's process handles data from strangers, so it gets neither the API secret nor the key of the
+workers. Instead the main process gives each job a token for its own room, which the job renews
+before the token expires.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ METADATA_KEY: Final = "interview_worker.metadata_key"
 #: Key of the `JobAccess` in the user data of a job's process (`JobContext.proc.userdata`).
 JOB_ACCESS: Final = "interview_worker.job_access"
 
-#: Age of a room token in seconds at which the job asks for a new one. If the main process dies just
-#: then, the job can use its token for as long again, to hand its interview over.
+#: Age of a room token in seconds at which the job asks for a new token. If the main process dies
+#: before it answers, the old token stays valid long enough to hand the interview over.
 _OLD_S: Final = TOKEN_S / 2
-#: Seconds between two checks of the token's age by the wall clock, by which the token expires even
-#: while the machine is suspended.
+#: Seconds between two checks of the token's age. The checks use the wall clock, because a token
+#: also expires while the machine is suspended.
 _LOOK_S: Final = 30.0
-#: Maximum seconds to wait for a new token from the main process, which needs a millisecond.
+#: Maximum seconds to wait for a new token. The main process normally answers within a millisecond.
 _ANSWER_S: Final = 5.0
 _RETRY: Final = ExponentialBackoff(first_s=1.0, longest_s=30.0)
 
@@ -43,7 +44,10 @@ class WorkerRequests(Protocol):
     """Requests to the main process, as `JobContext.inference_executor` makes them."""
 
     async def do_inference(self, method: str, data: bytes) -> bytes | None:
-        """Make the request `method`. Raises an error if the main process refuses it or is gone."""
+        """Make the request `method`.
+
+        Raises an error if the main process refuses the request or is gone.
+        """
         ...
 
 
@@ -52,7 +56,7 @@ class _NoToken(Exception):
 
 
 class JobAccess:
-    """What one job may do at LiveKit: calls about its room, and dispatches of its interview.
+    """Access of one job to LiveKit's API: calls about its room, and dispatches of its interview.
 
     Args:
         url: URL of the LiveKit server.
@@ -89,7 +93,7 @@ class JobAccess:
 
     @asynccontextmanager
     async def kept_valid(self) -> AsyncIterator[None]:
-        """While the block runs, replace the token long before it expires."""
+        """Renew the token before it expires, while the `with` block runs."""
         if not self._token:
             yield
             return
@@ -106,7 +110,7 @@ class JobAccess:
                 await self._renew()
 
     async def _renew(self) -> None:
-        """Ask for another token until the main process answers with one."""
+        """Ask the main process for a new token until it sends one."""
         for wait_s in _RETRY.delays():
             asked = self._clock()
             try:
@@ -117,7 +121,7 @@ class JobAccess:
                     raise _NoToken
             except Exception as error:
                 logger.warning(
-                    "the job got no new token for its room, and asks again: %s",
+                    "the job got no new LiveKit token for its room, and will ask again: %s",
                     type(error).__name__,
                     extra={"event": "room_token_not_renewed"},
                 )

@@ -81,7 +81,7 @@ class LiveKitCall(ABC):
             yield server
 
     def _check_access(self) -> None:
-        """Raise LiveKitKeyRefused if there is nothing to authenticate with."""
+        """Raise LiveKitKeyRefused if the key or the secret is empty."""
         if not self.key or not self.secret:
             # With an empty key LiveKit's own client would use the key from the environment, which
             # may be another key.
@@ -93,9 +93,9 @@ class LiveKitCall(ABC):
         check_url(self.url)
         self._check_access()
         with converted(operation, self.url, budget_s=timeout_s):
-            # Do not use the own timeout of LiveKit's client. Each call of the client replaces that
-            # timeout with none (livekit-api 1.2.2), so a server that never answers would block the
-            # call forever.
+            # Do not rely on the timeout option of LiveKit's client: each call of the client ignores
+            # this option (livekit-api 1.2.2), so a server that never answers would block the call
+            # forever.
             async with asyncio.timeout(timeout_s):
                 yield
 
@@ -107,13 +107,16 @@ class LiveKitCall(ABC):
         repeatable: bool = True,
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> T:
-        """Make one call, and once more if it is repeatable and the server closed the connection."""
+        """Make one call.
+
+        Repeat it once if it is repeatable and the server closed the connection.
+        """
         async with self._within(operation, timeout_s):
             try:
                 async with self._server() as server:
                     return await ask(server)
             except aiohttp.ClientConnectorError:
-                raise  # connecting failed, so the server has closed no connection
+                raise  # the connection could not be opened, so a second attempt would not help
             except DISCONNECTED:
                 if not repeatable:
                     raise

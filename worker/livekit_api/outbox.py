@@ -12,8 +12,8 @@ from worker.livekit_api.errors import LiveKitCallLate, LiveKitCallRefused
 
 T = TypeVar("T")
 
-#: Minimum wait in seconds until the rate allows a further call. A coarse clock would otherwise
-#: cause a busy loop.
+#: Minimum seconds to wait for the rate limit, because shorter waits could cause a busy loop on a
+#: coarse clock.
 _SHORTEST_WAIT_S: Final = 0.001
 
 
@@ -33,8 +33,8 @@ class LiveKitOutbox:
     event loop. The outbox has no task: a call that waits is cancelled with the task that made it.
 
     Args:
-        at_once: Maximum number of calls at once. Absence checks use at most half of these places,
-            so that hanging ones do not delay a redispatch.
+        at_once: Maximum number of calls at once. At most half of them may be absence checks, so
+            that hanging absence checks do not delay a redispatch.
         per_second: Maximum number of calls in a second, on average.
         burst: Number of calls that may be made at once after a quiet time, beyond the rate.
         most_waiting: Maximum number of calls that wait.
@@ -57,7 +57,7 @@ class LiveKitOutbox:
         }
         self._bucket = TokenBucket(per_second=per_second, burst=burst)
         self._most_waiting = most_waiting
-        # A dictionary without values is a set that keeps the order.
+        # A dictionary with the value None for each key serves as an ordered set.
         self._waiting: dict[Priority, dict[asyncio.Future[None], None]] = {
             priority: {} for priority in Priority
         }
@@ -102,7 +102,7 @@ class LiveKitOutbox:
         check waits, the new call is refused.
 
         Args:
-            call: Makes the call. It is not called if the call is refused or dropped.
+            call: Makes the call. Not used if the call is refused or dropped.
             priority: What the call is for.
             deadline_s: Maximum seconds to wait for the turn. The call itself has its own timeout.
 
@@ -135,7 +135,7 @@ class LiveKitOutbox:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                # The turn came in the moment in which the task was cancelled.
+                # The call got its turn at the moment in which the task was cancelled.
                 self._running[priority] -= 1
             raise
         finally:
@@ -189,5 +189,8 @@ class LiveKitOutbox:
 
 
 def _first(queue: dict[asyncio.Future[None], None]) -> asyncio.Future[None] | None:
-    """Return the first call that still waits. A cancelled one stays until its task has resumed."""
+    """Return the first call that still waits.
+
+    A cancelled call stays in the queue until its task resumes.
+    """
     return next((turn for turn in queue if not turn.done()), None)

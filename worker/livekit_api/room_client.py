@@ -13,7 +13,7 @@ from livekit import api
 from worker.livekit_api.calls import LiveKitCalls
 from worker.livekit_api.errors import LiveKitKeyRefused
 
-#: Seconds for which a room token is valid. A job asks for another one after half of this time.
+#: Seconds for which a room token is valid. A job asks for a new token after half of this time.
 TOKEN_S: Final = 3600.0
 
 
@@ -22,8 +22,8 @@ class LiveKitRoomClient(LiveKitCalls):
     """Access to one room of a LiveKit server over its HTTP API, for a few calls.
 
     The server accepts the token for the calls about the participants and the dispatches of the
-    token's room. It refuses all calls about another room, and those that create, list or delete
-    rooms: they raise LiveKitKeyRefused. Each call opens its own connection.
+    token's room. Calls about another room, and calls that create, list or delete rooms, raise
+    LiveKitKeyRefused. Each call opens its own connection.
     """
 
     #: Returns the current token of the room; empty if there is none.
@@ -46,7 +46,9 @@ def room_client(url: str, token: Callable[[], str]) -> LiveKitRoomClient:
 
 
 def room_token(key: str, secret: str, room: str, *, ttl_s: float = TOKEN_S) -> str:
-    """Return a signed token for the calls about one room, with which nobody can join the room.
+    """Return a signed token for the calls about one room.
+
+    The token does not allow to join the room.
 
     This function does not call the server.
 

@@ -4,11 +4,12 @@ What livekit-server 1.13.5 does (pkg/service/roommanager.go and roomallocator.go
 pkg/rtc/room.go):
 
 - A room has the options of the request that opened it: of CreateRoom, or of the first participant,
-  whose token may contain them. Without options the room has those of the server's configuration.
-  By default, the server closes a room 20 s after its participants have left.
+  whose token may contain them. Without options in the request, the room has the options of the
+  server's configuration. By default, the server closes a room 20 s after its participants have
+  left.
 - A room that is open keeps its options: CreateRoom changes neither them nor the creation time.
-- After a restart of a server without Redis, all rooms are gone. The first participant who returns
-  opens the room again. The server renews tokens with the options in them.
+- After a restart of a server without Redis, all rooms are gone. A room is opened again by the first
+  participant who returns. When the server renews a token, it keeps the room's options in the token.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from livekit import api
 
 #: Maximum time-out of a room in seconds: LiveKit stores a number of 32 bits.
 LONGEST_TIMEOUT_S: Final = 2**31 - 1
-#: Seconds by which an open room may close earlier than asked for, and still meet the options:
-#: clocks differ, and a room for the same end was opened a moment earlier or later.
+#: Seconds by which an open room may close earlier than the options ask for and still be accepted,
+#: because clocks differ, and because the room was opened some moments before.
 _TOLERANCE_S: Final = 60.0
 
 
@@ -39,7 +40,10 @@ class RoomOptions:
     most_people: int = 0
 
     def configuration(self) -> api.RoomConfiguration:
-        """Return the options for a token, so that its owner opens the room with them."""
+        """Return the options in the form of a token.
+
+        The room gets these options if the owner of the token opens the room.
+        """
         return api.RoomConfiguration(
             empty_timeout=self.empty_timeout_s,
             departure_timeout=self.departure_timeout_s,
@@ -52,7 +56,7 @@ class RoomOptions:
         `now_s` is the Unix time. An option that the server does not report counts as met.
         """
         if not room.departure_timeout:
-            return True  # the server says nothing
+            return True  # the server does not report the option
         closes_s = room.creation_time + room.empty_timeout
         is_long = (
             room.departure_timeout >= self.departure_timeout_s

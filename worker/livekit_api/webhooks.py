@@ -3,7 +3,7 @@
 Webhooks are optional. LiveKit sends webhooks if the `webhook` section of LiveKit's configuration
 has an `api_key`, and has the worker's PATH among its `urls`. Each webhook is signed with that key;
 see https://docs.livekit.io/home/server/webhooks/. Without webhooks, the leader (the worker that
-redispatches orphaned interviews) finds the same rooms at its next check.
+redispatches orphaned interviews) finds the rooms of waiting candidates at its next periodic check.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ REFUSED: Final = "refused"
 
 #: Minimum seconds between two log lines about refused requests.
 _QUIET_S: Final = 60.0
-#: Maximum size of a body in bytes. LiveKit sends a room and a participant, a few kB in all: the
-#: rooms and participants of interviews have no metadata.
+#: Maximum size of a body in bytes. A webhook of LiveKit describes a room and a participant in a few
+#: kB, because rooms and participants of interviews have no metadata.
 MOST_BYTES: Final = 1 << 20
-#: Maximum seconds until the body of a request has arrived. LiveKit sends it with the head.
+#: Maximum seconds until the body of a request has arrived. LiveKit sends the body together with the
+#: head.
 BODY_S: Final = 5.0
 
 
@@ -85,7 +86,7 @@ class Webhooks:
         """
         try:
             event = await self._received(request)
-        except Exception as error:  # many classes are possible; a wrong digest raises Exception
+        except Exception as error:  # livekit-api raises many classes
             self._refuse(type(error).__name__)
             if isinstance(error, web.HTTPException):
                 raise
@@ -104,7 +105,7 @@ class Webhooks:
         if not signature:
             raise web.HTTPUnauthorized(reason="not an event signed with LIVEKIT_API_KEY")
         digest = self._verifier.verify(signature).sha256
-        if not digest:  # a token of another kind, such as that with which a candidate joins
+        if not digest:  # the signature is a token of another kind, such as a candidate's token
             raise SignatureInvalid
         signed = base64.b64decode(digest)
         body = await self._body(request)
@@ -120,7 +121,7 @@ class Webhooks:
             raise web.HTTPRequestEntityTooLarge(MOST_BYTES, length)
         try:
             async with asyncio.timeout(self._body_s):
-                # A body without a length is read up to the limit of the server.
+                # The HTTP server itself limits a body whose length the request does not declare.
                 return await request.read()
         except TimeoutError:
             raise web.HTTPRequestTimeout(reason="the body did not arrive in time") from None

@@ -1,4 +1,7 @@
-"""Operations that create interviews. With an id of the caller, a creation may be repeated."""
+"""Operations that create interviews.
+
+A creation with an id that the caller chose may be repeated.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class NewInterview:
-    """The values with which an interview is created. A value that is None has a default.
+    """The values with which an interview is created. For a value that is None a default is used.
 
     `opens_at` and `closes_at` are the window of the interview (see `create_interview`).
     """
@@ -86,12 +89,12 @@ async def create_and_dispatch(
     """Create an interview as `create` does, and dispatch an interviewer.
 
     `on_stored` is called with the interview before the dispatch. An interview that existed before
-    gets an interviewer only if it has had none: the dispatch is None otherwise.
+    gets an interviewer only if it never had one. Otherwise the returned dispatch is None.
 
     If LiveKit refuses the dispatch, a new interview is removed again, and so is its room unless
     `wanted` names the room. The interview stays if LiveKit does not answer, because LiveKit may
-    have accepted the dispatch, and the interviewer needs the interview. If this process dies before
-    the dispatch, the interview and its room stay.
+    have accepted the dispatch, and the interviewer needs the interview. If the process dies between
+    the creation and the dispatch, the interview and its room stay.
 
     Raises the errors of `create`, InterviewNotCreated if the dispatch fails or is not stored, and
     InterviewWindowClosed if the interview existed before, and its window has closed.
@@ -173,10 +176,10 @@ def _room_of(interview_id: str) -> str:
 
 
 async def _lacks_interviewer(db: Database, settings: Settings, interview: Interview) -> bool:
-    """Return whether an interview that existed before was never sent an interviewer.
+    """Return whether an interviewer was never sent to an interview that existed before.
 
-    The earlier command may have died after its dispatch and before it stored the dispatch, so the
-    participants of the room are looked at too. If the interview lacks an interviewer, its room is
+    The earlier command may have sent a dispatch and died before it stored the dispatch, so the
+    participants of the room are checked too. If the interview lacks an interviewer, its room is
     created again, because LiveKit may have closed it.
     """
     if interview.status is not InterviewStatus.CREATED:

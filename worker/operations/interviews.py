@@ -40,8 +40,8 @@ _TURN_FIELDS = (
     *("job_id", "seq", "at", "speaker", "text"),
     *("interim", "heard", "interrupted", "question_id"),
 )
-#: Minimum seconds for which a candidate's token is valid while the interview goes on, even if the
-#: interview's window has closed.
+#: Minimum seconds for which a candidate's token is valid while an interviewer holds the interview,
+#: even if the interview's window has closed.
 _BEYOND_WINDOW_S: Final = 600.0
 #: Hours for which a candidate's token is valid if the interview's window has no end. Only a row of
 #: another version lacks the end.
@@ -118,7 +118,7 @@ async def check_open(db: Database, settings: Settings, interview: Interview) -> 
 async def open_room(settings: Settings, interview: Interview) -> None:
     """Create the room of the interview with the options of the settings and the window.
 
-    A room that exists already stays as it is, unless it has other options and nobody is in it.
+    An existing room is kept, unless it has other options and no participant.
 
     Raises LiveKitError if the request fails.
     """
@@ -129,7 +129,7 @@ async def open_room(settings: Settings, interview: Interview) -> None:
 async def create_room(livekit: LiveKitClient, room: str, options: RoomOptions) -> None:
     """Create a room for one interview.
 
-    A room that exists already stays as it is, unless it has other options and nobody is in it.
+    An existing room is kept, unless it has other options and no participant.
     Raises LiveKitError if the request fails.
     """
     await livekit.create_room(
@@ -144,8 +144,8 @@ async def send_interviewer(db: Database, settings: Settings, interview: Intervie
     """Dispatch an interviewer. The dispatch carries the plan, encrypted, unless it is too large.
 
     Raises LiveKitError if the request fails, and InterviewOver if the interview has ended before
-    the dispatch was stored. If the interview has ended, the dispatched interviewer notices that end
-    too, and leaves.
+    the dispatch was stored. If the interview has ended, the dispatched interviewer also notices
+    this, and leaves.
     """
     livekit = livekit_client(settings)
     metadata = compose(interview, seal=WorkerKeys.of(settings).seal(interview))
@@ -171,7 +171,7 @@ async def known_interview(db: Database, interview_id: str) -> Interview:
 async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
     """Return an interview with its jobs and turns, as data for JSON.
 
-    `typed` is True for a turn that the candidate has typed. Times are None until they are known.
+    `typed` is True for a turn that the candidate has typed. Times that are not known yet are None.
     `opens_at` is None if the window of the interview opened with its creation. Raises
     InterviewNotFound if the database does not have the interview.
     """
@@ -225,10 +225,10 @@ def title_of(interview: Interview) -> str | None:
 async def candidate_token(db: Database, settings: Settings, interview_id: str) -> dict[str, str]:
     """Return the `url` and the `token` with which the candidate's client joins the room.
 
-    The token is valid in the window of the interview. If the interview goes on beyond its window,
-    the token is valid for `_BEYOND_WINDOW_S`, so that a candidate who left can come back. A room
-    that is closed is opened by the candidate with the options of `room_options`. The `url` is that
-    of INTERVIEW_LIVEKIT_PUBLIC_URL, if it is set.
+    The token is valid in the window of the interview. If the interview is still held after its
+    window has closed, the token is valid for `_BEYOND_WINDOW_S`, so that a candidate who left can
+    come back. If the room is closed, the candidate's joining opens it with the options of
+    `room_options`. The `url` is INTERVIEW_LIVEKIT_PUBLIC_URL, or LIVEKIT_URL if that is not set.
 
     Raises InterviewNotFound if the database does not have the interview, LiveKitNotConfigured if a
     LiveKit setting is missing, and the errors of `check_open` if the interview cannot be held any
@@ -252,7 +252,7 @@ async def candidate_token(db: Database, settings: Settings, interview_id: str) -
 
 
 def _token_expires(interview: Interview, now: datetime) -> datetime:
-    """Return when a token for the candidate expires that is made at `now`."""
+    """Return the time at which a candidate's token that is made at `now` expires."""
     if interview.closes_at is None:
         return now + timedelta(hours=_WITHOUT_WINDOW_H)
     if interview.status in (InterviewStatus.CREATED, InterviewStatus.WAITING):
@@ -264,7 +264,7 @@ async def cancel(db: Database, interview_id: str) -> dict[str, Any]:
     """Cancel an interview, and return it as `interview_as_data` does.
 
     An interviewer that is in the room says goodbye and leaves, once its job has noticed the
-    cancellation in the database. An interview that was cancelled before stays as it is.
+    cancellation in the database. Nothing changes if the interview was cancelled before.
 
     Raises InterviewNotFound if the id is unknown, InterviewTooNew if a later version created the
     interview, and NothingToCancel if the interview ended in another way.

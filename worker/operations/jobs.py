@@ -64,7 +64,7 @@ def journal_path(settings: Settings, job_id: str) -> Path | None:
             if path.is_file():
                 return path
         except OSError as error:
-            # No file can have this name, so no journal has it.
+            # No file can have this name, so the job has no journal here.
             if error.errno != errno.ENAMETOOLONG:
                 raise
     return None
@@ -89,7 +89,7 @@ async def ingest(
 ) -> int:
     """Store the records of journals in the database, and return the number of new records.
 
-    Records that are already in the database stay as they are. `on_error` is called, at once, with
+    Records that are already in the database are not changed. `on_error` is called, at once, with
     the error of each journal that cannot be read or stored completely. Raises DatabaseError if the
     database fails for another reason than a journal's content.
     """

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from worker.config.settings import Settings
     from worker.interview.plan.plan import Plan
 
-#: For each chain, words of the messages about a language: what the chain does with it as a past
-#: participle, the same as a verb, and what happens while a provider is used that cannot do it.
+#: Words for messages about a chain and a language: the past participle ("spoken"), the verb
+#: ("speak"), and the effect of a provider that does not know the language.
 _DOES: Final = {
     "stt": ("heard", "hear", "the answers are not understood"),
     "tts": ("spoken", "speak", "the questions are not understood"),
@@ -26,9 +26,9 @@ _DOES: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageCheck:
-    """What the providers of the settings do with one language."""
+    """Result of checking whether the providers of the settings serve one language."""
 
-    #: Why no interview can be held in the language; empty if one can, as far as is known.
+    #: Reasons why no interview can be held in the language; empty if no reason is known.
     problems: tuple[str, ...]
     #: Warnings about the language for the user. Each is one sentence without a full stop.
     warnings: tuple[str, ...]
@@ -37,8 +37,8 @@ class LanguageCheck:
 def check_language(tag: str, settings: Settings) -> LanguageCheck:
     """Return whether the providers of the settings hear and speak a language.
 
-    A chain serves the language if one of its providers does, or may do. Providers without their key
-    do not count.
+    A chain serves the language if at least one of its providers serves it, or may serve it.
+    Providers without their key do not count.
     """
     language = language_of(tag)
     problems: list[str] = []

@@ -27,8 +27,8 @@ def as_markdown(shown: Mapping[str, Any]) -> str:
     """Return an interview (the result of `interview_as_data`) as Markdown: head and turns.
 
     Text that a person, a plan or a language model chose is shown as data: on the line of its turn,
-    without control characters, and with markup escaped. So no text can look like another turn or a
-    heading. JSON has the text as it was.
+    without control characters, and with markup escaped. Therefore no text can look like another
+    turn or a heading. The export as JSON has the unchanged text.
     """
     lines = [f"# Interview {as_data(shown['interview_id'])}", "", *_head(shown), ""]
     for turn in shown["turns"]:
@@ -39,7 +39,7 @@ def as_markdown(shown: Mapping[str, Any]) -> str:
 
 
 def as_data(text: object) -> str:
-    """Return text for a line of Markdown, in which the text has no effect."""
+    """Return text with its Markdown escaped, so that it is shown literally."""
     return _MARKUP.sub(r"\\\g<0>", clean_text(str(text)))
 
 

@@ -9,11 +9,11 @@ from worker.env.proxies import any_proxy, proxy_for
 
 
 def session_for(url: str) -> aiohttp.ClientSession | None:
-    """Return a session for the provider at `url`; None: the plugin uses the session of the job.
+    """Return a session for the provider at `url`; None if the plugin is to use the job's session.
 
-    The session of the job has the proxy for LiveKit's address, or none. If a proxy is set in the
-    environment, each provider gets a session of its own, on the connections of the job's session,
-    which livekit-agents closes at the end of the job.
+    The job's session uses the proxy for LiveKit's address, which may be wrong for a provider.
+    Therefore, if the environment names a proxy, each provider gets a separate session. It shares
+    the connections of the job's session, which livekit-agents closes at the end of the job.
     """
     if not any_proxy():
         return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-#: The languages of the models inside the worker.
+#: The languages of the speech models that are part of the worker.
 ENGLISH: Final = frozenset({"en"})
-#: Other codes of some languages, with the code that this module uses instead.
+#: Alternative codes of some languages, each with the code that this module uses for the language.
 _SAME: Final = {
     "cmn": "zh",
     "nb": "no",

@@ -18,8 +18,8 @@ class Plugin:
     """Factories that create a vendor's plugin instances from the worker's settings."""
 
     #: Creates an instance of speech to text; None if the vendor does not offer speech to text. The
-    #: second argument is the VAD, for models that do not detect speech themselves; None if no VAD
-    #: is loaded.
+    #: first argument of the factory is the settings. The second argument is the VAD, for models
+    #: that do not detect speech themselves; None if no VAD is loaded.
     stt: Callable[[Any, agents.vad.VAD | None], agents.stt.STT[Any]] | None = None
     #: Creates an instance of text to speech (24 kHz mono); None if the vendor does not offer it.
     tts: Callable[[Any], agents.tts.TTS[Any]] | None = None
@@ -39,7 +39,10 @@ def plugin_of(name: str) -> Plugin:
 
 
 def with_path(url: str, *parts: str) -> str:
-    """Return `url` with the path `parts` that an SDK needs. `url` may end with the first parts."""
+    """Return `url` with the path `parts` that an SDK needs.
+
+    Parts with which `url` already ends are not added again.
+    """
     for n in range(len(parts), 0, -1):
         end = "".join(parts[:n])
         if url.endswith(end):

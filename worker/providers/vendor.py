@@ -16,7 +16,7 @@ CHAINS: Final = ("stt", "tts", "llm")
 
 @dataclass(frozen=True, kw_only=True)
 class OptOut:
-    """A request to a vendor not to keep, and not to train models on, what it gets."""
+    """A request to a vendor to keep no data that it gets, and to train no models on it."""
 
     #: Name of the settings field that turns the request on: a boolean, True by default.
     field: str
@@ -41,7 +41,8 @@ class Vendor:
     url: str | None = None
     #: Schemes that the URL in the field `url` may have.
     schemes: tuple[str, ...] = ("http", "https")
-    #: Names of the fields, other than the key, that decide whether the vendor accepts a request.
+    #: Names of further settings fields that decide whether the vendor accepts a request, such as
+    #: the model.
     choices: tuple[str, ...] = ()
     #: Returns the properties of the voice that are part of the key of the TTS cache; None if the
     #: vendor does not offer text to speech.
@@ -50,7 +51,7 @@ class Vendor:
     #: `languages.language_of`; None if they are not known. A vendor without this function hears and
     #: speaks any language, as far as is known.
     languages: Callable[[Any], frozenset[str] | None] | None = None
-    #: The request to the vendor not to keep what it gets; None if there is no such request.
+    #: The request to the vendor to keep no data; None if the vendor has no such option.
     opt_out: OptOut | None = None
     #: Returns the delay in seconds from the end of a phrase to its transcript; None if no setting
     #: delays the transcript.
@@ -58,6 +59,6 @@ class Vendor:
     #: Packages of the vendor that quote their input in log lines. The plugins of livekit are not
     #: listed, although all of them quote their input.
     quoting: tuple[str, ...] = ()
-    #: True if the vendor has an SDK and a point at which faults can be injected. False only for
-    #: `scripted`, the interview plan's own words, at which a chain of language models ends.
+    #: True if the vendor has a `plugin.py` and a fault point. Only the vendor `scripted` has
+    #: neither, because it stands for the plan's own words at the end of the language-model chain.
     has_plugin: bool = True

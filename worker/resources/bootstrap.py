@@ -36,14 +36,17 @@ async def bootstrap_resources(
     on_report: Reporter,
     on_late: Reporter,
 ) -> None:
-    """Load `resources` concurrently into `held`. Each loader waits for the resources it `needs`.
+    """Load `resources` concurrently into `held`.
+
+    Each loader first waits for the resources in `Resource.needs`.
 
     Return once each loader has ended or exceeded its budget. `on_report` is called once for each
     resource. An optional resource that exceeds its budget is reported as not ok (LoadTimeout), and
-    its loader continues in the background. `on_late` is called when that loader ends. If the loader
-    of an optional resource fails with a transient failure and gives no object to hold, it is
-    retried in the background, with back-off, until it succeeds or fails permanently. A required
-    resource has no budget of its own, because the caller's budget limits the whole bootstrap.
+    its loader continues in the background. `on_late` is called when such a loader ends. If the
+    loader of an optional resource fails with a transient failure and gives no object to hold, it is
+    retried in the background, with back-off, until it succeeds or fails permanently. The loader of
+    a required resource has no separate budget, because the caller's budget limits the whole
+    bootstrap.
     """
     settled = {resource.name: asyncio.Event() for resource in resources}
     began = asyncio.get_running_loop().time()
@@ -53,7 +56,8 @@ async def bootstrap_resources(
             if name in settled:
                 await settled[name].wait()
         loading = asyncio.create_task(_load(resource, held, began), name=f"load-{resource.name}")
-        held._loading[resource.name] = loading  # private to this module and resource.py
+        # A private attribute that only this module and resource.py use.
+        held._loading[resource.name] = loading
         budget = None if resource.required else resource.budget_s
         done, _ = await asyncio.wait({loading}, timeout=budget)
         report = _declared(resource, loading.result() if done else _late(resource))
@@ -105,7 +109,8 @@ async def _try_until_there(resource: Resource, held: AgentResources, on_late: Re
 
 def _in_background(held: AgentResources, work: Coroutine[Any, Any, None], name: str) -> None:
     task = asyncio.get_running_loop().create_task(work, name=name)
-    held._telling.add(task)  # the loop keeps only a weak reference to a task
+    # Keep a reference, because the event loop keeps only a weak reference to a task.
+    held._telling.add(task)
     task.add_done_callback(held._telling.discard)
 
 
@@ -138,8 +143,8 @@ async def _load(resource: Resource, held: AgentResources, all_began: float) -> L
     backoff = ExponentialBackoff(first_s=retry.first_delay_s, longest_s=retry.longest_delay_s)
     failure: LoadFailed | None = None
     for attempt, delay_s in zip(range(1, retry.attempts + 1), backoff.delays(), strict=False):
-        # Only retries have a deadline (`within_s`), at which the last failure is reported. A first
-        # attempt may take the caller's whole budget.
+        # The deadline `within_s` applies only to retries, and the last failure is reported then.
+        # The first attempt may take the caller's whole budget.
         limit = asyncio.timeout_at(ends_at if failure and ends_at < math.inf else None)
         try:
             async with limit:

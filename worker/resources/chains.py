@@ -67,9 +67,9 @@ def _chain(
 
 
 def without_opt_out(settings: Settings, name: str) -> Settings | None:
-    """Return settings with which a provider is not asked to keep nothing of what it gets.
+    """Return settings without the opt-out, the request to a provider to keep no data.
 
-    Return None if it is not asked with `settings` either.
+    Return None if `settings` do not ask for the opt-out either.
     """
     opt_out = VENDORS[name].opt_out
     if opt_out is None or not getattr(settings, opt_out.field):
@@ -80,7 +80,7 @@ def without_opt_out(settings: Settings, name: str) -> Settings | None:
 def refused_opt_outs(settings: Settings) -> list[tuple[str, str]]:
     """Return the chain and the name of each provider that is known to refuse the opt-out.
 
-    The jobs of this worker have found that out, within the last day.
+    Jobs of this worker have found out within the last day that these providers refuse.
     """
     breaker = provider_breaker(settings.data_dir)
     return [
@@ -108,7 +108,7 @@ def probe_of(settings: ProviderSettings, name: str) -> Probe | None:
 def import_plugins(settings: ProviderSettings) -> None:
     """Import the plugins that the chains name.
 
-    This takes about a second, so call it before the fork.
+    The import takes about a second, so call this function before job processes are forked.
     """
     for name in dict.fromkeys(name for kind in CHAINS for name in settings.usable(kind)):
         if VENDORS[name].has_plugin:
@@ -118,8 +118,8 @@ def import_plugins(settings: ProviderSettings) -> None:
 def patience_with(settings: ProviderSettings) -> float:
     """Return the seconds of speech without a transcript after which the next provider takes over.
 
-    A long end-pointing setting delays the transcript, which is not a failure, so the result is at
-    least that delay.
+    A provider whose setting waits for a longer silence sends its transcript later. This delay is no
+    failure, so the result is at least as long.
     """
     delays = [vendor.transcript_s for vendor in VENDORS.values()]
     return max(settings.stt_patience_s, *(delay(settings) for delay in delays if delay))

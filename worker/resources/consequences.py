@@ -1,7 +1,7 @@
 """What the loss of each resource means: the sentences in the legends of the diagrams.
 
-Each `Resource` declares its own loss. The journal is no `Resource`, because no loader opens it, so
-its loss is declared here.
+Each `Resource` declares its own loss. The journal is not a `Resource`, because no loader opens it.
+Therefore this module declares the loss of the journal.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from worker.journal import resilient
 from worker.resources.resource import Consequence, Resource
 
 JOURNAL_LOSS: Final = (
-    "What was said waits in memory, goes straight to the database, and to the disk once it takes "
-    "it."
+    "Records are kept in memory and stored in the database, and on the disk once it accepts them."
 )
 JOURNAL_CONSEQUENCE: Final = Consequence(noticed="Nothing.")
 

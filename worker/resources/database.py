@@ -29,7 +29,7 @@ class UrlFile:
     Args:
         path: The file that DATABASE_URL_FILE names.
         url: The URL that was read at the start of the process.
-        defaults: What a URL gets that does not say it itself.
+        defaults: Values for what a URL does not contain itself.
     """
 
     def __init__(self, path: str, url: str, defaults: UrlDefaults) -> None:
@@ -74,7 +74,7 @@ async def _close(database: Database) -> None:
 
 
 def database_resource(settings: Settings, *, attach: Attacher | None = None) -> Resource:
-    """Declare the PostgreSQL pool. Its loader checks the connection once with a real query.
+    """Declare the PostgreSQL pool, whose loader checks the connection with a real query.
 
     If the server is unavailable, or its schema still needs the worker's migrations, the pool is
     kept nevertheless, and the journal's ingestion detects and reports when the database is
@@ -99,7 +99,7 @@ def database_resource(settings: Settings, *, attach: Attacher | None = None) -> 
 
     return Resource(
         name="database",
-        loss="The plan comes with the dispatch; turns wait on the worker's disk.",
+        loss="The plan comes with the dispatch. Turns wait on the worker's disk.",
         consequence=Consequence(noticed="Nothing."),
         load=load,
         close=_close,

@@ -97,8 +97,8 @@ class Retry:
     first_delay_s: float = 0.1
     longest_delay_s: float = 2.0
     #: Maximum seconds for all attempts together, counted from the start of the bootstrap. After
-    #: that time, a running retry is stopped and the last failure is reported. None means that only
-    #: `attempts` limits the retries.
+    #: `within_s` seconds, a running retry is stopped and the last failure is reported. None means
+    #: that only `attempts` limits the retries.
     within_s: float | None = None
 
 
@@ -199,7 +199,7 @@ class AgentResources:
         loading = {*self._loading.values(), *self._telling}
         for task in loading:
             task.cancel()
-        # A loader may catch its cancellation to release a partial result, so bound the wait.
+        # Limit the wait, because a loader may catch its cancellation to release a partial result.
         if loading:
             least = _LOADER_STOP_S if budget_s is None else min(_LOADER_STOP_S, budget_s / 3)
             await asyncio.wait(loading, timeout=least)

@@ -39,13 +39,13 @@ def vad_resource() -> Resource:
         session.current_agent.update_options(vad=detector)
         await detector.delivers.wait()
         session.update_options(turn_detection="vad")
-        detector.end_speech()  # a turn begun by the STT would otherwise get no end event
+        detector.end_speech()  # turns that the STT has begun would otherwise never end
 
     return Resource(
         name="vad",
-        loss="Turns end on the speech-to-text engine's own end-pointing.",
+        loss="Speech-to-text detects the end of the candidate's turns instead.",
         consequence=Consequence(
-            noticed="Nothing but turns that end a little less exactly.",
+            noticed="Only that turns end a little less exactly.",
             turns_end_on=("stt", "vad"),
         ),
         load=load,
@@ -60,7 +60,8 @@ def stt_resource(settings: Settings) -> Resource:
     async def load(held: AgentResources) -> ChainSTT:
         watched = held.get("vad")
         # Use the inner VAD instead of the SupervisedVAD, because the STT chain handles errors of
-        # its own VAD streams. These errors must not be reported as a loss of the session's VAD.
+        # its own VAD streams. Errors of the STT chain's streams must not be reported as a loss of
+        # the session's VAD.
         detector = StrictVAD(watched.inner) if watched is not None else None
         engine = ChainSTT(
             stt_chain(settings, detector), detector=detector, patience_s=patience_with(settings)
@@ -72,10 +73,10 @@ def stt_resource(settings: Settings) -> Resource:
 
     return Resource(
         name="stt",
-        loss="The next of the chain listens; with none left the candidate types.",
+        loss="The next provider of the chain transcribes. If none is left, the candidate types.",
         consequence=Consequence(
-            noticed="Nothing of a change; with none left a recorded voice that asks for typed "
-            "answers, and the same in writing.",
+            noticed="Nothing while a provider is left. Without one, a recorded voice and a text "
+            "ask for typed answers.",
             told="trouble_hearing",
             deafens=True,
         ),
@@ -102,10 +103,10 @@ def tts_resource(settings: Settings) -> Resource:
 
     return Resource(
         name="tts",
-        loss="The next of the chain speaks; with none left the questions come as text.",
+        loss="The next provider of the chain speaks. If none is left, questions are sent as text.",
         consequence=Consequence(
-            noticed="Another voice; with none left a recorded one that announces writing, then "
-            "what was prepared aloud and the rest as text.",
+            noticed="Another voice. If none is left, a recorded voice announces text. Prepared "
+            "sentences are still spoken, and the others come as text.",
         ),
         load=load,
         close=lambda engine: engine.aclose(),
@@ -142,7 +143,7 @@ async def _loaded(
     """
     if "local" in chain.names:
         try:
-            # This takes no time if the job has inherited the models from the process that forked
+            # Loading takes no time if the job has inherited the models from the process that forked
             # it.
             await in_thread("load-local", partial(local_models.preload, stt=stt, tts=tts))
         except (local_models.LocalSpeechUnavailable, local_models.LocalSpeechFailed) as error:

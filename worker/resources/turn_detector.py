@@ -58,7 +58,7 @@ def turn_detector_resource() -> Resource:
     async def load(_: AgentResources) -> SupervisedTurnDetector:
         try:
             predict = await load_model()
-            await predict(SILENCE)  # the first prediction is the slowest
+            await predict(SILENCE)  # predict once now, because the first prediction is the slowest
         except Exception as error:
             kind = type(error).__name__
             message = f"the end-of-turn model did not load: {kind}"
@@ -68,9 +68,9 @@ def turn_detector_resource() -> Resource:
 
     return Resource(
         name="turn_detector",
-        loss="Turns end on the VAD's silence.",
+        loss="Turns end after a silence that the VAD detects.",
         consequence=Consequence(
-            noticed="Nothing but a thinking pause that may count as the end of an answer.",
+            noticed="Only that a thinking pause may count as the end of an answer.",
             turns_end_on=("vad", "turn_detector"),
         ),
         load=load,

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Default of `agents.target_load` in the configuration of LiveKit's server (pkg/agent/config.go). A
-#: node of the server takes no job if all of its workers report this load or more. Among the workers
-#: of a node it chooses at random, with the weight `1 - load` (v1.13.5, agentservice.go).
-#: A worker without a free slot reports this load and the status WS_FULL, so that it is not chosen.
+#: node of the server takes no job if all workers of the node report this load or more. Otherwise
+#: the node chooses a worker at random, with the weight `1 - load` (v1.13.5, agentservice.go). A
+#: worker without a free slot reports this load and the status WS_FULL, so that it is not chosen.
 SERVER_TARGET_LOAD: Final = 0.7
 
 
@@ -34,8 +34,8 @@ class Admission:
         declared: The identity and the name of the agents, as their application declares them.
         running: Returns the ids of the jobs that have a process.
         unable: Returns why no job can run, as one word and as a sentence; None if jobs can run.
-        is_late: Returns whether a job with the given metadata would wait long for a process, and
-            another worker or a later dispatch can serve it sooner.
+        is_late: Returns whether a job with the given metadata would wait long for a process here,
+            so that another worker or a later dispatch can serve it sooner.
         equip: Decrypts the metadata of a job, and adds the rights that its process needs. Raises
             MetadataLocked if no key of this worker decrypts the metadata.
         stopping: Returns True once the worker was asked to stop.
@@ -92,7 +92,7 @@ class Admission:
     def _refusal(self, job: agent.Job) -> tuple[str, str] | None:
         """Return why to refuse a job, as one word and as a sentence; None to accept the job.
 
-        A job that is to be accepted gets its rights here.
+        The method also gives a job that is to be accepted its rights (`equip`).
         """
         if self._stopping():
             # The framework itself refuses jobs only after its drain has begun.
@@ -106,8 +106,8 @@ class Admission:
         try:
             self._equip(job)
         except MetadataLocked as error:
-            # LiveKit asks the next worker. If no worker accepts, the leader dispatches again, with
-            # its own key.
+            # After the refusal LiveKit asks another worker. If no worker accepts, the leader sends
+            # another dispatch, encrypted with its own key.
             return "MetadataLocked", str(error)
         if self._is_late(job.metadata):
             return Cause.NO_WARM_PROCESS, "no process is warm, and preparing one takes long"
@@ -130,7 +130,8 @@ class Admission:
         self.accepted.add(request.id)
         self._on_taken(request.id, request.job.room.name, request.job.metadata)
         try:
-            # `accept` returns once the framework has handed the job to a process.
+            # The job counts as accepted until `accept` returns, when the framework has handed it to
+            # a process.
             identity = self._declared.identity(request.id)
             await request.accept(identity=identity, name=self._declared.display_name)
         finally:

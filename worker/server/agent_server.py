@@ -28,7 +28,7 @@ CLOSED_LOAD: Final = 1.0
 
 
 class Registration(StrEnum):
-    """How far the registration of this worker with LiveKit is. It begins as NOT_BEGUN."""
+    """Progress of this worker's registration with LiveKit. The first value is NOT_BEGUN."""
 
     #: The server has not started.
     NOT_BEGUN = auto()
@@ -70,9 +70,10 @@ class JobServer(AgentServer):
     Args:
         takes_jobs: Called for each status update to LiveKit. Returns whether the worker takes jobs.
         on_pool: Called with the process pool before the pool has created a process.
-        first_process: Returns once a process for a job is prepared. Until then the server does not
-            connect to LiveKit.
-        before_process: Called before each process is made, also the one from which jobs are forked.
+        first_process: Returns once a process for a job is prepared. The server connects to LiveKit
+            only after that.
+        before_process: Called before each process is made, including the process from which jobs
+            are forked.
         job_token: Called with the token that LiveKit made for a job; returns the token that the job
             gets.
         options: Keyword arguments of `AgentServer`.
@@ -105,7 +106,10 @@ class JobServer(AgentServer):
         super()._handle_assignment(assignment)
 
     def use_key(self, api_key: str, api_secret: str) -> None:
-        """Sign the next connection to LiveKit with this key. A connection that is open stays."""
+        """Sign the next connection to LiveKit with this key.
+
+        A connection that is already open stays open with its old key.
+        """
         self._api_key, self._api_secret = api_key, api_secret
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -113,7 +117,8 @@ class JobServer(AgentServer):
             value = _UnboundHttpServer("nowhere", 0)
         super().__setattr__(name, value)
         if name == "_conn_task" and value is None:
-            # The framework has added its routes, and would log that its own server listens.
+            # The framework has now added its routes to its HTTP server. Remove the server, so that
+            # it is not started.
             super().__setattr__("_http_server", None)
         if name == "_proc_pool":
             self._on_pool(value)
@@ -133,14 +138,16 @@ class JobServer(AgentServer):
         """Wait for the first process, then connect to LiveKit and stay connected.
 
         The framework starts this task at the end of its own start, and cancels the task when the
-        server closes. Without the wait a worker whose first process takes longer than 12 s would
-        register, and the candidates of its first jobs would hear nothing for seconds.
+        server closes. Without this wait, a worker whose first process takes longer than 12 s would
+        register before the process is prepared, and the candidates of its first jobs would hear
+        nothing for seconds.
         """
         self._registration = Registration.AWAITING_PROCESS
-        self._connecting = True  # the framework drops status reports, as on a lost connection
+        self._connecting = True  # while True, the framework sends no status reports
         await self._first_process()
-        # The load of half a second ago may be that of a worker that cannot run jobs. LiveKit would
-        # offer no job to the worker until its next report, 2.5 s later.
+        # Measure the load again, because the last value, up to half a second old, may say that the
+        # worker cannot run jobs. LiveKit would then offer no job until the next report, 2.5 s
+        # later.
         await self._refresh_worker_load()
         self._registration = Registration.CONNECTING
         await super()._connection_task()
@@ -148,7 +155,7 @@ class JobServer(AgentServer):
     @property
     def job_pids(self) -> dict[str, int | None]:
         """Process ids by job id, for all jobs that have a process."""
-        pool = vars(self).get("_proc_pool")  # the framework creates the pool once the server runs
+        pool = vars(self).get("_proc_pool")  # missing until the server runs
         running = [(proc.running_job, proc) for proc in pool.processes] if pool else []
         return {each.job.id: getattr(proc, "pid", None) for each, proc in running if each}
 
@@ -183,7 +190,8 @@ class JobServer(AgentServer):
         The join never yields, so the event loop cannot remove the process from the list.
         Cancelling `drain` would also cancel jobs that the framework is assigning to a process.
         """
-        async with self._lock:  # the framework holds this lock during its start
+        # Wait until the framework has started, during which it holds this lock.
+        async with self._lock:
             self._draining = True
             with contextlib.suppress(ChanClosed):
                 await self._update_worker_status()
@@ -205,12 +213,12 @@ class JobServer(AgentServer):
             await self._update_worker_status()
 
     async def _update_worker_status(self) -> None:
-        # The framework would compare the load with a threshold that also decides the size of its
-        # process pool, so the worker does not use the threshold.
+        # Decide the status here: the framework would compare the load with a threshold that also
+        # decides the size of its process pool.
         if self._takes_jobs() or self.draining:
             await super()._update_worker_status()
             return
-        # A full worker would still be chosen sometimes because of its load alone: see
+        # Report WS_FULL, because LiveKit would sometimes choose a full worker by its load: see
         # `SERVER_TARGET_LOAD`.
         update = agent.UpdateWorkerStatus(
             load=self._worker_load,

@@ -40,8 +40,8 @@ _SEEN_AFTER_S: Final = 4.0
 #: The framework gives up such a job after 12 s.
 _GIVEN_TO_S: Final = 15.0
 #: Maximum seconds that the drain waits for a free slot, if the other workers have none or cannot be
-#: queried. Meanwhile LiveKit or the database may become available again, or an interview of another
-#: worker may end.
+#: queried. During the wait LiveKit or the database may become available again, or an interview of
+#: another worker may end.
 SEAT_WAIT_S: Final = 10.0
 
 
@@ -79,8 +79,8 @@ class Drain:
         self._settings = settings
         self._server = server
         self._jobs = jobs
-        # A slot stays reserved until the job that is handed over must have ended, and the other
-        # worker has reported that the slot is used.
+        # Reserve a slot until the job that is handed over has ended, and the other worker has
+        # reported the slot as used.
         for_s = settings.budget_closing_s + settings.cleanup_s + _SEEN_AFTER_S
         self._search = SlotSearch(
             lambda wanted: reserve(wanted, for_s),
@@ -109,8 +109,8 @@ class Drain:
 
     def hurry(self) -> None:
         """Hand the jobs over before the drain time is over; on the second call, end the jobs."""
-        # If the drain time is over, the handover has begun, so the first call need not wake the
-        # drain.
+        # Wake the drain only if the state changes: after the drain time, the handover has already
+        # begun.
         wakes = self._state is not DrainState.HANDING_OVER
         if self._enter(DrainEvent.STOP_REPEATED) and wakes:
             self._woken.set()
@@ -122,7 +122,7 @@ class Drain:
         return target is not None
 
     async def run(self) -> None:
-        """Return once every job has ended, or has used up the time allowed after its signal."""
+        """Return once every job has ended, or has taken longer than is allowed after its signal."""
         self._enter(DrainEvent.STARTED)
         drain_s = self._settings.drain_s
         self._drained_at = asyncio.get_running_loop().time() + drain_s
@@ -143,7 +143,7 @@ class Drain:
     async def _finish_jobs(self) -> None:
         try:
             await self._server.finish_jobs()
-        except Exception:  # an error of the server must not end running interviews
+        except Exception:  # any error, because it must not end running interviews
             logger.exception(
                 "waiting for jobs failed, so the drain polls the job list instead",
                 extra={"event": "drain_wait_failed"},
@@ -177,7 +177,7 @@ class Drain:
             elif waiting := [j for j in running if self._drained[j].state is JobState.RUNNING]:
                 await self._find_room(waiting)
             if running and all(self._drained[job].must_end_at <= loop.time() for job in running):
-                break  # every job has used up the time allowed after its signal
+                break  # every remaining job has taken longer than is allowed after its signal
             if self._state is DrainState.ENDING and not running:
                 break
             if loop.time() - busy_at > _GIVEN_TO_S:
@@ -191,7 +191,8 @@ class Drain:
     async def _find_room(self, waiting: list[str]) -> None:
         found = await self._search.look(len(waiting))
         if self._state is DrainState.ENDING:
-            # The last stop request came while slots were reserved. The reservation expires.
+            # A stop request to end the jobs came while slots were being reserved. The reservation
+            # is not used, and expires.
             return
         slots = found.slots if found is not None else 0
         self._tell(JobEvent.HANDOVER, waiting[:slots])

@@ -11,7 +11,7 @@ from typing import Final
 
 
 class DrainState(StrEnum):
-    """How far the drain of the worker is. Every drain begins as ACCEPTING."""
+    """Progress of the drain of a worker. The first value is ACCEPTING."""
 
     #: The drain has not begun.
     ACCEPTING = auto()
@@ -19,7 +19,8 @@ class DrainState(StrEnum):
     DRAINING = auto()
     #: The drain time is over. The jobs are handed over to other workers.
     HANDING_OVER = auto()
-    #: Like HANDING_OVER, but requested by a stop request. The next stop request ends the jobs.
+    #: The jobs are handed over to other workers, because of a stop request. The next stop request
+    #: ends the jobs.
     HANDING_OVER_ON_REQUEST = auto()
     #: The jobs are ended, including those that are being handed over.
     ENDING = auto()
@@ -30,15 +31,15 @@ class DrainEvent(StrEnum):
 
     STARTED = auto()
     TIME_OVER = auto()
-    #: The worker got another stop request after the one that began the drain.
+    #: The worker got a further stop request after the drain had begun.
     STOP_REPEATED = auto()
 
 
 _D, _E = DrainState, DrainEvent
 
 #: The next state for each state and event. An event without a row changes nothing. The second stop
-#: request of a worker asks for the handover, even if the drain time is over already, and the third
-#: ends the jobs.
+#: request to a worker starts the handover, unless it has already begun. The third stop request ends
+#: the jobs.
 DRAIN_TRANSITIONS: Final[Mapping[tuple[DrainState, DrainEvent], DrainState]] = MappingProxyType(
     {
         (_D.ACCEPTING, _E.STARTED): _D.DRAINING,
@@ -52,7 +53,7 @@ DRAIN_TRANSITIONS: Final[Mapping[tuple[DrainState, DrainEvent], DrainState]] = M
 
 
 class JobState(StrEnum):
-    """What the drain has asked of a job by a signal. Every job begins as RUNNING."""
+    """The last signal that the drain has sent to a job. RUNNING means that no signal was sent."""
 
     #: The job has got no signal.
     RUNNING = auto()
@@ -99,7 +100,7 @@ class DrainedJob:
 
 
 class SearchState(StrEnum):
-    """How far the search for free slots is. A change to WAITING or KEEPING is logged."""
+    """Progress of the search for free slots. A change to WAITING or KEEPING is logged."""
 
     #: No job has needed a slot of another worker.
     NOT_BEGUN = auto()
@@ -115,7 +116,7 @@ class SearchEvent(StrEnum):
     """What can change the state of the search."""
 
     LOOKED = auto()
-    #: No other worker has a free slot, but a slot may become free soon.
+    #: No other worker has a free slot now, but the drain waits for one.
     NO_SLOT_YET = auto()
     #: No other worker has a free slot, and the jobs are to continue on this worker.
     NO_SLOT_BUT_KEPT = auto()

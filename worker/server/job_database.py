@@ -1,4 +1,4 @@
-"""The database of the job processes: a role of their own if one can be made, else the worker's."""
+"""The database access of the job processes, if possible with a separate role for jobs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class JobDatabase:
         #: Path of the file with the worker's database URL; empty if the URL comes from no file.
         self._file = secret_files(Settings).get("database_url", "")
         self._access: JobAccess | None = None
-        #: The URLs of the last attempt that showed whether jobs can have a role of their own.
+        #: The URLs of the last attempt to make a role for the jobs that had a definite result.
         self._tried: _Urls | None = None
         #: The logged reason why jobs have no role of their own; empty if none was logged.
         self._told = ""
@@ -71,9 +71,9 @@ class JobDatabase:
     async def prepare(self) -> None:
         """Make and try the role of the jobs, and log whether they have one.
 
-        If the database is unavailable, nothing is logged. After that, and after any other failure
-        that may pass, the next launch of a job tries again. Until then, and if no role can be made,
-        jobs connect with the worker's role or, after a change of the URLs, with their earlier role.
+        If the database is unavailable, nothing is logged. After a failure that may pass, the next
+        launch of a job tries again. While there is no role for jobs, jobs connect with the worker's
+        role or, after a change of the URLs, with their earlier role.
         """
         while self._tried != self._urls and (database := self._database()) is not None:
             urls = self._urls
@@ -82,7 +82,7 @@ class JobDatabase:
             self._tried = urls
 
     async def _try(self, database: Database, urls: _Urls) -> bool:
-        """Make and try the role; return False if it failed for a reason that may pass."""
+        """Make the jobs' role and connect with it; return False after a failure that may pass."""
         try:
             access = await prepare_job_access(
                 database,
@@ -101,12 +101,12 @@ class JobDatabase:
         return True
 
     def _tell(self, problem: NoJobRole) -> None:
-        """Log why jobs have no role of their own, unless the log has it already."""
+        """Log why jobs have no separate role, unless this reason was logged before."""
         if str(problem) != self._told:
             self._told = str(problem)
             logger.warning(
-                "jobs connect to the database with all rights of the worker, because they have no "
-                "role of their own: %s",
+                "jobs connect to the database with all rights of the worker, because jobs have "
+                "no separate database role: %s",
                 problem,
                 extra={"event": "job_role_missing"},
             )
@@ -121,7 +121,10 @@ class JobDatabase:
         self._prepare_later()
 
     def watch(self, pool: ProcPool) -> None:
-        """Give each job that `pool` launches its database URL. Call this before any launch."""
+        """Give each job that `pool` launches its database URL.
+
+        Call this method before the pool launches a job.
+        """
         launch = pool.launch_job
 
         async def launch_with_database(info: RunningJobInfo) -> None:
@@ -135,9 +138,10 @@ class JobDatabase:
         url = self.url_for(metadata, room)
         if not url:
             return {}
-        # A job with the worker's own URL reads the file again for each connection, as the worker
-        # does, because a token may be valid for minutes only. But a URL in the file may lack the
-        # password of PGPASSWORD, which the job does not have.
+        # A job with the worker's own URL reads the file of the URL for each connection, as the
+        # worker does, because a password may be a token that is valid only for minutes. If the
+        # password comes from PGPASSWORD, the job gets the URL instead, because it does not have
+        # this variable.
         own_file = self._file and self._access is None and not self._defaults.password
         return {_VARIABLE: url} | ({_VARIABLE + SUFFIX: self._file} if own_file else {})
 
@@ -163,14 +167,14 @@ class JobDatabase:
 def _log_role(access: JobAccess) -> None:
     if access.beyond:
         logger.warning(
-            "the role of the jobs may do more than a job needs: role %s may %s",
+            "the database role of the jobs may do more than a job needs: role %s may %s",
             access.role,
             ", ".join(access.beyond),
             extra={"event": "job_role_too_strong"},
         )
     else:
         logger.info(
-            "jobs connect to the database with a role of their own: %s",
+            "jobs connect to the database with a separate role: %s",
             access.role,
             extra={"event": "job_role_used"},
         )

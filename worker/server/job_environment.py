@@ -1,8 +1,8 @@
 """Keeps the secrets that no job needs out of the environment of the job processes.
 
-A job process handles what strangers send. It inherits the environment of the forkserver, which
-inherits that of the main process. So the main process removes the secrets from its own environment
-before it makes a process; it has them in its settings.
+A job process handles data from strangers, and inherits the environment of the main process through
+the forkserver. Therefore the main process removes the secrets, which it keeps in its settings, from
+its own environment before it makes a process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from worker.config.http_address import DEFAULT_HOST
 from worker.config.settings import variable_of
 from worker.env.secret_files import SUFFIX
 
-#: Secrets of the main process alone, by the names of their settings. A job gets the URL of its
+#: Names of the settings with secrets that only the main process needs. A job gets the URL of its
 #: database when it is launched (`job_database`).
 _SETTINGS: Final = (
     "livekit_api_secret",
@@ -27,8 +27,9 @@ _SETTINGS: Final = (
     "database_url",
     "database_job_url",
 )
-#: Secrets of livekit-agents, livekit-api and asyncpg that are no settings of this worker. They are
-#: removed: an empty PGPASSWORD would hide the file of passwords.
+#: Secrets of livekit-agents, livekit-api and asyncpg that are no settings of this worker. These
+#: variables are removed and not emptied, because an empty PGPASSWORD would hide the file of
+#: passwords.
 _OF_LIBRARIES: Final = ("LIVEKIT_TOKEN", "LIVEKIT_WORKER_TOKEN", "PGPASSWORD")
 #: Indexes of the addresses at which the environment begins and ends in the fields of
 #: /proc/self/stat after the program's name (proc_pid_stat(5): fields 50 and 51).
@@ -50,11 +51,11 @@ def hide_secrets() -> None:
 
     The variables of each secret, NAME and NAME_FILE, are empty afterwards, not absent: a setting
     whose variable is absent would be read from the file of settings by a job process. The memory
-    in which the secrets were when this process began is overwritten, because every process of the
-    same user can read it in /proc/PID/environ.
+    that held the environment when this process began is overwritten too, because every process of
+    the same user can read this memory in /proc/PID/environ.
 
-    livekit-agents puts the API secret into the environment when it starts, so this function is
-    called before each process is made.
+    The function is called before each process is made, because livekit-agents puts the API secret
+    into the environment when the server starts.
     """
     hidden = hidden_variables()
     found = [name for name in os.environ if name.upper() in hidden and os.environ[name]]
@@ -62,7 +63,8 @@ def hide_secrets() -> None:
         if name.upper() in _OF_LIBRARIES or name != name.upper():
             del os.environ[name]
     replaced = dict.fromkeys(_emptied(), "")
-    # Without its token, the address of the HTTP server may be invalid. Jobs have no HTTP server.
+    # Remove the address of the HTTP server too, which would be invalid without the token. Jobs have
+    # no HTTP server.
     replaced[variable_of("http_host")] = DEFAULT_HOST
     for name, value in replaced.items():
         if os.environ.get(name) != value:
@@ -74,7 +76,7 @@ def hide_secrets() -> None:
 def _overwrite(names: Collection[str]) -> None:
     """Overwrite the values of these variables in the memory that /proc/PID/environ shows.
 
-    Does nothing if the kernel does not tell the address of this memory. C's `environ` no longer
+    Does nothing if the address of this memory cannot be read from /proc. C's `environ` no longer
     refers to the memory, because `os.environ` has replaced these variables.
     """
     try:

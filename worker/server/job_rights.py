@@ -1,8 +1,8 @@
-"""What the main process gives a job, so that the job's process needs neither secret nor key.
+"""The tokens and keys that the main process gives a job, so that the job needs no API secret.
 
 A job gets the plain metadata of its dispatch, a token for its own room, and the key of its own
-interview, all with the job that livekit-agents hands to the process. For another token the job asks
-over the channel that livekit-agents has for requests of a job to the main process.
+interview as parts of the job that livekit-agents hands to the process. To get a new token, the job
+uses livekit-agents' channel for requests of a job to the main process.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class JobRights:
     def use(self, settings: Settings) -> None:
         """Use the secrets of these settings from now on.
 
-        Earlier secrets are still accepted until the worker ends: jobs that run dispatch their
-        successors with the keys that they were given, and LiveKit signs the tokens of jobs with the
-        key of a connection that was made before.
+        Earlier secrets stay valid in this worker until it ends, because running jobs encrypt
+        dispatches with the keys that they got at their start, and LiveKit signs the tokens of jobs
+        with the key of the open connection.
         """
         self._keys = WorkerKeys.of(settings).after(self._keys)
         self._key = settings.livekit_api_key
@@ -70,33 +70,37 @@ class JobRights:
     def room_token(self, room: str) -> str:
         """Return a token for the calls about this room; empty without an API secret."""
         if not (self._key and self._secret):
-            return ""  # without a secret, the worker cannot reach LiveKit either
+            return ""  # without a secret the worker cannot register either
         return room_token(self._key, self._secret, room)
 
     def watch(self, pool: ProcPool) -> None:
-        """Answer the requests of the processes of `pool`. Call this before the pool creates one."""
+        """Answer the requests of the processes of `pool`.
+
+        Call this method before the pool creates a process.
+        """
         pool.on("process_created", self._answer)
 
     def _answer(self, proc: Any) -> None:
-        others = getattr(proc, "_inference_executor", None)  # not public
-        proc._inference_executor = JobRequests(proc, self.room_token, others)  # not public
+        others = getattr(proc, "_inference_executor", None)  # private in livekit-agents
+        # Private in livekit-agents.
+        proc._inference_executor = JobRequests(proc, self.room_token, others)
 
     def _interview_key(self, metadata: str, room: str) -> str:
         """Return the key of the interview that the plain metadata names; empty if there is none."""
         try:
             interview_id, _ = read_metadata(metadata)
             return self._keys.for_interview(room, interview_id).to_text()
-        except ValueError:  # MetadataInvalid, or there is no key, so that nothing is encrypted
+        except ValueError:  # MetadataInvalid, or no key is set and dispatches are not encrypted
             return ""
 
 
 class JobRequests:
-    """Answers the requests of one job process for a room token, and passes on all others.
+    """Answers one job process's requests for a room token, and passes on its other requests.
 
     Args:
-        proc: The process, as livekit-agents has it.
+        proc: The job process, an object of livekit-agents.
         token: Returns a token for a room.
-        others: Serves all other requests; None if nothing does.
+        others: Serves all other requests; None if other requests are refused.
     """
 
     def __init__(
@@ -107,7 +111,7 @@ class JobRequests:
         self._others = others
 
     async def do_inference(self, method: str, data: bytes) -> bytes | None:
-        """Answer a request. A process gets a token for the room of its job, whatever it asks for.
+        """Answer a request. A process can get only a token for the room of its own job.
 
         Raises RuntimeError, whose text the job gets, if the process has no job or nothing serves
         the request.

@@ -1,4 +1,4 @@
-"""Which journals wait for ingestion, since when, and when each is tried again. Reads no file."""
+"""Records which journals wait for ingestion, and when each is tried next. Reads no file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Final
 from worker.aio.backoff import ExponentialBackoff
 from worker.journal.folder import JournalFile
 
-#: Delays before a refused journal is tried again: minutes, because what refuses it (the database's
-#: disk is full, a privilege is missing) takes a person some minutes to repair.
+#: Delays before a refused journal is tried again: minutes, because a person needs minutes to repair
+#: the cause, such as a full disk of the database or a missing privilege.
 REFUSED: Final = ExponentialBackoff(first_s=120.0, longest_s=1800.0)
 #: Seconds without a change after which a journal may be ingested although the end of its job was
-#: not reported. Until then the worker of the job is expected to report it, with the exit code.
+#: not reported. Before this time the job's worker is expected to report the end, with the exit
+#: code.
 UNREPORTED_S: Final = 60.0
 #: Seconds without a change after which a journal may be ingested that was in the folder before this
-#: worker had a job: its job is not one of this worker.
+#: worker took its first job. Such a journal belongs to an earlier worker.
 _LEFT_S: Final = 5.0
 
 
@@ -91,8 +92,8 @@ class JournalBacklog:
     def is_due(self, journal: JournalFile, *, at_start: bool) -> bool:
         """Return whether a journal that was found in the folder may be ingested now.
 
-        `at_start` is True before this worker has had a job: whatever is in the folder was left by
-        earlier workers.
+        `at_start` is True before this worker has taken a job, when all journals in the folder
+        belong to earlier workers.
         """
         if journal.job_id in self._held:
             return False

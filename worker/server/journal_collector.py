@@ -111,7 +111,7 @@ class JournalCollector:
         `after` is awaited first, so that another reader of the journal can finish before the file
         is moved. `then` is called with the job's id once the journal is ingested, or could not be
         ingested although the database answers. Such a journal is tried again every few minutes.
-        While the database is unavailable, the journal and `then` wait for it.
+        While the database is unavailable, the ingestion and the call of `then` wait.
         """
         self._backlog.hold(job_id)
         self._spawn(self._ship_after(after, job_id, exit_code, then), f"ship-{job_id}")
@@ -119,8 +119,9 @@ class JournalCollector:
     def ship_leftovers(self) -> None:
         """Ingest journals without a reported end: now, and twice a minute from now on.
 
-        These are the journals of earlier workers on this machine, and those that could not be
-        ingested before. Journals of running jobs are skipped. Call this before the worker has jobs.
+        Journals of earlier workers on this machine have no reported end, and journals that could
+        not be ingested are tried again. Journals of running jobs are skipped. Call this method
+        before the worker has jobs.
         """
         if (database := self._database) is None:
             return
@@ -215,14 +216,14 @@ class JournalCollector:
         try:
             if after is not None:
                 await after
-        except Exception:  # ingest even if the reader failed, but not if this task is cancelled
+        except Exception:  # any error of the reader, but no cancellation of this task
             logger.exception(
                 "reading a journal failed, but the worker ingests the journal anyway",
                 extra={"event": "journal_read_failed"},
             )
         try:
             await self._ship_reported(job_id, exit_code)
-        except Exception:  # an error of one journal must not leave a candidate alone
+        except Exception:  # any error, because the redispatch must follow
             logger.exception(
                 "ingesting the journal of an ended job failed",
                 extra={"event": "ended_job_ingestion_failed"},
@@ -232,8 +233,8 @@ class JournalCollector:
         # candidate must not wait for an ingestion that may never succeed. The successor misses no
         # turn, because records are ingested in the order of their numbers: if the end of a job is
         # in the database, so are its turns. If the end is not in the database, the interview is
-        # found only once its lease has expired, and the leader redispatches such an interview
-        # anyway. Turns that are ingested after that are stored as late.
+        # found only after its lease has expired, when the leader would redispatch it anyway. Turns
+        # that are ingested later are stored as late.
         if then is not None:
             await self._redispatch(job_id, then)
 
@@ -257,7 +258,7 @@ class JournalCollector:
         if self._database is not None:
             age = partial(age_of, self._path(job_id))
             age_s = await in_thread_within("journal-age", age, _AGE_WITHIN_S)
-        if self._database is None or age_s is None:  # the journal was in memory alone
+        if self._database is None or age_s is None:  # the job had its journal only in memory
             self._backlog.gone(job_id)
             return
         self._backlog.wait(job_id, age_s)

@@ -1,4 +1,4 @@
-"""Attempts to ingest one journal, until one of them settles what becomes of it."""
+"""Repeated attempts to ingest one journal, until it is ingested or refused."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ logger = logging.getLogger(__name__)
 
 #: Delays between two attempts while the database fails.
 _RETRY: Final = ExponentialBackoff(first_s=1.0, longest_s=30.0)
-#: Number of attempts that fail although the database answers, after which the journal counts as
-#: the cause. Such a journal must not delay the other journals, or a redispatch.
+#: Number of attempts that may fail although the database answers. After that the journal itself
+#: counts as the cause, and must not delay other journals or a redispatch.
 _TRIES: Final = 3
-#: Maximum seconds to wait for the database's answer to a ping. If it answers, the failed attempt
-#: counts against the journal (`_TRIES`).
+#: Maximum seconds to wait for the database's answer to a ping. If the database answers, the failed
+#: attempt is counted (`_TRIES`).
 _PING_BUDGET_S: Final = 2.0
 
 
@@ -38,16 +38,16 @@ class Attempt(Enum):
     RUNNING = auto()
     #: The database failed, and another attempt may succeed soon.
     FAILED = auto()
-    #: This worker is too old for the database's schema, or too new.
+    #: This worker's version does not fit the database's schema.
     UNUSABLE = auto()
     #: Another attempt would fail in the same way.
     REFUSED = auto()
 
 
 async def attempts(database: Database, path: Path, exit_code: int | None) -> Attempt:
-    """Try until an attempt settles the journal, or has failed `_TRIES` times because of it.
+    """Try until the journal is ingested or refused, or has caused `_TRIES` failures.
 
-    While the database is unavailable, attempts go on without end.
+    While the database is unavailable, the number of attempts is not limited.
     """
     answers, blamed = False, 0
     for delay_s in _RETRY.delays():

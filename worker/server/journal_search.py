@@ -18,24 +18,24 @@ from worker.server.journal_backlog import JournalBacklog
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two searches for journals without a reported end: those of jobs that outlived
-#: their main process, and those that were refused.
+#: Seconds between two searches for journals without a reported end. Such journals belong to jobs
+#: that outlived their main process, or were refused by the database.
 _SEARCH = ExponentialBackoff(first_s=30.0, longest_s=30.0)
-#: Maximum number of journals that one thread lists before the event loop continues.
+#: Maximum number of journals that are listed in a thread at a time.
 _AT_A_TIME = 500
 
 
 class JournalSearch:
     """Finds journals without a reported end, and has them ingested one after the other.
 
-    These are the journals of earlier workers on this machine, and those that could not be ingested
-    before. Journals of running jobs are skipped.
+    The search finds journals of earlier workers on this machine, and journals that could not be
+    ingested before. Journals of running jobs are skipped.
 
     Args:
         folder: The folder of the journals.
         backlog: The journals that wait for ingestion.
-        ingest: Ingests the journal of a job, and notes in `backlog` what becomes of it. It is
-            called with the job's id, and with the exit code of the job's process if it is known.
+        ingest: Ingests the journal of a job, and records the result in `backlog`. The arguments are
+            the job's id and the exit code of the job's process (None if unknown).
         closing: Set once the worker stops.
     """
 
@@ -59,7 +59,7 @@ class JournalSearch:
         for delay_s in _SEARCH.delays():
             try:
                 await self._search(at_start=at_start)
-            except Exception:  # the next search may succeed
+            except Exception:  # any error, because the next search may succeed
                 logger.exception(
                     "searching for journals of ended jobs failed",
                     extra={"event": "journal_search_failed"},
@@ -73,7 +73,7 @@ class JournalSearch:
         """Ingest all journals in the folder that are due."""
         before, listed = self._backlog.known(), set[str]()
         journals = journals_in(self._folder)
-        # The journals are listed in parts, because the folder may hold half a million.
+        # List the journals in parts, because the folder may hold half a million.
         while found := await in_thread("leftovers", partial(_some, journals)):
             listed.update(each.job_id for each in found)
             due = [each for each in found if self._backlog.is_due(each, at_start=at_start)]
@@ -95,7 +95,7 @@ class JournalSearch:
                 self._backlog.running(job_id, exit_code)
             else:
                 await self._ingest(job_id, exit_code)
-        except Exception:  # the other journals are waiting
+        except Exception:  # any error, because the other journals are waiting
             logger.exception(
                 "ingesting a journal of an earlier worker failed",
                 extra={"event": "leftover_ingestion_failed"},
@@ -111,5 +111,5 @@ async def pause(closing: asyncio.Event, seconds: float) -> None:
 
 
 def _some(journals: Iterator[JournalFile]) -> list[JournalFile]:
-    """Return the next journals of a listing, at most `_AT_A_TIME`. Blocks on the disk."""
+    """Return the next journals of a listing, at most `_AT_A_TIME`. Blocks while it reads."""
     return list(itertools.islice(journals, _AT_A_TIME))

@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 
 #: Seconds between two checks of the free disk space.
 _DISK_EVERY_S: Final = 5.0
-#: Why a worker that starts takes no jobs yet.
+#: The missing prerequisite of a worker whose first process is not prepared, as name and sentence.
 _NO_PROCESS: Final = (
     "the first process for a job is not prepared yet; the worker then registers with LiveKit"
 )
 
 
-#: Prefixes of two variables each (_HOST, _PORT): of the HTTP server, and of the probes' server.
+#: Prefixes of the variables with host and port (_HOST, _PORT) of the HTTP server and of the probe
+#: server.
 _MAIN, _PROBES = "INTERVIEW_HTTP", "INTERVIEW_HTTP_PROBE"
 
 
@@ -61,7 +62,10 @@ class HostUnusable(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ListeningAddress:
-    """An address on which a worker listens; its variables are `prefix`_HOST and `prefix`_PORT."""
+    """An address on which a worker listens.
+
+    The variables `prefix`_HOST and `prefix`_PORT set it.
+    """
 
     prefix: str
     host: str
@@ -69,7 +73,7 @@ class ListeningAddress:
 
 
 def listening_addresses(settings: HttpSettings) -> list[ListeningAddress]:
-    """Return the address of the HTTP server, and that of the server of the probes, if it is set."""
+    """Return the address of the HTTP server, and the address of the probe server if it is set."""
     host = settings.http_host
     addresses = [ListeningAddress(prefix=_MAIN, host=host, port=settings.http_port)]
     if (port := settings.http_probe_port) is not None:
@@ -167,8 +171,8 @@ class Observability:
     async def start(self) -> None:
         """Start the HTTP servers, and begin to follow the journals.
 
-        Raises PortTaken if a port is in use, and HostUnusable if an address cannot be bound. No
-        server runs then.
+        Raises PortTaken if a port is in use, and HostUnusable if an address cannot be bound. After
+        an error neither server runs.
         """
         servers: tuple[TelemetryServer | ProbeServer, ...] = (self._server, self._probes)
         for server, address in zip(servers, listening_addresses(self._settings), strict=False):
@@ -228,7 +232,7 @@ class Observability:
         reasons = self._readiness.reasons()
         waiting = [(NAMES[each.cause], each.message) for each in reasons]
         if self._awaits_process():
-            # A failed preparation is the more precise reason.
+            # Leave this reason out after a failed preparation, which is more precise.
             if all(each.cause is not Cause.SET_UP_FAILED for each in reasons):
                 waiting.insert(0, (NAMES[Cause.NO_WARM_PROCESS], _NO_PROCESS))
         elif not self._connected():
@@ -238,7 +242,7 @@ class Observability:
         return waiting
 
     def _lacks_database(self) -> bool:
-        """Return whether the database was away at the start, or is away now."""
+        """Return whether the database was unavailable at the start, or is unavailable now."""
         return not self.opening_books and (self._books.is_away or self.renewals.overdue)
 
     def _warm(self) -> int:

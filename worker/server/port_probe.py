@@ -1,4 +1,4 @@
-"""Tests whether this process could bind an address."""
+"""Tests whether this process can bind an address."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def bind_once(host: str, port: int) -> None:
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # asyncio sets this option too. Without it, connections of an earlier worker in the TCP
+        # Set SO_REUSEADDR, as asyncio does. Otherwise connections of an earlier worker in the TCP
         # state TIME_WAIT would make the port look taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(where)
         # With SO_REUSEADDR, Linux allows a second bind of a port while no socket listens on it.
-        # In that case only `listen` fails, so `listen` is called too.
+        # Therefore call `listen` too, which fails if the port is taken.
         probe.listen(1)

@@ -4,9 +4,9 @@ Without this supervisor the framework creates another process as soon as one has
 second (measured), and continues to take jobs. A job without a prepared process fails after three
 attempts, and its candidate gets no message.
 
-The supervisor also knows when the first process is prepared. Until then the worker does not
-register with LiveKit. The first process takes seconds, because it waits until the forkserver has
-imported the modules and loaded the models. The processes after it take a fraction of a second.
+The supervisor also knows when the first process is prepared. The worker registers with LiveKit only
+after that. The first process takes seconds, because it waits until the forkserver has imported the
+modules and loaded the models. Later processes take a fraction of a second.
 """
 
 from __future__ import annotations
@@ -72,19 +72,21 @@ class ProcessPoolSupervisor:
         pool.on("process_job_launched", self._on_launched)
 
     def stop(self) -> None:
-        """Stop the retries. A process that closes from now on does not count as failed."""
+        """Stop the retries. A process that closes later does not count as failed."""
         self._pool = None
         if self._trying is not None:
             self._trying.cancel()
 
     @property
     def is_late(self) -> bool:
-        """True if no process is warm, and one has been prepared for longer than `LATE_S` seconds.
+        """True if no process is warm, and preparing one already takes more than `LATE_S` seconds.
 
-        A job that is accepted now would begin late. While no process is warm and the preparation is
-        quick, as in a burst of jobs, a job is better accepted: it begins within a second.
+        A job that is accepted in this situation would begin late. If the preparation is quick, as
+        in a burst of jobs, a job is accepted even without a warm process, because it begins within
+        a second.
         """
-        if self._pool is None or not self._pool._warmed_proc_queue.empty():  # not public
+        # Private in livekit-agents.
+        if self._pool is None or not self._pool._warmed_proc_queue.empty():
             return False
         now = asyncio.get_running_loop().time()
         return any(now - began > LATE_S for began in self._preparing.values())
@@ -92,8 +94,8 @@ class ProcessPoolSupervisor:
     async def first_process(self) -> None:
         """Return once a process is prepared for a job. The pool must have started.
 
-        A pool without idle processes prepares none by itself. In that case one is prepared here, so
-        that the first job does not wait for the forkserver.
+        A pool that keeps no idle processes prepares none before the first job. For such a pool this
+        method prepares one process, so that the first job does not wait for the forkserver.
         """
         if self._pool is not None and self._idle == 0 and not self._first.is_set():
             _prepare_one(self._pool)
@@ -103,7 +105,7 @@ class ProcessPoolSupervisor:
             async with asyncio.timeout(SLOW_S):
                 await self._first.wait()
         except TimeoutError:
-            if self._why is None:  # the reason of a failure is in the log already
+            if self._why is None:  # a failure has already been logged
                 logger.warning(
                     "no process for a job is prepared yet, so the worker does not register yet",
                     extra={"event": "first_process_slow", "waited_s": SLOW_S},
@@ -143,7 +145,7 @@ class ProcessPoolSupervisor:
             self._tell_where_none_is_left(self._pool)
 
     def _tell_where_none_is_left(self, pool: ProcPool) -> None:
-        if self._why is not None and pool._warmed_proc_queue.empty():  # not public
+        if self._why is not None and pool._warmed_proc_queue.empty():  # private in livekit-agents
             self._reports.set_up_failed(self._why)
 
     async def _try_again(self, pool: ProcPool) -> None:
@@ -159,15 +161,17 @@ class ProcessPoolSupervisor:
 def start_without_waiting(pool: ProcPool) -> None:
     """Let `ProcPool.start` return at once. Call this before the pool has started.
 
-    Otherwise the start waits for all idle processes, up to 12 s, and holds the lock of the server.
-    A stop request of that time would wait for the lock. `first_process` waits without the lock.
+    Normally `ProcPool.start` waits up to 12 s for all idle processes, and the server holds a lock
+    during that time, for which a stop request would have to wait. `first_process` waits without the
+    lock.
     """
-    pool._idle_ready.set()  # not public
+    pool._idle_ready.set()  # private in livekit-agents
 
 
 def _prepare_one(pool: ProcPool) -> asyncio.Task[None]:
     """Create a process, as the pool does for a job that finds no idle process."""
-    making = asyncio.create_task(pool._proc_spawn_task(), name="set-up")  # not public
+    # Private in livekit-agents.
+    making = asyncio.create_task(pool._proc_spawn_task(), name="set-up")
     pool._spawn_tasks.add(making)
     making.add_done_callback(pool._spawn_tasks.discard)
     return making

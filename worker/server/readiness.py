@@ -1,9 +1,9 @@
 """Readiness of this worker to run a job, and the reasons if the worker is not ready.
 
-A worker that is not ready must not take a job. For a refused job LiveKit asks another worker, or
-the dispatch is tried again, so the candidate does not wait in a room without a working interviewer.
-A worker whose database is unavailable is still ready, because the plan comes with the dispatch and
-the journal keeps the turns.
+A worker that is not ready must not take a job. If a worker refuses a job, LiveKit asks another
+worker, or the dispatch is repeated later, so the candidate does not wait for an interviewer that
+cannot work. A worker whose database is unavailable is still ready, because the plan comes with the
+dispatch and the journal keeps the turns.
 """
 
 from __future__ import annotations
@@ -124,7 +124,8 @@ class Readiness:
 
     async def look(self) -> None:
         """Check the disk and the providers once, in at most `_PROBE_BUDGET_S` seconds."""
-        # Only one probe runs at a time, so a hanging disk (NFS) does not collect waiting probes.
+        # Run only one probe at a time, so that waiting probes do not pile up while a disk (NFS)
+        # hangs.
         if self._probing is None:
             probe = in_thread("readiness", self._probe)
             self._probing = asyncio.create_task(probe, name="readiness-probe")
@@ -136,7 +137,7 @@ class Readiness:
         probed, self._probing = self._probing, None
         try:
             seen = probed.result()
-        except Exception:  # an error of the probe itself says nothing about readiness
+        except Exception:  # any error of the probe itself, which says nothing about readiness
             logger.exception(
                 "the readiness probe raised an error, so the readiness is unchanged",
                 extra={"event": "readiness_probe_failed"},
@@ -146,7 +147,7 @@ class Readiness:
 
     def _probe(self) -> Signs:
         hearing, speaking = self._speech()
-        # A folder that has become another one is not written to, and not made anew.
+        # If the folder was replaced by another one, do not write to it or create it.
         writing = self._identity.problem() or write_probe(self._folder)
         if writing is None:
             self._identity.note()
@@ -174,8 +175,8 @@ class Readiness:
 def write_probe(folder: Path, size: int = _PROBE_BYTES) -> str | None:
     """Lock, write and sync a test file of `size` bytes in `folder`, as a job does with its journal.
 
-    Returns the problem, or None if the file could be written. Blocks while the disk does not
-    respond.
+    Returns a description of the problem, or None if the file could be written. Blocks while the
+    disk does not respond.
     """
     probe = folder / f".probe-{os.getpid()}"
     try:
@@ -195,11 +196,12 @@ def write_probe(folder: Path, size: int = _PROBE_BYTES) -> str | None:
 
 
 def _lock(descriptor: int) -> str | None:
-    """Lock a file; return why that is not possible. Some network file systems have no locks."""
+    """Lock a file; return why the lock is impossible, as on some network file systems."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return None  # locks work: a worker with this pid in another container holds this one
+        # Locks work: the lock is held by a worker in another container with the same pid.
+        return None
     except OSError as error:
         return error.strerror or type(error).__name__
     return None

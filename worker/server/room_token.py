@@ -13,7 +13,7 @@ _ALGORITHM: Final = "HS256"
 
 
 def with_room_options(token: str, secret: str, options: RoomOptions) -> str:
-    """Return the token of a job, with the options of a room that the job has to open.
+    """Return the token of a job, with the options of the room in case that the job opens it.
 
     LiveKit ignores the options while the room is open, and keeps them when it renews the token. A
     token that was not signed with `secret` is returned unchanged; the room then gets the options of
@@ -24,7 +24,8 @@ def with_room_options(token: str, secret: str, options: RoomOptions) -> str:
             token,
             secret,
             algorithms=[_ALGORITHM],
-            # LiveKit has made the token just now, by its own clock.
+            # Do not check the times in the token, because the clocks of LiveKit and of this machine
+            # may differ.
             options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
         )
     except jwt.InvalidTokenError:

@@ -49,9 +49,10 @@ class SlotSearch:
         return await self._reserve(wanted)
 
     def must_close(self, found: Reserved | None, alone: int) -> bool:
-        """Return whether the jobs without a free slot must be closed now, and log the decision.
+        """Return whether jobs for which no slot was found must be closed now, and log the decision.
 
-        `found` is the result of the last `look`, `alone` the number of these jobs.
+        `found` is the result of the last `look`, and `alone` the number of jobs for which no slot
+        was found.
         """
         if self._keeps:
             if self._enter(SearchEvent.NO_SLOT_BUT_KEPT):

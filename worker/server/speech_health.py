@@ -12,8 +12,9 @@ def speech_problems(
 ) -> tuple[str | None, str | None]:
     """Return the problems of STT and of TTS. A problem is None if a provider is usable.
 
-    This function reads files, so it must not run on an event loop. A local model that is installed
-    but does not load is found only by the set-up of a process (worker/job/entrypoint.py).
+    The function reads files, so it must not run on an event loop. It does not notice a local model
+    that is installed but does not load; only the set-up of a job process does
+    (worker/job/entrypoint.py).
     """
     return _problem(settings, breaker, "stt"), _problem(settings, breaker, "tts")
 

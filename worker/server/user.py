@@ -1,4 +1,4 @@
-"""Whether what a worker starts or connects to needs a name of this process's user."""
+"""Checks whether the database of a worker needs a name of this process's user."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def missing_user_name(settings: Settings) -> str | None:
     """Return why a worker with these settings needs a user name that its user id does not have.
 
-    The problem is one line that ends with what to do, after a colon. None if there is no problem.
-    An embedded database in a home that is not known is reported elsewhere.
+    The problem is one line that ends with what to do, after a colon. The result is None if there is
+    no problem. If the home of the embedded database is not known, another check reports it.
     """
     if url := settings.database_url.get_secret_value():
         return unnamed_database_user(url)

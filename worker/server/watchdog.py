@@ -30,8 +30,8 @@ GIVEN_UP_S: Final = 30.0
 #: Seconds from the start of the log line until the process is ended, even if the log line hangs on
 #: a pipe that no process reads any more.
 _WORD_S: Final = 1.0
-# These limits count checks, not seconds. Otherwise time in which the whole process or its machine
-# was stopped would count as a blocked loop.
+# Count checks and not seconds, because time in which the whole process or its machine was stopped
+# must not count as a blocked loop.
 _SAY_AT: Final = round(GIVEN_UP_S / LOOK_S)
 _END_AT: Final = _SAY_AT + round(_WORD_S / LOOK_S)
 _EXIT_CODE: Final = 1
@@ -69,25 +69,26 @@ class ProcessWatchdog:
         The deadline cannot be revoked. The deadline also holds after the end of the event loop,
         while Python waits for threads that hang.
         """
-        # The timers for the log line and for the end start now, because a process that is ending or
-        # out of resources cannot start threads.
+        # Start the threads of both timers now, because a process that is ending or out of resources
+        # cannot start threads.
         for after_s, what, value in (
             (longest_s, self._say_late, longest_s),
             (longest_s + _WORD_S, self._end, _EXIT_CODE),
         ):
             timer = threading.Timer(after_s, what, [value])
             timer.name, timer.daemon = _NAME, True
-            with contextlib.suppress(RuntimeError):  # no resources for a thread
+            with contextlib.suppress(RuntimeError):  # the system cannot start a thread
                 timer.start()
 
     def _on_blocked(self, _said: int) -> bool:
         """Log a permanently blocked loop, then end the process. Runs in the watchdog's thread."""
         looks, call = self.watch.blocked
         if looks == _SAY_AT:
-            # A thread of its own, because a log whose reader has stopped blocks the caller.
+            # Log in a separate thread, because a log line blocks if the program that reads the log
+            # has stopped.
             word = threading.Thread(target=_say_stuck, args=[call], daemon=True)
             word.name = _NAME
-            with contextlib.suppress(RuntimeError):  # no resources for a thread
+            with contextlib.suppress(RuntimeError):  # the system cannot start a thread
                 word.start()
         elif looks == _END_AT:
             self._end(_EXIT_CODE)
@@ -120,7 +121,8 @@ def _say_stuck(call: str) -> None:
 
 def _left(loop: AbstractEventLoop) -> list[str]:
     """Return the names of the tasks and threads that keep the process from ending."""
-    with contextlib.suppress(RuntimeError):  # the tasks or threads may change meanwhile
+    # The set of tasks or threads changed during the iteration.
+    with contextlib.suppress(RuntimeError):
         tasks = sorted(
             f"{task.get_name()} ({getattr(task.get_coro(), '__qualname__', '?')})"
             for task in all_tasks(loop)

@@ -50,7 +50,7 @@ _LAST_STEPS_S = 35.0
 
 
 class Worker:
-    """One worker. `run` returns once the worker has drained and stopped.
+    """A worker: the main process with all of its services. `run` returns after the drain.
 
     Args:
         settings: All settings. Except for the URLs of the database, they must also be in the
@@ -154,7 +154,8 @@ class Worker:
         return self._rights.job_token(token, options_of_return(self._settings))
 
     def _on_pool(self, pool: ProcPool) -> None:
-        # The framework has written its secret into the environment, which a process inherits.
+        # Remove the secrets again, because the framework has written its API secret into the
+        # environment.
         pool.on("process_created", lambda _: forget_values_beside_files(Settings))
         self._set_ups.watch(pool)
         self._rights.watch(pool)
@@ -168,10 +169,11 @@ class Worker:
         return (reasons[0].cause, "; ".join(map(str, reasons))) if reasons else None
 
     def _is_late(self, metadata: str) -> bool:
-        """Return whether a job begins late here, and its dispatch is made again if it is refused.
+        """Return whether a job would begin late here and can be refused, as its dispatch is
+        repeated.
 
-        Only the dispatch of an interview is made again, by the worker that is the leader. Any other
-        candidate would wait for ever.
+        The leader repeats only dispatches of interviews. A refused job of another application might
+        never be dispatched again.
         """
         if self._books.database is None or not self._set_ups.is_late:
             return False
@@ -182,8 +184,9 @@ class Worker:
 
     def _on_taken(self, job_id: str, room: str, metadata: str) -> None:
         self._continuity.dispatch_taken(job_id, room, metadata)
-        # LiveKit would offer further jobs to a worker without a free slot until the next report. If
-        # the worker's machine vanishes before that, LiveKit waits 10 s for the answer to each.
+        # Report the used slot at once, because LiveKit would offer further jobs until the next
+        # report. If this machine vanished in that time, LiveKit would wait 10 s for the answer to
+        # each offer.
         self._tell_livekit()
 
     def _count(self, figure: catalog.MetricDefinition, label: str) -> None:
@@ -257,8 +260,8 @@ class Worker:
     def _use_secrets(self, settings: Settings) -> None:
         """Use the secrets of `settings` for new connections, new requests and new jobs.
 
-        The pools of the database read DATABASE_URL again themselves. A job has the keys of the
-        providers that were valid when it began.
+        The database pools read the file of DATABASE_URL themselves. A running job keeps the
+        providers' keys with which it began.
         """
         key, secret = settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
         self.server.use_key(key, secret)
@@ -289,10 +292,10 @@ class Worker:
     async def _stop(self, serving: asyncio.Task[None]) -> None:
         """End the jobs that still run, close the server, and raise the server's error, if any."""
         self._set_ups.stop()
-        if serving.done():  # the server ended without a stop request, and its jobs continue
+        if serving.done():  # the server failed without a stop request, and its jobs still run
             goodbye_s = self._settings.hurried_closing_s + self._settings.cleanup_s
             await self.server.end_jobs(SHUTDOWN_SIGNAL, within_s=goodbye_s)
-        # The deadline covers processes that ignore the request to end, and then do not exit.
+        # Limit the shutdown, because a job process may ignore the request to end and never exit.
         self._on_stop(2 * self._settings.cleanup_s + _LAST_STEPS_S)
         await self.server.aclose()
         try:

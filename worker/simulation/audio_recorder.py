@@ -52,7 +52,7 @@ class AudioRecorder:
         room.on("track_unsubscribed", self._on_unsubscribed)
 
     def hear(self, samples: Pcm, placer: TrackPlacer, *, until_s: float, identity: str) -> None:
-        """Record samples of one participant, at 48 kHz. The last sample ends at `until_s`."""
+        """Record samples of one participant, at 48 kHz, whose last sample ends at `until_s`."""
         self.heard.add(samples, at=placer.place(len(samples), now_s=until_s))
         began_s = until_s - len(samples) / SAMPLE_RATE
         meter = self.meters.setdefault(identity, LevelMeter())

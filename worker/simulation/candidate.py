@@ -88,7 +88,8 @@ class SimulatedCandidate(ABC):
     async def say(self, samples: Pcm | Floats, sample_rate: int) -> Spoken:
         """Speak mono samples in real time. Return the start and the end of the speech.
 
-        The samples are 16-bit integers, or floats from -1 to 1. Cancellation cuts the speech off.
+        The samples are 16-bit integers, or floats from -1 to 1. If the call is cancelled, the
+        speech is cut off.
 
         Raises:
             RuntimeError: The candidate has no microphone, or left during the speech.

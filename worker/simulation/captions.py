@@ -11,7 +11,7 @@ from livekit import rtc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# These names are defined in livekit-agents (livekit/agents/types.py).
+# Names that livekit-agents defines (livekit/agents/types.py).
 _TOPIC = "lk.transcription"
 _SEGMENT_ID = "lk.segment_id"
 _FINAL = "lk.transcription_final"
@@ -37,8 +37,8 @@ class Captions:
     """Collects the captions of all speakers in a room.
 
     The text of the interviewer arrives in one stream per segment, piece by piece. The text of the
-    candidate arrives in a new stream for each interim transcript. In both cases, each segment
-    becomes one caption.
+    candidate arrives in a new stream for each interim transcript. For both speakers, each segment
+    of text becomes one caption.
 
     Args:
         now_s: Returns the current time in seconds, which is stored in the captions.

@@ -48,7 +48,8 @@ def start_child(
         arguments: The path of the program, followed by the arguments of the program.
         output: Receives the program's standard output and standard error.
         env: The environment of the program; None to inherit the environment of this process.
-        cwd: The working directory of the program; None to inherit that of this process.
+        cwd: The working directory of the program; None to use the working directory of this
+            process.
 
     Raises:
         OSError: The Python interpreter that runs the launcher cannot be started. If the launcher

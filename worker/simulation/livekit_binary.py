@@ -60,7 +60,7 @@ def cache_folder() -> Path:
     try:
         return Path(platformdirs.user_cache_dir("interview-worker"))
     except RuntimeError:
-        problem = "there is no home folder for a built one (HOME is not set)"
+        problem = "there is no home folder in which a built server could be kept (HOME is not set)"
         raise LiveKitServerUnavailable(problem) from None
 
 
@@ -124,7 +124,8 @@ async def _lock(cache: Path, progress: Progress) -> AsyncIterator[None]:
 
 async def _build(binary: Path, progress: Progress) -> None:
     cache = binary.parent
-    # This process holds the lock, so these files are left over from a build that was killed.
+    # Remove the files of a killed build. They belong to no running build, because this process
+    # holds the lock.
     for left_over in cache.glob("build-*"):
         await asyncio.to_thread(shutil.rmtree, left_over, ignore_errors=True)
     started = time.monotonic()

@@ -28,7 +28,7 @@ LATE_S = 0.1
 class Spoken:
     """The start and the end of an utterance, in seconds.
 
-    If `Microphone.say` returned the object, the times are those of the event loop's clock. If
+    If `Microphone.say` returned the object, the times are read from the event loop's clock. If
     `SimulatedCandidate.say` returned it, they count from the moment the candidate joined.
     """
 
@@ -97,12 +97,14 @@ class Microphone:
         except Exception as error:
             cause = error
         finally:
-            # Let the `say` calls that are still waiting fail. Other code learns from the events of
-            # the room that the candidate has left.
+            # Let the `say` calls that are still waiting fail. Only the waiting calls fail; other
+            # code notices by the room's events that the candidate has left.
             for utterance in self._waiting:
                 if not utterance.done.done():
                     failure = RuntimeError(
-                        "the microphone broke" if cause else "the microphone was closed"
+                        "the simulated microphone failed"
+                        if cause
+                        else "the simulated microphone was closed"
                     )
                     failure.__cause__ = cause
                     utterance.done.set_exception(failure)

@@ -2,7 +2,7 @@
 
 The Python wheels contain the models, so the models need no key, no network and no download. A
 process loads each model once, at its first use. If the process that forks the jobs calls `preload`,
-the jobs inherit the loaded models. A model serves one call at a time.
+the jobs inherit the loaded models. Each model handles one call at a time.
 
 All functions block: loading takes seconds, and transcribing takes tenths of a second. On an event
 loop, call these functions through an `EngineThread`.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from worker.audio.dsp import Floats
 
 # onnxruntime 1.29 or later looks up the name of a telemetry host when onnxruntime is first
-# imported. This setting prevents the lookup.
+# imported. The variable ORT_DISABLE_TELEMETRY prevents the lookup.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 logger = logging.getLogger(__name__)
@@ -48,8 +48,8 @@ TTS_SAMPLE_RATE: Final = dsp.VOICE_SAMPLE_RATE
 #: Maximum seconds of speech that are passed to Moonshine in one call. Measured: above about 25 s
 #: Moonshine invents repetitions, and takes 6.6 s for 46 s of speech.
 LONGEST_PIECE_S: Final = 20.0
-#: A longer speech is cut at its quietest place within this many seconds before the position
-#: `LONGEST_PIECE_S`.
+#: Speech of more than `LONGEST_PIECE_S` seconds is cut at the quietest place in the last
+#: `CUT_SEARCH_S` seconds of a piece.
 CUT_SEARCH_S: Final = 6.0
 #: Seconds of silence added before and after a piece of speech. Without this silence Moonshine drops
 #: the first and the last words.

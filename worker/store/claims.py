@@ -1,10 +1,10 @@
 """Claim the right to redispatch orphaned interviews, and end interviews without a candidate.
 
-A claim raises the interview's fencing token. So only one of several concurrent claims succeeds, and
-an earlier interviewer that is still alive becomes mute. Every public function takes a time budget
-in seconds, and raises DatabaseUnavailable or DatabaseOperationFailed if the database operation
-fails. All array parameters are of text, because asyncpg asks the server for any other array type
-at its first use on each connection, which costs six round trips.
+A claim raises the interview's fencing token. Therefore only one of several concurrent claims
+succeeds, and an earlier interviewer that is still alive is muted. Every public function takes a
+time budget in seconds, and raises DatabaseUnavailable or DatabaseOperationFailed if the database
+operation fails. All array parameters are of text, because asyncpg asks the server for any other
+array type at its first use on each connection, which costs six round trips.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _SETTLED_S: Final = 600
 #: Maximum number of interviews that one call of `end_closed` ends.
 _AT_A_TIME: Final = 500
 
-#: Beginning of a SQL statement that claims the interviews $5 to $7, and names them `claimed`.
-#: Triggers delete the rows that a job may not delete.
+#: Beginning of a SQL statement that claims the interviews of the parameters $5 to $7, under the
+#: name `claimed`. Triggers delete the rows that a job's role may not delete.
 _CLAIMED: Final = f"""
 WITH claimed AS (
     UPDATE interviews SET token = token + 1, dispatch_token = token + 1, dispatch_id = NULL,
@@ -63,8 +63,8 @@ async def claim_dispatches(
 ) -> dict[str, int]:
     """Claim the right to redispatch interviews; return the new tokens by interview id.
 
-    An interview is missing in the result if another worker was faster, if the interview has an
-    interviewer after all, or if it has ended and another interview of its room is claimed as well.
+    An interview is missing in the result if another worker was faster, if the interview has got an
+    interviewer since, or if it has ended and another interview of its room is claimed too.
     """
     found = _one_in_room(found)
     if not found:
@@ -82,11 +82,11 @@ async def claim_dispatches(
 
 
 def _one_in_room(found: Sequence[OrphanedInterview]) -> list[OrphanedInterview]:
-    """Return `found` without those ended interviews whose room another interview of `found` has.
+    """Return `found` without ended interviews that share their room with another one in `found`.
 
-    A claim opens an ended interview again, and a room has at most one open interview. With two of
-    one room, the statement would fail for all interviews. At the next claim, the room of an
-    interview that was left out is in use.
+    A claim opens an ended interview again, and a room has at most one open interview. If two
+    interviews of one room were claimed, the statement would fail for all interviews. An interview
+    that is left out is not claimed later either, because its room is then in use.
     """
     rooms = {each.interview.room for each in found if each.interview.status != "ended"}
     chosen = []
@@ -113,9 +113,9 @@ async def note_dispatches(
 ) -> None:
     """Store the ids that LiveKit gave to dispatches, and the time, in the interviews' rows.
 
-    Whether a worker takes the dispatch is judged from this time on, because a dispatch may wait for
-    its turn after it was claimed. `sent` has the token that was claimed and the id of the dispatch,
-    by interview id. Nothing is stored for an interview whose dispatch token has changed since.
+    A worker's time to take the dispatch counts from the stored time, because a dispatch may be sent
+    some time after the claim. `sent` has the token that was claimed and the id of the dispatch, by
+    interview id. Nothing is stored for an interview whose dispatch token has changed since.
     """
     if sent:
         await db.fetch(
@@ -225,7 +225,7 @@ SELECT interview_id FROM closed
 async def end_closed(db: Database, scope: Scope, *, budget_s: float = BUDGET_S) -> list[str]:
     """End interviews whose window has closed and that have no interviewer; return their ids.
 
-    An interview that was running within the last `_SETTLED_S` seconds is left alone, because its
+    An interview that was running within the last `_SETTLED_S` seconds is not ended, because its
     candidate may still be in the room. At most `_AT_A_TIME` interviews end.
     """
     rows = await db.fetch(

@@ -53,7 +53,8 @@ class Connection(Protocol):
     async def fetchval(self, query: str, *args: object) -> Any: ...
 
 
-#: Function that returns the URL for the next connection. It may block, because it may read a file.
+#: Function that returns the URL for the next connection. The function may read a file and so may
+#: block.
 UrlSource: TypeAlias = Callable[[], str]
 
 #: Opens one connection. The arguments are those of `asyncpg.connect`.
@@ -67,13 +68,14 @@ Operation: TypeAlias = Callable[[Connection], Awaitable[T]]
 def refusing_wrong_configuration() -> Iterator[None]:
     """Convert errors of a wrong URL, PG* variable or file of libpq to `ClientConfigurationError`.
 
-    For some of them asyncpg raises a ValueError, a LookupError or an error of configparser, whose
-    message may contain the password. Network errors and other errors of asyncpg pass through.
+    For some wrong configurations asyncpg raises a ValueError, a LookupError or an error of
+    configparser, whose message may contain the password. Network errors and other errors of asyncpg
+    pass through.
     """
     try:
         yield
     except (ValueError, LookupError, configparser.Error) as error:
-        # An invalid certificate is a ValueError too, and an OSError.
+        # Pass OSError on: the error for an invalid certificate is both an OSError and a ValueError.
         if isinstance(error, (asyncpg.InterfaceError, OSError)):
             raise
         raise asyncpg.ClientConfigurationError("the configuration of the connection") from None
@@ -115,12 +117,14 @@ async def connect(url: str, *, timeout_s: float, application: str) -> Any:
 class StampedConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ships no types
     """A connection that stores the time of its last release (event loop's clock, in seconds)."""
 
-    #: Infinite while the connection was never released, so that it counts as new.
+    #: Infinity until the first release, which marks a new connection.
     released_at = math.inf
 
 
 async def _stamp(connection: StampedConnection) -> None:
-    """Store the time of the release. Replaces asyncpg's own reset of a released connection.
+    """Store the time of the release.
+
+    The function replaces asyncpg's own reset of a released connection.
 
     asyncpg's RESET ALL costs one more round trip for every operation. Behind PgBouncer in
     transaction mode, RESET ALL resets the server connection of another client. No operation changes
@@ -130,7 +134,7 @@ async def _stamp(connection: StampedConnection) -> None:
 
 
 #: Array types of PostgreSQL, with the types of their elements: name and OIDs, which are the same in
-#: every database (src/include/catalog/pg_type.dat). asyncpg knows only text[] by itself.
+#: every database (src/include/catalog/pg_type.dat). Without help asyncpg knows only text[].
 _ARRAYS = (
     ("bool", 1000, 16),
     ("int4", 1007, 23),
@@ -142,10 +146,10 @@ _ARRAYS = (
 
 
 async def _know_arrays(connection: StampedConnection) -> None:
-    """Tell asyncpg about array types. Otherwise asyncpg asks the server at each type's first use.
+    """Tell asyncpg about array types, so that it does not ask the server at their first use.
 
-    The question costs six round trips on each connection. Behind PgBouncer, it also leaves a
-    setting (jit) on a server connection that other clients use.
+    Such a question costs six round trips on each connection. Behind PgBouncer, the question also
+    changes a setting (jit) of a server connection that other clients use.
     """
     connection.get_settings().register_data_types(
         [

@@ -38,8 +38,8 @@ BUDGET_S = 5.0
 #: Delays between the retries of an operation. The jitter is 1.0, because after a restart of the
 #: server all connections of all workers fail at once.
 _RETRY = ExponentialBackoff(first_s=0.05, longest_s=1.0, jitter=1.0)
-#: Share of an operation's budget that the verification of one connection may use. If the first
-#: round trip needs half of the budget, the operation does not succeed on this connection anyway.
+#: Share of an operation's budget that the verification of one connection may use. An operation
+#: whose first round trip needs half of the budget would not succeed on this connection anyway.
 _VERIFICATION = 0.5
 
 logger = logging.getLogger(__name__)
@@ -83,15 +83,15 @@ class Database:
     async def fetch(
         self, name: str, query: str, *args: object, budget_s: float = BUDGET_S
     ) -> list[Row]:
-        """Run one statement in its own transaction; return its rows. It costs two round trips.
+        """Run one statement in its own transaction, with two round trips; return its rows.
 
-        The first round trip only parses the statement. If it fails, the statement is run on another
-        connection at once. A statement without rows, such as an UPDATE without RETURNING, returns
-        an empty list. The first use of an array type that is not in `connection._ARRAYS` costs six
-        more round trips on each connection.
+        The first round trip only parses the statement. If this round trip fails, the statement is
+        run on another connection at once. A statement without rows, such as an UPDATE without
+        RETURNING, returns an empty list. The first use of an array type that is not in
+        `connection._ARRAYS` costs six more round trips on each connection.
 
-        Retries, errors and the unknown outcome of a broken connection are those of `run`, so the
-        statement must be idempotent.
+        As in `run`, transient errors are retried, and the outcome is unknown if the connection
+        breaks, so the statement must be idempotent.
         """
 
         async def once() -> list[Row]:
@@ -110,13 +110,13 @@ class Database:
         """Run an operation in a transaction, and retry transient errors for `budget_s` seconds.
 
         The transaction costs two round trips, each statement with arguments two more. With
-        `writable`, an operation that only reads does not run on a server that is read-only, whose
-        rows may be old: after a fail-over such a server can be behind a connection of the pool.
+        `writable`, an operation that only reads does not run on a read-only server. After a
+        fail-over a connection of the pool may lead to such a server, whose rows may be old.
 
         If the connection breaks during the commit, it is unknown whether the commit succeeded.
         Operations must therefore be idempotent. Raises `DatabaseUnavailable` if `budget_s` is spent
         or the server refuses the connection, and `DatabaseOperationFailed` if the server refuses
-        the operation. Other errors of the operation pass through.
+        the operation. All other errors of the operation are raised unchanged.
         """
 
         async def once() -> T:
@@ -166,7 +166,7 @@ class Database:
     async def open_connection(self, *, timeout_s: float) -> Any:
         """Open one connection outside the pool, for a statement that may run for minutes.
 
-        The caller closes it. Raises one of `errors.CONNECTION_FAILURES`.
+        The caller must close the connection. Raises one of `errors.CONNECTION_FAILURES`.
         """
         again = self._url_again
         url = self._url if again is None else await in_thread("read-database-url", again)

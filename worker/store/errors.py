@@ -67,9 +67,9 @@ class DatabaseError(Exception):
 class DatabaseUnavailable(DatabaseError):
     """Raised when the database was unreachable within the time budget, or refused the connection.
 
-    The operation may be retried later. The writes of the operation were rolled back, unless the
-    connection broke during the commit (for `Database.fetch`: while the statement ran). In that
-    case, all of the writes may have been committed.
+    The operation may be retried later. The writes of the operation were rolled back, with one
+    exception: if the connection broke during the commit (for `Database.fetch`: while the statement
+    ran), all of the writes may have been committed.
     """
 
     def __init__(self, operation: str, cause: BaseException, url: str) -> None:
@@ -102,7 +102,7 @@ def is_transient(error: BaseException) -> bool:
 def ends_connection(error: BaseException) -> bool:
     """Return whether the connection on which the error occurred must not be used again.
 
-    A timeout is no such error, because the server may only be slow.
+    After a timeout the connection may be used again, because the server may only be slow.
     """
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate or "").startswith(_ENDING_STATES)
@@ -134,7 +134,7 @@ def kind_of(error: BaseException) -> str:
     if isinstance(error, ConnectionLost):
         return "the connection was lost"
     if isinstance(error, ssl.SSLCertVerificationError):
-        # The text of OpenSSL names at most the host of the URL.
+        # Quote OpenSSL's text, which contains at most the host of the URL.
         return (
             f"the certificate of the server is not valid ({error.verify_message.rstrip('.')}): "
             "name its authority with sslrootcert in DATABASE_URL, or set INTERVIEW_DATABASE_TLS"

@@ -1,8 +1,8 @@
-"""The heartbeat of a worker: renew its leases, write its row, and read what else is due.
+"""The heartbeat of a worker: renew its leases, write its row, and read its other duties.
 
 A heartbeat is one statement, because every worker sends it several times per lease. The statement
-changes no row that other workers change as well. The contact of all workers is written by a
-statement of its own, at most once per quarter of a lease.
+changes no row that other workers also change. The common contact of all workers is written by
+another statement, at most once per quarter of a lease.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 #: Age, in lease durations, of the workers' last contact with the database from which a worker
 #: writes the contact again, if no worker has shorter leases.
 _CONTACT_AGE: Final = 0.25
-#: Number of heartbeats beyond `_CONTACT_AGE` without a new contact after which all workers count
-#: as cut off from the database, so that no lease expires. With the defaults, they count as cut off
-#: after half a lease: 0.75 s and 1.5 heartbeats of 0.5 s.
+#: Number of heartbeats beyond `_CONTACT_AGE` without a new contact after which all workers count as
+#: cut off from the database, so that no lease expires. With the default settings that is after half
+#: a lease: 0.75 s and 1.5 heartbeats of 0.5 s.
 _GAP: Final = 1.5
 #: Quarter of the shortest lease that the settings allow (INTERVIEW_LEASE_S), in seconds.
 _SHORTEST_AGE_S: Final = 0.75
 #: Seconds after which a leader lock has certainly expired: the longest interval between two scans
-#: (INTERVIEW_WATCH_S, 60 s at most) and the spare time. A later expiry was written before the
-#: database's clock was set back.
+#: (INTERVIEW_WATCH_S, 60 s at most) and the spare time. A leader lock that expires even later was
+#: written before the database's clock was set back.
 _LONGEST_DUTY_S: Final = 70
 
 
@@ -50,7 +50,7 @@ class Beat:
     held: frozenset[str]
     #: True if `note_contact` must now record that the workers reach the database.
     contact_is_due: bool
-    #: True if this worker is the leader of its scope, or if there is no leader.
+    #: True if this worker is the leader of its scope, or if no worker is the leader.
     may_lead: bool
 
 

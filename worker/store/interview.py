@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from worker.store.connection import Row
 
-# Pattern of a valid interview id. Other characters are refused, because the id becomes part of room
-# names, identities, URLs and log lines.
+# Pattern of a valid interview id. The characters are restricted, because the id becomes part of
+# room names, identities, URLs and log lines.
 _INTERVIEW_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -31,13 +31,14 @@ class InterviewStatus(StrEnum):
     DISPATCHED = "dispatched"
     #: The session of a job has started.
     RUNNING = "running"
-    #: The candidate did not come, or has left. A job is dispatched when the candidate comes, until
-    #: the interview's window closes.
+    #: The candidate did not come, or has left. If the candidate comes before the interview's window
+    #: closes, a job is dispatched.
     WAITING = "waiting"
     #: The interview has ended. The outcome and the reason of the interview are normally those of
     #: its last job.
     ENDED = "ended"
-    #: A status that a later version has stored. This version leaves the interview alone.
+    #: A status that a later version has stored. Workers of this version do not touch such an
+    #: interview.
     OTHER = "other"
 
     @classmethod
@@ -63,7 +64,7 @@ class InterviewIdInvalid(ValueError):
 class InterviewExists(Exception):
     """Raised when the id is that of an interview with another plan, room, candidate or window.
 
-    `differs` names what differs, such as "plan"; empty if that is not known.
+    `differs` names the values that differ, such as "plan"; empty if they are not known.
     """
 
     def __init__(self, interview_id: str, differs: Sequence[str] = ()) -> None:
@@ -73,14 +74,17 @@ class InterviewExists(Exception):
 
 
 class InterviewClosedToJob(Exception):
-    """Raised when a job's pass does not open an interview, because its room is not the job's."""
+    """Raised when a job may not read an interview, because the interview has another room."""
 
     def __init__(self) -> None:
         super().__init__("the interview that the dispatch names has another room")
 
 
 class InterviewErased(InterviewExists):
-    """Raised when an interview with this id was erased. Nothing of it may be stored again."""
+    """Raised when the interview with this id was erased.
+
+    No data of the interview may be stored again.
+    """
 
     def __init__(self, interview_id: str) -> None:
         super().__init__(interview_id)
@@ -146,11 +150,14 @@ class Interview:
     tries: int
     #: Agent name of the interview's workers; None for the workers of the interview application.
     agent_name: str | None = None
-    #: LiveKit server of the interview's room; None for that of the interview application's workers.
+    #: LiveKit server of the interview's room; None for the server of the interview application's
+    #: workers.
     livekit_url: str | None = None
-    #: Begin of the window in which the candidate can be interviewed; None: the creation.
+    #: Time at which the window opens in which the candidate can be interviewed; None for the time
+    #: of creation.
     opens_at: datetime | None = None
-    #: End of this window; None only in a row of another version.
+    #: Time at which the window closes in which the candidate can be interviewed; None only in a row
+    #: of another version.
     closes_at: datetime | None = None
     #: Protocol that a worker must understand to hold the interview (see `scope.PROTOCOL`).
     protocol: int = FIRST_PROTOCOL
@@ -167,7 +174,7 @@ class Interview:
 
     @property
     def is_cancelled(self) -> bool:
-        """True if the interview was cancelled with a command. No job may change its end."""
+        """True if a command cancelled the interview. No job may then change the interview's end."""
         return is_cancelled(self.status, self.outcome, self.reason)
 
     def differs_from(
@@ -182,7 +189,7 @@ class Interview:
     ) -> tuple[str, ...]:
         """Return the names of the arguments of a creation from which this interview differs.
 
-        A room, an identity or a time that is None was not asked for, and does not differ.
+        A room, an identity or a time that is None does not count as different.
         """
         same = {
             "plan": self.plan == dict(plan),

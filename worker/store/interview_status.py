@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from worker.store.interviews import Interview
     from worker.store.scope import Scope
 
-#: Reasons with which a job ends while its interview goes on: within the interview's window, another
-#: job is dispatched when the candidate comes.
+#: Reasons of a job's end that do not end the interview: within the interview's window, another job
+#: is dispatched when the candidate comes.
 CANDIDATE_ABSENT: Final = (
     Reason.CANDIDATE_NEVER_JOINED,
     Reason.CANDIDATE_LEFT,
@@ -31,17 +31,18 @@ CANDIDATE_ABSENT: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Obstacles:
-    """What speaks against a dispatch of an interview that is not over."""
+    """Reasons not to dispatch an interview that is not over."""
 
     #: True if the window of an interview without an interviewer has closed. The leader ends such an
-    #: interview within a minute. An interview that began within its window may go on.
+    #: interview within a minute. An interview that has an interviewer when its window closes
+    #: continues.
     window_closed: bool
     #: True if another open interview has the room.
     room_in_use: bool
 
 
-#: SQL condition that another open interview has the room, on the LiveKit server $2 or, if that is
-#: null, on the server of the interview. An interview gets the server $2 with its next dispatch.
+#: SQL condition that another open interview has the room. The LiveKit server is $2, which the
+#: interview gets with its next dispatch, or the interview's own server if $2 is null.
 _ROOM_IN_USE: Final = """
 (NOT interviews.shares_room AND EXISTS (
     SELECT FROM interviews AS other
@@ -53,7 +54,10 @@ _ROOM_IN_USE: Final = """
 
 @dataclass(frozen=True, kw_only=True)
 class _Locked:
-    """The fields of an interview that `settle` reads. A job may read them of any interview."""
+    """The fields of an interview that `settle` reads.
+
+    A job's role may read these fields of any interview.
+    """
 
     interview_id: str
     room: str
@@ -83,9 +87,9 @@ _LOCK: Final = (
 async def obstacles_of(
     db: Database, interview_id: str, *, scope: Scope | None = None, budget_s: float = BUDGET_S
 ) -> Obstacles | None:
-    """Return what speaks against a dispatch, by the database's clock; None for an unknown id.
+    """Return the reasons not to dispatch an interview; None if the id is unknown.
 
-    With `scope`, the dispatch makes it an interview of the workers of that scope. Raises
+    With `scope`, the dispatch would make the interview one of the workers of that scope. Raises
     `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
     """
     rows = await db.fetch(
@@ -111,9 +115,10 @@ async def set_dispatched(
 ) -> bool:
     """Store a dispatch of the interview; return False if the interview is over or does not exist.
 
-    An interview whose room another open interview of the same LiveKit server has is over. With
-    `scope`, the interview belongs to the workers of that scope, and to its LiveKit server, from now
-    on. Raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
+    An interview also counts as over if another open interview of the same LiveKit server has its
+    room. With `scope`, the interview belongs to the workers of that scope, and to its LiveKit
+    server, from now on. Raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database
+    operation fails.
     """
     agent_name, livekit = (scope.agent_name, scope.livekit) if scope is not None else (None, None)
 
@@ -142,12 +147,14 @@ async def set_dispatched(
 async def cancel_interview(
     db: Database, interview_id: str, *, budget_s: float = BUDGET_S
 ) -> Interview | None:
-    """Cancel an interview that is not over. Return it as it was before; None if it does not exist.
+    """Cancel an interview that is not over.
 
-    The interview ends as cancelled / CancelRequested, and its token rises. So no earlier job can
-    continue it, no redispatch that was claimed before takes effect, and a running job notices the
-    end at its next check of its lease. An interview that is over, or that has a newer protocol
-    than this version, stays as it is.
+    Return the interview as it was before; None if it does not exist.
+
+    The interview ends as cancelled / CancelRequested, and its token rises. Therefore no earlier job
+    can continue the interview, a redispatch that was claimed before has no effect, and a running
+    job notices the end at its next check of its lease. An interview that is over, or that has a
+    newer protocol than this version, is not changed.
 
     Raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
     """
@@ -213,13 +220,13 @@ async def settle(connection: Connection, interview_id: str) -> None:
     """Set the interview's status from its last job: running, or ended with that job's outcome.
 
     The last job is the job with the highest token. If several jobs have the highest token, the job
-    that started last decides. Jobs that were superseded, have lost the lease, or found the
-    interview over, do not count. A handover does not end the interview. An interview that is over
-    stays over, even if a job that does not know of the end still runs. The lease of a job that has
-    ended is released. A job without a candidate does not end the interview before its window
-    closes: the interview waits for the candidate. An interview that has ended is not opened again
-    while another open interview has its room. A job in another room than the interview's does not
-    count. An interview that was cancelled, or that has a newer protocol, stays as it is.
+    that started last counts as the last job. Jobs that were superseded, have lost the lease, or
+    found the interview over, are ignored. A handover does not end the interview. An interview that
+    is over stays over, even if a job that does not know of the end still runs. The lease of a job
+    that has ended is released. If a job ends because the candidate is absent, the interview waits
+    for the candidate until its window closes. An interview that has ended is not opened again while
+    another open interview has its room. A job in another room than the interview's is ignored. An
+    interview that was cancelled, or that has a newer protocol, is not changed.
     """
     # The row lock serialises jobs that end at the same time, so that the second job sees the writes
     # of the first job.
@@ -233,7 +240,7 @@ async def settle(connection: Connection, interview_id: str) -> None:
     if last is None:
         return
     if last["outcome"] == Outcome.HANDED_OVER:
-        # `find_orphaned` returns the interview from now on, so that it is redispatched.
+        # After this statement `find_orphaned` returns the interview, so that it is redispatched.
         await connection.execute(
             "UPDATE interviews SET updated_at = now() WHERE interview_id = $1", interview_id
         )

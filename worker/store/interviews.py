@@ -57,14 +57,16 @@ __all__ = [
     "remove_untaken_interview",
 ]
 
-#: Days for which a new interview is open from its creation or from a later `opens_at`, unless its
-#: creator says otherwise.
+#: Days for which a new interview is open from its creation or from a later `opens_at`, unless
+#: `closes_at` is given.
 OPEN_DAYS: Final = 7
-#: Columns of `interviews` that an `Interview` has. The other two are columns of `leases`.
+#: Columns of the table `interviews` that are fields of `Interview`. Two further fields of
+#: `Interview` are columns of `leases`.
 INTERVIEW_FIELDS: Final = ", ".join(
     name for name in Interview.__dataclass_fields__ if name not in ("lease_worker", "lease_expires")
 )
-#: Query for interviews, without a condition. A lease with another token is out of date.
+#: Query for interviews, without a condition. A lease with another token than the interview's is out
+#: of date, and ignored.
 SELECT_INTERVIEWS: Final = (
     f"SELECT interviews.{INTERVIEW_FIELDS.replace(', ', ', interviews.')},"
     " lease.worker_id AS lease_worker, lease.expires AS lease_expires"
@@ -72,7 +74,7 @@ SELECT_INTERVIEWS: Final = (
     " ON lease.interview_id = interviews.interview_id AND lease.token = interviews.token"
 )
 _GET: Final = f"{SELECT_INTERVIEWS} WHERE interviews.interview_id = $1"
-#: Query `_GET` for a job with a role of its own; $2 is the pass of the interview.
+#: Variant of the query `_GET` for the database role of jobs; $2 is the pass of the interview.
 _GET_OWN: Final = _GET.replace(
     " FROM interviews ", " FROM own_interview($1::text, $2::text) AS interviews ", 1
 )
@@ -174,8 +176,8 @@ async def get_interview(
 ) -> Interview | None:
     """Return the interview; None if it does not exist or the id is invalid.
 
-    With `writable`, a read-only server is not asked, because its row may be old (`Database.run`).
-    Raises `InterviewClosedToJob` if the database is that of a job in another room.
+    With `writable`, a read-only server is not used, because its row may be old (`Database.run`).
+    Raises `InterviewClosedToJob` if the database connection belongs to a job in another room.
     """
     if not is_interview_id(interview_id):
         return None
@@ -213,9 +215,9 @@ async def list_interviews(
 async def remove_untaken_interview(
     db: Database, interview_id: str, *, budget_s: float = BUDGET_S
 ) -> bool:
-    """Remove an interview that no job has taken; return True if the interview no longer exists.
+    """Remove an interview unless a job has taken it; return True if it no longer exists.
 
-    An interview that was dispatched, or that has a job, stays.
+    An interview that was dispatched, or that has a job, is not removed.
     """
 
     async def remove(connection: Connection) -> bool:

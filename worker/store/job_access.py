@@ -1,4 +1,4 @@
-"""The access of job processes to the database: a role of their own, and a pass for one interview.
+"""The access of job processes to the database: a separate role, and a pass for one interview.
 
 A job's process handles the media of strangers, so it has only the privileges `privileges.OF_JOBS`.
 Plans, names and words are behind functions that want a pass. The main process computes the pass of
@@ -39,10 +39,10 @@ _NO_PASS: Final = "none"  # noqa: S105  # no password
 
 @dataclass(frozen=True, kw_only=True)
 class JobAccess:
-    """How job processes connect to the database: with a role of their own, and a pass."""
+    """How job processes connect to the database: with a separate role, and a pass."""
 
     role: str
-    #: What the role may do although no job needs it, each in words that follow "may".
+    #: Actions that the role may do although no job needs them, each as words that follow "may".
     beyond: tuple[str, ...] = ()
     _url: DatabaseUrl = field(repr=False)
     _key: bytes = field(repr=False)
@@ -57,19 +57,19 @@ class JobAccess:
 def pass_for(key: bytes, interview_id: str, room: str) -> str:
     """Return the pass of an interview, as the SQL function `has_pass` computes it.
 
-    The pass opens nothing unless `room` is the interview's room: a job that was taken over can
-    dispatch another job for any interview, but only into its own room.
+    The pass is valid only if `room` is the interview's room, because a job under the control of an
+    attacker could dispatch a job for any interview into its own room.
     """
     names = hashlib.sha256(interview_id.encode()).digest() + hashlib.sha256(room.encode()).digest()
     return hashlib.sha256(key + hashlib.sha256(key + names).digest()).hexdigest()
 
 
 async def prepare_job_access(database: Database, url: str, *, job_url: str = "") -> JobAccess:
-    """Make the role of the jobs if needed, grant its privileges, and try it.
+    """Make the role of the jobs if needed, grant its privileges, and connect with it.
 
-    `url` is the URL of the worker. `job_url` is that of the jobs if an operator made their role.
-    Raises NoJobRole if the jobs cannot have a role of their own, and DatabaseUnavailable if the
-    database fails. The schema must be complete.
+    `url` is the database URL of the worker. `job_url` is the database URL of the jobs if an
+    operator made their role. Raises NoJobRole if the jobs cannot have a separate role, and
+    DatabaseUnavailable if the database fails. All migrations of the schema must be applied.
     """
     try:
         place = await database.run("job_role", place_of, budget_s=BUDGET_S)
@@ -112,7 +112,7 @@ def _role_of(url: DatabaseUrl, suffix: str) -> str:
 def _suffix(url: DatabaseUrl, place: Place) -> str:
     """Return the text that follows the role's name in the user name of the worker's URL.
 
-    Supabase's pooler wants `.project` there, and a single server of Azure `@server`.
+    Supabase's pooler requires `.project` after the name, and an Azure single server `@server`.
     """
     user = url.user or url.options.get("user") or ""
     rest = user[len(place.role) :] if user.startswith(place.role) else ""
@@ -123,8 +123,8 @@ def _with_role(url: DatabaseUrl, stored: StoredRole, suffix: str) -> DatabaseUrl
     options = {
         name: value
         for name, value in url.options.items()
-        # A certificate of the worker's role would log in as that role. The other options name the
-        # role or its secrets.
+        # Leave out the worker's certificate, with which jobs would log in as the worker, and the
+        # options that name the worker's role or its secrets.
         if name not in ("user", "password", "passfile", "sslcert", "sslkey", "sslpassword", "role")
     }
     return replace(

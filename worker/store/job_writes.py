@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 #: SQL statement that inserts or updates a job's row from its header, keeps an interview id that is
 #: stored, and inserts the records and the turns that are not stored yet. `late` is true if the job
-#: has lost its lease. Nothing is written if the schema does not suit this worker, or if the job was
+#: has lost its lease. Nothing is written if this worker cannot use the schema, or if the job was
 #: erased.
 #:
-#: The statement has locked its tables before it reads the version of the schema. Therefore either a
-#: concurrent migration has committed before, and the statement sees its version, or the migration
-#: waits until the statement has committed.
+#: The statement locks its tables before it reads the version of the schema. Therefore a concurrent
+#: migration either has committed before, so that the statement sees the new version, or waits until
+#: the statement has committed.
 #:
 #: All arrays are of text, because asyncpg asks the server for any other array type at its first use
 #: on each connection, which costs six round trips.
@@ -69,7 +69,7 @@ class Write:
 
 
 def write_of(header: JobHeader, rows: Sequence[RecordRow]) -> Write:
-    """Return the statement that stores the job's row, the records and their turns.
+    """Return the statement that stores the job's row, its records, and the turns in the records.
 
     The statement returns one row: `written`, the number of records that were not stored yet, and
     `stored`, which is False if nothing was written.
@@ -101,15 +101,16 @@ def write_of(header: JobHeader, rows: Sequence[RecordRow]) -> Write:
     )
 
 
-#: SQL statement that locks the interview of the job $1, whose header names the interview $2. An
-#: interview is locked before its jobs, as everywhere else.
+#: SQL statement that locks the interview of the job $1, whose header names the interview $2. As in
+#: all other statements, an interview is locked before its jobs.
 LOCK_INTERVIEW: Final = """
 SELECT 1 FROM interviews WHERE interview_id = coalesce(
     (SELECT interview_id FROM jobs WHERE job_id = $1), $2::text) FOR NO KEY UPDATE
 """
 
-#: SQL statement that updates a job's conditions from the job's records. $1 is the job id. As in
-#: `PROGRESS`, a function reads the records, because a job's role may read no words of other jobs.
+#: SQL statement that updates a job's conditions from the job's records. $1 is the job id. The SQL
+#: function `wordless_records` reads the records, because a job's role may not read the words of
+#: other jobs.
 CONDITIONS = """
 UPDATE jobs SET conditions = (
     SELECT coalesce(jsonb_object_agg(record->>'resource', record), '{}')

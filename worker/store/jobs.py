@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from worker.store.connection import Connection, Row
     from worker.store.database import Database
 
-#: Maximum number of records in one statement. This limit keeps each statement well within the
-#: statement timeout of the pool.
+#: Maximum number of records in one statement. With this number of records each statement stays well
+#: within the statement timeout of the pool.
 _BATCH = 500
-#: Kinds of records from which the state and the outcome of a job and its interview follow.
+#: Kinds of records that determine the state and the outcome of a job and its interview.
 _ENDING = frozenset({"transition", "exit"})
 #: Kinds of records that change the row of the job.
 _CHANGING = _ENDING | {"condition"}
@@ -97,7 +97,7 @@ async def ship(
         else:
             written = await _write_in_steps(db, header, rows, budget_s=budget_s)
     except DatabaseOperationFailed:
-        # If the schema differs, this check raises `SchemaDiffers`, which names the cause.
+        # Find the cause: if the schema differs, `check_schema` raises `SchemaDiffers`.
         await db.run("check_schema", check_schema, budget_s=budget_s)
         raise
     return Shipped(written=written, repeated=len(rows) - written, refused=refused)
@@ -117,9 +117,9 @@ async def _write_at_once(
 async def _write_in_steps(
     db: Database, header: JobHeader, rows: Sequence[RecordRow], *, budget_s: float
 ) -> int:
-    """Store records, and what they change in the job and its interview; return how many were new.
+    """Store records, and update the job and its interview by them; return how many were new.
 
-    A job that was erased, with its interview, is not stored.
+    A job that was erased together with its interview is not stored again.
     """
     kinds = {row.kind for row in rows}
 

@@ -1,7 +1,8 @@
 """Convert journal records to rows that PostgreSQL can store.
 
-One bad record must not block a journal forever. Therefore values that PostgreSQL cannot store are
-replaced, and an invalid record is refused while the other records are stored.
+A single invalid record must not keep the other records of a journal out of the database. Therefore
+values that PostgreSQL cannot store are replaced, and an invalid record is refused while the other
+records are stored.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class RecordInvalid(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordRow:
-    """One journal record whose key fields are checked and whose content PostgreSQL can store."""
+    """A journal record with checked key fields, and with content that PostgreSQL can store."""
 
     seq: int
     at: datetime

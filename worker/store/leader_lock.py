@@ -1,8 +1,7 @@
 """The leader lock: one worker of each scope searches for orphaned interviews.
 
-The leader lock is a row of the table `duties`. The leader lock does not prevent a double dispatch.
-The fencing token prevents a double dispatch, because the statement that claims a dispatch also
-raises the token.
+The leader lock is a row of the table `duties`. Double dispatches are prevented by the fencing token
+and not by the leader lock: the statement that claims a dispatch also raises the token.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from worker.store.leases import NOW
 if TYPE_CHECKING:
     from worker.store.database import Database
 
-#: SQL statement that takes or renews the lock. It reads the row first, so that a worker whose
-#: attempt is refused locks no row.
+#: SQL statement that takes or renews the lock. The statement reads the row first, so that a worker
+#: that does not get the lock locks no row.
 _HOLD: Final = f"""
 INSERT INTO duties (duty, worker_id, expires)
 SELECT $1::text, $2::text, {NOW} + make_interval(secs => $3::float8)

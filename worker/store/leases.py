@@ -1,11 +1,11 @@
 """Leases of interviews: take, check and release. Times come from the database's clock.
 
 A lease is live until it expires. Each row has the duration that its holder chose, so that workers
-with different settings judge a lease in the same way. While no worker reaches the database, no
-lease expires. From the time at which a worker reaches the database again, no lease expires for one
-whole lease duration. `heartbeat` renews leases, records the contact, and says how long a gap in the
-contact must be (by default half a lease duration).
-docs/explanation/continuity.md explains the reason.
+with different settings judge a lease in the same way. No lease expires in a time in which no worker
+reaches the database. From the time at which a worker reaches the database again, no lease expires
+for one whole lease duration. `heartbeat` renews leases, records the contact, and says how long a
+gap in the contact must be (by default half a lease duration). docs/explanation/continuity.md
+explains the reason.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ NOW: Final = "clock_timestamp()"
 #: Longest plausible time until a lease expires, in durations of this lease. A lease with a later
 #: expiry counts as expired, because it was written before the database's clock was set back.
 _FAR: Final = 10
-#: Share of a lease that must be left when a job checks its lease. With less, the worker has missed
-#: a renewal, and the job renews the lease itself.
+#: Share of the lease duration that should be left when a job checks its lease. If less is left, the
+#: worker has missed a renewal, and the job renews the lease itself.
 _ENOUGH: Final = 0.85
-#: Number of attempts of `take_lease`. An attempt is repeated if another job has changed the row
-#: while the statement waited for the row's lock.
+#: Maximum number of attempts of `take_lease`. An attempt is repeated if another job changed the
+#: interview's row while the statement waited for a lock on it.
 _ATTEMPTS: Final = 3
 
 #: Maximum age of the workers' last contact with the database, in durations of a lease, while this
@@ -86,10 +86,10 @@ class LeaseHeld(Exception):
 
 
 class LeaseRefused(Exception):
-    """Raised when a job must not hold an interview, whoever else holds it.
+    """Raised when a job must not hold an interview, even if no other job holds it.
 
     The interview has another room than the job, a later version created it, or it would belong to a
-    LiveKit server on which another open interview has its room. The interview's row stays as it is.
+    LiveKit server on which another open interview has its room. The interview's row is not changed.
     """
 
 
@@ -114,12 +114,12 @@ CANCELLED: Final = (
     f" ('{Outcome.CANCELLED}', '{Reason.CANCEL_REQUESTED}'), false)"
 )
 
-#: SQL statement that takes a lease. One statement costs two round trips, and holds no row lock
-#: over a round trip. The
-#: interview's row is locked before the job's row, as everywhere else. The token in the job's row
-#: lets `interview_status.settle` ignore the end of a job that has lost its lease, even if the job
-#: itself never received the token. The last part reads the state from before the statement. A
-#: trigger deletes the row of `orphans`, because a job may not.
+#: SQL statement that takes a lease. As a single statement it costs two round trips, and holds no
+#: row lock during a round trip. As in all other statements, the interview's row is locked before
+#: the job's row. The token in the job's row lets `interview_status.settle` ignore the end of a job
+#: that has lost its lease, even if the job itself never received the token. The final SELECT of the
+#: statement reads the rows as they were before the statement. A trigger deletes the row of
+#: `orphans`, because a job's role may not delete it.
 _TAKE: Final = f"""
 WITH taken AS (
     UPDATE interviews SET token = token + (lease_job IS DISTINCT FROM $2)::integer,
@@ -198,7 +198,7 @@ async def _take_once(
     """Try to take a lease once; return the result, or None if the interview does not exist.
 
     An interview without a LiveKit server, from an earlier version, may share its room with an open
-    interview of the job's server. It cannot become an interview of that server.
+    interview of the job's server. Such an interview cannot be assigned to that server.
     """
     try:
         found = await db.fetch("take_lease", _TAKE, *parameters, budget_s=budget_s)
@@ -212,8 +212,8 @@ async def _take_once(
 def problem_of(protocol: int, room: str, job_room: str | None) -> str | None:
     """Return why a job must not hold an interview, as a sentence; None if the job may hold it.
 
-    `protocol` and `room` are those of the interview. `job_room` is the room of the job; None if any
-    room is right.
+    `protocol` and `room` belong to the interview. `job_room` is the room of the job; None to accept
+    any room.
     """
     if protocol > PROTOCOL:
         return f"the interview has protocol {protocol}, and this version understands {PROTOCOL}"
@@ -256,9 +256,9 @@ async def keep_lease(
 
     The job's worker normally renews the lease. If this job still holds the lease with `token` and
     the last renewal is too old, the worker is stalled, and this function renews the lease. If the
-    token in the database is lower than `token`, the database was restored from a backup. In that
-    case the function returns the holder that the backup contained, and stores this job's lease and
-    token again, unless another open interview has the room by now. Raises DatabaseUnavailable or
+    token in the database is lower than `token`, the database was restored from a backup. The
+    function then returns the holder that the backup contained, and stores this job's lease and
+    token again, unless another open interview has the room. Raises DatabaseUnavailable or
     DatabaseOperationFailed if the database operation fails.
     """
     found = await db.fetch(
@@ -281,6 +281,6 @@ WHERE interview_id = $1 AND EXISTS (
 async def release_ended(connection: Connection, interview_id: str) -> None:
     """Release the interview's lease immediately if the job that holds the lease has ended.
 
-    A trigger deletes the row of `leases`.
+    A trigger of the database then deletes the lease's row in the table `leases`.
     """
     await connection.execute(_RELEASE, interview_id)

@@ -5,11 +5,11 @@ run side by side. An incompatible migration starts the next thousand (1001 after
 incompatible migration, older workers refuse to start, and their running jobs write nothing more
 (`schema.check_schema`).
 
-Each migration is one transaction, which waits for a lock only briefly and is then tried again.
-Otherwise every statement of all workers would wait behind a migration that waits for one long
-reader. A file whose first line is `-- outside a transaction` has one statement that PostgreSQL
-allows only outside a transaction, such as CREATE INDEX CONCURRENTLY IF NOT EXISTS. This statement
-may run more than once.
+Each migration is one transaction, which waits for a lock only briefly and is then tried again. If a
+migration waited longer for one slow reader, all statements of all workers would wait behind the
+migration. A file whose first line is `-- outside a transaction` has one statement that PostgreSQL
+allows only outside a transaction, such as CREATE INDEX CONCURRENTLY IF NOT EXISTS. The statement in
+such a file may run more than once.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ _INVALID: Final = "SELECT true FROM pg_index WHERE indexrelid = to_regclass($1) 
 #: The timeout is longer than a job's statement timeout, because a migration may build an index over
 #: all stored turns.
 MIGRATE_BUDGET_S = 300.0
-#: Maximum wait of a migration for one lock, in ms. Statements of other workers wait behind the
-#: migration, so the wait is as long as one renewal of a lease may take, and much shorter than a
-#: lease.
+#: Maximum wait of a migration for one lock, in ms. The wait is short, because statements of other
+#: workers wait behind the migration: one renewal of a lease may take as long, and a lease lasts
+#: much longer.
 _LOCK_MS = 500
-#: Delays between the attempts of a migration that did not get a lock. Each is at least as long as a
-#: wait for a lock, so that other workers can renew their leases meanwhile.
+#: Delays between the attempts of a migration that did not get a lock. Each delay is at least as
+#: long as a wait for a lock, so that other workers can renew their leases between two attempts.
 _LOCK_RETRY = ExponentialBackoff(first_s=1.0, longest_s=8.0)
 #: Timeout in seconds for opening and for closing the connection of a statement outside a
 #: transaction.
@@ -77,7 +77,7 @@ async def migrate(
     *,
     budget_s: float = MIGRATE_BUDGET_S,
 ) -> list[int]:
-    """Apply the missing migrations, each in a transaction of its own; return their numbers.
+    """Apply the missing migrations, each in a separate transaction; return their numbers.
 
     Workers that start at the same time take turns, and each migration is applied by one of them.
     After a crash between two migrations, the next worker that starts applies the rest. Raises
@@ -94,13 +94,14 @@ async def migrate(
     complete = functools.partial(_is_complete, migrations=migrations)
     step = functools.partial(_apply_next, database=database, migrations=migrations)
     left_s = budget_s
-    # A worker whose database is complete takes no lock, so that a fleet can start at once.
+    # Take no lock if no migration is missing, so that many workers can start at once.
     while not await database.run("migrate", complete, budget_s=left_s, writable=True):
         try:
             version = await database.run("migrate", step, budget_s=until - loop.time())
         except _LockNotAvailable as locked:
             delay_s = next(delays)
-            if loop.time() + delay_s + 2 * _LOCK_MS / 1000 >= until:  # too late for another attempt
+            # There is no time for another attempt.
+            if loop.time() + delay_s + 2 * _LOCK_MS / 1000 >= until:
                 raise DatabaseUnavailable("migrate", locked.error, database.url) from None
             logger.info(
                 "a migration did not get its locks and is tried again",
@@ -139,7 +140,7 @@ async def _apply_next(
             return None
         migration = missing[0]
         if migration.is_outside_transaction:
-            # This transaction only keeps the advisory lock, for as long as the statement runs.
+            # The transaction only holds the advisory lock while the statement runs.
             idle_ms = round(MIGRATE_BUDGET_S * 1000)
             await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {idle_ms}")
             await _execute_outside(database, migration)
@@ -156,10 +157,11 @@ async def _apply_next(
 
 
 async def _execute_outside(database: Database, migration: Migration) -> None:
-    """Execute the statement of a migration on a connection of its own.
+    """Execute the statement of a migration on a separate connection.
 
     The statement takes no lock for which other workers would have to wait. If an interrupted
-    attempt has left its index invalid, the index is dropped first: IF NOT EXISTS would keep it.
+    attempt has left its index invalid, the index is dropped first, because IF NOT EXISTS would keep
+    the invalid index.
     """
     connection = await database.open_connection(timeout_s=_CONNECT_S)
     try:

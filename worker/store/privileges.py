@@ -1,4 +1,4 @@
-"""The privileges that the statements of this package use: those of a worker, and those of a job.
+"""The privileges that the statements of this package need, for a worker and for a job.
 
 The worker grants a job's role exactly this list, and `interview-worker doctor` checks both lists.
 A statement that uses another privilege needs an entry here: tests/integration/job_role runs
@@ -23,7 +23,7 @@ _TABLES: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.IGNOREC
 
 @dataclass(frozen=True, kw_only=True)
 class Privilege:
-    """One privilege on a table, on some of its columns, or on a function."""
+    """A privilege on a table, on some columns of a table, or on a function."""
 
     #: SELECT, INSERT, UPDATE, DELETE or EXECUTE.
     name: str
@@ -49,8 +49,9 @@ def _on(table: str, *names: str) -> tuple[Privilege, ...]:
     return tuple(Privilege(name=name, on=table) for name in names)
 
 
-#: The columns of `interviews` that a job reads of any interview. Plan, name and identity are not
-#: among them: a job reads those of its own interview by a function that checks its pass.
+#: The columns of `interviews` that a job reads of any interview. The columns with plan, name and
+#: identity are missing here, because a job reads them only for its own interview, with an SQL
+#: function that checks the job's pass.
 _READ_OF_ANY: Final = (
     *("interview_id", "room", "status", "outcome", "reason", "token", "lease_job", "protocol"),
     *("agent_name", "livekit_url", "shares_room", "opens_at", "closes_at", "updated_at", "tries"),
@@ -67,8 +68,8 @@ _CREATED_BY_A_JOB: Final = (
     *("closes_at", "protocol", "agent_name", "livekit_url"),
 )
 
-#: The columns of `jobs` that a job may change. The job's id is not among them, because the words of
-#: a job belong to the interview of the row with its id.
+#: The columns of `jobs` that a job may change. The job's id must not be changed, because it assigns
+#: the words of a job to an interview.
 _CHANGED_OF_JOBS: Final = (
     *("interview_id", "room", "worker_id", "pid", "token", "state", "outcome", "reason"),
     *("exit_code", "signal", "started_at", "ended_at", "conditions"),
@@ -103,8 +104,8 @@ OF_JOBS: Final = (
 
 #: The privileges of a worker's role on each of its tables.
 OF_WORKERS_ON_TABLES: Final = ("SELECT", "INSERT", "UPDATE")
-#: The tables that only the owner of the schema uses. A worker without the privileges on them lets
-#: its jobs connect with the worker's role.
+#: The tables that only the owner of the schema uses. If a worker lacks the privileges on these
+#: tables, its jobs connect with the worker's role.
 OF_THE_OWNER: Final = ("job_access",)
 #: The tables from which the worker also deletes rows.
 DELETED_FROM: Final = ("workers", "duties", "leases", "orphans")
@@ -164,7 +165,8 @@ async def lacking(
     return [wanted[row["number"]] for row in rows]
 
 
-#: Query for what the role $1 may do beyond `OF_JOBS`, as texts. `$2` are the tables.
+#: Query that returns, as texts, what the role $1 may do beyond `OF_JOBS`. $2 are the tables to
+#: check.
 _TOO_MUCH: Final = """
 SELECT 'be a superuser' AS may FROM pg_roles WHERE rolname = $1::name AND rolsuper
 UNION ALL SELECT 'make roles' FROM pg_roles WHERE rolname = $1::name AND rolcreaterole
@@ -185,7 +187,7 @@ UNION ALL SELECT 'delete from ' || name FROM unnest($2::text[]) AS name
 
 
 async def too_much(connection: Connection, role: str) -> list[str]:
-    """Return what a job's role may do and must not, each as words after "may".
+    """Return what a job's role may do but should not, each as words that follow "may".
 
     Raises the errors of asyncpg.
     """

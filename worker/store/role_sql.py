@@ -23,8 +23,8 @@ def quoted(name: str) -> str:
 def scram_verifier(password: str, salt: bytes | None = None) -> str:
     """Return PostgreSQL's SCRAM-SHA-256 verifier of a password of ASCII characters (RFC 5803).
 
-    With the verifier in a statement, no log of statements has the password. The salt is random if
-    none is given. The computation takes some milliseconds.
+    A statement with the verifier instead of the password leaves no password in a log of statements.
+    The salt is random if none is given. The computation takes some milliseconds.
     """
     salt = salt or secrets.token_bytes(_SALT_BYTES)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, _ITERATIONS)
@@ -37,7 +37,7 @@ def scram_verifier(password: str, salt: bytes | None = None) -> str:
     return f"SCRAM-SHA-256${_ITERATIONS}:{of_salt}${of_stored}:{of_server}"
 
 
-#: Query for the settings that the role $1 has in all databases and in this one.
+#: Query for the settings of the role $1 that apply to all databases or to the current database.
 SETTINGS: Final = """
 SELECT unnest(setconfig) AS setting FROM pg_db_role_setting
 WHERE setrole = (SELECT oid FROM pg_roles WHERE rolname = $1::name)
@@ -50,8 +50,9 @@ def settings_statements(
 ) -> list[str]:
     """Return the statements that give a role its settings; empty if it has exactly these settings.
 
-    Every role may change its own settings, so a job that was taken over can give all jobs another
-    search path. `found` are the settings that the role has (`SETTINGS`).
+    The settings must be repaired, because every role may change its own settings: a job under the
+    control of an attacker could give all jobs another search path. `found` are the current settings
+    of the role (`SETTINGS`).
     """
     # A schema other than `public` is chosen by the worker's own role or URL.
     own = [f"search_path={schema}"] if schema != "public" else []

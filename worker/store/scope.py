@@ -1,4 +1,4 @@
-"""Which interviews belong to a worker: those of its agent name and its LiveKit server."""
+"""The interviews that belong to a worker: all with its agent name and its LiveKit server."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Scope:
     #: Address or name of the worker's LiveKit server, in the form that workers store.
     livekit: str
     #: True if rows without an agent name and a LiveKit server belong to the worker. Such rows come
-    #: from an earlier version, or were created without a dispatch. They belong to the workers of
-    #: the interview application.
+    #: from an earlier version, or were created without a dispatch. Only workers of the interview
+    #: application take such rows.
     takes_unnamed: bool
 
     @property

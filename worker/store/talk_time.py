@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 #: Query for the records from which `counted_s` computes the seconds of each job of the interviews
 #: $1 except the job $2: the transitions, the records of the clock, and the last other record before
-#: the job closed. Faults, and the record that the worker adds, show no work of the job. The
-#: function `wordless_records` reads the records of each job by their key.
+#: the job closed. Fault records and the exit record are not read, because they do not show that the
+#: job was at work. The function `wordless_records` reads the records of each job by their key.
 _RECORDS: Final = """
 WITH held AS MATERIALIZED (
     SELECT interview_id, job_id FROM jobs
@@ -55,11 +55,11 @@ async def talk_seconds(
 ) -> float:
     """Return the seconds of the time limit that the jobs of an interview have used so far.
 
-    These are the seconds in RUNNING in which the candidate was present and output was not paused.
-    Of a job that died, the time up to its last stored record counts. The job `besides` is left out,
-    as is a job whose records are invalid. A job knows from its dispatch how much earlier jobs used;
-    if their records are not stored yet, the number that the job knew counts. Raises DatabaseError
-    if the database fails.
+    A second counts if the job was RUNNING, the candidate was present, and output was not paused.
+    For a job that died, the time up to its last stored record counts. The job `besides` is left
+    out, as is a job whose records are invalid. If the records of earlier jobs are not stored yet,
+    the number of seconds in a later job's dispatch counts instead. Raises DatabaseError if the
+    database fails.
     """
     used = await talk_seconds_of_all(db, [interview_id], besides=besides, budget_s=budget_s)
     return used[interview_id]
@@ -106,7 +106,7 @@ def _record_of(row: Row) -> dict[str, Any]:
 def _seconds(text: str | None) -> float:
     try:
         seconds = float(text or 0.0)
-    except ValueError:  # an edited journal
+    except ValueError:  # invalid records, for example of an edited journal
         return 0.0
     return seconds if math.isfinite(seconds) else 0.0
 

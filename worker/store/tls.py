@@ -1,7 +1,7 @@
 """TLS of a connection to the database: the sslmode, what has chosen it, and the certificates.
 
-A connection to a server on this machine is made as asyncpg does by default. Any other server must
-have a certificate that is valid for its name, unless an sslmode says otherwise.
+For a server on this machine, asyncpg's own defaults apply. For a server on another machine, TLS
+with a certificate that is valid for the server's name is required, unless an sslmode is set.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 DEFAULT_MODE: Final = "verify-full"
 #: The modes in which the certificate of the server is checked.
 VERIFYING: Final = ("verify-ca", "verify-full")
-#: The modes in which the password may be sent in clear, or to whoever answers.
+#: The modes in which the password may be sent unencrypted, or to a server without a checked
+#: certificate.
 UNSAFE: Final = ("disable", "allow", "prefer")
 #: Value of `Tls.chosen_by` if the option `ssl` of the URL, without an sslmode, asks for TLS.
 _SSL_OPTION: Final = "ssl in the URL"
@@ -39,9 +40,10 @@ _ALPN: Final = "postgresql"
 class Tls:
     """The sslmode of the connections to a database, and what has chosen it."""
 
-    #: One of `url_options.TLS_MODES`; None if asyncpg decides, for a server on this machine.
+    #: The sslmode, one of `url_options.TLS_MODES`; None to use asyncpg's default, for a server on
+    #: this machine.
     mode: str | None
-    #: What has chosen the mode, for people: "the URL", "PGSSLMODE", "the default" and so on.
+    #: Text that names what has chosen the mode: "the URL", "PGSSLMODE", "the default" and so on.
     chosen_by: str
     #: True if every host of the URL is this machine.
     is_local: bool
@@ -50,7 +52,7 @@ class Tls:
 def tls_of(url: DatabaseUrl, *, default: str = DEFAULT_MODE) -> Tls:
     """Return the sslmode of a URL. `default` is the sslmode for a server on another machine.
 
-    With `ssl=true` in the URL, the password is sent in clear only if an sslmode in the URL says so.
+    With `ssl=true` in the URL, a mode of `UNSAFE` is used only if the URL itself contains it.
     """
     found = _chosen(url, default)
     is_safe = found.mode is not None and found.mode not in UNSAFE
@@ -63,7 +65,8 @@ def _chosen(url: DatabaseUrl, default: str) -> Tls:
     service = _service(url)
     local = _is_local(hosts_of(url) or service.get("host", ""))
     if url.options.get("sslrootcert") == SYSTEM:
-        # libpq has the same rule, because anybody can get a certificate of a public authority.
+        # libpq also requires verify-full here, because anyone can get a certificate of a public
+        # authority.
         return Tls(mode="verify-full", chosen_by="sslrootcert=system in the URL", is_local=local)
     for mode, chosen_by in (
         (url.options.get("sslmode"), "the URL"),
@@ -79,10 +82,10 @@ def _chosen(url: DatabaseUrl, default: str) -> Tls:
 
 
 def with_tls(url: str, default: str) -> str:
-    """Return the URL with an sslmode: with `default`, if its server is on another machine.
+    """Return the URL with an sslmode, which is `default` for a server on another machine.
 
-    An sslmode that is set already (URL, PGSSLMODE, service file) stays. With `ssl=true`, the URL
-    gets an sslmode that does not send the password in clear, also for a local server.
+    An sslmode that is already set (URL, PGSSLMODE, service file) is kept. With `ssl=true`, the URL
+    gets an sslmode that encrypts the password, even for a local server.
 
     Raises DatabaseUrlInvalid if the URL is invalid.
     """
@@ -122,14 +125,15 @@ class UrlDefaults:
 def arguments_of(url: DatabaseUrl) -> dict[str, Any]:
     """Return asyncpg's argument `dsn`, and the argument `ssl` if asyncpg needs it.
 
-    Reads certificates from the disk. Raises OSError, ssl.SSLError or ValueError if a certificate
-    cannot be read.
+    The function reads certificates from the disk. Raises OSError, ssl.SSLError or ValueError if a
+    certificate cannot be read.
     """
     tls = tls_of(url)
     if tls.mode is None:
         return {"dsn": str(url)}
     if tls.mode in VERIFYING and not _has_own_authority(url):
-        # asyncpg looks for a file of authorities in the home folder, and does not know `system`.
+        # Make the TLS context here: asyncpg would look for a file of authorities in the home
+        # folder, and does not know the value `system`.
         options = {name: text for name, text in url.options.items() if name != "sslrootcert"}
         context = _context(
             tls.mode,
@@ -162,14 +166,15 @@ def _has_own_authority(url: DatabaseUrl) -> bool:
         return named != SYSTEM
     try:
         return (Path.home() / ".postgresql" / "root.crt").is_file()
-    except (RuntimeError, OSError):  # no home folder, or one that cannot be searched
+    except (RuntimeError, OSError):  # there is no home folder, or it cannot be searched
         return False
 
 
 def _service(url: DatabaseUrl) -> Mapping[str, str]:
     """Return the options of the URL's service in the service file of libpq, if there is one.
 
-    A file that cannot be read counts as empty, because asyncpg reports it when it connects.
+    A file that cannot be read counts as empty here, because asyncpg reports the error when it
+    connects.
     """
     name = url.options.get("service") or os.environ.get("PGSERVICE")
     if not name:

@@ -45,7 +45,7 @@ class Turn:
 def _query(*, turns: str, records: str, first: str = "") -> str:
     """Return the query for turns from the tables `turns` and `records`.
 
-    `first` is the beginning of the query's WITH clause, which may define these tables.
+    `first` is the beginning of the query's WITH clause, which may define `turns` and `records`.
     """
     return f"""
 WITH {first}hearing AS (
@@ -80,8 +80,8 @@ ORDER BY said.interview_id, coalesce(jobs.token, 0), jobs.started_at, said.job_i
 #: Query for every turn of the interviews $1 (an array of ids), ordered by interview, by job, and
 #: then by position in the journal.
 TURNS: Final = _query(turns="turns", records="job_records")
-#: Query `TURNS` for a job with a role of its own; $1 is an array of one id, $2 the pass of this
-#: interview.
+#: Variant of the query `TURNS` for the database role of jobs; $1 is an array of one id, and $2 the
+#: pass of this interview.
 OWN_TURNS: Final = _query(
     turns="own_turns(($1::text[])[1], $2::text)",
     records="own",

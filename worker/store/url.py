@@ -27,11 +27,13 @@ _LONGEST = 300
 #: Option of a job's database URL, with the pass of the job's interview (`worker.store.job_access`).
 #: The server does not get this option when a connection is opened.
 PASS: Final = "interview_pass"  # noqa: S105  # the name of an option
-# The user and the password of a URL. The user ends at the first colon, because it may contain an
-# unescaped @ or /. The password ends at the last @, because it may contain them too. If the last @
-# is not the end of the password, too much is masked, which is safe.
+# Patterns of the user and the password of a URL. The user ends at the first colon, because a user
+# name may contain an unescaped @ or /. The password ends at the last @, because a password may
+# contain an unescaped @ or / too. If the password really ends earlier, too much is masked, which is
+# safe.
 _USERINFO = re.compile(r"(?P<user>://[^:]*):.*@", re.DOTALL)
-# A password in the query ends where a known option begins, because it may contain an unescaped &.
+# Pattern of a password in the query. The password ends where a known option begins, because a
+# password may contain an unescaped &.
 _QUERY = re.compile(
     rf"(?P<key>[?&](?:{'|'.join(PASSWORDS)}|{PASS})=).*?"
     rf"(?=&(?:{'|'.join(sorted(KNOWN))}|{PASS})=|\Z)",
@@ -68,7 +70,7 @@ class DatabaseUrlInvalid(ValueError):
 def mask_url(url: str) -> str:
     """Return the URL with each password as `***`, both in the user part and in the query.
 
-    Of a text without `://` nothing is shown, because its password can be anywhere, as in
+    A text without `://` is masked completely, because its password can be anywhere, as in
     `password=secret host=db`.
     """
     if "://" not in url:
@@ -86,9 +88,9 @@ class DatabaseUrl:
     password: str | None = field(repr=False)
     #: The hosts with their ports, separated by commas, as they are written in the URL.
     hosts: str
-    #: The path with its slash, as it is written in the URL. It names the database.
+    #: The path of the URL with its slash, as written in the URL: the name of the database.
     path: str
-    #: The options for asyncpg. Of several values of an option, the last one counts.
+    #: The options for asyncpg. If the URL has several values of an option, the last value counts.
     options: Mapping[str, str] = field(repr=False)
     #: True if the option `ssl` asks for TLS (`tls.tls_of`).
     asks_for_tls: bool = field(default=False, repr=False)
@@ -97,7 +99,7 @@ class DatabaseUrl:
 
     @classmethod
     def of(cls, url: str) -> DatabaseUrl:
-        """Read a URL, also if its password has characters that a URL must escape.
+        """Read a URL, even if its password has characters that should be escaped in a URL.
 
         Resolves no host name and reads no file. Raises `DatabaseUrlInvalid` if the URL is invalid.
         """
@@ -121,7 +123,7 @@ class DatabaseUrl:
         return f"postgresql://{userinfo}{at}{self.hosts}{self.path}{query}"
 
     def with_options(self, **options: str) -> DatabaseUrl:
-        """Return the URL with these options, which replace those of the same names."""
+        """Return the URL with these options, which replace options of the same names."""
         return replace(self, options={**self.options, **options})
 
 
@@ -149,7 +151,8 @@ def _strict_parts(url: str) -> DatabaseUrl:
         raise _Unreadable("cannot be read") from None
     userinfo, at, hosts = parts.netloc.rpartition("@")
     if "@" in parts.path or "#" in url:
-        # The password ends behind this place, or the name of the database must be escaped.
+        # Either the password ends after this character, or the name of the database must be
+        # escaped.
         raise _Unreadable(f"has a # , or an @ behind its host; {_ESCAPED}")
     user, colon, password = userinfo.partition(":")
     return _checked(
@@ -194,7 +197,7 @@ def _checked(
 
 def _query(query: str) -> dict[str, str]:
     try:
-        # asyncpg reads the query strictly too.
+        # Read the query strictly, as asyncpg does.
         found = parse_qs(query, strict_parsing=True) if query else {}
     except ValueError:
         raise _Unreadable("has a query with a part that is not name=value") from None
@@ -208,7 +211,7 @@ def _check_hosts(hosts: str, ports_of_query: str) -> None:
         raise _Unreadable("has an empty host in its list of hosts")
     for address in addresses:
         host, _, port = address.rpartition(":") if ":" in address else (address, "", "")
-        if not port.endswith("]"):  # the end of an IPv6 address without a port
+        if not port.endswith("]"):  # the text ends an IPv6 address without a port
             ports.append(port)
         _check_host(host)
     if any(port and not _is_port(port) for port in ports):
@@ -216,7 +219,7 @@ def _check_hosts(hosts: str, ports_of_query: str) -> None:
 
 
 def _is_port(port: str) -> bool:
-    # int() raises ValueError for a number of thousands of digits.
+    # Check the length first, because int() raises ValueError for a number of thousands of digits.
     return len(port) < 6 and port.isascii() and port.isdigit() and 0 < int(port) < 65536
 
 
@@ -254,7 +257,7 @@ def with_password(url: str, password: str) -> str:
 def hosts_of(url: DatabaseUrl) -> str:
     """Return the hosts of a URL or of PGHOST, separated by commas; empty if there is none.
 
-    asyncpg takes the hosts from the first of these places that names one.
+    asyncpg prefers the hosts in the URL to those in PGHOST.
     """
     return url.hosts or url.options.get("host", "") or os.environ.get("PGHOST", "")
 
@@ -262,8 +265,9 @@ def hosts_of(url: DatabaseUrl) -> str:
 def wanted_server(url: str) -> str | None:
     """Return the `target_session_attrs` with which to connect; None if the URL lists one host.
 
-    Of several hosts only one that accepts writes is used, unless the URL, a service file of libpq
-    or PGTARGETSESSIONATTRS chooses otherwise. Raises ValueError if the URL cannot be read.
+    If the URL lists several hosts, a host that accepts writes is used, unless the URL, a service
+    file of libpq or PGTARGETSESSIONATTRS chooses otherwise. Raises ValueError if the URL cannot be
+    read.
     """
     parts = DatabaseUrl.of(url)
     if "target_session_attrs" in parts.options or os.environ.get("PGTARGETSESSIONATTRS"):

@@ -1,8 +1,8 @@
-"""The options of a PostgreSQL URL: those of libpq, of other clients, and of the server.
+"""The options of a PostgreSQL URL: options of libpq and of other clients, and server settings.
 
-Hosting companies print URLs with options of libpq and of other clients. An option that asyncpg does
-not know would be sent to the server as a setting, and the server would refuse the connection
-without naming the option.
+Hosting companies print URLs with options of libpq and of other clients. asyncpg would send an
+unknown option to the server as a setting, and the server would refuse the connection without naming
+the option.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ _CLIENT: Final = frozenset(
         *("target_session_attrs", "krbsrvname", "gsslib"),
     }
 )
-#: Options that change nothing here. They belong to pools and drivers that the worker does not use,
-#: or the worker has settings of its own for the same (INTERVIEW_DATABASE_...). channel_binding:
-#: asyncpg cannot bind the password to the TLS connection; a verified certificate protects it.
+#: Options that are ignored, because they are for pools and drivers that the worker does not use, or
+#: because a setting of the worker does the same (INTERVIEW_DATABASE_...). channel_binding is
+#: ignored because asyncpg does not support it; a verified certificate protects the password
+#: instead.
 _IGNORED: Final = frozenset(
     {
         *("channel_binding", "gssencmode", "sslcompression", "sslsni", "sslcertmode"),
@@ -81,8 +82,7 @@ class OptionInvalid(ValueError):
 def usable_options(query: Mapping[str, str]) -> dict[str, str]:
     """Return the options that asyncpg gets.
 
-    Options that change nothing are left out, and those of other clients are translated. Raises
-    OptionInvalid.
+    Ignored options are left out, and options of other clients are translated. Raises OptionInvalid.
     """
     found: dict[str, str] = {}
     for name, value in query.items():
@@ -90,11 +90,11 @@ def usable_options(query: Mapping[str, str]) -> dict[str, str]:
             found[name] = value
         elif name == "ssl":
             found.update(_of_ssl(value))
-        elif name == "schema":  # of Prisma
+        elif name == "schema":  # an option of the client Prisma
             found["search_path"] = value
         elif name not in _IGNORED:
             if any(password in query for password in PASSWORDS):
-                # The name may be a part of the password, and is not shown.
+                # Do not show the name of the option, because it may be a part of the password.
                 raise OptionInvalid(
                     "has an unknown option beside its password: write %26 for each & of the "
                     "password, or remove the option"
@@ -110,7 +110,7 @@ def usable_options(query: Mapping[str, str]) -> dict[str, str]:
 
 
 def asks_for_tls(query: Mapping[str, str]) -> bool:
-    """Return whether the option `ssl` asks for TLS, without a choice of an sslmode."""
+    """Return whether the option `ssl` asks for TLS without choosing an sslmode."""
     return _SSL.get(query.get("ssl", "no").lower()) == ""
 
 

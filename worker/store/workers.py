@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Seconds without a heartbeat after which the row of a worker is removed.
 _FORGOTTEN_S: Final = 60
-#: Longest plausible time in seconds until a reservation ends. A reservation with a later end counts
+#: Longest plausible time in seconds until a reservation ends. A reservation that ends later counts
 #: as over, because it was written before the database's clock was set back. A reservation lasts for
 #: INTERVIEW_BUDGET_CLOSING_S and INTERVIEW_CLEANUP_S (14 and 300 s at most) and a few seconds.
 _FAR_S: Final = 600
@@ -56,8 +56,8 @@ def _seen(fresh_s: str) -> str:
 def _same(livekit_url: str) -> str:
     """Return the SQL condition that a worker uses the LiveKit server `livekit_url`.
 
-    `livekit_url` is the placeholder of a query parameter. An unknown address, NULL in the parameter
-    or in the row, counts as the same server.
+    `livekit_url` is the placeholder of a query parameter. An unknown address (NULL in the parameter
+    or in the row) matches every server.
     """
     return f"coalesce(livekit_url = {livekit_url}, true)"
 
@@ -73,9 +73,9 @@ async def drop_worker(db: Database, worker_id: str, *, budget_s: float = BUDGET_
     )
 
 
-#: Statement that deletes stale rows. It locks them in the order of their ids, as `_RESERVE` does,
-#: so that no deadlock is possible.
-#: A row that another statement holds belongs to a live worker, or is being deleted already.
+#: Statement that deletes stale rows. The rows are locked in the order of their ids, as in
+#: `_RESERVE`, so that no deadlock is possible. A row that another statement has locked is skipped,
+#: because it belongs to a live worker or is already being deleted.
 _DROP_STALE: Final = f"""
 WITH stale AS (
     SELECT worker_id FROM workers WHERE seen < {_NOW} - interval '{_FORGOTTEN_S} s'
@@ -89,7 +89,7 @@ RETURNING workers.worker_id
 async def drop_stale_workers(db: Database, *, budget_s: float = BUDGET_S) -> int:
     """Delete the rows of workers whose last heartbeat is older than `_FORGOTTEN_S` seconds.
 
-    Return the number of deleted rows. One worker, the leader, calls this function now and then.
+    Return the number of deleted rows. Only the leader calls this function, about once a minute.
     """
     return len(await db.fetch("drop_stale_workers", _DROP_STALE, budget_s=budget_s))
 
@@ -99,9 +99,9 @@ async def drop_stale_workers(db: Database, *, budget_s: float = BUDGET_S) -> int
 #:
 #: `peers` locks the rows. If another worker that drains has changed a row, PostgreSQL waits for the
 #: end of that statement and returns the changed row (READ COMMITTED), so the slots are counted as
-#: that statement left them. `reserving` then updates the same rows. Its own scan still sees the
-#: rows from before the wait, but PostgreSQL updates the newest version of a row, and `held` and
-#: `slots` come from the locked rows.
+#: that statement left them. `reserving` then updates the same rows. The scan of `reserving` itself
+#: still sees the rows from before the wait, but PostgreSQL updates the newest version of a row, and
+#: `held` and `slots` come from the locked rows.
 #:
 #: The slots are spread in proportion to what is available, because LiveKit spreads jobs in the same
 #: way. `upto` is the running total of the available slots. A peer gets the share of its running
@@ -148,9 +148,9 @@ async def reserve_slots(
 ) -> Reserved:
     """Reserve up to `wanted` free slots of the other workers of `agent_name`.
 
-    One statement counts and reserves, so that two workers that drain at the same time never get the
-    same slot. If the answer of the database is lost and the statement is sent again, more slots
-    than wanted may be reserved until `for_s` seconds have passed.
+    A single statement counts and reserves the slots, so that two workers that drain at the same
+    time never get the same slot. If the answer of the database is lost and the statement is sent
+    again, more slots than wanted may be reserved until `for_s` seconds have passed.
 
     Args:
         db: The database.
@@ -172,8 +172,8 @@ async def reserve_slots(
     return Reserved(workers=found["workers"], slots=int(found["slots"]))
 
 
-#: Query whether a worker can take over. A worker that asked a job to end cannot take its interview
-#: over. The worker of a failed job can, even without a free slot.
+#: Query whether a worker can take over. The worker that asked a job to end cannot take over the
+#: job's interview. The worker of a failed job can, even without another free slot.
 _CAN_BE_FOLLOWED: Final = f"""
 SELECT ($4::integer IS NULL OR tries < $4) AND EXISTS (
     SELECT FROM workers

@@ -103,8 +103,8 @@ ALERTS: Final = (
         description="No worker is ready for dispatches: new candidates wait in an empty room.",
     ),
     Alert(
-        # The job gauges and the counters of a dead worker disappear with the worker, so no other
-        # alert would report its death.
+        # The metrics of a dead worker disappear with the worker, so no other alert would report the
+        # worker's death.
         name="InterviewWorkerDied",
         expr=f"(max_over_time({catalog.SLOTS_USED.name}[5m]) > 0"
         f" unless max_over_time({catalog.DRAINING.name}[5m]) > 0)"

@@ -12,8 +12,8 @@ from aiohttp import web
 
 logger = logging.getLogger(__name__)
 
-#: Silent logger for aiohttp: its lines about a request that it cannot read quote the request, which
-#: anybody may send. The errors of handlers are logged here instead.
+#: Logger that drops aiohttp's log lines, because aiohttp quotes a request that it cannot read, and
+#: anyone may send such a request. This module logs the errors of handlers itself.
 _SILENT: Final = logging.getLogger(f"{__name__}.aiohttp")
 _SILENT.setLevel(logging.CRITICAL)
 
@@ -33,12 +33,14 @@ class HttpLimits:
     50 headers of 8 KiB each.
     """
 
-    #: Seconds until the head of a request is complete, counted from the connection or from the
-    #: response before. An idle connection is closed after the same time.
+    #: Maximum seconds until the head of a request has arrived, counted from the connection or from
+    #: the previous response. An idle connection is closed after `head_s` too.
     head_s: float = 20.0
-    #: Seconds from the complete head until the response is sent, the body of the request included.
+    #: Maximum seconds from the arrival of a request's head until the response is sent. Reading the
+    #: body of the request counts too.
     answer_s: float = 20.0
-    #: Seconds for which the rest of a body that no handler wants is read and dropped.
+    #: Maximum seconds for which the unread rest of a request's body is read and dropped after the
+    #: response.
     linger_s: float = 1.0
     #: Maximum size of a body in bytes.
     body_bytes: int = 1 << 20
@@ -46,8 +48,8 @@ class HttpLimits:
     line_bytes: int = 8190
     #: Maximum number of headers.
     headers: int = 50
-    #: Number of open connections beyond which new ones are closed at once. Of connections that come
-    #: in the same instant, up to `_BACKLOG` more are accepted.
+    #: Maximum number of open connections; further connections are closed at once. Up to `_BACKLOG`
+    #: more are accepted if they arrive in the same instant.
     connections: int = 100
 
 
@@ -56,7 +58,8 @@ class BoundedServer:
 
     Args:
         routes: The routes to serve.
-        middlewares: Middlewares of aiohttp, the outermost first. They run inside the limits.
+        middlewares: Middlewares of aiohttp, the outermost first. The limits apply to the
+            middlewares too.
         limits: The limits.
     """
 
@@ -91,7 +94,7 @@ class BoundedServer:
             max_line_size=limits.line_bytes,
             max_field_size=limits.line_bytes,
             max_headers=limits.headers,
-            # A small compressed body may be a huge one.
+            # A small compressed body may become huge when it is decompressed.
             auto_decompress=False,
         )
         await self._runner.setup()
@@ -122,7 +125,8 @@ class BoundedServer:
 
     @web.middleware
     async def _in_time(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Send the response here, so that the time limit covers a client that does not read it."""
+        """Send the response within the time limit, even to a client that does not read the
+        response."""
         answer: web.StreamResponse = web.Response(status=503)
         try:
             async with asyncio.timeout(self._limits.answer_s):

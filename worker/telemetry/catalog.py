@@ -45,8 +45,8 @@ class MetricDefinition:
     means: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
-    #: Values of the metric's only label that are exposed from the start. Without these values a
-    #: counter would first appear with its first event, and Prometheus would see no growth.
+    #: Values of the metric's only label that are exposed from the start. Otherwise a counter would
+    #: first appear with its first event, and Prometheus would not count this event.
     known: tuple[str, ...] = ()
 
     @property

@@ -20,7 +20,7 @@ from worker.telemetry.worker_status import WorkerStatus
 
 logger = logging.getLogger(__name__)
 
-#: The keys of a status that everybody may read.
+#: The keys of the worker's status that are shown without a token.
 _OPEN = ("ready", "waiting_on", "draining")
 
 
@@ -30,7 +30,7 @@ class Probes:
     Args:
         observer: The source of job data.
         status: Returns the worker's status; called for each response.
-        brief: Leave out what only an operator should read: reasons, numbers, ids of jobs.
+        brief: True to leave out what only an operator should read: reasons, numbers, ids of jobs.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Probes:
 class ProbeServer:
     """HTTP server that answers the probes alone, without a token, until `aclose`.
 
-    Its answers contain what an orchestrator needs, and nothing about jobs.
+    The answers contain what an orchestrator such as Kubernetes needs, and nothing about jobs.
 
     Args:
         observer: The source of job data.
@@ -189,7 +189,7 @@ class TelemetryServer:
 
 @web.middleware
 async def json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer an error of HTTP as JSON."""
+    """Send a HTTP error that a handler raised as a response in JSON."""
     try:
         return await handler(request)
     except web.HTTPException as error:

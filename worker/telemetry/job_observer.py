@@ -24,7 +24,10 @@ _ENDED_KEPT: Final = 50
 
 
 class Observer:
-    """Follows the jobs of one worker. Keeps the last `_ENDED_KEPT` ended jobs, and all counters."""
+    """Follows the jobs of one worker.
+
+    It keeps the last `_ENDED_KEPT` ended jobs, and the counters of all jobs.
+    """
 
     def __init__(self, journals: Path, *, version: str) -> None:
         self.metrics = Metrics()

@@ -12,8 +12,8 @@ from states import Phase, Status
 from states.journal import MOST_S
 from states.table import phase_of
 
-#: Errors that a malformed record raises, which another version or a person may have written.
-#: RecursionError: a value is nested too deeply to be converted to text.
+#: Errors that can arise from a malformed record, such as a record that another version or a person
+#: wrote. RecursionError: a value is nested too deeply to be converted to text.
 MALFORMED: Final = (
     AttributeError,
     KeyError,
@@ -28,7 +28,7 @@ def finite(value: Any) -> float:
     """Return a number of a record.
 
     Raises an error of `MALFORMED` if the value is no number, or is NaN or larger than any figure of
-    a job, such as Infinity: a counter or a sum could never forget such a number.
+    a job, such as Infinity: such a number would stay in a counter or a sum for ever.
     """
     number = float(value)
     if not -MOST_S < number < MOST_S:

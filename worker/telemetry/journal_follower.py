@@ -1,9 +1,8 @@
 """Tail the journals of this worker's jobs, which are the only source of job telemetry.
 
 As the journals are on disk, a job process needs no channel to the main process, and the records of
-a killed job are still counted. The follower never lists the folder of the journals. The follower
-opens only the journals of jobs that this worker was given, so half a million old journals cost
-nothing.
+a killed job are still counted. The follower opens only the journals of jobs that this worker was
+given, and never lists the folder of the journals, so half a million old journals cost nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +37,10 @@ FINISH_WITHIN_S: Final = 2.0
 
 @dataclass
 class _Followed:
-    """One followed journal. Its file descriptor stays valid if the ingested journal is moved."""
+    """One followed journal.
+
+    The file descriptor of the journal stays valid if the ingested journal is moved.
+    """
 
     path: Path
     descriptor: int | None = None
@@ -85,7 +87,8 @@ class JournalFollower:
     async def finish(self, job_id: str) -> None:
         """Read the unread records of an ended job's journal, then close the journal.
 
-        Returns after `FINISH_WITHIN_S` at most. If the disk hangs, the unread records are left out.
+        The method returns after at most `FINISH_WITHIN_S` seconds. If the disk hangs, the unread
+        records are left out.
         """
         followed = self._followed.get(job_id)
         if followed is None:
@@ -175,7 +178,7 @@ def _read(job_id: str, followed: _Followed) -> News:
     data = os.pread(followed.descriptor, _MOST_BYTES, followed.read_to)
     whole = data[: data.rfind(b"\n") + 1]
     if not whole and len(data) == _MOST_BYTES:
-        whole = data  # no record is this long, so skip the data
+        whole = data  # no record is as long as the data that was read, so skip the data
     followed.read_to += len(whole)
     followed.alive_at = os.fstat(followed.descriptor).st_mtime
     records = tuple(record for line in whole.splitlines() if (record := _record(line)) is not None)
@@ -185,18 +188,19 @@ def _read(job_id: str, followed: _Followed) -> News:
 def _record(line: bytes) -> Record | None:
     try:
         record = json.loads(line)
-    except (ValueError, RecursionError):  # thousands of nested brackets
+    except (ValueError, RecursionError):  # a line of thousands of nested brackets
         return None
     if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
         return None
     t = record.get("t")
-    # As for `states.journal.read_records`. A metric could never forget an infinite time.
+    # Skip a record with an infinite time, as `states.journal.read_records` does: the time would
+    # stay in a metric for ever.
     is_time = isinstance(t, int | float) and not isinstance(t, bool) and -MOST_S < t < MOST_S
     return record if is_time else None
 
 
 def _close(followed: _Followed) -> None:
-    """Close the journal, unless a thread reads it. That thread closes the journal itself."""
+    """Close the journal now, or let the thread that is reading the journal close it."""
     followed.over = True
     if followed.reading.acquire(blocking=False):
         try:

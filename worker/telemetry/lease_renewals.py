@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class LeaseRenewals:
-    """Shows whether the worker still reaches its database: the leases are renewed all the time.
+    """Shows whether the worker still reaches its database, by the renewals of its jobs' leases.
 
     Args:
         lease_s: Lease duration in seconds.
@@ -25,8 +25,8 @@ class LeaseRenewals:
         self._lease_s = lease_s
         self._on_failed = on_failed
         self._clock = clock
-        #: Time of the last successful renewal. Until one has succeeded, the time of the first
-        #: attempt; None before that.
+        #: Time of the last successful renewal. Before the first success, the time of the first
+        #: attempt; None before the first attempt.
         self._renewed_at: float | None = None
 
     def record(self, succeeded: bool) -> None:
@@ -40,7 +40,7 @@ class LeaseRenewals:
     def age_s(self) -> float | None:
         """Seconds since the last successful renewal; None before the first attempt.
 
-        Until a renewal has succeeded, the seconds since the first attempt.
+        Before the first successful renewal, the seconds count from the first attempt.
         """
         return None if self._renewed_at is None else self._clock() - self._renewed_at
 

@@ -1,10 +1,10 @@
-"""Write each log line at once, so that no other process writes into the middle of it.
+"""Write each log line with one call, so that no other process writes into its middle.
 
 The main process, the forkserver and other programs may write to the same stream. A buffered stream
-of Python writes a line of more than 8 KiB in parts. One call to the operating system is enough for
-a file, where the kernel locks the file for each call. To a pipe or a socket, at most `ATOMIC` bytes
-are written without another process's bytes in between. Therefore a JSON line to a pipe or a socket
-is shortened to that length, and its field `cut_fields` names what was shortened.
+of Python writes a line of more than 8 KiB in parts. A line to a file stays whole if one call to the
+operating system writes it, because the kernel locks a file for each call. To a pipe or a socket,
+only `ATOMIC` bytes are written without another process's bytes in between. Therefore a JSON line to
+a pipe or a socket is shortened to that length, and its field `cut_fields` names what was shortened.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ if TYPE_CHECKING:
 ATOMIC: Final = 4096
 #: Names of the fields that are shortened only if no other field is left.
 _NAMES: Final = ("event", "level", "logger", "timestamp")
-#: Names of the fields that keep their end when they are shortened, as a traceback ends with the
-#: error.
+#: Names of the fields of which the end is kept when they are shortened, because a traceback ends
+#: with the error.
 _ENDS_COUNT: Final = ("exception", "stack")
 #: Mark at the place where a field was cut.
 _CUT: Final = "..."
-#: Maximum number of fields that are shortened. If the line is still too long, only `_NAMES` stay.
+#: Maximum number of fields that are shortened. If the line is still too long, only the fields
+#: `_NAMES` are kept.
 _MOST_CUT: Final = 10
-#: Maximum length in characters of each field of a line that has only the fields `_NAMES`.
+#: Maximum length in characters of each field if only the fields `_NAMES` are kept.
 _LAST_RESORT: Final = 200
 
 _JSON: Final = structlog.processors.JSONRenderer()
@@ -47,7 +48,7 @@ def line_handler(stream: TextIO) -> logging.Handler:
 
 
 def longest_line(stream: TextIO) -> int | None:
-    """Return how many bytes a line to the stream may have, with its end; None if any number."""
+    """Return the maximum bytes of a line to the stream, line break included; None if unlimited."""
     descriptor = _descriptor(stream)
     if descriptor is None:
         return None
@@ -61,7 +62,7 @@ def longest_line(stream: TextIO) -> int | None:
 def _descriptor(stream: TextIO) -> int | None:
     try:
         return stream.fileno()
-    except (AttributeError, OSError, ValueError):  # a stream in memory, or a closed one
+    except (AttributeError, OSError, ValueError):  # a stream in memory, or a closed stream
         return None
 
 
@@ -70,7 +71,8 @@ class LineHandler(logging.Handler):
 
     Args:
         descriptor: Where the lines are written. The handler does not close it.
-        encoding: Encoding of the lines. What it cannot express is written as an escape.
+        encoding: Encoding of the lines. A character that the encoding lacks is written as an escape
+            sequence.
     """
 
     def __init__(self, descriptor: int, *, encoding: str = "utf-8") -> None:
@@ -83,7 +85,7 @@ class LineHandler(logging.Handler):
         try:
             line = f"{self.format(record)}\n".encode(self._encoding, "backslashreplace")
             rest = memoryview(line)
-            while rest:  # a file on a full disk takes a part, and then raises the error
+            while rest:  # a full disk takes a part of the line, and then raises the error
                 rest = rest[os.write(self._descriptor, rest) :]
         except RecursionError:
             raise
@@ -92,10 +94,10 @@ class LineHandler(logging.Handler):
 
 
 class JsonLine:
-    """Renders a log line as JSON of limited length. It is a processor of structlog.
+    """Processor of structlog that renders a log line as JSON of limited length.
 
     Args:
-        longest: Maximum number of bytes, with the end of the line; None if any number.
+        longest: Maximum length of the line in bytes, line break included; None for no maximum.
     """
 
     def __init__(self, longest: int | None) -> None:
@@ -110,7 +112,7 @@ class JsonLine:
 
 
 def _json(line: Mapping[str, Any]) -> str:
-    # The JSON is ASCII, so its characters are its bytes.
+    # The JSON is ASCII, so it has as many bytes as characters.
     return str(_JSON(None, "", dict(line)))
 
 
@@ -135,7 +137,8 @@ def _shortened(line: Mapping[str, Any], longest: int) -> str:
 def _part(text: str, most: int, *, end: bool) -> str:
     """Return the longest beginning of a text, or its end, that is JSON of `most` characters.
 
-    The quotation marks do not count. The result is empty if there is no room for the mark `_CUT`.
+    `most` does not count the quotation marks. The result is empty if there is no room for the mark
+    `_CUT`.
     """
 
     def part(length: int) -> str:

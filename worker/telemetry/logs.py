@@ -5,9 +5,9 @@ people: `logger.info("the worker is draining", extra={"event": "worker_draining"
 the key as `event` and the sentence as `message`. An agent of your own may use keys in the same way.
 docs/reference/log-events.md lists all keys of the worker.
 
-A job process sends its log records unformatted to the main process. The main process formats all
-log records here. The module `redaction` decides which content must be removed, and `log_lines`
-writes each line at once.
+A job process sends its log records unformatted to the main process, which formats all log records
+with this module. The module `redaction` decides which content must be removed, and `log_lines`
+writes each line with one call.
 """
 
 from __future__ import annotations

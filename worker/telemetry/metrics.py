@@ -1,7 +1,8 @@
 """Metrics of one worker, counted from its jobs' journals and exposed in Prometheus format.
 
-The metrics have a registry of their own. The metrics of livekit-agents are in the default registry
-of prometheus_client, separately in each process, and do not cover a job that was killed.
+The metrics are in a separate registry of prometheus_client. The metrics of livekit-agents are in
+the default registry of prometheus_client, separately in each process, and do not cover a job that
+was killed.
 """
 
 from __future__ import annotations
@@ -95,7 +96,8 @@ class Metrics:
 
     def _bounded(self, label: str, value: str, figure: str) -> str:
         known = self._values.setdefault((figure, label), set())
-        # Half a surrogate pair could not be encoded, and no page could be returned any more.
+        # A label value with half a surrogate pair could not be encoded, and would make every later
+        # page of metrics fail.
         value = value[:_LONGEST_VALUE].encode(errors="replace").decode()
         if value not in known:
             if len(known) >= _MOST_VALUES:

@@ -1,10 +1,10 @@
 """Redaction of log records, so that they contain no spoken words and no names of persons.
 
 The framework and the providers' clients quote their input: in extra fields, in error messages, and
-in log lines that end with an error message or with an object. Of such a line, the redaction keeps
-the text before the error message, the error's type, and the traceback. LiveKit's SDK and its native
+in log lines that end with an error message or with an object. The redaction keeps the text before
+the error message or the object, the error's type, and the traceback. LiveKit's SDK and its native
 library also quote what a participant chose, such as the topic or the id of a stream, at any place
-of a line: of their lines, the redaction keeps the place in the code alone.
+of a line. Their log lines are therefore replaced by the place in the code that logged them.
 """
 
 from __future__ import annotations
@@ -67,13 +67,13 @@ _QUOTING = frozenset(name for vendor in VENDORS.values() for name in vendor.quot
     }
 )
 
-#: Loggers whose log lines are removed, except for their place in the code: LiveKit's SDK, with the
-#: logger of its own and with the root logger. The worker itself logs nothing with these.
+#: Loggers whose log lines are replaced by the place in the code that logged them: LiveKit's SDK
+#: uses its own logger and the root logger. The worker itself uses neither of the two.
 _REMOVED = frozenset({"livekit", "root"})
 #: Format with which the SDK logs a line of its native library: target, line, module, message.
 _NATIVE = "%s:%s:%s - %s"
-#: Loggers whose log lines may end with an error message or an object, each with a pattern of what
-#: comes before that.
+#: Loggers whose log lines may end with an error message or an object, each with a pattern that
+#: finds the beginning of the message or the object.
 _QUOTED = {"livekit": re.compile(r": | '|<"), "asyncio": re.compile(r"exception=|[(<\n]")}
 
 _REDACTED = "(redacted)"
@@ -110,7 +110,8 @@ class QuotingDebug(logging.Filter):
     """Drops log records below INFO of packages that quote spoken words in the log message."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return True for a record of INFO or above, or of a package that quotes no input."""
+        """Return True to keep the record: its level is INFO or above, or its package quotes no
+        input."""
         return record.levelno >= logging.INFO or _package(record.name) not in _QUOTING
 
 
@@ -136,7 +137,10 @@ def _redact_line(record: logging.LogRecord) -> None:
 
 
 def _remove_line(record: logging.LogRecord) -> None:
-    """Replace a log line by its place in the code. A record is redacted in two processes."""
+    """Replace a log line by the place in the code that logged it.
+
+    The result does not change if a second process redacts the record again.
+    """
     if getattr(record, "redacted", False):
         return
     place = f"{record.module}:{record.lineno}"

@@ -10,7 +10,7 @@ from typing import Any, Final
 class Cause(StrEnum):
     """Cause that keeps the worker from taking jobs."""
 
-    #: Neither STT nor TTS works.
+    #: No speech-to-text provider or no text-to-speech provider works.
     NO_SPEECH = "NoSpeech"
     #: The data folder cannot store a journal.
     CANNOT_WRITE = "CannotWrite"

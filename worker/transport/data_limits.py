@@ -9,10 +9,10 @@ from worker.aio.token_bucket import TokenBucket
 #: Bytes that a participant may send at once, and further bytes per second. The longest typed
 #: message that is read (`MOST_STREAM_BYTES`) fits several times.
 BYTES: Final = (float(1 << 20), float(64 << 10))
-#: Messages that a participant may send at once, and further messages per second: several times what
-#: a person types, so that a person reads a notice of the agent long before this limit.
+#: Messages that a participant may send at once, and further messages per second. The limit is
+#: several times what a person types, so that the agent has warned a person long before this limit.
 MESSAGES: Final = (60.0, 5.0)
-#: Minimum number of bytes that one part of a message counts as, because handling each part takes
+#: Number of bytes that a smaller part of a message counts as, because handling each part takes
 #: time.
 LEAST_BYTES: Final = 256
 #: Maximum size in bytes of one data stream, after decompression. LiveKit's native library closes a
@@ -20,8 +20,8 @@ LEAST_BYTES: Final = 256
 #: message that an agent reads (`MOST_TEXT_BYTES`) fits three times, so that a longer message is
 #: shortened and not lost.
 MOST_STREAM_BYTES: Final = 256 << 10
-#: Maximum bytes of a typed message that are read: 20,000 characters of four bytes (UTF-8). The
-#: rest is dropped.
+#: Maximum bytes of a typed message that are read: 20,000 characters of four bytes (UTF-8). The rest
+#: of a longer message is dropped.
 MOST_TEXT_BYTES: Final = 80_000
 #: Maximum number of typed messages that are read or handled at once. The interviewer itself accepts
 #: 10 at once.
@@ -31,7 +31,10 @@ LONGEST_READ_S: Final = 10.0
 
 
 class SenderLimits:
-    """Applies the limits to each participant. Whoever has exceeded one stays beyond the limits."""
+    """Applies the limits to each participant.
+
+    A participant who has exceeded a limit once counts as beyond the limits from then on.
+    """
 
     def __init__(self) -> None:
         self._senders: dict[str, _Sender] = {}
@@ -42,8 +45,8 @@ class SenderLimits:
         Args:
             sender: Identity of the participant.
             size: Size of the data, in bytes.
-            messages: Number of messages that begin with the data: 0 for a further part of a
-                message.
+            messages: Number of messages that begin with the data; 0 if the data continues an
+                earlier message.
             now_s: Time of the event loop's clock, in seconds.
         """
         return self._senders.setdefault(sender, _Sender()).counts(size, messages, now_s)
@@ -55,7 +58,7 @@ class SenderLimits:
 
 
 class _Sender:
-    """What one participant has sent, compared with the limits."""
+    """The data that one participant has sent, compared with the limits."""
 
     def __init__(self) -> None:
         #: True once a limit was exceeded.

@@ -17,11 +17,13 @@ logger = logging.getLogger(__name__)
 #: Takes away the right to publish data of the participant with this identity. May raise any error.
 TakeDataRight: TypeAlias = Callable[[str], Awaitable[None]]
 
-#: Maximum seconds of one attempt to take away the right. An answer takes about 50 ms (measured).
+#: Maximum seconds of one attempt to take away the right to publish data. LiveKit answers after
+#: about 50 ms (measured).
 _ATTEMPT_S: Final = 3.0
 _RETRY: Final = ExponentialBackoff(first_s=0.2, longest_s=5.0)
-#: Seconds after a participant has lost the right in which its data may still arrive. Data that
-#: arrives later shows that the participant has joined again, and so has the right again.
+#: Seconds for which data of a participant may still arrive after the participant has lost the right
+#: to publish data. Data that arrives later shows that the participant has joined again, and so has
+#: this right again.
 _ON_ITS_WAY_S: Final = 2.0
 
 
@@ -29,10 +31,10 @@ class DataRights:
     """The participants that have lost the right to publish data, or are about to lose it.
 
     An attempt that fails is repeated with back-off, until it succeeds or the job leaves the room.
-    Meanwhile the caller drops the participant's data.
+    While the attempts last, the caller drops the participant's data.
 
     Args:
-        take: Takes away the right to publish data; None if the job cannot do that.
+        take: Takes away the right to publish data; None if the job cannot take away the right.
     """
 
     def __init__(self, take: TakeDataRight | None) -> None:
@@ -42,15 +44,17 @@ class DataRights:
         self._taken_at: dict[str, float] = {}
 
     def take(self, identity: str) -> None:
-        """Take away the right of a participant, unless an attempt runs or has just ended."""
+        """Take away a participant's right to publish data, unless an attempt runs or has just
+        ended."""
         now = asyncio.get_running_loop().time()
         just_taken = now - self._taken_at.get(identity, -math.inf) < _ON_ITS_WAY_S
         if identity in self._taking or just_taken:
             return
         if self._take is None:
-            self._taken_at[identity] = now  # so that the error is not logged for each message
+            self._taken_at[identity] = now  # so that the warning is not logged for each message
             logger.error(
-                "a participant sends too much data, and this job cannot take its right to do so",
+                "a participant sends too much data, and this job cannot take away the right to "
+                "publish data",
                 extra={"event": "data_right_not_takeable"},
             )
             return

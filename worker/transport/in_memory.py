@@ -71,7 +71,7 @@ class CandidateMicrophone(io.AudioInput):
     def lose_for(self, seconds: float) -> None:
         """Deliver no frames, not even silence, for `seconds`, and drop the queued frames.
 
-        Of two losses that overlap, the one that ends later counts.
+        If two losses overlap, audio returns at the end of the later one.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
@@ -85,7 +85,8 @@ class CandidateMicrophone(io.AudioInput):
     async def __anext__(self) -> rtc.AudioFrame:
         await self._connected.wait()
         now = asyncio.get_running_loop().time()
-        # A session that was slow gets at most one late frame. Silence that was missed is skipped.
+        # A slow session gets at most one late frame of silence. Earlier frames of silence are
+        # skipped.
         self._due = max(self._due, now - FRAME_S) + FRAME_S
         await asyncio.sleep(self._due - now)
         if self.queued:
@@ -97,7 +98,7 @@ class CandidateMicrophone(io.AudioInput):
 class InMemoryTransport:
     """Transport of a job without a LiveKit room.
 
-    A test of an agent uses the transport with a session of its own. Create the transport on a
+    A test of an agent creates a session and uses the transport with it. Create the transport on a
     running event loop:
 
         heard = []
@@ -115,7 +116,7 @@ class InMemoryTransport:
     job. The candidate is present from the start, and hears the audio at once.
 
     Args:
-        ctx: Not used. A job passes its context.
+        ctx: Not used; present because a job passes its context to every transport.
         on_event: Called by code that plays the part of the room, for example with
             `Event.ROOM_LOST`. The transport itself fires no event, because it has no room to lose.
         line: The audio output; by default one that calls `on_frame`.

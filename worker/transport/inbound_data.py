@@ -25,7 +25,7 @@ class ReadsText(Protocol):
     """An agent that handles typed messages itself."""
 
     async def on_text(self, text: str) -> None:
-        """Handle one typed message: one line without control characters, of any length.
+        """Handle one typed message: a line of any length without control characters.
 
         A LiveKit room delivers at most 80,000 bytes (UTF-8) of a message. Errors must not contain
         personal data.
@@ -35,18 +35,18 @@ class ReadsText(Protocol):
 
 @runtime_checkable
 class NotesRefusedText(Protocol):
-    """An agent that is told of typed messages that it does not get."""
+    """An agent with a method that is called for each typed message that the agent does not get."""
 
     def text_refused(self, *, for_good: bool) -> None:
-        """Note that a message was refused. With `for_good`, the candidate can write no more."""
+        """Handle the refusal of a typed message; with `for_good`, of all later messages too."""
         ...
 
 
 class InboundData:
     """Decides what a job takes of the data that participants send, before the SDK keeps it.
 
-    - Typed messages of the candidate are read, each up to a limit, and few at once.
-    - Data without a reader in this process is released at once, and no logger gets its topic.
+    - Typed messages of the candidate are read: each up to a maximum length, and a few at a time.
+    - Data that no code in this process reads is released at once, and its topic is not logged.
     - A participant that exceeds the limits of `data_limits` loses the right to publish data. Agents
       are exempt: a candidate's token cannot make an agent.
     - Data of which the SDK reports no event counts too, one to two seconds later.
@@ -55,7 +55,8 @@ class InboundData:
     Args:
         room: The room, before it is connected.
         candidate: Returns the identity of the person to whom the agent listens, if there is one.
-        take_right: Takes the right to publish data from a participant; None if the job cannot.
+        take_right: Takes the right to publish data from a participant; None if the job cannot take
+            it.
     """
 
     def __init__(
@@ -101,14 +102,14 @@ class InboundData:
         return incoming.text_topic != TOPIC_CHAT or self._admits_text(sender, incoming)
 
     def stop_text(self) -> None:
-        """Read no more messages, and cancel the handling of those that were read."""
+        """Read no more typed messages, and cancel the handling of the messages that were read."""
         typed, self._typed = self._typed, None
         if typed is not None:
             self._room.unregister_text_stream_handler(TOPIC_CHAT)
             typed.stop()
 
     async def aclose(self) -> None:
-        """Read no more messages, and take no more rights."""
+        """Read no more typed messages, and stop taking away the right to publish data."""
         self.stop_text()
         if self._watching is not None:
             await cancel_and_wait(self._watching)
@@ -160,10 +161,10 @@ class InboundData:
 
 
 def is_agent(participant: rtc.RemoteParticipant) -> bool:
-    """Return whether a participant is an agent. A candidate's token cannot make one."""
+    """Return whether a participant is an agent. A candidate cannot join as an agent."""
     return participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
 
 
 def people_in(room: rtc.Room) -> list[rtc.RemoteParticipant]:
-    """Return the participants of a room that are no agents, in the order in which they joined."""
+    """Return the participants of a room except the agents, in the order in which they joined."""
     return [each for each in room.remote_participants.values() if not is_agent(each)]

@@ -18,8 +18,9 @@ from worker.transport.inbound_state import (
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two checks for packets. The limits `..._LOOKS` count checks, not seconds, because
-#: time in which the event loop was blocked says nothing about the network.
+#: Seconds between two checks for packets. The constants `..._LOOKS` count checks instead of
+#: seconds, because packets that were not seen while the event loop was blocked prove no fault of
+#: the network.
 _LOOK_S: Final = 0.15
 #: Consecutive checks without a packet after which the current speech counts as cut off. In silence
 #: a client sends one packet every 0.4 s (Opus DTX), and the VAD ends speech after some 0.75 s
@@ -28,11 +29,11 @@ _CUT_LOOKS: Final = 3
 #: While the candidate speaks: consecutive checks without a packet after which output is paused.
 _HELD_LOOKS: Final = 7
 #: While the candidate is silent: consecutive checks without a packet after which output is paused.
-#: The number is higher, because a poor network may lose a packet or two of those that a client
-#: sends in silence.
+#: This number is higher than `_HELD_LOOKS`, because a client sends few packets in silence, and a
+#: poor network may lose one or two of them.
 _HELD_IN_SILENCE_LOOKS: Final = 14
-#: Maximum seconds for which output is paused. After that time output resumes, because the candidate
-#: may hear the interviewer although no packets arrive from the candidate.
+#: Maximum seconds for which output is paused. Output resumes after `_LONGEST_S` even without
+#: packets, because the candidate may still hear the interviewer.
 _LONGEST_S: Final = 10.0
 #: Seconds without packets after which an answer counts as interrupted. A shorter gap does not end
 #: the answer, and the audio of the gap may arrive later, because a server that hung delivers its
@@ -62,9 +63,9 @@ class InboundMonitor:
     """Detects that expected packets of the candidate's microphone do not arrive.
 
     The SDK reports a hung server or a failed network only after some 14 s (by a ping), and a
-    candidate's lost connection after some 20 s. Until that report WebRTC fills the gap with silence
-    (measured), so a partial answer would count as a complete answer, and the reply would not reach
-    the candidate.
+    candidate's lost connection after some 20 s. Before the report, WebRTC fills the gap with
+    silence (measured), so a partial answer would count as a complete answer, and the reply would
+    not reach the candidate.
 
     Args:
         packets: Returns the number of packets received so far; None if no packets are expected, for
@@ -125,7 +126,7 @@ class InboundMonitor:
                 await asyncio.sleep(_LOOK_S)
         finally:
             if self._held and not self._room_is_away():
-                self._line.release()  # so that the closing message can be heard
+                self._line.release()  # release the output, so that the closing message can be heard
 
     async def _look(self) -> None:
         count = await self._packets()

@@ -23,15 +23,16 @@ from worker.transport.outbound_monitor import OutboundMonitor
 
 logger = logging.getLogger(__name__)
 
-#: The event of each disconnect reason that means an end of the room or of this participant. Every
-#: other reason means that the room was lost.
+#: The lifecycle event for each of LiveKit's disconnect reasons that mean the end of the room, or
+#: the removal of this agent. Every other disconnect reason means that the room was lost.
 _EVENTS: Final[Mapping[rtc.DisconnectReason.ValueType, Event]] = {
-    # Somebody deleted the room or removed the interviewer on purpose.
+    # The room was deleted, or the interviewer was removed, by a call of LiveKit's API.
     rtc.DisconnectReason.ROOM_DELETED: Event.ROOM_DELETED,
     rtc.DisconnectReason.PARTICIPANT_REMOVED: Event.ROOM_DELETED,
     rtc.DisconnectReason.DUPLICATE_IDENTITY: Event.ROOM_DELETED,
-    # LiveKit closed the room by its own time-outs, which it does only if all but agents and
-    # recorders have left (livekit-server 1.13.5: `CloseIfEmpty`). The candidate may come back.
+    # LiveKit closed the room after its own time-outs. It does so only if no participant but agents
+    # and recorders is in the room (livekit-server 1.13.5: `CloseIfEmpty`). The candidate may come
+    # back.
     rtc.DisconnectReason.ROOM_CLOSED: Event.ROOM_CLOSED,
 }
 
@@ -56,11 +57,14 @@ class Transport(Protocol):
 
     @property
     def candidate_is_here(self) -> bool:
-        """True if the candidate is present; before `expect`, true if any person is present."""
+        """True if the candidate is present.
+
+        Before `expect` is called, any person counts as the candidate.
+        """
         ...
 
     async def connect(self) -> None:
-        """Connect, which is the handshake of the job. Raises an error if the connection fails."""
+        """Connect to the candidate's room. Raises an error if the connection fails."""
         ...
 
     async def open_line(self) -> None:
@@ -124,7 +128,7 @@ class LiveKitTransport:
 
     Args:
         take_data_right: Takes away the right to publish data of a participant who sends too much.
-            None if the job cannot do that; then the data is only dropped.
+            None if the job cannot take the right away and can only drop the data.
     """
 
     def __init__(
@@ -146,7 +150,7 @@ class LiveKitTransport:
         self._microphone = Microphone(ctx.room, self._person)
 
     async def connect(self) -> None:
-        """Join the room, as the handshake of the job, and publish nothing yet.
+        """Join the room without publishing anything.
 
         Raises ConnectError if the room cannot be joined.
         """
@@ -171,9 +175,9 @@ class LiveKitTransport:
         """Publish the audio output, so that clips can be heard before there is a session.
 
         Raises TimeoutError if publishing takes longer than `_PUBLISH_S`, and any error of
-        `MixedAudioOutput.publish`. The SDK's own timeout for publishing, 10 s, is too long:
-        LiveKit never answers a request that was made during its restart, and a new job serves the
-        candidate sooner.
+        `MixedAudioOutput.publish`. The SDK's own timeout for publishing, 10 s, is too long: LiveKit
+        never answers a request that was made during its restart, and a new job can serve the
+        candidate before the 10 s are over.
         """
         await run_with_timeout(self.line.publish(self._ctx.room), _PUBLISH_S)
 
@@ -185,7 +189,10 @@ class LiveKitTransport:
 
     @property
     def candidate_is_here(self) -> bool:
-        """True if the candidate is in the room; before `expect`, true if any person is."""
+        """True if the candidate is in the room.
+
+        Before `expect` is called, any person counts as the candidate.
+        """
         people = self._ctx.room.remote_participants
         if self._candidate is not None:
             return self._candidate in people
@@ -211,14 +218,15 @@ class LiveKitTransport:
         return self._microphone.is_on
 
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
-        """Start the session in the room. The session hears only the candidate.
+        """Start the session in the room. The session listens only to the candidate.
 
         The audio output of the session is the transport's own.
         """
         session.output.audio = self.line
         options = RoomOptions(
-            text_input=False,  # `InboundData` reads it, with limits
-            # Audio from before the session comes as a byte stream, whose decoded size has no limit.
+            text_input=False,  # `InboundData` reads typed text, with limits
+            # Turn off the audio from before the session: it comes as a byte stream without a limit
+            # of its decoded size.
             audio_input=AudioInputOptions(pre_connect_audio=False),
             audio_output=False,  # our own audio output is set above
             # Without an identity the session takes the first person who joins.
@@ -260,7 +268,10 @@ class LiveKitTransport:
         await self._ctx.room.disconnect()
 
     def _person(self) -> str | None:
-        """Return the candidate's identity; before `expect`, that of the person who came first."""
+        """Return the candidate's identity.
+
+        Before `expect` is called, return the identity of the person who joined first.
+        """
         return self._candidate or first_person(self._ctx.room)
 
     def _on_left(self, person: rtc.RemoteParticipant) -> None:

@@ -14,22 +14,25 @@ from worker.aio.tasks import log_failure
 from worker.aio.token_bucket import TokenBucket
 from worker.transport.inbound_data import people_in
 
-#: Changes of the subscription that may follow each other at once, and further changes per second. A
-#: participant may publish microphones at any rate.
+#: Number of changes of the subscription that are allowed at once, and number of further changes per
+#: second. A participant may publish microphones at any rate.
 _CHANGES: Final = (3.0, 1.0)
-#: Minimum time in seconds between the end of a subscription and a new one to the same track. The
-#: SDK sends the two requests in separate tasks, which may swap them, and the server does nothing if
-#: it reads both before it has acted on the first. The server acts within milliseconds.
+#: Minimum time in seconds between the end of a subscription and the next request to subscribe to
+#: the same track. The SDK sends the two requests in separate tasks, so they may arrive in the wrong
+#: order, and the server ignores both if the second arrives before the server has carried out the
+#: first. The server carries out a request within milliseconds.
 _OFF_S: Final = 0.5
-#: Seconds after which an unconfirmed subscription is asked for again. A subscription takes 20 to
-#: 300 ms on a busy machine (measured), and does not come while the candidate sends no media.
+#: Seconds until the job repeats a request for a subscription that the server has not confirmed. A
+#: confirmation takes 20 to 300 ms on a busy machine (measured), and does not come while the
+#: candidate sends no media.
 _AGAIN: Final = ExponentialBackoff(first_s=2.0, longest_s=60.0, jitter=0.25)
-#: Number of requests without effect after which the connection to the room is made anew.
+#: Number of unconfirmed requests for a subscription after which the job reconnects to the room.
 _REQUESTS: Final = 2
-#: Connections that may be made anew, and further ones per second. Each interrupts the agent's
-#: voice for a second, and a participant may publish microphones that never send.
+#: Number of reconnects to the room that are allowed at once, and number of further reconnects per
+#: second. A reconnect interrupts the agent's voice for a second, and a participant may publish
+#: microphones that never send audio.
 _RECONNECTS: Final = (1.0, 1 / 60)
-#: Timeout in seconds for reading WebRTC's statistics, which normally takes 1 to 5 ms (measured).
+#: Timeout in seconds for reading WebRTC's statistics. Reading them takes 1 to 5 ms (measured).
 _STATS_S: Final = 1.0
 
 logger = logging.getLogger(__name__)
@@ -38,19 +41,21 @@ logger = logging.getLogger(__name__)
 class Microphone:
     """Subscribes to one microphone: the newest of the person to whom the agent listens.
 
-    No other track is subscribed. If a newer microphone is published, it replaces the earlier one,
-    which stays subscribed until the audio of the newer one can arrive. If the newest is
-    unpublished, the one before it is subscribed again. Of microphones that the server names in one
-    message, any may count as the newest, because the message does not tell their order. Connect to
-    the room without automatic subscription, and call `look` after that.
+    No other track is subscribed. If the person publishes another microphone, the earlier microphone
+    stays subscribed until the audio of the newer microphone can arrive. If the newest microphone is
+    unpublished, the microphone before it is subscribed again. If the server names several
+    microphones in one message, any of them may count as the newest, because the message does not
+    tell their order. Connect to the room without automatic subscription, and then call `look`.
 
-    Neither the SDK nor the server answers a request, and a request may be lost or have no effect.
-    So a subscription that is not confirmed is ended and asked for again, with growing delays. If
-    that does not help, the connection to the room is made anew, once for each publication: after
-    many changes of a participant's tracks, the SDK may not notice a track that the server sends
-    (livekit-rtc 1.1.21: seen after twenty microphones in six seconds, on a busy machine). An
-    earlier microphone whose track arrives late is unsubscribed again. Otherwise a session would
-    use this track, which carries no audio.
+    A request for a subscription gets no answer, and may be lost or have no effect. Therefore a
+    subscription that the server does not confirm is ended and requested again, with growing delays.
+    If `_REQUESTS` requests have no effect, the job reconnects to the room, once for each
+    microphone: after many changes of a participant's tracks, the SDK may not notice a track that
+    the server sends (livekit-rtc 1.1.21: seen after twenty microphones in six seconds, on a busy
+    machine). For the first microphone of a participant the job does not reconnect, because the SDK
+    misses tracks only after changes. If the track of an earlier microphone arrives late, that
+    microphone is unsubscribed again, because a session would otherwise use a track that carries no
+    audio.
 
     Args:
         room: The room, before it is connected.
@@ -60,21 +65,26 @@ class Microphone:
     def __init__(self, room: rtc.Room, candidate: Callable[[], str | None]) -> None:
         self._room = room
         self._candidate = candidate
-        #: Publication of the microphone that is subscribed or about to be; None if there is none.
+        #: Publication of the microphone that is subscribed or about to be subscribed; None if no
+        #: microphone is published.
         self._current: rtc.RemoteTrackPublication | None = None
-        #: Earlier publications that are still published, oldest first. The newest of them whose
-        #: track is received stays subscribed until the track of `_current` is received.
+        #: Earlier microphones that are still published, oldest first. The newest earlier microphone
+        #: whose track is received stays subscribed until the track of `_current` is received.
         self._earlier: list[rtc.RemoteTrackPublication] = []
-        #: When each subscription was ended (event loop time), to wait for `_OFF_S` after that.
+        #: Event loop time at which each subscription was ended, because `_OFF_S` counts from then.
         self._ended_s: dict[rtc.RemoteTrackPublication, float] = {}
         self._changes = TokenBucket(burst=_CHANGES[0], per_second=_CHANGES[1])
         #: Timer that runs until `_CHANGES` or `_OFF_S` allows the next change of the subscription.
         self._timer: asyncio.TimerHandle | None = None
-        #: Timer until an unconfirmed subscription is ended, or is asked for again after its end.
+        #: Timer until an unconfirmed subscription is ended, or is requested again after its end.
         self._unconfirmed: asyncio.TimerHandle | None = None
         self._delays: Iterator[float] = _AGAIN.delays()
-        #: Number of requests for the current publication, all of them unconfirmed.
+        #: Number of unconfirmed requests for a subscription to the current microphone.
         self._requests = 0
+        #: Ids of the participant whose microphone was used last, and of its first microphone.
+        self._first: tuple[str, str] | None = None
+        #: True if the participant whose microphone was used last has used two or more microphones.
+        self._has_changed = False
         self._reconnects = TokenBucket(burst=_RECONNECTS[0], per_second=_RECONNECTS[1])
         self._reconnecting: asyncio.Task[None] | None = None
         room.on("track_published", self._on_change)
@@ -85,7 +95,7 @@ class Microphone:
         room.on("reconnected", self._on_reconnected)
 
     def look(self) -> None:
-        """Subscribe to the newest microphone, now or as soon as the limits of changes allow."""
+        """Subscribe to the newest microphone, now or as soon as `_CHANGES` and `_OFF_S` allow."""
         newest = self._newest()
         if newest is self._current or self._timer is not None:
             return
@@ -100,6 +110,7 @@ class Microphone:
         if newest is not None:
             self._changes.take()
             self._forget_requests()
+            self._note_change(newest)
             self._request()
         self._end_earlier()
 
@@ -170,60 +181,76 @@ class Microphone:
             self._unconfirmed = self._call_later(next(self._delays), self._check)
 
     def _on_reconnected(self) -> None:
-        """Ask again for a subscription that the server has not confirmed.
+        """Request a subscription again that the server has not confirmed.
 
         After a full reconnect the SDK reports the tracks of the room before it uses the new
-        connection for requests. A request that is made in between is lost (livekit-rtc 1.1.21:
-        `try_restart_connection` replaces the session after `SignalRestarted`).
+        connection for requests. A request between the report and the first use of the new
+        connection is lost (livekit-rtc 1.1.21: `try_restart_connection` replaces the session after
+        `SignalRestarted`).
         """
         if self._current is not None and not self._current.subscribed:
             self._current.set_subscribed(True)
 
     def _wait_s(self, publication: rtc.RemoteTrackPublication, now_s: float) -> float:
-        """Return the seconds until a subscription to `publication` may be asked for."""
+        """Return the seconds until a subscription to `publication` may be requested."""
         ended_s = self._ended_s.get(publication)
         off_s = 0.0 if ended_s is None else max(0.0, ended_s + _OFF_S - now_s)
         return max(off_s, self._changes.wait_s(now_s))
 
     def _request(self) -> None:
-        """Ask for the subscription to the current publication, and check it later."""
+        """Request the subscription to the current microphone, and check later that it is
+        confirmed."""
         if self._current is not None:
             self._requests += 1
             self._current.set_subscribed(True)
             self._unconfirmed = self._call_later(next(self._delays), self._check)
 
+    def _note_change(self, publication: rtc.RemoteTrackPublication) -> None:
+        """Note whether the participant has changed its microphone.
+
+        The method compares ids, because the SDK makes new objects of the same microphones when the
+        job reconnects to the room.
+        """
+        person = self._person()
+        owner = "" if person is None else person.sid
+        if self._first is None or self._first[0] != owner:
+            self._first, self._has_changed = (owner, publication.sid), False
+        elif self._first[1] != publication.sid:
+            self._has_changed = True
+
     def _forget_requests(self) -> None:
         self._delays, self._requests = _AGAIN.delays(), 0
 
     def _check(self) -> None:
-        """End the current subscription if it is not confirmed, in order to ask for it again."""
+        """If the server has not confirmed the current subscription, end it, to request it again."""
         self._unconfirmed = None
         if self._current is None:
             return
         if self._current.subscribed:
             self._forget_requests()
             return
-        if self._requests == _REQUESTS and not self._current.muted:
+        if self._requests == _REQUESTS and self._has_changed and not self._current.muted:
             self._reconnect()
         logger.warning(
-            "the candidate's microphone is not received; its subscription is asked for again",
+            "the candidate's microphone is not received; the job requests the subscription again",
             extra={"event": "microphone_asked_again"},
         )
         self._end(self._current)
         self._unconfirmed = self._call_later(_OFF_S, self._request)
 
     def _reconnect(self) -> None:
-        """Make the connection to the room anew, unless that was done a short time ago."""
+        """Reconnect to the room, unless the last reconnect was a short time ago."""
         if self._reconnects.wait_s(asyncio.get_running_loop().time()):
             return
         self._reconnects.take()
         logger.warning(
-            "the candidate's microphone is still not received; the room is connected anew",
+            "the candidate's microphone is still not received; the job reconnects to the room",
             extra={"event": "microphone_reconnect"},
         )
-        # The SDK's name is about tests; it does what the SDK does after a lost connection.
-        anew = self._room.simulate_scenario(rtc.SimulateScenarioKind.SIMULATE_FULL_RECONNECT)
-        self._reconnecting = asyncio.create_task(anew, name="reconnect-room")
+        # The SDK offers a reconnect only as a simulation for tests, which does the same as after a
+        # lost connection.
+        reconnect = self._room.simulate_scenario(rtc.SimulateScenarioKind.SIMULATE_FULL_RECONNECT)
+        self._reconnecting = asyncio.create_task(reconnect, name="reconnect-room")
         self._reconnecting.add_done_callback(log_failure)
 
     def _cancel_request(self) -> None:
@@ -232,11 +259,11 @@ class Microphone:
             self._unconfirmed = None
 
     def _end_earlier(self) -> None:
-        """End the subscriptions of earlier publications.
+        """End the subscriptions to earlier microphones.
 
-        Until the track of the current publication is received, the newest of them stays subscribed.
-        Only a subscription whose track is received is ended. If a track arrives after the end of
-        its subscription, the SDK reports the track as subscribed, and never as unsubscribed.
+        The newest earlier microphone stays subscribed until the track of the current microphone is
+        received. Only a subscription whose track is received is ended: if a track arrives after the
+        end of its subscription, the SDK reports the track as subscribed, and never as unsubscribed.
         """
         self._earlier = [
             each for each in self._earlier if each is not self._current and self._is_published(each)

@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 #: Timeout in seconds for the callbacks `before_return` and `on_person_back`.
 _BEFORE_RETURN_S: Final = 4.0
 #: Maximum seconds to wait until a candidate who is in the room again subscribes to the audio track.
-#: After that time output resumes without a subscription, as at the beginning of a job.
+#: After `_SUBSCRIBE_S` output resumes even without a subscription, as at the beginning of a job.
 _SUBSCRIBE_S: Final = 10.0
 #: Seconds from a candidate's return until the candidate hears the audio: 0.1 to 0.2 (measured),
-#: plus a margin. This time is an estimate, because the server reports only a track's first
+#: plus a margin. `_HEARS_AGAIN_S` is an estimate, because the server reports only a track's first
 #: subscription.
 _HEARS_AGAIN_S: Final = 0.5
 #: Seconds after which a disconnected room counts as permanently lost. The SDK gives up after 18 to
@@ -39,8 +39,8 @@ _TIMERS: Final = {
     OutboundState.ROOM_LOST: GONE_S,
     OutboundState.WAITING_FOR_SUBSCRIPTION: _SUBSCRIBE_S,
 }
-#: The states that are entered without cancelling a running callback (`_preparing`). While only the
-#: candidate is away, output continues, and so does the callback.
+#: The states that are entered without cancelling a running callback (`_preparing`). In these states
+#: the room is connected and output continues, so the callback continues too.
 _KEEP_PREPARING: Final = frozenset(
     {
         OutboundState.HEARD,
@@ -77,7 +77,7 @@ class OutboundMonitor:
         self.on_person_back: Callable[[float], Coroutine[Any, Any, None]] | None = None
         self._state = OutboundState.HEARD
         self._track = Track.SAME
-        #: When the room was lost, or the candidate left (event loop time).
+        #: Event loop time at which the room was lost or the candidate left.
         self._since = 0.0
         #: Timer that ends the current state of this monitor; None if the state has no time limit.
         self._timer: asyncio.TimerHandle | None = None
@@ -140,7 +140,8 @@ class OutboundMonitor:
         self._enter(OutboundEvent.CLOSED)
 
     def _look(self) -> None:
-        """Check whether the candidate can hear the track, and enter the state that follows."""
+        """Check whether the candidate can hear the track, and change the monitor's state to
+        match."""
         # After the track was published again, wait until the candidate counts as present, because
         # the subscription is reported a moment earlier.
         if self._track is not Track.SAME and not self._is_here():
@@ -151,7 +152,10 @@ class OutboundMonitor:
     # --- transitions ------------------------------------------------------------------------------
 
     def _enter(self, event: OutboundEvent) -> bool:
-        """Change the state as `TRANSITIONS` says. Return False if the event has no row there."""
+        """Change the state as the table `TRANSITIONS` says.
+
+        Return False if `TRANSITIONS` has no row for the event.
+        """
         target = TRANSITIONS.get((self._state, event))
         if target is None:
             return False
@@ -183,7 +187,8 @@ class OutboundMonitor:
             self._enter(stayed if self._is_here() else left)
         elif self._state is OutboundState.WAITING_FOR_SUBSCRIPTION:
             logger.warning(
-                "audio output resumes although the candidate did not resubscribe in time",
+                "audio output resumes, although the candidate did not subscribe to it again in "
+                "time",
                 extra={"event": "audio_output_resumed_unsubscribed"},
             )
             self._track = Track.SUBSCRIBED
@@ -200,7 +205,7 @@ class OutboundMonitor:
         self._prepare(self.before_return)
 
     def _prepare(self, callback: Callable[[float], Coroutine[Any, Any, None]] | None) -> None:
-        """Await the callback, if there is one, in a task, and release the output after that."""
+        """Start a task that awaits the callback, if any, and then lets the output resume."""
         if callback is None:
             self._prepared()
             return

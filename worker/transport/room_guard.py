@@ -1,8 +1,8 @@
-"""Guard of a LiveKit room: the job decides what data the SDK keeps, before the SDK keeps it.
+"""Guard of a LiveKit room: the job decides which data of participants the SDK keeps.
 
-LiveKit's SDK has no public way to refuse a data stream or a data packet. Without a guard it keeps
-the data of every stream until somebody has read all of it, and logs the topic of a stream that
-nobody reads, which its sender chose.
+LiveKit's SDK has no public way to refuse a data stream or a data packet. Without a guard the SDK
+keeps the data of every stream until all of it was read. The SDK also logs the topic of a stream
+without a reader, and the topic is a text of the sender.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from livekit.rtc._ffi_client import FfiHandle
 if TYPE_CHECKING:
     from livekit.rtc._proto.room_pb2 import RoomEvent
 
-#: Events of a room that begin a message of a participant.
+#: Names of the room's events with which a message of a participant begins.
 _MESSAGES: Final = frozenset(
     {
         "byte_stream_opened",
@@ -28,8 +28,8 @@ _MESSAGES: Final = frozenset(
         "transcription_received",
     }
 )
-#: Events of a room that carry a further part of a stream. The SDK for Python does not use them: it
-#: reads a stream through a handle of its own.
+#: Events of a room that carry a further part of a stream. The SDK for Python ignores these events,
+#: because it reads each stream through a separate handle.
 _PARTS: Final = frozenset(
     {"stream_chunk_received", "stream_header_received", "stream_trailer_received"}
 )
@@ -37,7 +37,7 @@ _PARTS: Final = frozenset(
 #: SDK reports two events, and data tracks are named by the server.
 _NO_PACKETS: Final = frozenset({"byte_stream_opened", "data_track_published", "text_stream_opened"})
 
-#: The SDK's options of a connection, without changes.
+#: The SDK's default options of a connection.
 _DEFAULTS: Final = rtc.RoomOptions()
 
 
@@ -51,7 +51,7 @@ class Incoming:
     size: int
     #: Number of messages that begin with the data: 0 for a further part of a stream.
     messages: int
-    #: True if code of this process reads such data: a handler of the topic, or a listener.
+    #: True if this process has a handler for the topic of the data, or a listener for such data.
     is_read: bool
     #: True if the event stands for one packet of a data channel.
     is_packet: bool = True
@@ -62,10 +62,11 @@ class Incoming:
 
 
 def guard(room: rtc.Room, admits: Callable[[Incoming], bool], *, most_stream_bytes: int) -> None:
-    """Let `admits` decide about all data that participants send. Call this before connecting.
+    """Let `admits` decide which data of participants is kept. Call this function before connecting.
 
-    Data that is not admitted, or that nobody reads, is released at once. Data streams end with an
-    error at `most_stream_bytes` bytes after decompression, in LiveKit's native library.
+    Data that `admits` refuses, or that no code reads, is released at once. LiveKit's native library
+    ends a data stream with an error when it has more than `most_stream_bytes` bytes after
+    decompression.
     """
     connect, deliver = room.connect, room._on_room_event
 
@@ -87,7 +88,7 @@ def guard(room: rtc.Room, admits: Callable[[Incoming], bool], *, most_stream_byt
 
 
 def _incoming(room: rtc.Room, event: RoomEvent) -> Incoming | None:
-    """Return the data of an event; None for an event that carries no participant's data."""
+    """Return the participant's data that an event carries; None for an event without such data."""
     kind: str = event.WhichOneof("message") or ""
     if kind in _PARTS:
         sender = getattr(event, kind).participant_identity
@@ -116,7 +117,7 @@ def _sender(event: RoomEvent, kind: str) -> str | None:
 
 
 def _is_read(room: rtc.Room, event: RoomEvent, kind: str) -> bool:
-    """Return whether a handler or a listener in this process gets the message."""
+    """Return whether this process has a handler or a listener for the message."""
     match kind:
         case "text_stream_opened":
             return event.text_stream_opened.reader.info.topic in room._text_stream_handlers
@@ -131,11 +132,11 @@ def _is_read(room: rtc.Room, event: RoomEvent, kind: str) -> bool:
         case "data_track_published":
             return bool(room._events.get("data_track_published"))
         case _:
-            return False  # the SDK has no event for a message of the old chat
+            return False  # the SDK has no event for a message of LiveKit's former chat protocol
 
 
 def _release(event: RoomEvent) -> None:
-    """Release the native memory of data that is not delivered."""
+    """Release the native memory of data that was refused."""
     match event.WhichOneof("message"):
         case "text_stream_opened":
             FfiHandle(event.text_stream_opened.reader.handle.id).dispose()

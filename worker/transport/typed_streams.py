@@ -49,7 +49,7 @@ class TypedStreams:
     async def _take(self, reader: rtc.TextStreamReader) -> None:
         try:
             text = clean_text(await _read(reader))
-        except Exception as error:  # rtc.StreamError, if the sender has left or breaks off
+        except Exception as error:  # rtc.StreamError, if the sender has left
             logger.warning(
                 "a typed message did not arrive completely and is dropped: %s",
                 type(error).__name__,
@@ -73,7 +73,7 @@ async def _read(reader: rtc.TextStreamReader) -> str:
                 if left <= 0:
                     break
     except TimeoutError:
-        pass  # use the parts that have arrived in time
+        pass  # return the parts that have arrived in time
     finally:
         reader.close()
     return "".join(parts)

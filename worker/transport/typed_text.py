@@ -7,7 +7,8 @@ import unicodedata
 from typing import Final
 
 #: Control sequences of terminals (ECMA-48): OSC, DCS and similar strings with their content, CSI
-#: sequences, and shorter ones. Of a string without an end, only the beginning sequence is removed.
+#: sequences, and shorter ones. If such a string has no end, only the sequence at its beginning is
+#: removed.
 _SEQUENCES: Final = re.compile(
     r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
@@ -24,9 +25,9 @@ def clean_text(text: str) -> str:
     """Return typed text as one line without control characters.
 
     Line breaks of every kind (also U+2028 and U+2029), tabs and repeated spaces become one space.
-    Control characters (NUL among them), control sequences of terminals, and format characters are
-    removed. The latter change the direction of text or are invisible. Letters, punctuation and
-    emoji of all languages stay. Text that is clean already is returned unchanged.
+    Control characters (NUL among them), control sequences of terminals, and format characters,
+    which are invisible or change the direction of text, are removed. Letters, punctuation and emoji
+    of all languages stay. Text that is clean already is returned unchanged.
     """
     line = " ".join(text.split())
     if line.isprintable():

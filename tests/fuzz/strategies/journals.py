@@ -191,7 +191,7 @@ def damaged_files() -> SearchStrategy[bytes]:
 
 @dataclass(frozen=True, kw_only=True)
 class OneBadLine:
-    """A journal of which one line is damaged."""
+    """A journal with one damaged line."""
 
     content: bytes
     #: The records of the lines that are not damaged.
@@ -200,9 +200,9 @@ class OneBadLine:
 
 @st.composite
 def files_with_one_bad_line(draw: DrawFn) -> OneBadLine:
-    """Return a journal of which one line is damaged, or the line feed at its end.
+    """Return a journal with one damaged line, or with one line whose line feed is damaged.
 
-    The damage adds no line feed. Without its own line feed the line becomes one with the next.
+    The damage adds no line feed. A line without its line feed is joined to the next line.
     """
     records = draw(journals())
     lines = [line_of(each) for each in records]

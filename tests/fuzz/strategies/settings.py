@@ -110,7 +110,7 @@ def env_files() -> SearchStrategy[bytes]:
 
 @dataclass(frozen=True, kw_only=True)
 class SecretUrl:
-    """A URL of a database with a password, of which `SECRET` is a part."""
+    """A URL of a database with a password that contains `SECRET`."""
 
     url: str
     #: Another form of the URL, whose structure is damaged. The password may be at any place.

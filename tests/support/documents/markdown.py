@@ -44,7 +44,7 @@ class Fence:
     #: The whole info string, such as `sh not run: needs a LiveKit server`.
     info: str
     text: str
-    #: Text of the paragraph directly before the fence; empty if something else is there.
+    #: Text of the paragraph directly before the fence; empty if no paragraph is directly before it.
     before: str = ""
 
     @property
@@ -66,8 +66,8 @@ class Fence:
     def file_name(self) -> str | None:
         """The file under which a reader saves the text; None if it is not a file.
 
-        The paragraph before it says so ("Save this as `plan.yaml`:"), or the first line of the
-        text, which is a comment with the name alone (`# plan.yaml`).
+        The name is in the paragraph before the fence ("Save this as `plan.yaml`:"), or in the first
+        line of the text, a comment with only the name (`# plan.yaml`).
         """
         if self.note or self.language in ("", "sh", "text"):
             return None

@@ -109,7 +109,7 @@ class Attack:
         await writer.aclose()
 
     async def _compressed(self) -> None:
-        """Send 60 MB at once, of which the SDK sends a fraction."""
+        """Send 60 MB at once. The SDK really sends only a fraction of them."""
         await self._room.local_participant.send_text(_MEGABYTE * 60, topic="lk.chat")
 
     async def _byte_streams(self) -> None:

@@ -267,7 +267,7 @@ def test_the_calm_after_an_outage_of_the_database_excuses_nothing() -> None:
     (violation,) = judged(
         waiting(8.5, 19.5), struck("stop-database", 9, 10), unwritable=[span(9, 10.2)]
     ).violations
-    assert violation.detail == "11.0 s, of which 9.3 s in a row are not excused"
+    assert violation.detail == "11.0 s, with 9.3 s in a row that are not excused"
 
 
 @pytest.mark.parametrize("kind", ["delay-database", "slow-provider"])
@@ -331,7 +331,7 @@ def test_first_words_of_a_burst_that_come_late_or_never_are_found() -> None:
     (violation,) = judged(healthy(), struck("dispatch-burst", 0, 15), listeners=[late]).violations
     assert (violation.what, violation.interview_id, violation.at_s) == ("silence", "extra", 0.0)
     assert violation.detail == (
-        "first words of a burst's interview after 9.0 s, of which 9.0 s in a row are not excused"
+        "first words of a burst's interview after 9.0 s, with 9.0 s in a row that are not excused"
     )
     verdict = judged(healthy(), listeners=[listener({})])
     assert [each.what for each in verdict.violations] == ["silence"]

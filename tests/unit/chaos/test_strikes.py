@@ -1,4 +1,4 @@
-"""How the faults of a chaos run act on the parts, with parts that only note what they are told."""
+"""The calls that the faults of a chaos run make, recorded by stand-ins for the real parts."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ LOOP.append(LOOP)
 
 
 class Unreadable:
-    """An object of which nothing can be read."""
+    """An object whose attributes and methods all raise an error."""
 
     def __str__(self) -> str:
         raise ValueError("no text")

@@ -24,6 +24,7 @@ from livekit.rtc._proto.room_pb2 import RoomEvent
 from tests.support.paths import REPOSITORY
 from worker.audio.ffi_capture import capture_via_ffi
 from worker.audio.frames import frame_of
+from worker.server import agent_server
 from worker.speech.tts.elevenlabs_reconnect import abandoned_connection
 from worker.transport import room_guard
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+SERVER: Final = "worker/server/agent_server.py"
 PAGE: Final = REPOSITORY / "docs/explanation/livekit-internals.md"
 #: Python's own names with an underscore, and attributes of this project's own classes.
 OURS: Final = {
@@ -81,6 +83,27 @@ def test_private_names_are_used_in_the_files_that_the_page_lists_and_nowhere_els
     assert using == set(re.findall(r"\]\(\.\./\.\./(worker/[\w/]+\.py)\)", PAGE.read_text("utf-8")))
 
 
+def test_every_private_name_is_in_the_row_of_its_file() -> None:
+    rows = {
+        found[1]: row
+        for row in PAGE.read_text("utf-8").splitlines()
+        if (found := re.match(r"\| \[(worker/[\w/]+\.py)\]", row))
+    }
+    missing = {
+        (file, name)
+        for file, row in rows.items()
+        for name in private_uses(REPOSITORY / file)
+        if not re.search(rf"(?<![a-z]){re.escape(name.removeprefix('livekit.'))}\b", row)
+    }
+    # The subclass reaches these through `self`, like its own names.
+    ours = inspect.getsource(agent_server.JobServer)
+    theirs = inspect.getsource(AgentServer)
+    for name in set(re.findall(r"self\.(_[a-z]\w+)", ours)):
+        if re.search(rf"self\.{name}\b", theirs) and not re.search(rf"\b{name}`", rows[SERVER]):
+            missing.add((SERVER, name))
+    assert not missing
+
+
 def test_the_agent_server_has_what_its_subclass_uses() -> None:
     server, source = AgentServer(), inspect.getsource(AgentServer)
     for name in (
@@ -112,8 +135,8 @@ def test_the_agent_server_has_what_its_subclass_uses() -> None:
     removed = source.index("self._conn_task: asyncio.Task[None] | None = None")
     assert made < routes < removed < source.index("await self._http_server.start()")
     assert source.count("if self._http_server is not None:") == 2
-    # Made once the server runs. `JobServer.__setattr__` waits for the first.
-    for name in ("_proc_pool", "_job_lifecycle_tasks"):
+    # `run` creates these attributes. `JobServer.__setattr__` waits for `_proc_pool`.
+    for name in ("_proc_pool", "_job_lifecycle_tasks", "_worker_load"):
         assert re.search(rf"self\.{name}(: .+)? = ", source), name
 
 

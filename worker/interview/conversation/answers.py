@@ -22,11 +22,13 @@ class Heard:
 
     #: Number of final transcripts in the answer.
     pieces: int
-    #: Sequence number of the last journal record of these transcripts; None if there is none.
+    #: Sequence number of the last journal record with a transcript of the answer; None if no such
+    #: record was written.
     seq: int | None
     #: True if the answer is incomplete, because an outage cut it off or its onset was missed.
     cut: bool
-    #: How often the partial answer had been dropped before.
+    #: Value of `PartialAnswer.drops` at that moment, which shows whether the partial answer is
+    #: dropped later.
     drops: int
 
 
@@ -54,11 +56,12 @@ class Answers:
         self.half = PartialAnswer(keep_hearing, lambda: orchestrator.open_question().id)
         #: Detects whether the first words of the current answer may be missing.
         self.missed = MissedOnset(lambda: self.half.text)
-        #: True if an outage cut the answer off. The turn of such an answer is committed as
-        #: interrupted and does not count as the answer.
+        #: True if an outage cut the answer off. A cut-off answer is committed as an interrupted
+        #: turn, which does not count as the answer to the question.
         self.is_cut = False
-        # Texts of the turns whose end is held back, and the number of final transcripts when the
-        # end of the last one was held back. The transcripts stay in `half`.
+        # `_held`: texts of the turns whose end is held back. The second attribute is the number of
+        # final transcripts when the last of these ends was held back. The transcripts stay in
+        # `half`.
         self._held: list[str] = []
         self._held_pieces = 0
 
@@ -76,7 +79,10 @@ class Answers:
         self.missed.stop()
 
     def heard(self) -> Heard:
-        """Return the spoken answer as it is now. Later transcripts belong to the next answer."""
+        """Return the current spoken answer.
+
+        Transcripts that arrive later belong to the next answer.
+        """
         cut = self.is_cut or self.missed.cut
         half = self.half
         return Heard(pieces=half.pieces, seq=half.seq, cut=cut, drops=half.drops)
@@ -87,7 +93,7 @@ class Answers:
 
     @property
     def is_held(self) -> bool:
-        """True if the end of a turn is held back, so that the answer may get a further part."""
+        """True if the end of a turn is held back, because more of the answer may follow."""
         return bool(self._held)
 
     @property
@@ -101,10 +107,10 @@ class Answers:
         self._held_pieces = self.half.pieces
 
     async def spoken(self, message: llm.ChatMessage, heard: Heard) -> None:
-        """Commit a turn that the candidate has spoken, of which `heard` was heard.
+        """Commit a turn that the candidate has spoken; `heard` is its transcript.
 
-        The text that was held back is the first part of the turn. Raises OrchestratorNotReady if
-        the plan has not loaded.
+        If text was held back before, it becomes the first part of the turn. Raises
+        OrchestratorNotReady if the plan has not loaded.
         """
         await self._commit_spoken(_text_of(message), latency_of(message), heard)
 
@@ -129,7 +135,9 @@ class Answers:
         self._taken(heard)
 
     async def typed(self, text: str) -> None:
-        """Commit a turn that the candidate has typed. A typed turn is always complete.
+        """Commit a turn that the candidate has typed.
+
+        A typed turn always counts as a complete answer.
 
         Raises OrchestratorNotReady if the plan has not loaded.
         """
@@ -137,7 +145,7 @@ class Answers:
         await self._take(text, typed=True)
 
     async def keep_half(self) -> None:
-        """Commit the partial answer as interrupted, so that it does not count as the answer."""
+        """Commit the partial answer as an interrupted turn, which does not count as the answer."""
         held, self._held = self._held, []
         if text := self.half.text or " ".join(held):
             self.half.drop()

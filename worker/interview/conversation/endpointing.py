@@ -14,13 +14,13 @@ from worker.interview.orchestrator_llm import OrchestratorLLM
 #: Seconds of silence that end an answer once the question's time is over. The interviewer does not
 #: interrupt a long answer, but takes the next short pause as its end.
 HURRIED_PAUSE_S: Final = 0.6
-#: Seconds that every answer has before `HURRIED_PAUSE_S` applies, even if the question's time is
-#: already over. The same value is the shortest time limit that a plan may set for a question.
+#: Minimum seconds of an answer before `HURRIED_PAUSE_S` applies, even if the question's time is
+#: already over. The value equals the shortest time limit that a plan may set for a question.
 LEAST_ANSWER_S: Final = 10.0
 #: Seconds of silence that end an answer if the answer does not sound finished.
 UNFINISHED_PAUSE_S: Final = 6.0
-#: Seconds of silence that end an answer while no speech-to-text provider is left. The rest of the
-#: answer's transcript may arrive late.
+#: Seconds of silence that end an answer while no speech-to-text provider is left. This time is
+#: long, because the transcript of the answer may arrive late.
 UNHEARD_PAUSE_S: Final = 30.0
 
 
@@ -42,7 +42,7 @@ class Endpointing:
         self.deaf = False
 
     def wait_for_text(self) -> None:
-        """Use `UNHEARD_PAUSE_S`, because no speech-to-text provider is left to hear the answer."""
+        """Use `UNHEARD_PAUSE_S`, because no speech-to-text provider is left."""
         self.deaf = True
         self._set()
 
@@ -82,6 +82,6 @@ class Endpointing:
         if self.deaf:
             pause_s = unfinished_s = UNHEARD_PAUSE_S
         options = EndpointingOptions(min_delay=pause_s, max_delay=unfinished_s)
-        # A closing session has no agent any more, and needs no endpointing.
+        # A closing session has no agent, and raises RuntimeError.
         with contextlib.suppress(RuntimeError):
             self._update_options(endpointing_opts=options)

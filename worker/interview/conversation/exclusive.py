@@ -1,4 +1,4 @@
-"""One at a time: taking an answer of the candidate, and starting to speak without an answer."""
+"""Mutual exclusion of two actions: taking an answer, and starting to speak without an answer."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Final
 
 logger = logging.getLogger(__name__)
 
-#: Maximum seconds that a block waits for another block to end. After this time both run at once: a
-#: question that is asked twice is better than an answer that waits for a step that hangs.
+#: Maximum seconds that a block waits for another block to end. After this time both run at once,
+#: because a hanging block must not delay an answer, even if a question may then be asked twice.
 _LONGEST_WAIT_S: Final = 5.0
 
 
 class Exclusive:
-    """Lets one part of an interview at a time change who speaks next.
+    """Lock for the code that decides who speaks next.
 
     An answer is taken in several steps that wait: the current speech is cut off, the answer is
-    written to the journal, then the next utterance begins. If a second answer, or a recovery step
-    that repeats the question, ran in between, the next question would be asked twice.
+    written to the journal, then the next utterance begins. If another answer or a recovery step
+    were handled between these steps, the next question would be asked twice.
     """
 
     def __init__(self) -> None:
@@ -28,9 +28,9 @@ class Exclusive:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[bool]:
-        """Run the block while no other block runs; the value is True if it had to wait for one.
+        """Run the `with` block while no other block runs; yield True if it had to wait for another.
 
-        Blocks run in the order in which they asked. A block must not contain another one.
+        Blocks run in the order in which they were entered. A block must not enter another block.
         """
         waited = self._lock.locked()
         alone = await self._acquired()
@@ -46,7 +46,7 @@ class Exclusive:
                 return await self._lock.acquire()
         except TimeoutError:
             logger.error(
-                "an answer or a recovery step does not wait any longer for the previous one",
+                "an answer or a recovery step runs although the previous one has not ended in time",
                 extra={"event": "exclusive_wait_over", "waited_s": _LONGEST_WAIT_S},
             )
             return False

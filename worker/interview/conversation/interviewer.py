@@ -60,7 +60,8 @@ class Interviewer(Agent):
         self._patience = Endpointing(
             orchestrator, lambda **options: self.session.update_options(**options)
         )
-        #: Held while an answer is taken, and by every step that speaks again without an answer.
+        #: Lock that is held while an answer is taken, or while the interviewer begins to speak
+        #: without an answer.
         self.exclusive = Exclusive()
         #: Tracks whether the interviewer or the candidate has the turn to speak.
         self.floor = TurnFloor()
@@ -197,18 +198,20 @@ class Interviewer(Agent):
         """Commit the candidate's turn. The session does not reply before this method returns.
 
         Raises StopResponse if the interviewer has nothing left to say, if the interview is
-        stopping, if a part of the answer has no transcript yet (`LateText`), or if the words were
-        committed as a partial answer meanwhile. The method raises no other exception, because any
-        other exception would lose the turn and leave the interviewer silent.
+        stopping, if a part of the answer has no transcript yet (`LateText`), or if the words have
+        already been committed as a partial answer. The method raises no other exception, because
+        any other exception would lose the turn and leave the interviewer silent.
         """
         if not self.finished.is_set() and self._late_text.holds_back(new_message):
             raise StopResponse
         heard = self.answers.heard()
         async with self.exclusive.held() as waited:
             if self.answers.was_kept(heard):
-                raise StopResponse  # and the interviewer already speaks again
+                # The partial answer was committed, and the interviewer already speaks again.
+                raise StopResponse
             if waited:
-                await self.cut_off()  # the reply follows this answer, too
+                # The waiting typed answers get one reply together with this answer.
+                await self.cut_off()
             done = await self._take_answer(self.answers.spoken(new_message, heard))
             self._stop.candidate_moved()
             if done:
@@ -233,30 +236,32 @@ class Interviewer(Agent):
     async def on_text(self, text: str) -> None:
         """Commit a typed answer as a turn, and reply as to a spoken answer.
 
-        Messages that come while an earlier one is being taken get one reply together.
+        Messages that arrive while an earlier message is being committed are joined, and get one
+        reply.
         """
         if not self._typed.admit(text):
             return
         self._on_sound(None)
         async with self.exclusive.held():
-            if self._typed.waiting:  # else the previous message took this one along
+            if self._typed.waiting:  # otherwise an earlier call has already taken this message
                 await self._take_typed()
 
     def text_refused(self, *, for_good: bool) -> None:
-        """Tell the candidate that a message was not read, or that no more will be."""
+        """Tell the candidate that a message is not read; with `for_good`, no later one either."""
         self._typed.refuse(for_good=for_good)
 
     async def _take_typed(self) -> None:
         await self.cut_off()
         if self._patience.deaf or self._late_text.is_due or self.answers.missed.cut:
-            # A late transcript of earlier speech must not become the answer to another question.
+            # Commit the partial answer first, so that a late transcript does not become the answer
+            # to another question.
             await self.let_go_of_answer()
         await self._reply_to(self.answers.typed(self._typed.take()))
 
     async def _commit_held_back(self) -> None:
-        """Commit the text of a turn that was held back. The session does not reply by itself."""
+        """Commit the text of a turn that was held back, and reply, because the session does not."""
         async with self.exclusive.held():
-            if self.answers.is_held:  # else the text is already part of another turn
+            if self.answers.is_held:  # otherwise the text is already part of another turn
                 with contextlib.suppress(RuntimeError):  # the session is closing
                     await self._reply_to(self.answers.held_back())
         self._stop.candidate_moved()
@@ -286,7 +291,7 @@ class Interviewer(Agent):
     def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
     ) -> AsyncIterable[stt.SpeechEvent]:
-        """Transcribe the candidate's audio. `answers.missed` notes when each frame arrives."""
+        """Transcribe the candidate's audio. `answers.missed` records when each frame arrives."""
         return Agent.default.stt_node(self, self.answers.missed.listening(audio), model_settings)
 
     # --- the interviewer's own turns -----------------------------------------------------------

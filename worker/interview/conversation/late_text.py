@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Seconds without a transcript and without speech after which the rest of the answer is no longer
-#: expected, once speech-to-text has caught up. The last transcript needs a moment to pass through
-#: the session.
+#: expected, once speech-to-text has caught up. The time allows for the last transcript to pass
+#: through the session.
 _SETTLED_S: Final = 1.0
 
 
@@ -29,17 +29,17 @@ class Transcriber(Protocol):
         """True if earlier speech is expected to get a transcript."""
 
     async def caught_up(self) -> None:
-        """Wait until speech-to-text is no longer behind. There is a time limit."""
+        """Wait until speech-to-text is no longer behind, or a time limit is over."""
 
 
 class LateText:
     """Holds back the end of the candidate's turn until speech-to-text has caught up.
 
-    The framework ends a turn after a silence, with the transcripts that it has by then. While
-    speech-to-text is behind, the transcript of speech before that silence is missing: it would
-    become a turn of its own, under the next question. The text of a turn that is held back is kept
-    in `Answers`. It becomes a part of the next turn that the session ends. If no further transcript
-    arrives, it becomes a turn by itself.
+    The framework ends a turn after a silence, with the transcripts that have arrived. While
+    speech-to-text is behind, a transcript of the speech before that silence is still missing, and
+    would become a separate turn, as an answer to the next question. Therefore the text of the ended
+    turn is held back in `Answers`, and becomes a part of the next turn that the session ends. If no
+    further transcript arrives, the held text becomes a turn.
 
     Args:
         answers: Keeps the text of the turn that is held back.
@@ -70,9 +70,9 @@ class LateText:
         return self._answers.is_held or self._is_behind
 
     def holds_back(self, message: llm.ChatMessage) -> bool:
-        """Return whether the end of a turn has to wait. If so, keep the text of the turn."""
+        """Return whether the end of a turn must wait; if it must, keep the text of the turn."""
         if not self._is_behind:
-            self.stop()  # this turn includes what is held back
+            self.stop()  # the session's turn includes the text that is held back
             return False
         logger.info(
             "the end of the candidate's turn waits for the transcript of earlier speech",
@@ -88,7 +88,10 @@ class LateText:
         self._moved.set()
 
     def stop(self) -> None:
-        """Stop waiting for a turn that is held back. A commit that has begun continues."""
+        """Stop waiting for a turn that is held back.
+
+        If the text is already being committed, the commit is completed.
+        """
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
@@ -108,14 +111,15 @@ class LateText:
                 break
         waiting, self._waiting = self._waiting, None
         if self._answers.goes_on:
-            return  # the session ends the turn that has begun, and that turn includes this one
+            # Speech has begun again, and the turn that follows includes the text that is held back.
+            return
         if waiting is not None:
             self._committing.add(waiting)
             waiting.add_done_callback(self._committing.discard)
         await self._commit()
 
     async def _moves(self) -> bool:
-        """Wait for the candidate. Return False after `_SETTLED_S` without speech and transcript."""
+        """Wait for speech or a transcript; return False if neither came within `_SETTLED_S`."""
         self._moved.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None if self._speaks() else _SETTLED_S):

@@ -41,14 +41,14 @@ class Sounds(Protocol):
 
 
 class MissedOnset:
-    """Detector of speech that began too early to be an answer to this interviewer.
+    """Detector of speech that began before the candidate could have heard this interviewer.
 
     A candidate can answer only after hearing the interviewer and reacting (`REACTION_S`). Speech
     that starts earlier may have lost its first words, so its transcript is a partial answer. The
     reaction time counts from the first sound on the audio output or from the first microphone
     frame, whichever is later. Speech is checked for a missed onset after an interviewer has taken
-    over from another interviewer, and after an outage. At the start of an interview, speech is not
-    checked, because no question was asked before.
+    over from another interviewer, and after an outage. Speech at the start of an interview is not
+    checked, because no question was asked before it.
 
     Args:
         text: Returns the transcript of the current answer so far.
@@ -114,7 +114,7 @@ class MissedOnset:
             self.asked()
 
     def asked(self) -> None:
-        """End the check for a missed onset, because speech from now on answers this interviewer."""
+        """End the check for a missed onset, because later speech answers this interviewer."""
         self._line = None
 
     def taken(self) -> None:

@@ -31,7 +31,7 @@ class PartialAnswer:
 
     Args:
         keep: Writes a record to the journal.
-        question: Returns the id of the open question. May raise.
+        question: Returns the id of the open question. The function may raise an error.
     """
 
     def __init__(

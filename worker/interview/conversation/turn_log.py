@@ -15,7 +15,7 @@ from worker.interview.orchestrator_llm import OrchestratorLLM
 #: The function never raises.
 TurnKeeper = Callable[..., Awaitable[None]]
 
-#: Latencies of a turn for which nothing was measured, such as a turn that was sent as text.
+#: Empty latencies, for a turn without measurements, such as a turn that was sent as text.
 NO_LATENCY: Final[Mapping[str, float]] = MappingProxyType({})
 
 #: Names of latencies in a turn's record, by the name in livekit's MetricsReport

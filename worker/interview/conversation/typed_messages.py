@@ -14,15 +14,15 @@ from worker.transport.typed_text import clean_text
 
 logger = logging.getLogger(__name__)
 
-#: Maximum length of a typed message, in characters. The rest is dropped. An answer of this length
-#: takes more than ten minutes to speak.
+#: Maximum length of a typed message, in characters. The rest of a longer message is dropped. An
+#: answer of this length would take more than ten minutes to speak.
 LONGEST_TYPED: Final = 20_000
-#: Messages that may come at once, and further messages per second. A person who sends each sentence
-#: as a message of its own stays below these limits.
+#: Number of messages that are allowed at once, and number of further messages per second. A person
+#: who sends each sentence as a separate message stays below these limits.
 MESSAGES: Final = (10.0, 0.5)
-#: Characters that may come at once, and further characters per second: twice the longest message,
-#: then about twenty times the speed of a typist. A day of that is 17 million characters, so that a
-#: journal stays below its largest size (`states.journal.MAX_BYTES`).
+#: Number of characters that are allowed at once (twice the longest message), and number of further
+#: characters per second (about twenty times the speed of a typist). At this rate a day has 17
+#: million characters, which fit into a journal (`states.journal.MAX_BYTES`).
 CHARACTERS: Final = (2.0 * LONGEST_TYPED, 200.0)
 #: Minimum seconds between two notices to the candidate that messages were refused, and between two
 #: records of the refusals.
@@ -30,13 +30,13 @@ NOTICE_EVERY_S: Final = 5.0
 #: Maximum seconds to send a notice.
 _NOTICE_S: Final = 10.0
 
-#: What the candidate reads after a message was refused.
+#: Text that the candidate reads after a message was refused.
 REFUSED: Final = (
     "That was too much text at once, and your last message was not read. "
     "Please wait a few seconds, then send it again."
 )
 
-#: What the candidate reads after losing the right to write.
+#: Text that the candidate reads after losing the right to write.
 NO_MORE: Final = (
     "You have sent too much, so you cannot write here any more. "
     "Please answer aloud; the interview continues."
@@ -50,8 +50,9 @@ class TypedMessages:
     """The typed messages that wait to become an answer.
 
     A message is cleaned first (`clean_text`): it becomes one line without control characters.
-    Messages that wait at the same time are one answer. A message beyond the limits is refused: the
-    candidate reads a notice, and the journal gets the number of refused messages without a text.
+    Messages that wait at the same time are joined to one answer. A message beyond the limits is
+    refused: the candidate reads a notice, and the journal gets the number of refused messages
+    without a text.
 
     Args:
         write: Sends a text to the candidate; None if no text can be sent.
@@ -101,7 +102,7 @@ class TypedMessages:
             self._telling.cancel()
 
     def refuse(self, *, for_good: bool = False) -> None:
-        """Count a message that is not read. At most every `NOTICE_EVERY_S`, tell the candidate.
+        """Count a refused message, and tell the candidate, at most every `NOTICE_EVERY_S` seconds.
 
         Args:
             for_good: True if the candidate can write no more.
@@ -135,7 +136,7 @@ class TypedMessages:
             await run_with_timeout(send(), _NOTICE_S)
         except Exception as error:
             logger.warning(
-                "the candidate was not told that a message was refused: %s",
+                "the notice to the candidate that a message was refused could not be sent: %s",
                 type(error).__name__,
                 extra={"event": "typed_refusal_not_shown"},
             )

@@ -97,7 +97,8 @@ class Utterances:
                 "an utterance was cut off before any of it was heard",
                 extra={"event": "utterance_cut_off_unheard", "role": move.role},
             )
-            if self._floor.contested:  # the candidate is speaking and gets a reply
+            # The candidate is speaking, and the reply follows the candidate's speech.
+            if self._floor.contested:
                 self._floor.begin_anew(UNFINISHED_PAUSE_S)
         if broke_off or not (heard or handle.interrupted):
             logger.error(

@@ -46,7 +46,10 @@ _WORD = re.compile(r"(?:(?<=[^\W_])(['\u2019]))?([^\W_]+)")
 
 
 class Refusal(Enum):
-    """Reason why a language model's words are not spoken. Logs and counters use the value."""
+    """Reason why a language model's words are not spoken.
+
+    The value of a member is used in logs and counters.
+    """
 
     EMPTY = "Empty"
     TOO_LONG = "TooLong"
@@ -57,14 +60,14 @@ class Refusal(Enum):
     #: A letter from a script that the plan's language does not use.
     OTHER_SCRIPT = "OtherScript"
     OTHER_LANGUAGE = "OtherLanguage"
-    #: There is no vocabulary for the plan's language.
+    #: The word lists that check the words (`VOCABULARIES`) lack the plan's language.
     LANGUAGE_UNKNOWN = "LanguageUnknown"
     #: Characters that do not belong in spoken text: markup, code, emoji.
     MARKUP = "Markup"
     ADDRESS = "Address"
     #: An acknowledgement that asks or orders something.
     ASKS_SOMETHING = "AsksSomething"
-    #: A follow-up that has no question, has several, or does not end with its question.
+    #: A follow-up that has no question or several questions, or does not end with its question.
     NOT_ONE_QUESTION = "NotOneQuestion"
     VERDICT = "Verdict"
     ENDS_INTERVIEW = "EndsInterview"
@@ -104,7 +107,7 @@ class _Draft:
 
     @cached_property
     def plain(self) -> list[str]:
-        """The sentences, normalized for the patterns of the vocabulary."""
+        """The sentences in the form in which the patterns of the vocabulary search them."""
         return [" ".join(_words_of(sentence, self.vocabulary)) for sentence in self.sentences]
 
     def says(self, pattern: re.Pattern[str]) -> bool:

@@ -1,7 +1,7 @@
 """Conversion of a language model's reply to the next utterance, or to a reason for a refusal.
 
-The functions are pure. For every reply, the utterance either ends with the plan's own next words,
-or is one follow-up that the plan allows.
+The functions have no side effects. For every reply, the utterance either ends with the plan's own
+next words, or is one follow-up that the plan allows.
 """
 
 from __future__ import annotations

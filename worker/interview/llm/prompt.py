@@ -19,8 +19,8 @@ from worker.interview.plan.plan import Plan
 #: Maximum length of the whole prompt, in characters. 10,000 characters are about 2500 tokens.
 MAX_CHARACTERS = 10_000
 
-#: Maximum length in a prompt of all answers to a question together, in characters. Here and below,
-#: a text that is too long is cut in the middle.
+#: Maximum length in a prompt of all answers to a question together, in characters. A longer text is
+#: cut in the middle.
 _MAX_ANSWER = 3000
 #: Maximum length of a question in a prompt, in characters.
 _MAX_QUESTION = 600
@@ -62,7 +62,7 @@ def prompt_for(plan: Plan, leeway: LlmAllowance) -> Prompt:
         language=plan.language,
         question=_quoted(question.text, _MAX_QUESTION),
         good_answer=_listed(question.good_answer, _MAX_POINT, _MAX_POINTS),
-        # `prompts[0]` is the question itself.
+        # Skip `prompts[0]`, which is the question itself.
         asked=_listed(leeway.place.prompts[1:], _MAX_FOLLOW_UP, _MAX_FOLLOW_UPS),
         next="(thanks and goodbye)" if goodbye else _quoted(leeway.move.text, _MAX_QUESTION),
     )

@@ -1,8 +1,8 @@
 """Markup in the spoken texts of a plan: what a voice would read aloud, or skip.
 
-The texts go to text to speech as they are, except that the framework removes some Markdown and
-emoji, with their meaning. So a plan may have words only. A pattern that fits ordinary text would
-refuse a correct plan, so each pattern needs a mark that no sentence has by itself.
+Text to speech gets the texts unchanged, except that the framework removes some Markdown and emoji.
+Therefore a plan must contain only words. To refuse no correct plan, each pattern requires a mark
+that does not occur in ordinary sentences.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ class Markup:
 
     @property
     def message(self) -> str:
-        """The problem, as the end of a sentence about the text."""
+        """The problem, as a text that continues a sentence whose subject is the checked text."""
         shown = " ".join(self.found.split())
         cut = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
         return f"must be words to speak, without {self.kind} ({cut})"
 
 
-#: Each kind of markup with its pattern. Of overlapping findings the first kind counts.
+#: Each kind of markup with its pattern. If findings overlap, the kind that comes first in this list
+#: counts.
 _KINDS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     # SSML, HTML and comments: `<break time="1s"/>`, `</emphasis>`, `<!-- later -->`. A comparison
     # such as `a < b` has no letter after the sign.
@@ -74,7 +75,7 @@ _KINDS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
 def markup_in(text: str) -> list[Markup]:
     """Return the first finding of each kind of markup in a text, in the order of the text."""
     if len(text) > MAX_TEXT:
-        return []  # another rule refuses a text of this length
+        return []  # not searched, because another rule refuses a text of this length
     found: list[tuple[int, Markup]] = []
     taken: list[tuple[int, int]] = []
     for kind, pattern in _KINDS:

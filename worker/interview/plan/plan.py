@@ -1,9 +1,9 @@
 """The interview plan: its questions, their order, and what else the interviewer says.
 
 A plan is written as a YAML file (`load_plan`) and travels with a dispatch as plain JSON
-(`Plan.to_json`, `Plan.from_json`). The same rules check the YAML and the JSON, except that only a
-file is refused for markup: a plan that an earlier version stored stays valid. All mistakes are
-reported together. If the plan is a file, a mistake in the text has a line number.
+(`Plan.to_json`, `Plan.from_json`). The same rules check YAML and JSON, with one exception: only a
+file is refused for markup, so that plans that an earlier version stored stay valid. All mistakes
+are reported together. If the plan is a file, a mistake in the text has a line number.
 """
 
 from __future__ import annotations
@@ -191,7 +191,8 @@ def _checked(document: Document, source: str, more: Iterable[PlanProblem] = ()) 
     """Return the plan in a document.
 
     Raises `PlanError` with every problem, in line order. `more` are problems that were found
-    before. Of more than `MAX_PROBLEMS`, the last problem gives the number of the others.
+    before. If there are more than `MAX_PROBLEMS`, the last reported problem says how many are left
+    out.
     """
     problems = list(more)
     found = len(problems) + len(document.repeated)

@@ -23,7 +23,7 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, cor
 from worker.env.shown import on_one_line, shortened
 from worker.interview.plan.yaml_lines import LONGEST_NAME
 
-#: Maximum length of a text in a plan, in characters. This is about two minutes of speech.
+#: Maximum length of a text in a plan, in characters: about two minutes of speech.
 MAX_TEXT = 2000
 
 #: Error type of an invalid value. The value follows the error message (`got`).

@@ -24,8 +24,8 @@ from worker.env.shown import shortened
 #: `("questions", 2, "id")`.
 Where = tuple[str | int, ...]
 
-#: Maximum nesting of a document. No hand-written file needs more. The reader is recursive, so the
-#: nesting must have a limit.
+#: Maximum nesting of a document. No hand-written file is nested deeper. A limit is needed, because
+#: the reader is recursive.
 MAX_DEPTH = 16
 
 #: Maximum length of a key, an anchor or a tag in a problem, in characters. Each may be as long as
@@ -61,7 +61,7 @@ class Document:
 
     value: object = None
     lines: dict[Where, int] = field(default_factory=dict)
-    #: First and last line of each scalar. The last line may be the one after the scalar.
+    #: First and last line of each scalar. The recorded last line may be one line too late.
     spans: dict[Where, tuple[int, int]] = field(default_factory=dict)
     #: The lines of the text; empty for data that is no file.
     text: tuple[str, ...] = ()
@@ -71,8 +71,8 @@ class Document:
     def line_of(self, where: Where, fragment: str) -> int | None:
         """Return the line of a fragment of the scalar at `where`; its key's line if not found.
 
-        If the fragment is not found as it is, its first word is searched, because the text may have
-        a line break after it. A fragment that the text writes with escapes is not found.
+        If the whole fragment is not found, its first word is searched, because the file may have a
+        line break after that word. A fragment that the text writes with escapes is not found.
         """
         first, last = self.spans.get(where, (1, 0))
         lines = range(first, min(last, len(self.text)) + 1)
@@ -133,7 +133,7 @@ class _Composer(Composer):
 
     def __init__(self, loader: Any = None) -> None:
         super().__init__(loader)
-        self.warn_double_anchors = False  # a repeated anchor is harmless, as no alias is accepted
+        self.warn_double_anchors = False  # ignore a repeated anchor, because no alias is accepted
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.parser.peek_event()

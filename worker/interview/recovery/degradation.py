@@ -53,7 +53,7 @@ class DegradationHandler:
         self._telling: set[asyncio.Task[None]] = set()
 
     def begin(self) -> None:
-        """Handle the resources that are missing already, and subscribe to later changes."""
+        """Handle the resources that are already missing, and subscribe to later changes."""
         self._job.life.subscribe(self._on_transition)
         self._look()
 
@@ -63,7 +63,8 @@ class DegradationHandler:
             task.cancel()
 
     def _on_transition(self, transition: Transition) -> None:
-        # A change while the job may not speak is handled once the job may speak again.
+        # Handle all changes now, because changes that came while the job could not speak were
+        # ignored.
         state = transition.target
         if state.phase is Phase.SESSION and state.may_speak:
             self._look()
@@ -128,7 +129,7 @@ class DegradationHandler:
         for step in steps:
             try:
                 await step()
-            except Exception as error:  # the other step also announces the loss
+            except Exception as error:  # any error, because the other step also announces the loss
                 logger.warning(
                     "announcing %s to the candidate failed: %s",
                     name,

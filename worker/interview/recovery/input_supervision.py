@@ -86,7 +86,8 @@ class InputSupervision:
 
     def _listen_anew(self) -> None:
         if (detector := self._job.resources.get("vad")) is not None:
-            # This replaces the VAD stream. livekit ends speech that the old stream has not ended.
+            # Setting the VAD again replaces its stream, and livekit then ends speech that the old
+            # stream has not ended.
             self._session.current_agent.update_options(vad=detector)
 
     def _may_ask(self) -> bool:
@@ -101,7 +102,7 @@ class InputSupervision:
 
     @property
     def _is_deaf(self) -> bool:
-        """True if no speech-to-text provider is left, so answers are typed or arrive late."""
+        """True if no speech-to-text provider is left, so that no transcript is expected soon."""
         conditions = self._job.life.conditions
         return "stt" in conditions and conditions["stt"].status is Status.LOST
 
@@ -110,7 +111,7 @@ class InputSupervision:
         turn = interviewer.floor.turn
         async with interviewer.exclusive.held():
             if interviewer.floor.turn != turn:
-                return  # an answer was taken meanwhile, and gets its reply
+                return  # do not ask again: an answer was taken during the wait, and gets its reply
             await interviewer.let_go_of_answer()
             with contextlib.suppress(RuntimeError):  # the session is closing
                 await interviewer.speak_next()

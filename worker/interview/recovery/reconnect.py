@@ -91,7 +91,7 @@ class Outages:
         interviewer.last_sound = asyncio.get_running_loop().time()
         if away_s < HICCUP_S or interviewer.finished.is_set():
             return
-        async with interviewer.exclusive.held():  # an answer that is being taken comes first
+        async with interviewer.exclusive.held():  # wait for an answer that is being taken
             if was_cut:
                 await interviewer.let_go_of_answer()
             answers.missed.came(self._line, away_s)

@@ -93,7 +93,8 @@ class SilenceWatchdog:
         self._ladder = ladder
         self._candidate_speaks = candidate_speaks
         self._filler_s = filler_s
-        # Number of the turn that had the last filler clip, and event-loop time of the clip's end.
+        # The number of the turn in which the last filler clip was played, and the event-loop time
+        # at which the clip ended.
         self._filled_turn = 0
         self._filled_at = 0.0
 
@@ -142,7 +143,8 @@ class SilenceWatchdog:
         after twice that time.
         """
         if self._line.paused:
-            return self._filler_s  # the session may resume its speech at any moment
+            # Play no clip while the session may resume its speech at any moment.
+            return self._filler_s
         if self._filled_turn != self._floor.turn:
             return self._filler_s - self.silent_s()
         unfilled_s = asyncio.get_running_loop().time() - self._filled_at

@@ -34,7 +34,7 @@ _LONGEST_STEP_S: Final = 10.0
 _LEAST_STEP_S: Final = 1.0
 
 RUNGS: Final = tuple(Rung)
-#: The steps that begin no speech of the session.
+#: The steps that do not make the session speak.
 _SILENT: Final = frozenset({Rung.CLIP, Rung.CLOSE})
 
 #: Function that records the name of a step, the cause as one CamelCase word, and the seconds of
@@ -47,8 +47,9 @@ class TurnLadder:
 
     If an utterance was not spoken to its end, audible speech no longer restarts the recovery in
     that turn. After a second unfinished utterance in one turn, the utterance is sent as text. While
-    the audio has no subscriber, the first step is to send the utterance as text. This step is due
-    when the clip (`Rung.CLIP`) would be due, or after 1 s (`_DEAF_S`) if the step was taken before.
+    the audio has no subscriber, the first step is to send the utterance as text. Sending the text
+    is due when the clip (`Rung.CLIP`) would be due. In later turns the text is due after 1 s
+    (`_DEAF_S`).
 
     Args:
         interviewer: The interviewer.
@@ -163,7 +164,10 @@ class TurnLadder:
             )
 
     async def _run(self, rung: Rung) -> None:
-        """Run a step. Skip a step that speaks if an answer was taken first, which gets a reply."""
+        """Run a step.
+
+        Skip a step that speaks if an answer was taken before, because it gets a reply.
+        """
         if rung in _SILENT:
             await self._steps[rung]()
             return
@@ -244,14 +248,15 @@ class TurnLadder:
         await self._interviewer.write_next()
 
     async def _announce_writing(self) -> None:
-        """Play a clip, once. The text comes first, as the candidate may answer before the end."""
+        """Play the clip that announces questions as text, at most once, after the text was sent."""
         if not self._announced and self._line.listened:
             self._announced = True
             await self._line.play(load_clip(ClipName.TROUBLE_SPEAKING))
 
     async def _cut_off(self) -> None:
         if not await self._interviewer.cut_off():
-            # The session does not respond. Drop its queued audio, which would delay other speech.
+            # If the session does not respond, drop its queued audio, which would delay other
+            # speech.
             self._line.clear_buffer()
 
     async def _give_up(self) -> None:

@@ -17,10 +17,10 @@ logger = logging.getLogger(__name__)
 #: Seconds without sound and without text after which speech counts as ended, although the VAD
 #: reports speech.
 HOLLOW_S: Final = 10.0
-#: Shortest speech, in seconds, that is expected to have a transcript. A cough is shorter than that.
+#: Shortest speech, in seconds, that is expected to have a transcript. A cough is shorter than this.
 LEAST_SPEECH_S: Final = 1.0
-#: Seconds from the end of speech until its transcript is no longer expected. Within these seconds,
-#: every speech-to-text provider of the fallback chain has had enough time.
+#: Seconds from the end of speech until its transcript is no longer expected. The time is enough to
+#: try every speech-to-text provider of the fallback chain.
 WORDS_WITHIN_S: Final = 10.0
 #: Seconds added to `WORDS_WITHIN_S` for each second of speech, because a provider without interim
 #: results starts to transcribe only when the speech ends.
@@ -81,9 +81,9 @@ class UnrecognizedSpeechMonitor:
         self._text_at = self._final_at = -math.inf
         # Seconds of speech without a final transcript.
         self._spoken_s = 0.0
-        # True if this monitor, not the VAD, ended speech that has no final transcript yet.
+        # True if speech without a final transcript was ended by this monitor and not by the VAD.
         self._hollow = False
-        # Event-loop time at which the speech began that this monitor ended last.
+        # Event-loop time at which the last speech that this monitor ended had begun.
         self._hollow_from = -math.inf
         self._asked = False
         self._due: asyncio.TimerHandle | None = None
@@ -121,7 +121,8 @@ class UnrecognizedSpeechMonitor:
 
     def _ends(self, began_at: float) -> None:
         self._began_at = None
-        # Speech before the last final text has been transcribed already.
+        # Count only speech after the last final text, because earlier speech has already been
+        # transcribed.
         self._spoken_s += _now() - max(began_at, self._final_at)
         self._wait_for_words()
 
@@ -149,17 +150,20 @@ class UnrecognizedSpeechMonitor:
             self._wait_for(left_s, self._look_at_speech)
             return
         logger.warning(
-            "no end of the candidate's speech was detected: ended after silence",
+            "the VAD reported no end of the candidate's speech, so the speech was ended after "
+            "silence",
             extra={"event": "speech_end_undetected"},
         )
         self._record("SpeechUnended", _now() - self._began_at)
         self._hollow, self._hollow_from = True, self._began_at
-        self._wait_for(HOLLOW_S, self._look_at_speech)  # in case `end_speech` has no effect
+        # Set here too, in case `end_speech` has no effect.
+        self._wait_for(HOLLOW_S, self._look_at_speech)
         self._anew = asyncio.get_running_loop().call_later(_ANEW_S, self._begin_anew)
         self._end_speech()
 
     def _begin_anew(self) -> None:
-        # A VAD that did not end this speech would also miss the next speech.
+        # Restart the VAD, because a VAD that missed the end of this speech would also miss the next
+        # speech.
         with contextlib.suppress(RuntimeError):  # the session is closing
             self._listen_anew()
 
@@ -169,7 +173,7 @@ class UnrecognizedSpeechMonitor:
         else:
             within_s = WORDS_WITHIN_S + _WORK_PER_SECOND * self._spoken_s
             if self._hollow:
-                # Text of this speech may still become a turn.
+                # Wait, because text of the ended speech may still become a turn.
                 within_s = _LATE_WORDS_S if self._text_at < self._hollow_from else _LATE_TURN_S
             self._wait_for(within_s, self._give_up_words)
 

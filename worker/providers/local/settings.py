@@ -10,7 +10,8 @@ from worker.speech.tts.voice import Voice
 
 
 def _voice(_: object) -> Voice:
-    # This import loads numpy, which most readers of the settings do not need.
+    # Import here and not at the top: the import loads numpy, which most code that reads settings
+    # does not need.
     from worker.speech import local_models
 
     return Voice(

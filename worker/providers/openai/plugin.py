@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from worker.fallback.probe import Probe
     from worker.providers.openai.settings import OpenAISettings
 
-#: Maximum tokens of a language model's reply. Every reply that passes the guardrails is shorter.
+#: Maximum number of tokens of a language model's reply. The guardrails accept only shorter replies.
 _MOST_TOKENS = 120
 #: Timeouts in seconds of the client made here, as in the plugin's own client (1.8.9).
 _TIMEOUT = Timeout(connect=15.0, read=5.0, write=5.0, pool=5.0)
@@ -43,8 +43,9 @@ def _llm(settings: OpenAISettings) -> llm.LLM[Any]:
         base_url=settings.openai_base_url,
         model=settings.openai_model,
         max_completion_tokens=_MOST_TOKENS,
-        # The plugin (1.8.9) takes `store` and does not send it. Servers that do not know the
-        # parameter may refuse it, so it is sent only if it is asked for.
+        # Send `store` here, because the plugin (1.8.9) accepts the parameter and does not send it.
+        # Send it only if the settings ask for it, because a server that does not know `store` may
+        # refuse the request.
         extra_body={"store": False} if settings.openai_opt_out else NOT_GIVEN,
     )
 
@@ -64,7 +65,8 @@ def _client(settings: OpenAISettings) -> AsyncClient | None:
         http_client=DefaultAsyncHttpxClient(
             proxy=proxy_for(settings.openai_base_url),
             trust_env=False,
-            # Without the environment the client would not read SSL_CERT_FILE. OpenSSL does.
+            # With `trust_env=False` the client ignores SSL_CERT_FILE, which OpenSSL's default
+            # context reads.
             verify=ssl.create_default_context(),
             timeout=_TIMEOUT,
         ),

@@ -1,4 +1,4 @@
-"""Whether speech that has ended, or that no provider heard live, waits for its transcript."""
+"""Finds out whether a transcript of earlier speech is still expected."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from worker.speech.stt.pending_speech import PendingSpeech
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which the transcript of kept speech is expected while no provider is available. They
-#: count from the moment at which speech first had to wait, or from the end of that speech.
+#: Seconds for which the transcript of buffered speech is expected while no provider is available,
+#: counted from the moment at which speech first had to wait, or from the end of that speech.
 UNATTENDED_S: Final = 30.0
-#: Seconds for which the transcript of kept speech is expected from the provider that received it.
-#: They count from the moment at which the provider received the speech, from its last text, or from
-#: the end of the speech. The value is the longest pause that ends an answer.
+#: Seconds for which a transcript of buffered speech is expected from the provider that received the
+#: speech. The seconds count from the latest of three moments: the provider received the speech, its
+#: last text came, the speech ended. The value is the longest pause that ends an answer.
 OVERDUE_S: Final = 6.0
-#: Seconds for which the transcript of kept speech is expected while the speaker speaks. They count
-#: from the moment at which speech first had to wait, or from the last text. Of longer speech
-#: without a transcript, the oldest audio is not kept.
+#: Seconds for which the transcript of buffered speech is expected while the speaker still speaks,
+#: counted from the moment at which speech first had to wait, or from the last text. The oldest
+#: audio of longer speech without a transcript is dropped.
 SPEAKING_S: Final = 60.0
-#: Seconds beyond the patience with a provider for which the transcript of live speech is expected.
-#: After the patience another provider is asked, and the speech counts as kept.
+#: Seconds after `patience_s` for which the transcript of live speech is still expected. When
+#: `patience_s` is over, another provider gets the speech, which then counts as buffered.
 DUE_MARGIN_S: Final = 1.0
-#: Seconds of speech that surely contain words. A cough is shorter.
+#: Minimum seconds of a sound that certainly contains words. A cough is shorter.
 LEAST_SPEECH_S: Final = 1.0
 
-#: The states in which an open stream has no kept speech to transcribe, as far as is known.
+#: The states in which an open stream has no buffered speech to transcribe, as far as is known.
 _OVER: Final = frozenset({CatchUpState.LIVE, CatchUpState.DOUBTFUL})
 
 
 class CatchUp:
-    """Knows whether speech-to-text is behind: earlier speech is expected to get a transcript.
+    """Knows whether speech-to-text is behind: a transcript of earlier speech is still expected.
 
     A provider that hears speech live may give its final transcript late, if the provider, the
-    network or the machine is slow. A turn that ended before would lack these words. So from the end
-    of the speech its transcript is due, if there was interim text or at least `LEAST_SPEECH_S` of
-    speech.
+    network or the machine is slow. If the turn ended before the final transcript, the turn would
+    lack these words. Therefore a transcript is due after the end of speech if there was interim
+    text or at least `LEAST_SPEECH_S` of speech.
 
-    Speech is kept for a provider that did not receive it while it was spoken, because another
-    stream failed or no provider was available. Such a provider may transcribe faster than real
-    time, but not at once. Until then, a pause in the transcripts says nothing about a pause of the
-    speaker, so nobody may conclude that the speaker has finished.
+    Speech is buffered for a provider that did not receive it while it was spoken, because another
+    stream failed or no provider was available. The provider needs some time to transcribe the kept
+    speech, even if it is faster than real time. During this time a pause between transcripts does
+    not mean that the speaker has paused or finished.
 
-    The time limits are `UNATTENDED_S`, `OVERDUE_S`, and `SPEAKING_S` in place of both while the
+    The limits for buffered speech are `UNATTENDED_S` and `OVERDUE_S`, or `SPEAKING_S` while the
     speaker speaks. A transcript of live speech is due for `patience_s`, the seconds after which
-    another provider is asked, and `DUE_MARGIN_S`. `on_over` is called when nothing is left to catch
-    up with, before the waiters of `over` continue.
+    another provider is asked, and `DUE_MARGIN_S`. `on_over` is called when no transcript of earlier
+    speech is expected any more, before calls of `over` return.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class CatchUp:
         self._due_within_s = patience_s + DUE_MARGIN_S
         #: True if interim text has come since the last final transcript.
         self._interim = False
-        #: Position, in seconds of audio, that a final transcript of the kept speech must reach.
+        #: Position, in seconds of audio, that a final transcript of the buffered speech must reach.
         self._due_s = 0.0
         # Event loop times since which speech has had to wait, at which the newest provider received
-        # kept speech, and at which the last text arrived.
+        # buffered speech, and at which the last text arrived.
         self._behind_since: float | None = None
         self._opened_at = self._text_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
@@ -79,7 +79,7 @@ class CatchUp:
 
     @property
     def catching_up(self) -> bool:
-        """True if a provider has received kept speech, and has not transcribed all of it."""
+        """True if a provider has received buffered speech, and has not transcribed all of it."""
         return self.state is CatchUpState.CATCHING_UP
 
     async def over(self) -> None:
@@ -93,7 +93,7 @@ class CatchUp:
     def opened(self, *, late: bool, found_nothing: bool) -> None:
         """Handle a new stream of a provider.
 
-        `late` is True if the stream received kept speech. `found_nothing` is True if another
+        `late` is True if the stream received buffered speech. `found_nothing` is True if another
         provider, which works, gave no text for that speech.
         """
         self._interim = False
@@ -114,7 +114,7 @@ class CatchUp:
             self._look_at_live_speech()
 
     def final_came(self) -> None:
-        """Handle a final transcript that `PendingSpeech` knows already."""
+        """Handle a final transcript that was already passed to `PendingSpeech`."""
         if self.state is CatchUpState.DUE:
             transcribed = not self._words_due
         else:
@@ -136,11 +136,11 @@ class CatchUp:
         self._enter(CatchUpEvent.STREAM_ENDED)
 
     def close(self) -> None:
-        """Handle the end of the audio. Nothing waits any more."""
+        """Handle the end of the audio, after which no transcript is expected."""
         self._enter(CatchUpEvent.CLOSED)
 
     def look(self) -> None:
-        """Handle a change of what `PendingSpeech` knows."""
+        """Handle a change in `PendingSpeech`."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -178,7 +178,7 @@ class CatchUp:
 
     def _time_over(self) -> None:
         logger.info(
-            "the transcript of earlier speech is overdue, no longer waiting for it",
+            "the transcript of earlier speech is overdue and no longer expected",
             extra={"event": "stt_transcript_overdue"},
         )
         self._enter(CatchUpEvent.OVERDUE)

@@ -1,4 +1,4 @@
-"""How far speech-to-text is behind the speech: the states, and the table of all transitions."""
+"""States of how far speech-to-text is behind the speech, and the table of all transitions."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from typing import Final
 class CatchUpState(StrEnum):
     """How the provider in use received the speech. Every stream begins as UNATTENDED."""
 
-    #: No provider's stream is open. Speech is kept until a provider can transcribe it.
+    #: No provider's stream is open. Speech is buffered until a provider can transcribe it.
     UNATTENDED = auto()
     #: The provider received all speech without a transcript while it was spoken.
     LIVE = auto()
-    #: As LIVE, and the speech has ended: the rest of its transcript is due.
+    #: The provider received the speech while it was spoken. The speech has ended, and the rest of
+    #: its transcript is due.
     DUE = auto()
-    #: The provider received speech that was kept before, and has not transcribed all of it.
+    #: The provider received speech that was buffered before, and has not transcribed all of it.
     CATCHING_UP = auto()
-    #: Speech may be without a transcript, but no text of it is expected: a provider found no word
-    #: in a short sound, or the time limit is over. Text that arrives shows that there are words.
+    #: Speech may be without a transcript, but no transcript is expected, because a provider found
+    #: no word in a short sound or because the time limit is over. If text arrives nevertheless,
+    #: there were words.
     DOUBTFUL = auto()
     #: The audio has ended.
     CLOSED = auto()
@@ -31,19 +33,20 @@ class CatchUpEvent(StrEnum):
 
     #: A provider's stream was opened, and all speech so far has a transcript.
     OPENED = auto()
-    #: A provider's stream was opened, and received speech that was kept.
+    #: A provider's stream was opened, and received buffered speech.
     OPENED_LATE = auto()
-    #: As OPENED_LATE, but the speech is a short sound in which another provider found no word.
+    #: A provider's stream was opened, and received a buffered short sound in which another provider
+    #: found no word.
     OPENED_FOR_SOUND = auto()
     #: The provider has given text, interim or final.
     TEXT = auto()
     #: Final transcripts cover all speech whose transcript is expected.
     TRANSCRIBED = auto()
-    #: Speech has begun. The VAD does not end the turn before the speech ends.
+    #: Speech has begun, so the turn cannot end before the end of this speech.
     SPEECH_BEGAN = auto()
-    #: Speech has ended, or its interim text has come, before its final transcript.
+    #: The end of speech or its interim text has come, and its final transcript has not.
     WORDS_DUE = auto()
-    #: The time limit is over.
+    #: The time limit for a transcript is over.
     OVERDUE = auto()
     #: The provider's stream has ended, or is not used any more.
     STREAM_ENDED = auto()
@@ -63,8 +66,8 @@ TRANSITIONS: Final[Mapping[tuple[CatchUpState, CatchUpEvent], CatchUpState]] = M
         **{(_S.DUE, event): _S.LIVE for event in (_E.SPEECH_BEGAN, _E.TRANSCRIBED, _E.OVERDUE)},
         **{(state, _E.STREAM_ENDED): _S.UNATTENDED for state in (_S.LIVE, _S.DUE, _S.CATCHING_UP)},
         **{(state, _E.OVERDUE): _S.DOUBTFUL for state in (_S.UNATTENDED, _S.CATCHING_UP)},
-        # No row for OPENED_LATE and STREAM_ENDED in DOUBTFUL: a provider that is asked again and
-        # again without a result must not start the time limit again and again.
+        # DOUBTFUL has no row for OPENED_LATE and STREAM_ENDED, because a provider that is asked
+        # repeatedly without a result must not restart the time limit each time.
         (_S.DOUBTFUL, _E.OPENED): _S.LIVE,
         (_S.DOUBTFUL, _E.TEXT): _S.CATCHING_UP,
         **{(state, _E.CLOSED): _S.CLOSED for state in _S},

@@ -38,7 +38,7 @@ class SpeechPieces:
 
     @property
     def going_on(self) -> bool:
-        """True while speech has begun and not ended."""
+        """True while speech is in progress."""
         return self._speech is not None
 
     def begin(self, samples: Iterable[Pcm], now_s: float) -> None:

@@ -1,4 +1,4 @@
-"""The events that a fallback chain gives to its listener, as if one provider had sent all."""
+"""Passes the events of changing providers to a listener, as if they came from one provider."""
 
 from __future__ import annotations
 
@@ -23,15 +23,14 @@ class Delivery:
 
     START_OF_SPEECH and END_OF_SPEECH always alternate.
 
-    While a provider catches up, the listener gets final transcripts as interim text (`show`), and
-    no END_OF_SPEECH. `release` then gives it one final transcript of the whole. A provider may
-    transcribe kept speech faster than real time. If the listener got each final transcript by
-    itself, it would measure a long silence since that speech, and would take the transcript as a
-    whole turn.
+    While a provider transcribes buffered speech, the listener gets final transcripts as interim
+    text (`show`), and no END_OF_SPEECH. `release` then gives the listener one final transcript of
+    all of this text. The reason: the listener measures silence from the end of the speech to the
+    transcript, so it would take each separate final transcript of buffered speech for a whole turn.
 
     Args:
         send: Gives an event to the listener.
-        catching_up: Returns whether the provider in use catches up.
+        catching_up: Returns whether the provider in use still transcribes buffered speech.
     """
 
     def __init__(
@@ -67,12 +66,15 @@ class Delivery:
             self._send(event)
 
     def show(self) -> None:
-        """Pass on the final transcripts that are held as interim text. Do nothing if none is."""
+        """Pass on the held final transcripts as interim text.
+
+        If no transcript is held, do nothing.
+        """
         if self._finals:
             self._send(_as_interim(self._finals))
 
     def release(self) -> None:
-        """Pass on what is held: one final transcript, then the END_OF_SPEECH."""
+        """Pass on the held events: one joined final transcript, then the END_OF_SPEECH."""
         finals, self._finals = self._finals, []
         end, self._end = self._end, None
         if finals:
@@ -99,7 +101,7 @@ def _as_interim(events: Sequence[stt.SpeechEvent]) -> stt.SpeechEvent:
 
 
 def _joined(events: Sequence[stt.SpeechEvent]) -> stt.SpeechEvent:
-    """Return one event with the text of all of these events. There must be at least one."""
+    """Return one event with the text of all `events`, of which there must be at least one."""
     if len(events) == 1:
         return events[0]
     parts = [event.alternatives[0] for event in events]

@@ -96,14 +96,14 @@ class ChainSTT(stt.STT[Never]):
 
     @property
     def is_behind(self) -> bool:
-        """True if speech that has ended, or that was not heard live, still gets a transcript.
+        """True if a transcript of earlier speech is still expected.
 
-        The end of a transcript is then no sign that the speaker has finished.
+        While this is True, the end of a transcript does not mean that the speaker has finished.
         """
         return self._stream is not None and self._stream.is_behind
 
     async def caught_up(self) -> None:
-        """Wait until speech-to-text is no longer behind. There is a time limit (`CatchUp`)."""
+        """Wait until speech-to-text is no longer behind, at most for the limits of `CatchUp`."""
         while self._stream is not None and self._stream.is_behind:
             await self._stream.caught_up()
 

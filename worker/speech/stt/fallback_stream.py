@@ -58,7 +58,7 @@ class _Outcome(Enum):
     BROKE = auto()
     #: The stream failed temporarily, more than `_STEADY_S` seconds after it was opened.
     BROKE_OFF = auto()
-    #: There was speech, and no transcript arrived in time.
+    #: The provider gave no transcript of speech in time.
     DEAF = auto()
     #: A preferred provider is available again, and the candidate is silent.
     RELIEVED = auto()
@@ -87,11 +87,11 @@ class ChainStream(stt.RecognizeStream):
         self._catch_up = CatchUp(self._watch, self._delivery.release, patience_s=patience_s)
         self._round = ProviderRound(chain)
         self._ear: ProviderStream | None = None
-        #: When the newest provider stream was opened (event loop time).
+        #: Event loop time at which the newest provider stream was opened.
         self._asked_at = float("-inf")
-        #: When the audio ended (event loop time); None before that.
+        #: Event loop time at which the audio ended; None while there is audio.
         self._ended_at: float | None = None
-        #: Why the last provider's stream is not used any more; None before that.
+        #: Why the stream of the previous provider is no longer used; None for the first provider.
         self._ended_by: _Outcome | None = None
         # `ChainSTT` owns this set, because this stream may end before its last provider stream has
         # closed.
@@ -263,11 +263,11 @@ class ChainStream(stt.RecognizeStream):
 
     @property
     def is_behind(self) -> bool:
-        """True if speech that has ended, or that was not heard live, still gets a transcript."""
+        """True if a transcript of earlier speech is still expected."""
         return self._catch_up.is_behind
 
     async def caught_up(self) -> None:
-        """Wait until speech-to-text is no longer behind. There is a time limit (`CatchUp`)."""
+        """Wait until speech-to-text is no longer behind, at most for the limits of `CatchUp`."""
         await self._catch_up.over()
 
     def end_speech(self) -> None:

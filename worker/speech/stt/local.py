@@ -118,7 +118,7 @@ async def _transcribe(thread: EngineThread, samples: Pcm) -> str:
 
 
 async def _together(*tasks: asyncio.Task[Any]) -> None:
-    """Wait for all tasks. Cancel all tasks if one fails or if the caller is cancelled.
+    """Wait until all tasks have ended. Cancel all tasks if one fails or if the caller is cancelled.
 
     Unlike `asyncio.gather`, this function cancels each task only once, so the cleanup of a task is
     not disturbed.
@@ -173,7 +173,7 @@ class LocalRecognizeStream(stt.RecognizeStream):
             while await self._listen_until_flush():
                 pass
         except Exception as error:
-            # The next attempt and all later streams do not use the VAD that failed.
+            # Replace the failed VAD for the next attempt and for all later streams.
             self._vad = self._owner.give_up_vad()
             raise APIConnectionError(f"the VAD failed: {type(error).__name__}") from error
         finally:

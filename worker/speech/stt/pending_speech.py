@@ -12,8 +12,8 @@ from livekit.agents import vad
 from worker.aio.tasks import cancel_and_wait
 from worker.speech.vad.energy import EnergyVAD
 
-#: Seconds of audio kept during silence, because a VAD reports speech up to this long after the
-#: speech has begun.
+#: Seconds of audio that are kept during silence, because a VAD may report speech that late after it
+#: has begun.
 _PRE_ROLL_S = 0.9
 #: Maximum seconds of audio that are kept. If speech stays without a transcript for longer, its
 #: oldest audio is dropped.
@@ -134,7 +134,7 @@ class PendingSpeech:
         self.buffer.forget(until_s)
 
     def forgive(self, asked_at: float) -> None:
-        """Record that the audio so far contains no words, and stop waiting for a transcript of it.
+        """Record that the audio so far contains no words, so that no transcript is expected.
 
         Speech that began after `asked_at`, the time at which the last provider was asked, still
         needs a transcript.
@@ -149,8 +149,7 @@ class PendingSpeech:
     def end_of_audio(self) -> None:
         """Record that the audio has ended.
 
-        The end of the audio ends speech in progress. Speech that the VAD reports later ends at
-        once.
+        Speech in progress then counts as ended, and so does speech that the VAD reports later.
         """
         self._over = True
         if self.speaking:

@@ -75,7 +75,7 @@ class ProviderStream:
     def covers(self, final: stt.SpeechEvent) -> float:
         """Return the position up to which a final transcript covers the audio."""
         end_s = final.alternatives[0].end_time
-        if not end_s > 0:  # not told, or NaN
+        if not end_s > 0:  # the provider reports no times, or NaN
             return self._watch.buffer.end_s
         at_s = self._first_s + end_s - self.stream.start_time_offset
         return min(max(at_s, self._first_s), self._watch.buffer.end_s)
@@ -92,7 +92,7 @@ class ProviderStream:
         if watch.speaking and not interims:
             return None
         if not interims and self.late and not self.gave_text:
-            # A provider that is asked after another one gets twice the time, because it may just be
+            # Double the time for a provider that is asked after another one, because it may just be
             # slow.
             patience_s *= 2
         # A provider without interim results has to process all of the audio after the speech has

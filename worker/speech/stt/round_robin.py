@@ -29,8 +29,8 @@ class ProviderRound:
 
     A provider that gives no text is at first only suspected, because the sound may be a cough, in
     which no provider finds words. If another provider gives text for the same audio, the suspected
-    provider counts as failed. If no provider gives text, the suspicion is dropped, except after
-    `_DEAF_STRETCHES` such stretches of speech in a row.
+    provider counts as failed. If no provider gives text, the suspicion is dropped. But after
+    `_DEAF_STRETCHES` such stretches of speech in a row, the suspected providers count as failed.
     """
 
     def __init__(self, chain: ProviderChain[stt.STT[Any]]) -> None:
@@ -89,7 +89,8 @@ class ProviderRound:
         """
         for suspect in dict.fromkeys(suspect for suspect, _ in self._suspects):
             if suspect != name and not same_speech:
-                continue  # the suspect's audio may have been a cough without words
+                # Do not blame the suspects, whose audio may have been a cough without words.
+                continue
             if suspect != name:
                 self._chain.failed(suspect, NoText(), served_by=name)
             else:  # only an earlier stream of this provider gave no text

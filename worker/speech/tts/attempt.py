@@ -46,8 +46,8 @@ _LEAST_AHEAD_S: Final = 0.25
 _LONGEST_LEAD_S: Final = 1.0
 #: Seconds of silence in the middle of a sentence after which an attempt raises SilentAudio.
 _LONGEST_PAUSE_S: Final = 2.0
-#: Level (0 to 1) below which audio counts as silence; the value is -60 dB full scale. The loudest
-#: 20 ms of the audio are compared with this level.
+#: Level (0 to 1) below which audio counts as silence; the value is -60 dB full scale. Audio counts
+#: as silent if even its loudest 20 ms are below this level.
 _FLOOR: Final = 0.001
 #: Seconds of silence that are kept before the first sound of a sentence.
 _LEAD_S: Final = 0.05

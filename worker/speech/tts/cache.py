@@ -113,7 +113,7 @@ class SpeechCache:
                     "TTS cache disabled: the disk does not answer",
                     extra={"event": "tts_cache_disabled"},
                 )
-        except Exception as error:  # such as a thread that cannot be started
+        except Exception as error:  # any error, for example if no thread can be started
             logger.warning(
                 "TTS cache read failed: %s",
                 type(error).__name__,
@@ -132,7 +132,7 @@ class SpeechCache:
     async def claim(self, provider: str, sentence: str) -> bool:
         """Claim the right to synthesise a sentence; return False if another job has claimed it.
 
-        The claim lasts until `release`, or until it is `cache_files._STALE_S` seconds old.
+        The claim lasts until `release`, but at most `cache_files._STALE_S` seconds.
         """
         voice = self._voices.get(provider)
         if voice is None:
@@ -153,7 +153,7 @@ class SpeechCache:
             return None
         try:
             return await in_thread(name, change)
-        except Exception as error:  # usually the disk, or a thread that cannot be started
+        except Exception as error:  # any error, usually of the disk
             if self._writable:
                 reason = getattr(error, "strerror", None) or type(error).__name__
                 logger.warning(

@@ -76,7 +76,9 @@ class SpeechFiles:
                     extra={"event": "tts_cache_file_damaged"},
                 )
             else:
-                os.utime(path)  # eviction removes the least recently used files first
+                # Mark the file as used, because eviction removes the least recently used files
+                # first.
+                os.utime(path)
         return pcm
 
     def write(self, name: str, pcm: Pcm) -> bool:
@@ -97,7 +99,7 @@ class SpeechFiles:
         return True
 
     def claim(self, name: str) -> bool:
-        """Claim the sentence for this job. Return False if another job has claimed it.
+        """Claim the right to synthesise a sentence. Return False if another job has claimed it.
 
         Raises OSError if the claim cannot be written.
         """

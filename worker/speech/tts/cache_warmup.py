@@ -102,7 +102,7 @@ class _Outcome(Enum):
     THERE = auto()
     #: Another job is synthesising the sentence.
     ELSEWHERE = auto()
-    #: No more sentences can be cached.
+    #: The cache cannot store more sentences.
     HOPELESS = auto()
 
 
@@ -153,7 +153,8 @@ class _Filling:
                 return _Outcome.ELSEWHERE
             try:
                 if not self._engine.is_quiet:
-                    continue  # an utterance has begun, and may cache this sentence
+                    # Stop, because an utterance has begun, which may cache this sentence itself.
+                    continue
                 pcm = await self._ask(name, voice, sentence)
                 if pcm is not None:
                     kept = await store.keep(name, sentence, pcm)
@@ -219,7 +220,8 @@ class _Filling:
         )
         if failure.for_good:
             if self._engine.chain.failed(name, error, engine=voice):
-                self._failures[name] = failures - 1  # the provider is asked in another way
+                # Try again, because the provider is now asked without the opt-out.
+                self._failures[name] = failures - 1
         elif failures < _MOST_FAILURES:
             await asyncio.sleep(max(_FAILURE_PAUSE_S * failures, failure.retry_after_s or 0.0))
 

@@ -30,7 +30,7 @@ class ChainTTS(tts.TTS[Never]):
     A sentence that is in the cache `prepared` is played from the cache at once. If no provider can
     speak a sentence, its cached audio in any voice of the chain is played. `patience_s` is the
     timeout in seconds for a provider's first audio. The module `worker.speech.tts.attempt` defines
-    what else counts as a provider's failure.
+    the other failures of a provider.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Estimate how much of a sentence was spoken when the voice fails or is cut off.
 
-All functions are pure. A doubtful word counts as not heard, because it is better to say a word
-twice than not at all.
+The functions have no side effects. A doubtful word counts as not heard, because it is better to say
+a word twice than not at all.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Voice activity detection by loudness alone: the fallback if no VAD model could be loaded.
 
-This detector has no model, no native code and nothing to load, so it cannot fail for the reasons
-that made the real VAD fail. The detector is less exact than Silero, because it distinguishes loud
-from quiet but not speech from music.
+The detector uses no model and no native code, so it cannot fail for the reasons that made the real
+VAD fail. The detector is less exact than Silero, because it distinguishes loud from quiet but not
+speech from music.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class GateOptions:
     #: Level in dB full scale below which no window counts as sound, however quiet the room is.
     min_level_db: float = -50.0
     #: Seconds of audio whose quietest window gives the noise floor. Speech has a pause within this
-    #: time, and the noise of a fan has none. Therefore a fan that is switched on counts as speech
-    #: for this time at most.
+    #: time, and the noise of a fan has none. Therefore the noise of a fan that is switched on
+    #: counts as speech for at most `floor_memory_s`.
     floor_memory_s: float = 3.0
 
 
@@ -141,8 +141,8 @@ class _Gate:
         power = float(np.mean(np.square(window.astype(np.float64)))) / 32768.0**2
         level = 10 * np.log10(power + 1e-10)
         floor = min(self._levels)
-        # Digital silence (a muted microphone, a lost packet) says nothing about the noise in the
-        # room.
+        # Ignore digital silence (a muted microphone, a lost packet), which says nothing about the
+        # noise in the room.
         self._levels.append(level if power > 0 else floor)
         threshold = max(floor + self._options.margin_db, self._options.min_level_db)
         return bool(level >= threshold)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from livekit.agents import vad
 
 # onnxruntime 1.29 or later looks up the name of a telemetry host when onnxruntime is first
-# imported. This setting prevents the lookup.
+# imported. The variable ORT_DISABLE_TELEMETRY prevents the lookup.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 logger = logging.getLogger(__name__)
@@ -40,12 +40,15 @@ class VADLoadFailed(Exception):
 
 
 def import_runtime() -> None:
-    """Import onnxruntime, the slow part of importing Silero. Safe in any thread."""
+    """Import onnxruntime, the slow part of importing Silero. May be called in any thread."""
     importlib.import_module("onnxruntime")
 
 
 def import_silero() -> Any:
-    """Import the Silero plugin. Main thread only, because LiveKit plugins must register there."""
+    """Import the Silero plugin.
+
+    Call it only in the main thread, because LiveKit plugins must register there.
+    """
     return importlib.import_module("livekit.plugins.silero")
 
 
@@ -57,7 +60,7 @@ def load_silero() -> vad.VAD:
     faults.here("silero")
     model = import_silero().VAD.load()
     onnx = importlib.import_module("livekit.plugins.silero.onnx_model")
-    # There is no public way to run the model without an event loop.
+    # Use private names, because there is no public way to run the model without an event loop.
     session = onnx.OnnxModel(onnx_session=model._onnx_session, sample_rate=16_000)
     session(np.zeros(session.window_size_samples, np.float32))
     loaded: vad.VAD = model

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 #: Seconds between two checks of a VAD stream.
 _LOOK_S = 0.5
 #: Number of consecutive checks with audio but without an event after which a VAD stream counts as
-#: hung. Checks are counted, not seconds, because after a blocked event loop the elapsed time proves
-#: nothing about the VAD.
+#: hung. Checks are counted instead of seconds, because time in which the event loop was blocked
+#: proves no fault of the VAD.
 _SILENT_LOOKS = 4
 #: Timeout in seconds for closing a VAD stream.
 _CLOSE_S = 1.0
@@ -38,7 +38,7 @@ class VADEnded(Exception):
 class StrictVAD(vad.VAD):
     """A VAD whose streams raise VADSilent or VADEnded if a stream of `inner` hangs or ends early.
 
-    This wrapper is for callers that can work without a VAD, but would wait forever for a stream
+    `StrictVAD` is for callers that can work without a VAD, but would wait forever for a VAD stream
     that hangs.
     """
 
@@ -56,7 +56,8 @@ class StrictVAD(vad.VAD):
 
     @property
     def min_silence_duration(self) -> float | None:
-        """Seconds of quiet after which speech counts as ended; None if `inner` does not say."""
+        """Seconds of quiet after which speech counts as ended; None if `inner` has no such
+        limit."""
         silence_s: float | None = getattr(self.inner, "min_silence_duration", None)
         return silence_s
 
@@ -166,7 +167,8 @@ class FailingStream(vad.VADStream):
         """Close a stream in the background, because closing may hang."""
 
         async def close() -> None:
-            with contextlib.suppress(Exception):  # closing may raise the stream's error again
+            # Any error, because closing may raise the stream's error again.
+            with contextlib.suppress(Exception):
                 await run_with_timeout(ear.aclose(), _CLOSE_S)
 
         task = asyncio.create_task(close(), name="vad-close")

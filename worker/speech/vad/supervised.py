@@ -86,7 +86,7 @@ class SupervisedVAD(StrictVAD):
 
         try:
             await run_with_timeout(tell(self.on_change), _TELL_S)
-        except Exception as error:  # the stream continues even if the callback fails
+        except Exception as error:  # any error, because the stream must continue
             logger.warning(
                 "reporting the VAD's condition failed: %s",
                 type(error).__name__,
@@ -134,7 +134,7 @@ class WatchedStream(FailingStream):
             self._hears_speech, self._quiet_since = False, None
             try:
                 await self._listen()
-            except Exception as error:  # any error; the next stream may work
+            except Exception as error:  # any error, because the next stream may work
                 if self._trusted and self._worked_for() > _STEADY_S:
                     pauses = _RETRY.delays()
                 await self._lose(error)

@@ -48,7 +48,7 @@ _RESTART_DELAY_S = 1.0
 
 
 class EmbeddedPostgres:
-    """One use of a data folder's embedded PostgreSQL, from `start` to `aclose`.
+    """The use of a data folder's embedded PostgreSQL by this process, from `start` to `aclose`.
 
     The keeper is the process that runs the server. If the keeper dies during the use, another
     keeper is started and the URL stays the same. A process that is forked from this process does
@@ -107,8 +107,8 @@ class EmbeddedPostgres:
 def embedded_postgres(data_dir: str | Path) -> Iterator[str]:
     """Use the server while the block runs, and yield the URL of the database.
 
-    This function is for programs without an event loop. Raises an `EmbeddedPostgresError` in the
-    same cases as `EmbeddedPostgres.start`.
+    `embedded_postgres` is for programs without an event loop. Raises an `EmbeddedPostgresError` in
+    the same cases as `EmbeddedPostgres.start`.
     """
     layout = Layout.of(data_dir)
     with _take(layout):
@@ -143,8 +143,8 @@ def _take(layout: Layout) -> socket.socket:
     deadline = time.monotonic() + START_BUDGET_S
     try:
         # The lock admits one user at a time, so that only one keeper is started. A keeper that is
-        # stopping closes the connection without an answer. In that case the next round of the loop
-        # starts another keeper.
+        # stopping closes the connection without an answer. After such an empty answer, the next
+        # round of the loop starts another keeper.
         with FileLock(layout.start_lock, timeout=START_BUDGET_S):
             while True:
                 connection = _connect(layout)
@@ -174,7 +174,7 @@ def _check_server(layout: Layout, connection: socket.socket) -> None:
 
 
 def _connect(layout: Layout) -> socket.socket | None:
-    """Return a connection to the keeper, once its owner is checked; None if no keeper runs."""
+    """Return a connection to the keeper after a check of the keeper's owner; None if none runs."""
     if not check_run_dir(layout):
         return None
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

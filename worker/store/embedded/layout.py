@@ -21,14 +21,14 @@ _PORT = 5432
 _POSTGRES_SOCKET = f".s.PGSQL.{_PORT}"
 #: Folder for the run-time files of system services (hier(7)).
 _RUN = Path("/run")
-#: Variables that the keeper and PostgreSQL inherit: what Python and the loader of shared libraries
-#: need. Everything else stays out, because other users may read the environment of these processes
-#: in /proc, and settings are full of keys.
+#: Variables that the keeper and PostgreSQL inherit, because Python and the loader of shared
+#: libraries need them. All other variables are left out, because they may contain keys, and other
+#: users may read the environment of these processes in /proc.
 _INHERITED = ("PATH", "LANG", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME")
 
 
 class EmbeddedPostgresError(Exception):
-    """Raised when the embedded PostgreSQL cannot be used. The one-line message names a remedy.
+    """Raised when the embedded PostgreSQL cannot be used. The message is one line with a remedy.
 
     `data_dir` is the data folder, and `problem` says what is wrong.
     """
@@ -139,7 +139,7 @@ class Layout:
 
     @property
     def url(self) -> str:
-        """The database's URL, made of the paths above: nothing of it is read from a file."""
+        """The database's URL, which is made only of the paths of this layout."""
         host = quote(str(self.run_dir), safe="/")
         return f"postgresql://postgres@/postgres?host={host}&port={_PORT}"
 
@@ -194,7 +194,7 @@ def bare_environment(**more: str) -> dict[str, str]:
 
 
 def check_version(layout: Layout, bin_dir: Path) -> None:
-    """Check that the installed major version of PostgreSQL is the one that created the data.
+    """Check that the same major version of PostgreSQL is installed as created the data.
 
     Raises `PostgresVersionDiffers` if the versions differ or the installed program prints no
     version, and `DataFolderUnusable` if the version of the data cannot be read.

@@ -1,7 +1,7 @@
-"""Checks of who owns the embedded PostgreSQL's folders, sockets and processes, before their use.
+"""Checks of the owner of the embedded PostgreSQL's folders, sockets and processes before use.
 
 Any user of the machine may create a folder or a socket in a folder such as `/tmp`. A process that
-did not check the owner would read and write the database of whoever was there first.
+did not check the owner might use a database that another user controls.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ _NOBODY: Final = "nobody"
 
 
 def server_owners() -> frozenset[int]:
-    """Return the user ids that may own the server's files: this user and, for root, its server's.
+    """Return the ids of the users that may own the server's files.
 
-    Root's server runs as a system user, or as `nobody` where no system user could be made.
+    The users are this process's user and, for root, the system user as which root's server runs, or
+    `nobody` if no system user could be made.
     """
     if os.geteuid() != 0:
         return frozenset({os.geteuid()})
@@ -38,18 +39,18 @@ def server_owners() -> frozenset[int]:
 
 
 def check_run_dir(layout: Layout) -> bool:
-    """Check the folder of the sockets; return False if there is none yet.
+    """Check the folder of the sockets; return False if the folder does not exist yet.
 
-    A folder of this user that others may enter is closed to them. Raises DataFolderUnusable if the
-    folder belongs to another user, or is no folder.
+    If other users may enter the folder, its permissions are restricted. Raises DataFolderUnusable
+    if the folder belongs to another user, or is no folder.
     """
     try:
-        # Open the folder, and check what is open: whoever may write to the folder above could
-        # exchange a folder between two uses of its path.
+        # Open the folder and check the open descriptor, because a user who may write to the parent
+        # folder could replace the folder between two uses of its path.
         folder = os.open(layout.run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except FileNotFoundError:
         return False
-    except OSError:  # a link, a file, or a folder that another user has closed
+    except OSError:  # the path is a link, a file, or a folder that this user may not open
         raise _foreign(layout, "is no folder of this user") from None
     try:
         found = os.fstat(folder)
@@ -65,7 +66,8 @@ def check_run_dir(layout: Layout) -> bool:
 def check_peer(layout: Layout, connection: socket.socket) -> None:
     """Check that the keeper at the other end of a socket is a process of this user.
 
-    Raises DataFolderUnusable if it is not. Only the kernel writes the credentials of a peer.
+    The kernel provides the user id of the other process. Raises DataFolderUnusable if that process
+    belongs to another user.
     """
     ucred = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     _, user, _ = _UCRED.unpack(ucred)
@@ -76,7 +78,8 @@ def check_peer(layout: Layout, connection: socket.socket) -> None:
 def check_server_socket(layout: Layout) -> None:
     """Check that PostgreSQL's socket is a socket, and belongs to the user that runs the server.
 
-    Raises DataFolderUnusable otherwise. While PostgreSQL restarts, there is no socket.
+    Raises DataFolderUnusable if the path is another file or another user owns it. A missing socket
+    is accepted, because PostgreSQL may be restarting.
     """
     try:
         found = layout.server_socket.lstat()
@@ -87,13 +90,13 @@ def check_server_socket(layout: Layout) -> None:
 
 
 def check_cluster(layout: Layout) -> None:
-    """Check that the data belongs to the user that runs the server, unless there is none yet.
+    """Check that the data, if it exists, belongs to the user that runs the server.
 
-    Raises DataFolderUnusable if it belongs to another user.
+    Raises DataFolderUnusable if the data belongs to another user.
     """
     try:
         found = layout.cluster.stat()
-    except OSError:  # there is none yet, or the next step reports the problem
+    except OSError:  # the data does not exist yet, or the next step reports the problem
         return
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in server_owners():
         raise DataFolderUnusable(
@@ -104,5 +107,5 @@ def check_cluster(layout: Layout) -> None:
 
 def _foreign(layout: Layout, problem: str) -> DataFolderUnusable:
     return DataFolderUnusable(
-        layout.data_dir, f"{layout.run_dir} {problem}: remove it, and find out who made it"
+        layout.data_dir, f"{layout.run_dir} {problem}: find out which user made it, and remove it"
     )

@@ -39,8 +39,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Server:
     """One PostgreSQL server on one data folder.
 
-    PostgreSQL refuses to run as root, so root runs it as a system user. Root's folders keep
-    their permissions: see `system_user`.
+    PostgreSQL refuses to run as root, so root runs it as a system user, without changing the
+    permissions of root's folders (see `system_user`).
     """
 
     def __init__(self, layout: Layout, bin_dir: Path) -> None:
@@ -120,7 +120,7 @@ class Server:
     async def _make_cluster(self) -> None:
         """Run initdb in a temporary folder, and rename the folder after success.
 
-        Therefore no process finds a partial cluster.
+        In this way no process ever finds a partial cluster.
         """
         cluster = self._layout.cluster
         fresh = self._fresh_cluster
@@ -148,8 +148,8 @@ class Server:
         self, program: str, cluster: Path, *arguments: str
     ) -> asyncio.subprocess.Process:
         """Run a PostgreSQL program with a cluster as working directory and as option `-D`."""
-        # Without PG* and LC_* variables too: PostgreSQL reads settings from PG* and the language of
-        # its messages from LC_*.
+        # The bare environment also has no PG* and LC_* variables, from which PostgreSQL would read
+        # settings and the language of its messages.
         with self._layout.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 self._bin_dir / program,
@@ -179,7 +179,7 @@ def _die_with(keeper: int) -> Callable[[], None]:
 
 
 async def _stop(left: Callable[[], Collection[int]]) -> None:
-    """Send stronger and stronger signals to the processes that `left` returns, until none is left.
+    """Send increasingly strong signals to the processes that `left` returns, until none is left.
 
     SIGINT ends a server, but only cancels the current statement of a session process.
     """

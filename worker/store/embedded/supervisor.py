@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: Seconds that the server keeps running after its last user, a process, has left. Consecutive
 #: commands therefore share one start of the server.
 LINGER_S = 2.0
-#: Maximum seconds to wait for the end of a previous keeper (a process that runs the server).
+#: Maximum seconds to wait for the end of a previous keeper, the process that runs the server.
 _PREDECESSOR_S = 40.0
 
 
@@ -125,8 +125,8 @@ def main(folder: str, descriptor: str) -> int:
     `descriptor` is the file descriptor of the socket to the first process that uses the server.
     """
     if os.fork():
-        # The parent process exits now. The first user waits only for the parent process, so the
-        # keeper is not a child that the first user must reap.
+        # Let the parent process exit, so that the keeper becomes no child of the first user. The
+        # first user waits only for the parent process, and need not reap the keeper.
         os._exit(0)
     os.umask(0o077)
     with contextlib.closing(socket.socket(fileno=int(descriptor))) as first_user:

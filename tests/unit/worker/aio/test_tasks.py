@@ -1,4 +1,4 @@
-"""The end of tasks that nobody awaits."""
+"""The end of tasks that are not awaited."""
 
 from __future__ import annotations
 

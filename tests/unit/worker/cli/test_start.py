@@ -104,7 +104,9 @@ def test_a_start_names_a_provider_that_is_known_to_refuse_the_opt_out(
     _report_opt_outs(settings)
     (line,) = [each for each in caplog.records if each.levelname == "WARNING"]
     assert getattr(line, "event", "") == "provider_used_without_opt_out"
-    assert "elevenlabs of INTERVIEW_TTS refuses when it is asked to keep no texts" in line.message
+    assert (
+        "elevenlabs of INTERVIEW_TTS refuses requests that ask it to keep no texts" in line.message
+    )
 
 
 def test_a_start_names_what_does_not_go_through_the_proxy(

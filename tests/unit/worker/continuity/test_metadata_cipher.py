@@ -34,7 +34,7 @@ KEY: Final = "a-key-of-the-workers-with-enough-characters"
 OTHER: Final = "another-key-of-the-workers-as-long-as-that"
 ROOM, NAME = "room-1", "iv-1"
 PLAIN: Final = json.dumps({"interview_id": NAME, "protocol": 1, "plan": {"title": "Größe"}})
-#: Characters that JSON does not escape, so many that text of them hardly can be compressed.
+#: Characters that JSON does not escape. Random text of these characters can hardly be compressed.
 CHARACTERS: Final = "".join(chr(each) for each in range(32, 127) if chr(each) not in '"\\')
 #: Length of a text that fits into metadata, and does not when it is encrypted.
 NEARLY_ALL: Final = MAX_METADATA_BYTES * 97 // 100
@@ -149,7 +149,7 @@ def test_the_key_of_an_interview_is_of_no_use_for_another_interview_or_room() ->
 def test_a_key_encrypts_metadata_of_its_own_interview_alone() -> None:
     key = WorkerKeys(KEY).for_interview(ROOM, NAME)
     for metadata in ("", "[]", json.dumps({"interview_id": "iv-2"})):
-        with pytest.raises(ValueError, match="not that of the key's interview"):
+        with pytest.raises(ValueError, match="another interview than the key"):
             key.encrypt(metadata)
 
 

@@ -78,7 +78,7 @@ def test_a_group_alone_reads_the_environment_and_the_env_file(
 def test_a_file_that_is_not_named_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A command may run in a folder that somebody else has filled."""
+    """A command may run in a folder that someone else has filled."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("INTERVIEW_ENV_FILE", raising=False)
     (tmp_path / ".env").write_text("INTERVIEW_CHAIN=theirs\n")

@@ -1,4 +1,4 @@
-"""Providers that are asked to keep nothing, and accounts that refuse it."""
+"""Providers that are asked to keep no data, and accounts that refuse this."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REFUSED = APIStatusError("no", status_code=403)
 
 
 class Engine(Closable):
-    """A plugin instance that asks its provider to keep nothing, or does not."""
+    """A plugin instance that asks its provider to keep no data, or does not."""
 
     def __init__(self, *, asks: bool) -> None:
         self.asks = asks

@@ -189,7 +189,7 @@ async def test_counting_ends_with_the_job(lifecycle: StartLifecycle) -> None:
     [
         (0.0, 90.0, 90.0),
         (120.0, 90.0, 120.0),  # the last records of a lost machine are not stored
-        (120.0, None, 120.0),  # the database is away
+        (120.0, None, 120.0),  # the database is unavailable
         (0.0, None, 0.0),
     ],
 )

@@ -181,7 +181,7 @@ async def answered(here: Received, authorization: str, length: int, body: bytes 
 
 
 async def test_a_wrong_signature_is_refused_before_the_body_has_come(tmp_path: Path) -> None:
-    """Otherwise anybody could make the worker read bodies."""
+    """Otherwise any client could make the worker read large bodies."""
     wrong = signed("{}", secret="another-secret-of-more-than-thirty-two-chars")
     async with receiving(tmp_path) as here:
         assert b" 401 " in await answered(here, wrong, 1000)

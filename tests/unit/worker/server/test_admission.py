@@ -236,8 +236,8 @@ INTERVIEW = '{"interview_id": "one"}'
     ("is_late", "has_database", "metadata", "accepted"),
     [
         pytest.param(True, True, INTERVIEW, False, id="late: another worker or dispatch is sooner"),
-        pytest.param(True, False, INTERVIEW, True, id="no database: nobody dispatches again"),
-        pytest.param(True, True, "", True, id="no interview: nobody dispatches again"),
+        pytest.param(True, False, INTERVIEW, True, id="without a database no dispatch is repeated"),
+        pytest.param(True, True, "", True, id="without an interview no dispatch is repeated"),
         pytest.param(False, True, "", True, id="not late"),
     ],
 )

@@ -119,7 +119,7 @@ async def test_a_worker_whose_volume_was_removed_is_not_ready_until_it_is_back(
     volume = folder.rename(tmp_path / "volume")
     await looking.look()
     assert [each.cause for each in looking.reasons()] == [Cause.CANNOT_WRITE]
-    assert not folder.exists(), "the probe does not make the folder anew"
+    assert not folder.exists(), "the probe does not create the folder again"
     folder.mkdir()  # the mount point below the volume
     await looking.look()
     assert "another folder or volume" in looking.reasons()[0].message

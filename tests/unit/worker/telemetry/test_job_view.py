@@ -1,4 +1,4 @@
-"""The state of a job, from records of which some are malformed."""
+"""The state of a job, built from records that may be malformed."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         ("What does __init__ do?", "Markdown", "__"),
         ("This is ~~wrong~~.", "Markdown", "~~"),
         ("# Welcome\nHello.", "Markdown", "# Welcome"),
-        ("> Somebody said this.", "Markdown", "> Somebody"),
+        ("> Ada said this.", "Markdown", "> Ada"),
         ("| a | b |", "Markdown", "| a | b |"),
         ("Choose:\n- this\n- that", "a list", "- this\n- t"),
         ("Welcome \U0001f600!", "an emoji", "\U0001f600"),
