@@ -24,9 +24,9 @@ SEEDS = range(20)
 
 
 @cache
-def rounds_of(seed: int) -> list[Round]:
+def rounds_of(seed: int) -> tuple[Round, ...]:
     """Return a run of 60 faults."""
-    return draw(seed, 60)
+    return tuple(draw(seed, 60))
 
 
 def pairs(round_: Round) -> list[tuple[Fault, Fault]]:
