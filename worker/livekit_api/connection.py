@@ -16,7 +16,6 @@ from worker.env.proxies import proxy_for
 from worker.livekit_api.calls import LiveKitCalls
 from worker.livekit_api.errors import LiveKitUnreachable
 from worker.livekit_api.one_call import CALL_TIMEOUT_S
-from worker.livekit_api.signing import sign_quickly
 
 #: Maximum number of calls at once, each on its own connection to the server. Further calls wait,
 #: and the timeout of a call includes this wait.
@@ -156,4 +155,4 @@ class LiveKitConnection(LiveKitCalls):
             key, secret = self._sessions.access or (self.key, self.secret)
             async with self._sessions.session(self.url) as session:
                 server = api.LiveKitAPI(self.url, key, secret, session=session)
-                yield sign_quickly(server, key, secret)
+                yield server
