@@ -125,12 +125,25 @@ def _limited(moment: Moment, row: Row) -> Row:
 def _count(moment: Moment, rows: list[Row]) -> None:
     """Add to the counters of the row that was chosen, also if a limit replaced it."""
     chosen = next(row for row in reversed(rows) if row not in _LIMIT_ROWS)
-    moment.add(chosen.counter or str(moment.on))
+    counter = chosen.counter or ("" if moment.on in _NOT_COUNTED else str(moment.on))
+    if counter:
+        moment.add(counter)
     if chosen.side:
         moment.add("side")
         moment.add("side_run")
 
 
+#: Events whose number decides nothing.
+_NOT_COUNTED = (
+    Event.PRESENT,
+    Event.PROMPT_DONE,
+    Event.OVERLAP,
+    Event.GRAB,
+    Event.LEFT,
+    Event.QUIET,
+    Event.SECOND_PERSON,
+    Event.PLAN_ENDED,
+)
 _LIMIT_ROWS = (*SIDE_LIMITS, *UNHEARD_LIMITS)
 
 

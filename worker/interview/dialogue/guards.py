@@ -34,6 +34,8 @@ MOST_UNDONE = 2
 MOST_WITHDRAWN = 6
 #: Words from which a turn in a side sequence is an answer to the question before.
 CONTENT_WORDS = 4
+#: Times that a candidate may leave and return in one interview.
+MOST_RETURNS = 20
 #: Turns that the candidate may take after the last question.
 MOST_CANDIDATE_TURNS = 8
 

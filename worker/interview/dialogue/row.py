@@ -40,7 +40,7 @@ Target: TypeAlias = Way | Phase | tuple[Phase, Kind]
 Scope: TypeAlias = Phase | tuple[Phase, Kind] | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Row:
     """One row: at `at`, on `on`, if `guard` holds, make `moves`, enter `to`, with `effects`.
 

@@ -15,14 +15,17 @@ from worker.interview.dialogue.effects import (
 from worker.interview.dialogue.events import Detail, Event
 from worker.interview.dialogue.guards import (
     MOST_CANDIDATE_TURNS,
+    MOST_RETURNS,
     Guard,
     asked_for,
+    both,
     detail_is,
     exactly,
     fact,
     has_request,
     missed,
     optional_left,
+    since,
     up_to,
     utterance_heard,
 )
@@ -298,6 +301,15 @@ ANYWHERE = (
 
 #: Rows that are tried before all others.
 FIRST = (
+    _row(
+        "returned_too_often",
+        None,
+        (_E.RETURNED,),
+        _M.GOODBYE,
+        guard=both(fact(Fact.ABSENT), since(MOST_RETURNS)),
+        to=_P.FAREWELL,
+        effects=(ends_as(Outcome.MISSED, "left"),),
+    ),
     _row(
         "absent",
         None,

@@ -7,20 +7,23 @@ rows of the phase to which they return.
 from __future__ import annotations
 
 from worker.interview.dialogue.acts import Act
-from worker.interview.dialogue.effects import answered, clears, closes, confirmed, ends_as
+from worker.interview.dialogue.effects import answered, clears, closes, confirmed, ends_as, sets
 from worker.interview.dialogue.events import Event
 from worker.interview.dialogue.guards import (
     affirms_again,
     at_question,
     both,
+    fact,
     line_heard,
     no,
     short_answer,
+    since,
     up_to,
 )
 from worker.interview.dialogue.moves import Move
 from worker.interview.dialogue.phases import Kind, Outcome, Phase, Status
 from worker.interview.dialogue.row import Guard, Row, Way
+from worker.interview.dialogue.state import Fact
 
 _A, _E, _M, _P, _K = Act, Event, Move, Phase, Kind
 
@@ -147,7 +150,7 @@ CLARIFYING = (
         name="skip_left_open",
         at=(_P.CLARIFYING, _K.SKIP),
         on=(_A.ANSWER, _E.NOMATCH),
-        guard=short_answer,
+        guard=both(short_answer, since(2, "unclear")),
         moves=(_M.LEAVE_OPEN, _M.LAST),
         to=Way.RETURN,
         side=True,
@@ -268,6 +271,8 @@ CONFIRMING_END = (
         name="returned_to_the_end",
         at=_END,
         on=(_E.RETURNED,),
+        guard=fact(Fact.ABSENT),
+        effects=(sets(Fact.ABSENT, False),),
         moves=(_M.WELCOME_BACK, _M.CONFIRM_END),
     ),
 )

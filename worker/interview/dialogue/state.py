@@ -34,6 +34,7 @@ INTERVIEW_WIDE: Final = frozenset(
         "consent_again",
         "consent_unclear",
         "sound_check",
+        "returned",
         "sound_silence",
         "candidate_question",
         "candidate_turn",

@@ -14,7 +14,7 @@ from typing import Final
 
 from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.events import Event
-from worker.interview.dialogue.phases import AT_QUESTION, Kind, Phase
+from worker.interview.dialogue.phases import AT_QUESTION, KINDS, Kind, Phase
 from worker.interview.dialogue.row import Row, Scope
 from worker.interview.dialogue.rows_asking import ASKING, UNHEARD_LIMITS
 from worker.interview.dialogue.rows_beginning import BEGINNING
@@ -143,7 +143,7 @@ def candidates(state: Dialogue, on: Act | Event) -> Iterable[Row]:
     for phase in phases_of(state, on):
         if (phase, on) in NO_ROW:
             return
-        if phase is state.place.phase and state.place.kind:
+        if phase is state.place.phase and phase in KINDS and state.place.kind:
             yield from _BY.get(((phase, Kind(state.place.kind)), on), ())
         yield from _BY.get((phase, on), ())
     yield from _BY.get((None, on), ())

@@ -109,7 +109,10 @@ def _next_question(moment: Moment) -> str:
     deferred = next((q for q in ids if moment.standing(q).status is Status.DEFERRED), "")
     if deferred:
         moment.set_fact(Fact.ROUND, 2)
-        moment.add(f"visit@{deferred}")
+        # A prompt that was withdrawn comes again: this is the same visit, with its counters.
+        if not moment.count(f"second_round@{deferred}"):
+            moment.set_count(f"second_round@{deferred}", 1)
+            moment.add(f"visit@{deferred}")
     return deferred
 
 
