@@ -115,9 +115,7 @@ def _limited(moment: Moment, row: Row) -> Row:
         if found is not None:
             return found
     unheard = moment.place.phase is Phase.ASKING and not moment.heard_now
-    if unheard and row.to is Way.STAY and (
-        isinstance(moment.given, Turn) or row.counter == "cut"
-    ):
+    if unheard and row.to is Way.STAY and (isinstance(moment.given, Turn) or row.counter == "cut"):
         return _first(moment, UNHEARD_LIMITS) or row
     return row
 

@@ -89,7 +89,10 @@ def close(moment: Moment, status: Status, reason: str = "") -> None:
     if not question:
         return
     now = moment.standing(question).status
-    if now in (Status.DECLINED, Status.UNUSABLE, Status.UNANSWERED) and status is not Status.ANSWERED:
+    if (
+        now in (Status.DECLINED, Status.UNUSABLE, Status.UNANSWERED)
+        and status is not Status.ANSWERED
+    ):
         return  # a question that was gone back to keeps what it was
     if status is Status.DECLINED and moment.said_something:
         status, reason = Status.ANSWERED, ""
@@ -185,9 +188,7 @@ def end_open(moment: Moment, reason: str) -> None:
         now = moment.standing(question.id)
         if now.status in (Status.OPEN, Status.DEFERRED):
             kept = moment.count(f"said@{question.id}") > 0
-            moment.set_standing(
-                question.id, Status.PARTLY if kept else Status.UNANSWERED, reason
-            )
+            moment.set_standing(question.id, Status.PARTLY if kept else Status.UNANSWERED, reason)
         elif now.status is Status.PARTLY and not now.reason:
             moment.set_standing(question.id, Status.PARTLY, reason)
         elif now.status is Status.NOT_REACHED and not now.reason:

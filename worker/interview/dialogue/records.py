@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from worker.interview.dialogue.acts import Act, act_of
 from worker.interview.dialogue.decide import Step
-from worker.interview.dialogue.events import Detail, Event, event_of
+from worker.interview.dialogue.events import Detail, event_of
 from worker.interview.dialogue.inputs import Happening, Input, Turn
 from worker.interview.dialogue.moves import Move
 from worker.interview.dialogue.phases import Place, Standing, Status

@@ -260,9 +260,7 @@ ANYWHERE = (
         guard=optional_left,
         effects=(optional_dropped,),
     ),
-    _row(
-        "time_is_over", None, (_E.BUDGET,), _M.GOODBYE, to=_P.FAREWELL, effects=(time_ends,)
-    ),
+    _row("time_is_over", None, (_E.BUDGET,), _M.GOODBYE, to=_P.FAREWELL, effects=(time_ends,)),
     _row("left", None, (_E.LEFT,), effects=(sets(Fact.ABSENT),)),
     _row(
         "returned",
@@ -294,9 +292,7 @@ ANYWHERE = (
         to=Way.RESUME,
         effects=(reopened,),
     ),
-    _row(
-        "resumed", None, (_E.RESUMED,), _M.INTERRUPTED, to=Way.RESUME, effects=(reopened,)
-    ),
+    _row("resumed", None, (_E.RESUMED,), _M.INTERRUPTED, to=Way.RESUME, effects=(reopened,)),
 )
 
 #: Rows that are tried before all others.

@@ -157,9 +157,7 @@ _ANSWERS = (
 _TIME = (
     _row("stall", _A.STALL),
     _row("ready", _A.READY),
-    _side(
-        "wait", _A.WAIT, _M.TAKE_YOUR_TIME, guard=up_to(3), to=(Phase.WAITING, Kind.THINK)
-    ),
+    _side("wait", _A.WAIT, _M.TAKE_YOUR_TIME, guard=up_to(3), to=(Phase.WAITING, Kind.THINK)),
     _side("wait_too_often", _A.WAIT, _M.SKIP_OR_LATER, to=_SKIP),
 )
 
@@ -227,9 +225,7 @@ _STRUCTURE = (
         effects=(closes(Status.DEFERRED, undoable=True),),
     ),
     _as("later_as_skip", _A.LATER, _A.SKIP),
-    _row(
-        "go_back", _A.GO_BACK, _M.GO_AHEAD, guard=goes_back, to=Way.TARGET, effects=(gone_back,)
-    ),
+    _row("go_back", _A.GO_BACK, _M.GO_AHEAD, guard=goes_back, to=Way.TARGET, effects=(gone_back,)),
     _side("go_back_impossible", _A.GO_BACK, _M.PASS_ON, _M.LAST),
 )
 
@@ -350,7 +346,9 @@ SIDE_LIMITS = (
         at=None,
         on=(*_A, *_E),
         guard=both(
-            since(RUN_OFFERS, "side_run"), up_to(MOST_OFFERS, "offer_postpone"), no(fact(Fact.ABSENT))
+            since(RUN_OFFERS, "side_run"),
+            up_to(MOST_OFFERS, "offer_postpone"),
+            no(fact(Fact.ABSENT)),
         ),
         moves=(_M.CONFIRM_END,),
         to=(Phase.CONFIRMING_END, Kind.POSTPONE),

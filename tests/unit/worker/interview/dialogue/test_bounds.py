@@ -26,6 +26,7 @@ from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.bounds import most_utterances
 from worker.interview.dialogue.events import Detail, Event
 from worker.interview.dialogue.inputs import Input
+from worker.interview.dialogue.plan_view import PlanView
 
 SEQUENCES = int(os.environ.get("DIALOGUE_SEQUENCES", "150"))
 FIRST = int(os.environ.get("DIALOGUE_FIRST", "0"))
@@ -62,10 +63,11 @@ LOOPS: dict[str, tuple[Input, ...]] = {
 
 
 @pytest.mark.parametrize("name", LOOPS)
-@pytest.mark.parametrize("plan", [PLAN, TODAY], ids=["full", "today"])
+@pytest.mark.parametrize("chosen", [PLAN, TODAY], ids=["full", "today"])
 @pytest.mark.parametrize("start", ["new", "first question"])
-def test_a_pair_of_inputs_that_reset_each_other_ends(name: str, plan: object, start: str) -> None:
-    chosen = PLAN if plan is PLAN else TODAY
+def test_a_pair_of_inputs_that_reset_each_other_ends(
+    name: str, chosen: PlanView, start: str
+) -> None:
     driven = begun(chosen) if start == "first question" else Driven(chosen)
     run_to_the_end(driven, cycle(LOOPS[name]), most_utterances(chosen))
     assert driven.ended
