@@ -100,6 +100,11 @@ def begun(plan: PlanView = PLAN) -> Driven:
     return driven
 
 
+def seeded(seed: int) -> random.Random:
+    """Return a generator that gives the same numbers for the same seed."""
+    return random.Random(seed)  # noqa: S311  # no secret depends on it
+
+
 def any_input(rng: random.Random) -> Input:
     """Return any input with any values."""
     if rng.random() < 0.55:

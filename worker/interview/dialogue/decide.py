@@ -14,9 +14,8 @@ from worker.interview.dialogue.moves import Move
 from worker.interview.dialogue.phases import Phase, Place, Standing
 from worker.interview.dialogue.plan_view import PlanView
 from worker.interview.dialogue.row import Row, Way
-from worker.interview.dialogue.rows_asking import UNHEARD_LIMITS
 from worker.interview.dialogue.rows_end import FIRST
-from worker.interview.dialogue.rows_listening import SIDE_LIMITS
+from worker.interview.dialogue.rows_limits import SIDE_LIMITS, UNHEARD_LIMITS
 from worker.interview.dialogue.state import Dialogue, Fact, Scalar
 from worker.interview.dialogue.table import candidates, listening_rows
 from worker.interview.dialogue.targets import place_after, spoken

@@ -102,7 +102,9 @@ class Record:
             )
         event = event_of(self.name)
         detail = Detail(self.detail) if self.detail in tuple(Detail) else None
-        return event and Happening(event=event, detail=detail, share=self.share)
+        if event is None:
+            return None
+        return Happening(event=event, detail=detail, share=self.share)
 
 
 def record(

@@ -63,3 +63,42 @@ class Row:
     side: bool = False
     #: The counter that the row adds to. Empty: the counter of the act or event.
     counter: str = field(default="")
+
+
+def listening(
+    name: str,
+    on: Act | Event,
+    *moves: Move,
+    guard: Guard | None = None,
+    to: Target = Way.STAY,
+    effects: tuple[Effect, ...] = (),
+    counter: str = "",
+    side: bool = False,
+) -> Row:
+    """Return a row of LISTENING."""
+    return Row(
+        name=name,
+        at=Phase.LISTENING,
+        on=(on,),
+        guard=guard,
+        moves=moves,
+        to=to,
+        effects=effects,
+        counter=counter,
+        side=side,
+    )
+
+
+def side_move(
+    name: str,
+    on: Act | Event,
+    *moves: Move,
+    guard: Guard | None = None,
+    to: Target = Way.STAY,
+    effects: tuple[Effect, ...] = (),
+    counter: str = "",
+) -> Row:
+    """Return a row of LISTENING that counts for the limits of side moves."""
+    return listening(
+        name, on, *moves, guard=guard, to=to, effects=effects, counter=counter, side=True
+    )

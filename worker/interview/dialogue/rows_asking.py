@@ -17,7 +17,6 @@ from worker.interview.dialogue.effects import (
 )
 from worker.interview.dialogue.events import Detail, Event
 from worker.interview.dialogue.guards import (
-    CUT_GOES_ON,
     CUT_SAYS_SO,
     both,
     can_withdraw,
@@ -152,27 +151,5 @@ ASKING = (
         on=(_E.WITHDRAWN,),
         moves=(_M.FULL,),
         counter="cut",
-    ),
-)
-
-#: Rows that replace another row of ASKING that would say the same prompt once more.
-UNHEARD_LIMITS = (
-    Row(
-        name="too_many_questions_cut",
-        at=_AT,
-        on=(*_A, *_E),
-        guard=both(since(CUT_GOES_ON, "cut"), too_many_unheard, no(heard_before)),
-        moves=(_M.GOODBYE,),
-        to=Phase.FAREWELL,
-        effects=(failed_unheard,),
-    ),
-    Row(
-        name="prompt_cut_too_often",
-        at=_AT,
-        on=(*_A, *_E),
-        guard=since(CUT_GOES_ON, "cut"),
-        moves=(_M.NEXT,),
-        to=Way.NEXT,
-        effects=(prompt_given_up,),
     ),
 )

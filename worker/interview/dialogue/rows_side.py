@@ -10,6 +10,7 @@ from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.effects import answered, clears, closes, confirmed, ends_as, sets
 from worker.interview.dialogue.events import Event
 from worker.interview.dialogue.guards import (
+    Guard,
     affirms_again,
     at_question,
     both,
@@ -22,7 +23,7 @@ from worker.interview.dialogue.guards import (
 )
 from worker.interview.dialogue.moves import Move
 from worker.interview.dialogue.phases import Kind, Outcome, Phase, Status
-from worker.interview.dialogue.row import Guard, Row, Way
+from worker.interview.dialogue.row import Row, Way
 from worker.interview.dialogue.state import Fact
 
 _A, _E, _M, _P, _K = Act, Event, Move, Phase, Kind

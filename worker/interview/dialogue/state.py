@@ -82,13 +82,16 @@ class Fact(StrEnum):
     QUESTIONS_OFFERED = "questions_offered"
 
 
+_NOT_BEGUN, _FIRST_BASE = Place(Phase.ARRIVING), Place(Phase.GREETING)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dialogue:
     """Where a dialogue is, and what became of its questions."""
 
-    place: Place = Place(Phase.ARRIVING)
+    place: Place = _NOT_BEGUN
     #: The place to which a side sequence returns.
-    base: Place = Place(Phase.GREETING)
+    base: Place = _FIRST_BASE
     standings: Mapping[str, Standing] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, Scalar] = field(default_factory=dict)

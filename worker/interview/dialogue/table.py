@@ -1,10 +1,10 @@
 """The table of the dialogue: all rows, the order of look-up, and the pairs without a row.
 
-The rows are in `rows_beginning`, `rows_asking`, `rows_listening`, `rows_side` and `rows_end`, one
-module for each group of phases. Among the rows of one phase and one act or event, the first one
-whose guard holds is taken. A row of a kind, such as CLARIFYING(skip), comes before the rows of its
-phase, those before the rows of the phase to which a side sequence returns, and those before the
-rows that hold anywhere.
+The rows are in the modules `rows_*`, one for each group of phases. Among the rows of one phase and
+one act or event, the first one whose guard holds is taken. A row of a kind, such as
+CLARIFYING(skip), comes before the rows of its phase, those before the rows of the phase to which a
+side sequence returns, and those before the rows that hold anywhere. The rows of `rows_limits`
+replace a row that would exceed a limit.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.events import Event
 from worker.interview.dialogue.phases import AT_QUESTION, KINDS, Kind, Phase
 from worker.interview.dialogue.row import Row, Scope
-from worker.interview.dialogue.rows_asking import ASKING, UNHEARD_LIMITS
+from worker.interview.dialogue.rows_asking import ASKING
 from worker.interview.dialogue.rows_beginning import BEGINNING
+from worker.interview.dialogue.rows_disturbed import DISTURBED
 from worker.interview.dialogue.rows_end import (
     ANYWHERE,
     CANDIDATE_QUESTIONS,
@@ -25,7 +26,8 @@ from worker.interview.dialogue.rows_end import (
     FAREWELL,
     FIRST,
 )
-from worker.interview.dialogue.rows_listening import LISTENING, SIDE_LIMITS
+from worker.interview.dialogue.rows_limits import SIDE_LIMITS, UNHEARD_LIMITS
+from worker.interview.dialogue.rows_listening import LISTENING
 from worker.interview.dialogue.rows_side import CLARIFYING, CONFIRMING_END, WAITING
 from worker.interview.dialogue.state import Dialogue
 
@@ -38,6 +40,7 @@ ROWS: Final[tuple[Row, ...]] = (
     *BEGINNING,
     *ASKING,
     *LISTENING,
+    *DISTURBED,
     *WAITING,
     *CLARIFYING,
     *CONFIRMING_END,

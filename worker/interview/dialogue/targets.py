@@ -138,9 +138,9 @@ def spoken(moment: Moment, row: Row, to: Place) -> tuple[Move, ...]:
         again = AGAIN.intersection(moves)
         moves = [move for move in moves if move not in AGAIN]
         side = moment.place.phase in (Phase.WAITING, Phase.CLARIFYING, Phase.CONFIRMING_END)
-        if again or (row.moves and row.to is Way.STAY) or (side and to == moment.before.base):
-            if own not in moves and to.phase is not Phase.FAREWELL:
-                moves.append(own)
+        due = again or (row.moves and row.to is Way.STAY) or (side and to == moment.before.base)
+        if due and own not in moves and to.phase is not Phase.FAREWELL:
+            moves.append(own)
     return tuple(moves)
 
 

@@ -6,7 +6,6 @@ DIALOGUE_SEQUENCES is the number of hostile sequences (default: 150).
 from __future__ import annotations
 
 import os
-import random
 from itertools import cycle
 
 import pytest
@@ -21,6 +20,7 @@ from tests.support.dialogues import (
     hostile,
     run_to_the_end,
     say,
+    seeded,
 )
 from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.bounds import most_utterances
@@ -37,7 +37,7 @@ def test_hostile_sequences_end_within_the_bound_of_the_plan() -> None:
     for seed in range(FIRST, FIRST + SEQUENCES):
         driven = Driven(PLAN if seed % 2 else TODAY)
         most = most_utterances(driven.plan)
-        run_to_the_end(driven, hostile(random.Random(seed)), most)
+        run_to_the_end(driven, hostile(seeded(seed)), most)
         assert driven.ended, f"sequence {seed} does not end"
         longest = max(longest, driven.utterances)
     print(f"{SEQUENCES} sequences, at most {longest} utterances")

@@ -232,16 +232,14 @@ grace_over: q1 left grace_over -> ENDED(missed)
 returned_in_time: q1 grace_over -> LISTENING:q1
 resumed_after_absence: q1 resumed/absence -> ASKING:q1
 resumed: waiting resumed/crash -> ASKING:q2
-another_time: q1 PACE*3 WAIT*2 REPEAT*2 CANNOT_HEAR LATER heard PACE REPEAT*3 -> CONFIRMING_END(postpone)
+another_time: q1 PACE*3 WAIT*2 REPEAT*2 HUMAN LATER heard PACE REPEAT*3 -> CONFIRMING_END(postpone)
 side_moves_offer_skip: q1 PACE*3 WAIT*2 REPEAT*2 CANNOT_HEAR -> CLARIFYING:q1(skip)
 side_moves_go_on: q1 PACE*3 WAIT*2 REPEAT*2 CANNOT_HEAR PACE PACE -> ASKING:q2
 too_many_questions_cut: ask1 ANSWER@0.1*15 -> FAREWELL
 prompt_cut_too_often: ask1 ANSWER@0.1*5 -> ASKING:q2
 """
 
-LINES: Final = {
-    name: rest for name, rest in (line.split(": ", 1) for line in PATHS.strip().splitlines())
-}
+LINES: Final = dict(line.split(": ", 1) for line in PATHS.strip().splitlines())
 TOKEN: Final = re.compile(
     r"(?P<name>[A-Za-z_]+?)(?P<words>\d+)?(?:\+(?P<also>[A-Z_]+))?(?:/(?P<detail>\w+))?"
     r"(?:@(?P<share>[\d.]+))?(?:\*(?P<times>\d+))?"
