@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from states import History, render, timeline
+from worker.interview.dialogue import drawing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ def _sample(name: str) -> History:
 
 
 def drawings(losses: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the files of diagrams/ by name: the lifecycle in three formats, and sample jobs."""
+    """Return the files of diagrams/ by name: the lifecycle, sample jobs, and the dialogue."""
     return {
         "lifecycle.mmd": render.mermaid(losses=losses),
         "lifecycle.dot": render.dot(losses=losses),
@@ -45,6 +46,7 @@ def drawings(losses: Mapping[str, str]) -> Mapping[str, str]:
         "healthy.svg": render.svg(healthy(), losses=losses),
         "degraded.svg": render.svg(degraded(), losses=losses),
         "failed.svg": render.svg(failed(), losses=losses),
+        "dialogue.svg": drawing.svg(),
         "startup.svg": timeline.svg(timeline.drawing(healthy())),
         "interview.svg": timeline.svg(timeline.drawing(degraded(), whole=True)),
     }

@@ -1,0 +1,37 @@
+"""The most utterances that one interview can have, whatever the candidate does."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from worker.interview.dialogue.guards import (
+    CUT_GOES_ON,
+    MOST_CANDIDATE_TURNS,
+    MOST_RETURNS,
+    MOST_UNDONE,
+    MOST_WITHDRAWN,
+    SIDE_GOES_ON,
+)
+from worker.interview.dialogue.plan_view import PlanView
+
+#: Utterances before the first question: greeting, sound check and consent with their repeats.
+_BEGINNING: Final = 30
+#: At most 14 wishes to end or offers of another time, each with at most 5 utterances.
+_CONFIRMATIONS: Final = 70
+#: Goodbyes, microphone hints and the headphones hint.
+_END: Final = 15
+
+
+def most_utterances(plan: PlanView) -> int:
+    """Return the most utterances of an interview, without those of resumptions.
+
+    Each question is visited at most twice (the second round), and two visits more are returns to an
+    earlier question. In a visit, each entry into ASKING says its prompt at most `CUT_GOES_ON`
+    times, and no more than `SIDE_GOES_ON` side moves are made before the dialogue goes on.
+    """
+    visits = 2 * len(plan.questions) + 2
+    probes = max(question.probes_allowed for question in plan.questions)
+    entries = 1 + probes + MOST_WITHDRAWN + 2 * MOST_UNDONE
+    in_a_visit = entries * CUT_GOES_ON + SIDE_GOES_ON
+    fixed = _BEGINNING + _CONFIRMATIONS + _END + MOST_RETURNS + 2 * MOST_CANDIDATE_TURNS
+    return visits * in_a_visit + fixed

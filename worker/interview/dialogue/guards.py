@@ -1,0 +1,253 @@
+"""The guards of the table: conditions on one input at one state. A row's name says the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from worker.interview.dialogue.acts import Act
+from worker.interview.dialogue.events import Detail
+from worker.interview.dialogue.inputs import Turn
+from worker.interview.dialogue.moment import Moment
+from worker.interview.dialogue.moves import share_needed
+from worker.interview.dialogue.phases import Kind, Outcome, Phase, Status
+from worker.interview.dialogue.plan_view import Expects
+from worker.interview.dialogue.state import Fact
+
+Guard: TypeAlias = Callable[[Moment], bool]
+
+#: Share of a prompt that counts as heard, and share after which a long answer is taken for one.
+PROMPT_HEARD, PROMPT_HALF = 0.8, 0.5
+#: Words that make an answer long enough to be taken although the prompt was cut off.
+LONG_ANSWER_WORDS = 8
+#: Times that a prompt is cut off in a row until the interviewer says so, and until it goes on.
+CUT_SAYS_SO, CUT_GOES_ON = 3, 5
+#: Questions that may stay unheard until the interview ends as failed.
+MOST_NOT_HEARD = 3
+#: Side moves in one visit until the interviewer offers to skip, and until it goes on.
+SIDE_OFFERS, SIDE_GOES_ON = 8, 10
+#: Side moves in a row without an answer until another time is offered, and how often it is.
+RUN_OFFERS, MOST_OFFERS = 12, 2
+#: Times that the closing of one question can be undone.
+MOST_UNDONE = 2
+#: Utterances that one visit may withdraw; a further one counts as cut off.
+MOST_WITHDRAWN = 6
+#: Words from which a turn in a side sequence is an answer to the question before.
+CONTENT_WORDS = 4
+#: Times that a candidate may leave and return in one interview.
+MOST_RETURNS = 20
+#: Turns that the candidate may take after the last question.
+MOST_CANDIDATE_TURNS = 8
+
+
+def up_to(most: int, name: str = "") -> Guard:
+    """Return a guard: this is at most the `most`-th time."""
+    return lambda moment: moment.n(name) <= most
+
+
+def exactly(number: int, name: str = "") -> Guard:
+    """Return a guard: this is the `number`-th time."""
+    return lambda moment: moment.n(name) == number
+
+
+def since(number: int, name: str = "") -> Guard:
+    """Return a guard: this is the `number`-th time or a later one."""
+    return lambda moment: moment.n(name) >= number
+
+
+def both(*guards: Guard) -> Guard:
+    """Return a guard: all of `guards` hold."""
+    return lambda moment: all(guard(moment) for guard in guards)
+
+
+def no(guard: Guard) -> Guard:
+    """Return a guard: `guard` does not hold."""
+    return lambda moment: not guard(moment)
+
+
+def detail_is(detail: Detail) -> Guard:
+    """Return a guard: the event has this detail."""
+    return lambda moment: moment.detail is detail
+
+
+def fact(name: Fact) -> Guard:
+    """Return a guard: the state has this fact."""
+    return lambda moment: bool(moment.fact(name))
+
+
+def asked_for(*acts: Act, times: int) -> Guard:
+    """Return a guard: this is at least the `times`-th turn with one of these acts."""
+    return lambda moment: sum(moment.count(act) for act in acts) + 1 >= times
+
+
+def line_heard(moment: Moment) -> bool:
+    """Return whether the last utterance was heard, so that a yes or no answers it."""
+    return bool(moment.before.facts.get(Fact.LINE_HEARD, True))
+
+
+def utterance_heard(moment: Moment) -> bool:
+    """Return whether enough of the utterance that is over was heard, or its text delivered."""
+    return moment.detail is Detail.WRITTEN or moment.share >= share_needed(moment.before.said)
+
+
+def prompt_heard(moment: Moment) -> bool:
+    """Return whether the prompt was heard."""
+    return moment.detail is Detail.WRITTEN or moment.share >= PROMPT_HEARD
+
+
+def heard_until_the_turn(moment: Moment) -> bool:
+    """Return whether the prompt was heard when the turn began that cut it off."""
+    return moment.place.phase is Phase.ASKING and moment.share >= PROMPT_HEARD
+
+
+def heard_before(moment: Moment) -> bool:
+    """Return whether the question has been heard in an earlier prompt."""
+    return moment.was_heard(moment.place.question)
+
+
+def long_answer_over_half(moment: Moment) -> bool:
+    """Return whether a long answer began after half of the prompt."""
+    given = moment.given
+    long = isinstance(given, Turn) and given.words >= LONG_ANSWER_WORDS
+    return long and given.share >= PROMPT_HALF
+
+
+def has_request(moment: Moment) -> bool:
+    """Return whether the turn has a request besides its answer."""
+    return isinstance(moment.given, Turn) and moment.given.also is not None
+
+
+def at_question(moment: Moment) -> bool:
+    """Return whether the place is about a question of the plan."""
+    return moment.at_question
+
+
+def said_something(moment: Moment) -> bool:
+    """Return whether words of an answer to the question exist."""
+    return moment.said_something
+
+
+def undo_possible(moment: Moment) -> bool:
+    """Return whether the turn before closed a question, and the next prompt is not heard yet."""
+    question = str(moment.fact(Fact.UNDO) or "").partition("|")[0]
+    return bool(question) and moment.n(f"undo@{question}") <= MOST_UNDONE
+
+
+def may_skip(moment: Moment) -> bool:
+    """Return whether the plan lets the question be left out at once."""
+    return moment.question is not None and moment.question.may_skip
+
+
+def may_defer(moment: Moment) -> bool:
+    """Return whether the question may be answered later."""
+    question = moment.question
+    first = moment.before.visit(moment.place.question) == 1
+    return question is not None and question.may_come_back and first
+
+
+def has_rephrasing(moment: Moment) -> bool:
+    """Return whether the plan has a rephrasing that was not said in this visit."""
+    question = moment.question
+    return question is not None and moment.n("rephrased") <= len(question.rephrased)
+
+
+def has_clarification(moment: Moment) -> bool:
+    """Return whether the plan says what the question refers to."""
+    return moment.question is not None and bool(moment.question.clarify)
+
+
+def expects_yes_or_no(moment: Moment) -> bool:
+    """Return whether the question is answered by yes or no."""
+    return moment.question is not None and moment.question.expects is Expects.YES_NO
+
+
+def reads_back(moment: Moment) -> bool:
+    """Return whether the interviewer reads the answer back, and has not done so twice."""
+    question = moment.question
+    return question is not None and question.reads_back and moment.n("readback") <= 2
+
+
+def very_short_story(moment: Moment) -> bool:
+    """Return whether a story was expected, and at most two words came."""
+    question = moment.question
+    few = isinstance(moment.given, Turn) and moment.given.words <= 2
+    story = question is not None and question.expects is Expects.STORY
+    return story and few and moment.n("encourage") == 1 and not moment.said_something
+
+
+def probe_due(moment: Moment) -> bool:
+    """Return whether the answer is not sufficient, and a probe and time are left."""
+    question, given = moment.question, moment.given
+    if question is None or not isinstance(given, Turn) or moment.fact(Fact.SOFT):
+        return False
+    if moment.n("probe") > question.probes_allowed or moment.count("closed") > 0:
+        return False
+    if question.points:
+        met = {p for p in question.points if moment.count(f"point.{p}@{question.id}") > 0}
+        return not set(question.points) <= met | set(given.points)
+    return moment.count("words") + given.words < moment.plan.short_answer_words
+
+
+def goes_back(moment: Moment) -> bool:
+    """Return whether there is an earlier question to return to, and a return is left."""
+    return bool(named_question(moment)) and moment.n("go_back") <= 2
+
+
+def named_question(moment: Moment) -> str:
+    """Return the question that GO_BACK means: the one that it names, else the one before."""
+    heard = [q.id for q in moment.plan.questions if moment.was_heard(q.id)]
+    about = moment.given.about if isinstance(moment.given, Turn) else ""
+    if about in heard and about != moment.place.question:
+        return about
+    here = moment.place.question
+    order = [q.id for q in moment.plan.questions]
+    earlier = order[: order.index(here)] if here in order else order
+    return next((q for q in reversed(earlier) if q in heard), "")
+
+
+def optional_left(moment: Moment) -> bool:
+    """Return whether optional questions are not asked yet, and were not dropped."""
+    return not moment.fact(Fact.DROPPED) and any(
+        not q.mandatory and moment.standing(q.id).status is Status.NOT_REACHED
+        for q in moment.plan.questions
+        if q.id != moment.place.question
+    )
+
+
+def too_many_unheard(moment: Moment) -> bool:
+    """Return whether this is the last question that may stay unheard."""
+    return moment.n("not_heard") >= MOST_NOT_HEARD
+
+
+def can_withdraw(moment: Moment) -> bool:
+    """Return whether the words may belong to a question before, and a withdrawal is left."""
+    before = str(moment.fact(Fact.HEARD_QUESTION) or "")
+    standing = moment.standing(before)
+    return bool(before) and standing.reason != "time" and moment.n() <= MOST_WITHDRAWN
+
+
+def cut_to_the_end(moment: Moment) -> bool:
+    """Return whether the prompt was cut off as often as it may be."""
+    return moment.n("cut") >= CUT_GOES_ON
+
+
+def short_answer(moment: Moment) -> bool:
+    """Return whether the words are too few to be an answer to the question before."""
+    return not isinstance(moment.given, Turn) or moment.given.words < CONTENT_WORDS
+
+
+def missed(moment: Moment) -> bool:
+    """Return whether the interview has ended only because the candidate was away."""
+    return moment.fact(Fact.OUTCOME) == Outcome.MISSED
+
+
+def affirms_again(moment: Moment) -> bool:
+    """Return whether the act wishes the end that is being confirmed."""
+    wishes = {
+        Kind.STOP: (Act.STOP,),
+        Kind.POSTPONE: (Act.STOP, Act.POSTPONE),
+        Kind.CONSENT: (Act.STOP, Act.WITHDRAW_CONSENT),
+        Kind.HUMAN: (Act.STOP, Act.HUMAN),
+        Kind.WITHDRAWN: (Act.STOP, Act.WITHDRAW_CONSENT),
+    }
+    return moment.on in wishes.get(Kind(moment.place.kind), ())
