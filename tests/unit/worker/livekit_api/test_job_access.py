@@ -103,7 +103,7 @@ async def test_a_request_that_fails_is_repeated_and_the_old_token_stays(
         assert token_of(access) == "token-0"
         await asyncio.sleep(60)
         assert token_of(access) == "token-4"
-    assert caplog.text.count("no new token") == 3
+    assert caplog.text.count("no new LiveKit token") == 3
     assert "RuntimeError" in caplog.text
     assert "hunter2" not in caplog.text
 
