@@ -54,6 +54,8 @@ class Context:
     phase: str = "LISTENING"
     #: The kind of the phase, such as skip; empty if the phase has no kinds.
     kind: str = ""
+    #: The kind of answer that the plan expects, such as yes_no; empty if it says nothing.
+    expects: str = ""
     #: The interviewer's line before the turn.
     asked: str = ""
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
-#: A turn with more words is read from its end only.
-WHOLE_TURN_WORDS: Final = 15
 #: Characters at the end of a turn that are read. A request is never longer.
-READ_CHARACTERS: Final = 420
+READ_CHARACTERS: Final = 480
+#: Words of the longest spelling that is replaced.
+_LONGEST_SPELLING: Final = 4
 
-_PIECES: Final = re.compile(r"[^\W_]+(?:['’`][^\W_]+)*|[.!?…;\n]+(?=\s|$|[\"”'’)])|[,:–—]| - |[\"“”«»]")
+_PIECES: Final = re.compile(
+    r"[^\W_]+(?:['’`][^\W_]+)*|[.!?…;\n]+(?=\s|$|[\"”'’)])|[,:–—]| - |[\"“”«»]"
+)
 
 
 class Edge(IntEnum):
@@ -39,27 +41,37 @@ class Word:
     asks: bool = False
 
 
-def words_of(
-    text: str, contractions: Mapping[str, tuple[str, ...]], dropped: frozenset[str]
-) -> tuple[Word, ...]:
-    """Return the words at the end of the text. Fillers and repeated words are left out.
+@dataclass(frozen=True)
+class Spelling:
+    """How the words of a language are normalized."""
+
+    #: Words and endings (such as 's) that stand for several words.
+    contractions: Mapping[str, tuple[str, ...]]
+    #: Words in a row that are replaced, by others or by none.
+    replaced: Mapping[tuple[str, ...], tuple[str, ...]]
+    #: Words without a meaning.
+    dropped: frozenset[str]
+
+
+def words_of(text: str, spelling: Spelling) -> tuple[Word, ...]:
+    """Return the words at the end of the text, without fillers and without words said twice.
 
     If only fillers are there, they are returned.
     """
     offset = _begin(text)
-    raw = _raw(text[offset:], offset, contractions)
-    kept = [word for word in raw if word.text not in dropped]
-    return tuple(_without_repeats(_with_edges(raw, kept))) if kept else tuple(raw)
+    raw = _replaced(_raw(text[offset:], offset, spelling.contractions), spelling.replaced)
+    kept = _without(raw, spelling.dropped)
+    return tuple(_without_repeats(kept) if kept else raw)
 
 
-def is_long(text: str) -> bool:
-    """Return whether a turn has more words than are read as a whole."""
-    return len(text) > READ_CHARACTERS or len(text.split()) > WHOLE_TURN_WORDS
+def is_cut(text: str) -> bool:
+    """Return whether only the end of the text is read."""
+    return len(text) > READ_CHARACTERS
 
 
 def _begin(text: str) -> int:
     """Return the index of the first word that is read."""
-    if len(text) <= READ_CHARACTERS:
+    if not is_cut(text):
         return 0
     begin = len(text) - READ_CHARACTERS
     space = text.find(" ", begin)
@@ -76,13 +88,12 @@ def _raw(text: str, offset: int, contractions: Mapping[str, tuple[str, ...]]) ->
             for part in _expanded(plain, contractions):
                 words.append(Word(part, offset + found.start(), edge, quoted))
                 edge = Edge.NONE
-        elif piece in "\"“”«»":
+        elif piece in '"“”«»':
             quoted = not quoted
         elif piece[0] in ".!?…;\n":
             edge = Edge.SENTENCE
             if "?" in piece and words:
-                last = words[-1]
-                words[-1] = Word(last.text, last.start, last.edge, last.quoted, True)
+                words[-1] = replace(words[-1], asks=True)
         else:
             edge = max(edge, Edge.COMMA)
     return words
@@ -97,41 +108,58 @@ def _expanded(word: str, contractions: Mapping[str, tuple[str, ...]]) -> tuple[s
     return (word.replace("'", ""),)
 
 
-def _with_edges(raw: list[Word], kept: list[Word]) -> list[Word]:
-    """Return the kept words with the edges and question marks of the words between them."""
-    keep = {id(word) for word in kept}
+def _replaced(
+    words: list[Word], spellings: Mapping[tuple[str, ...], tuple[str, ...]]
+) -> list[Word]:
+    """Return the words with other spellings. The longest one that fits is replaced."""
+    result: list[Word] = []
+    at = 0
+    texts = [word.text for word in words]
+    pending = Edge.NONE
+    while at < len(words):
+        size = next(
+            (s for s in range(_LONGEST_SPELLING, 0, -1) if tuple(texts[at : at + s]) in spellings),
+            0,
+        )
+        new = spellings[tuple(texts[at : at + size])] if size else (texts[at],)
+        old = words[at : at + max(size, 1)]
+        edge = max(pending, old[0].edge)
+        pending = Edge.NONE if new else edge
+        made = [Word(text, old[0].start, Edge.NONE, old[0].quoted) for text in new]
+        result += made
+        if made:
+            result[-len(made)] = replace(made[0], edge=edge)
+        if result and old[-1].asks:
+            result[-1] = replace(result[-1], asks=True)
+        at += len(old)
+    return result
+
+
+def _without(words: Sequence[Word], dropped: frozenset[str]) -> list[Word]:
+    """Return the words without the dropped ones, whose edges and marks pass to their neighbours."""
     result: list[Word] = []
     edge = Edge.NONE
-    for word in raw:
+    for word in words:
         edge = max(edge, word.edge)
-        if id(word) in keep:
-            result.append(Word(word.text, word.start, edge, word.quoted, word.asks))
+        if word.text not in dropped:
+            result.append(replace(word, edge=edge))
             edge = Edge.NONE
         elif word.asks and result:
-            last = result[-1]
-            result[-1] = Word(last.text, last.start, last.edge, last.quoted, True)
+            result[-1] = replace(result[-1], asks=True)
     return result
 
 
 def _without_repeats(words: list[Word]) -> list[Word]:
-    """Return the words without those said twice, as in `can you can you`."""
+    """Return the words without those said twice in a row, as in `can you can you`."""
     result: list[Word] = []
     for word in words:
         result.append(word)
-        for size in (3, 2, 1):
-            texts = [w.text for w in result[-2 * size :]]
-            inner = result[-size:]
-            if (
-                len(texts) == 2 * size
-                and texts[:size] == texts[size:]
-                and all(w.edge is not Edge.SENTENCE for w in inner)
-                and texts != ["no", "no"]
-            ):
-                first = result[-2 * size]
+        for size in (4, 3, 2, 1):
+            texts = [each.text for each in result[-2 * size :]]
+            again = result[-size:]
+            whole = again[0].edge is Edge.SENTENCE and size < 3
+            if len(texts) == 2 * size and texts[:size] == texts[size:] and not whole:
                 del result[-size:]
-                asks = inner[-1].asks
-                last = result[-1]
-                result[-1] = Word(last.text, last.start, last.edge, last.quoted, last.asks or asks)
-                assert first is not None
+                result[-1] = replace(result[-1], asks=result[-1].asks or again[-1].asks)
                 break
     return result

@@ -1,0 +1,225 @@
+"""`Classifier`: reads one turn of a candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from worker.interview.dialogue.acts import Act
+from worker.interview.dialogue.classify.cover import (
+    MOST_CONTENT,
+    Cover,
+    Found,
+    covers,
+    sentence_starts,
+)
+from worker.interview.dialogue.classify.language import Label, Language, language
+from worker.interview.dialogue.classify.reading import LOSING, Context, Reading
+from worker.interview.dialogue.classify.words import Edge, Word, is_cut, words_of
+
+#: A turn with more words is read from its end only.
+WHOLE_TURN_WORDS: Final = 15
+#: Words before a request in which a report or a quotation is looked for.
+_REPORTED_WITHIN: Final = 8
+#: Words before a request that follows an answer without a punctuation mark.
+_ANSWER_WORDS: Final = 3
+#: `act_by` of a short question that no pattern knows.
+BY_QUESTION: Final = "CLARIFY.short_question"
+_SHORT_QUESTION: Final = 7
+
+_A = Act
+#: Of several requests in a turn the first of these counts.
+ORDER: Final = (
+    *(_A.WITHDRAW_CONSENT, _A.OBJECT_RECORDING, _A.POSTPONE, _A.STOP, _A.HUMAN),
+    *(_A.CANNOT_HEAR, _A.PACE),
+    *(_A.REPHRASE, _A.REPEAT, _A.CLARIFY, _A.NOT_UNDERSTOOD),
+    *(_A.DISTRESS, _A.WAIT),
+    *(_A.LATER, _A.SKIP, _A.GO_BACK),
+    *(_A.ABOUT_DATA, _A.ABOUT_TIME, _A.ABOUT_RESULT, _A.ABOUT_JOB, _A.ABOUT_YOU),
+    *(_A.NO_ANSWER, _A.DONE, _A.STALL, _A.READY),
+)
+#: A yes or no counts where nothing of `ORDER` is said. The first one counts.
+_SHORT_REPLIES: Final = (_A.AFFIRM, _A.DENY)
+#: The acts that may follow an answer in the same turn.
+_AFTER_ANSWER: Final = frozenset(ORDER) - {_A.READY}
+#: The acts that need not span the whole sentence: after them the question is still open.
+_LOOSE: Final = frozenset(
+    {
+        *(_A.CANNOT_HEAR, _A.PACE, _A.REPHRASE, _A.REPEAT, _A.CLARIFY, _A.NOT_UNDERSTOOD),
+        *(_A.ABOUT_DATA, _A.ABOUT_TIME, _A.ABOUT_RESULT, _A.ABOUT_JOB, _A.ABOUT_YOU),
+        *(_A.WAIT, _A.GO_BACK),
+    }
+)
+#: The acts of a question of the plan.
+_AT_QUESTION: Final = frozenset(
+    {_A.SKIP, _A.LATER, _A.NO_ANSWER, _A.GO_BACK, _A.STALL, _A.CLARIFY}
+)
+#: Acts that a phase rules out.
+RULED_OUT: Final = {
+    "GREETING": _AT_QUESTION,
+    "SOUND_CHECK": _AT_QUESTION | {_A.DONE},
+    "CONSENT": _AT_QUESTION - {_A.CLARIFY} | {_A.DONE},
+    "CANDIDATE_QUESTIONS": _AT_QUESTION - {_A.GO_BACK, _A.STALL, _A.CLARIFY},
+    "FAREWELL": _AT_QUESTION - {_A.GO_BACK, _A.CLARIFY},
+}
+
+
+def prepare(code: str = "en") -> Classifier:
+    """Return the classifier of a language. KeyError if there is no table of it."""
+    return Classifier(language(code))
+
+
+class Classifier:
+    """Reads the turns of candidates in one language."""
+
+    def __init__(self, table: Language) -> None:
+        self._table = table
+
+    def read(self, text: str, context: Context | None = None) -> Reading:
+        """Return what the turn does. What is in doubt is an answer."""
+        words = words_of(text, self._table.spelling)
+        if not words:
+            return Reading(act=Act.ANSWER)
+        return _Turn(text, words, context or Context(), self._table).reading()
+
+
+class _Turn:
+    """One turn while it is read."""
+
+    def __init__(
+        self, text: str, words: Sequence[Word], context: Context, table: Language
+    ) -> None:
+        self.words = words
+        self.context = context
+        self.table = table
+        self.cut = is_cut(text)
+        self.short = not self.cut and len(words) <= WHOLE_TURN_WORDS
+        self.ruled_out = self._ruled_out()
+        self.strict = covers(words, table, self._allowed, gaps=False)
+
+    def reading(self) -> Reading:
+        """Return the reading: the first of these that finds something."""
+        return (
+            self._whole()
+            or self._nearly_whole()
+            or self._after_answer()
+            or self._last_sentence()
+            or self._short_question()
+            or Reading(act=Act.ANSWER)
+        )
+
+    def _allowed(self, label: Label) -> bool:
+        if label.phase and label.phase not in (self.context.phase, f"{self.context.phase}({self.context.kind})"):
+            return False
+        return label.act not in self.ruled_out
+
+    def _ruled_out(self) -> frozenset[Act]:
+        out = RULED_OUT.get(self.context.phase, frozenset[Act]())
+        asked = words_of(self.context.asked, self.table.spelling)
+        texts = [word.text for word in asked]
+        if texts and self.context.phase in ("LISTENING", "ASKING"):
+            last = sentence_starts(asked)[-1]
+            if texts[last] in self.table.yes_or_no or self.context.expects == "yes_no":
+                out |= {Act.NO_ANSWER}
+            if not self.table.role_play.isdisjoint(texts) and "you" in texts:
+                out |= LOSING
+        return out
+
+    def _whole(self) -> Reading | None:
+        """Return the reading if patterns span the whole turn."""
+        cover = self.strict[0]
+        found = _first_of(cover.found) if cover is not None and not self.cut else None
+        return Reading(act=_act(found), act_by=found.label.id) if found else None
+
+    def _loose(self, start: int) -> Found | None:
+        """Return the request from `start` to the end with at most three more content words."""
+        cover = covers(self.words[start:], self.table, self._allowed, gaps=True)[0]
+        if cover is None or cover.content > MOST_CONTENT or cover.tells:
+            return None
+        found = _first_of([each for each in cover.found if each.label.act in _LOOSE])
+        losing = any(each.label.act in LOSING for each in cover.found)
+        return found if found and not losing else None
+
+    def _nearly_whole(self) -> Reading | None:
+        found = self._loose(0) if self.short else None
+        return Reading(act=_act(found), act_by=found.label.id) if found else None
+
+    def _after_answer(self) -> Reading | None:
+        """Return the reading of an answer with a request at its end."""
+        for start in range(1, len(self.words)):
+            cover = self.strict[start]
+            if cover is None or not self._may_begin(start, cover):
+                continue
+            found = _first_of([f for f in cover.found if f.label.act in _AFTER_ANSWER])
+            if found is not None:
+                return self._answer_and(found, start)
+        return None
+
+    def _may_begin(self, start: int, cover: Cover) -> bool:
+        """Return whether a request may begin at this word, after an answer."""
+        word, before = self.words[start], self.words[max(0, start - _REPORTED_WITHIN) : start]
+        if word.edge is Edge.SENTENCE:
+            return True
+        sentence = _last_sentence(before)
+        texts = [each.text for each in sentence]
+        if not self.table.reports.isdisjoint(texts) or texts[-1] in self.table.links:
+            return False
+        acts = {found.label.act for found in cover.found}
+        if acts.isdisjoint(LOSING):
+            return word.edge is Edge.COMMA or start >= _ANSWER_WORDS
+        return word.text in self.table.breaks
+
+    def _last_sentence(self) -> Reading | None:
+        """Return the reading of an answer whose last sentence is nearly a request."""
+        start = sentence_starts(self.words)[-1]
+        if start == 0 or len(self.words) - start > WHOLE_TURN_WORDS:
+            return None
+        texts = {word.text for word in self.words[start:]}
+        if "you" not in texts and not self.words[-1].asks:
+            return None
+        found = self._loose(start)
+        return self._answer_and(found, start) if found else None
+
+    def _answer_and(self, found: Found, start: int) -> Reading:
+        return Reading(
+            act=Act.ANSWER,
+            also=found.label.act,
+            also_from=self.words[start].start,
+            act_by=found.label.id,
+        )
+
+    def _short_question(self) -> Reading | None:
+        """Return the reading of a short question about the question, such as `The old one?`."""
+        if Act.CLARIFY in self.ruled_out or self.context.phase == "CONFIRMING_END":
+            return None
+        start = sentence_starts(self.words)[-1]
+        sentence = self.words[start:]
+        texts = [word.text for word in sentence]
+        if not sentence[-1].asks or len(texts) > _SHORT_QUESTION or texts[0] in self.table.unsure:
+            return None
+        if any(self.table.tells_a_story(text) or text in self.table.own for text in texts):
+            return None
+        if start == 0:
+            return Reading(act=Act.CLARIFY, act_by=BY_QUESTION)
+        return Reading(
+            act=Act.ANSWER, also=Act.CLARIFY, also_from=sentence[0].start, act_by=BY_QUESTION
+        )
+
+
+def _last_sentence(words: Sequence[Word]) -> Sequence[Word]:
+    starts = [i for i, word in enumerate(words) if word.edge is Edge.SENTENCE]
+    return words[starts[-1] :] if starts else words
+
+
+def _act(found: Found) -> Act:
+    return found.label.act or Act.ANSWER
+
+
+def _first_of(found: Sequence[Found]) -> Found | None:
+    """Return the request that counts."""
+    acts = {each.label.act: each for each in reversed(found)}
+    for act in ORDER:
+        if act in acts:
+            return acts[act]
+    short = [each for each in found if each.label.act in _SHORT_REPLIES]
+    return short[0] if short else acts.get(Act.SMALL_TALK)

@@ -1,0 +1,107 @@
+"""Which patterns span the words from a place to the end of a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from worker.interview.dialogue.classify.language import Label, Language
+from worker.interview.dialogue.classify.words import Edge, Word
+
+_REQUEST, _COURTESY, _LIGHT, _FUNCTION, _CONTENT = 10, 11, 1, 40, 130
+#: Content words besides a request that make the turn an answer.
+MOST_CONTENT: Final = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """A request that a pattern found, with the index of its first word."""
+
+    label: Label
+    first: int
+
+
+@dataclass(frozen=True)
+class Cover:
+    """How the words from one place to the end are spanned."""
+
+    cost: int
+    found: tuple[Found, ...] = ()
+    #: Content words that no pattern spans.
+    content: int = 0
+    #: True if one of the words that no pattern spans tells a story, or is quoted.
+    tells: bool = False
+
+
+def covers(
+    words: Sequence[Word],
+    language: Language,
+    allowed: Callable[[Label], bool],
+    *,
+    gaps: bool,
+) -> list[Cover | None]:
+    """Return the cheapest cover from each index to the end. Without `gaps`, all words are spanned.
+
+    The last element is the empty cover at the end.
+    """
+    texts = [word.text for word in words]
+    best: list[Cover | None] = [None] * len(words) + [Cover(0)]
+    for start in range(len(words) - 1, -1, -1):
+        choices = _segments(words, texts, start, best, language, allowed)
+        rest = best[start + 1]
+        if rest is not None:
+            choices += _single(words[start], rest, language, gaps=gaps)
+        best[start] = min(choices, key=lambda cover: cover.cost, default=None)
+    return best
+
+
+def _segments(
+    words: Sequence[Word],
+    texts: list[str],
+    start: int,
+    best: list[Cover | None],
+    language: Language,
+    allowed: Callable[[Label], bool],
+) -> list[Cover]:
+    covers: list[Cover] = []
+    for end, numbers in language.automaton.ends(texts, start):
+        rest = best[end]
+        if rest is None or any(word.quoted for word in words[start:end]):
+            continue
+        labels = [language.labels[number] for number in numbers]
+        for label in labels:
+            if not allowed(label) or (label.alone and not _is_whole(words, start, end, language)):
+                continue
+            if label.open and not language.reports.isdisjoint(texts[start:end]):
+                continue
+            if label.act is None:
+                cost, found = rest.cost + _COURTESY, rest.found
+            else:
+                cost, found = rest.cost + _REQUEST, (Found(label, start), *rest.found)
+            covers.append(Cover(cost, found, rest.content, rest.tells))
+            break
+    return covers
+
+
+def _is_whole(words: Sequence[Word], start: int, end: int, language: Language) -> bool:
+    around = (*words[:start], *words[end:])
+    return all(word.text in language.light for word in around)
+
+
+def _single(word: Word, rest: Cover, language: Language, *, gaps: bool) -> list[Cover]:
+    """Return the cover in which no pattern spans the word."""
+    text = word.text
+    if text in language.light and not word.quoted:
+        return [Cover(rest.cost + _LIGHT, rest.found, rest.content, rest.tells)]
+    if not gaps:
+        return []
+    tells = rest.tells or word.quoted or language.tells_a_story(text)
+    if text in language.function:
+        return [Cover(rest.cost + _FUNCTION, rest.found, rest.content, tells)]
+    return [Cover(rest.cost + _CONTENT, rest.found, rest.content + 1, tells)]
+
+
+def sentence_starts(words: Sequence[Word]) -> list[int]:
+    """Return the indexes of the words that begin a sentence."""
+    return [i for i, word in enumerate(words) if i == 0 or word.edge is Edge.SENTENCE]
