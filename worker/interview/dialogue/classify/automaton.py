@@ -38,7 +38,7 @@ class _Node:
 _NOTHING: Final = _Node()
 
 
-@dataclass
+@dataclass(slots=True)
 class _State:
     """A state of the automaton while it is built."""
 
@@ -59,7 +59,8 @@ class Automaton:
         self._states: list[_State] = [_State()]
         reader = _Reader(macros)
         for number, pattern in enumerate(patterns):
-            end = self._add(reader.node(pattern), 0)
+            end = self._new()
+            self._add(reader.node(pattern), 0, end)
             self._states[end].labels.append(number)
         self._vocabulary = frozenset(word for state in self._states for word in state.words)
         self._sets: dict[frozenset[int], int] = {}
@@ -115,25 +116,29 @@ class Automaton:
         self._states.append(_State())
         return len(self._states) - 1
 
-    def _add(self, node: _Node, start: int) -> int:
-        """Add the node after the state `start`. Return the state where it ends."""
+    def _add(self, node: _Node, start: int, end: int) -> None:
+        """Add the node between two states."""
+        state = self._states[start]
         if node.word:
-            end = self._new()
-            self._states[start].words.setdefault(node.word, []).append(end)
-            return end
-        if node.one_of:
-            end = self._new()
+            state.words.setdefault(node.word, []).append(end)
+        elif node.one_of:
             for choice in node.one_of:
-                self._states[self._add(choice, start)].silent.append(end)
-            return end
-        for part in node.sequence:
-            start = self._add(part, start)
-        for _ in range(node.most):
-            end = self._new()
-            self._states[start].anything.append(end)
+                self._add(choice, start, end)
+        elif node.most:
+            for _ in range(node.most):
+                following = self._new()
+                self._states[start].anything.append(following)
+                self._states[start].silent.append(end)
+                start = following
             self._states[start].silent.append(end)
-            start = end
-        return start
+        elif not node.sequence:
+            state.silent.append(end)
+        else:
+            for part in node.sequence[:-1]:
+                following = self._new()
+                self._add(part, start, following)
+                start = following
+            self._add(node.sequence[-1], start, end)
 
 
 class _Reader:

@@ -45,7 +45,7 @@ _AFTER_ANSWER: Final = frozenset(ORDER) - {_A.READY}
 #: The acts that need not span the whole sentence: after them the question is still open.
 _LOOSE: Final = frozenset(
     {
-        *(_A.CANNOT_HEAR, _A.PACE, _A.REPHRASE, _A.REPEAT, _A.CLARIFY, _A.NOT_UNDERSTOOD),
+        *(_A.CANNOT_HEAR, _A.PACE, _A.REPHRASE, _A.REPEAT, _A.CLARIFY),
         *(_A.ABOUT_DATA, _A.ABOUT_TIME, _A.ABOUT_RESULT, _A.ABOUT_JOB, _A.ABOUT_YOU),
         *(_A.WAIT, _A.GO_BACK),
     }
@@ -162,7 +162,8 @@ class _Turn:
             return True
         sentence = _last_sentence(before)
         texts = [each.text for each in sentence]
-        if not self.table.reports.isdisjoint(texts) or texts[-1] in self.table.links:
+        reports = self.table.reports | self.table.narrators
+        if not reports.isdisjoint(texts) or texts[-1] in self.table.links:
             return False
         acts = {found.label.act for found in cover.found}
         if acts.isdisjoint(LOSING):

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.classify.language import Label, Language
 from worker.interview.dialogue.classify.words import Edge, Word
 
-_REQUEST, _COURTESY, _LIGHT, _FUNCTION, _CONTENT = 10, 11, 1, 40, 130
+#: What the parts of a cover cost. A pattern with places for any words is the last resort.
+_REQUEST, _COURTESY, _OPEN, _LIGHT, _FUNCTION, _CONTENT = 10, 11, 35, 1, 40, 130
 #: Content words besides a request that make the turn an answer.
 MOST_CONTENT: Final = 3
 
@@ -69,19 +71,27 @@ def _segments(
         rest = best[end]
         if rest is None or any(word.quoted for word in words[start:end]):
             continue
-        labels = [language.labels[number] for number in numbers]
+        labels = sorted((language.labels[n] for n in numbers), key=lambda label: label.open)
         for label in labels:
             if not allowed(label) or (label.alone and not _is_whole(words, start, end, language)):
                 continue
-            if label.open and not language.reports.isdisjoint(texts[start:end]):
+            if label.open and _is_a_story(label, words[start:end], language):
                 continue
             if label.act is None:
                 cost, found = rest.cost + _COURTESY, rest.found
             else:
-                cost, found = rest.cost + _REQUEST, (Found(label, start), *rest.found)
+                more = _OPEN if label.open else _REQUEST
+                cost, found = rest.cost + more, (Found(label, start), *rest.found)
             covers.append(Cover(cost, found, rest.content, rest.tells))
             break
     return covers
+
+
+def _is_a_story(label: Label, words: Sequence[Word], language: Language) -> bool:
+    """Return whether the words of an open pattern are two sentences, or report something."""
+    if any(word.edge is Edge.SENTENCE for word in words[1:]):
+        return True
+    return label.act is not Act.GO_BACK and any(word.text in language.reports for word in words)
 
 
 def _is_whole(words: Sequence[Word], start: int, end: int, language: Language) -> bool:

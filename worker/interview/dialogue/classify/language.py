@@ -48,6 +48,8 @@ class Language:
     tells: frozenset[str]
     #: Words after which something is quoted or reported.
     reports: frozenset[str]
+    #: Words that stand near a quotation without a mark of their own.
+    narrators: frozenset[str]
     #: Words that begin a sentence after an answer, so that a request may follow.
     breaks: frozenset[str]
     #: Words that join what follows to what stands before.
