@@ -23,8 +23,8 @@ WHOLE_TURN_WORDS: Final = 15
 _REPORTED_WITHIN: Final = 8
 #: Words before a request that follows an answer without a punctuation mark.
 _ANSWER_WORDS: Final = 3
-#: `act_by` of a short question that no pattern knows.
-BY_QUESTION: Final = "CLARIFY.short_question"
+#: `act_by` of a question that no pattern knows.
+BY_QUESTION: Final = "CLARIFY.unknown_question"
 _SHORT_QUESTION: Final = 7
 
 _A = Act
@@ -104,7 +104,7 @@ class _Turn:
             or self._nearly_whole()
             or self._after_answer()
             or self._last_sentence()
-            or self._short_question()
+            or self._question()
             or Reading(act=Act.ANSWER)
         )
 
@@ -189,22 +189,42 @@ class _Turn:
             act_by=found.label.id,
         )
 
-    def _short_question(self) -> Reading | None:
-        """Return the reading of a short question about the question, such as `The old one?`."""
+    def _question(self) -> Reading | None:
+        """Return the reading of a question to the interviewer that no pattern knows."""
         if Act.CLARIFY in self.ruled_out or self.context.phase == "CONFIRMING_END":
             return None
-        start = sentence_starts(self.words)[-1]
-        sentence = self.words[start:]
-        texts = [word.text for word in sentence]
-        if not sentence[-1].asks or len(texts) > _SHORT_QUESTION or texts[0] in self.table.unsure:
-            return None
-        if any(self.table.tells_a_story(text) or text in self.table.own for text in texts):
-            return None
-        if start == 0:
+        starts = sentence_starts(self.words)
+        if starts[-1] == 0 and self.short and self._asks(0):
             return Reading(act=Act.CLARIFY, act_by=BY_QUESTION)
+        start = starts[-1]
+        if start == 0 or len(self.words) - start > WHOLE_TURN_WORDS:
+            return None
+        if not self.words[-1].asks or not self._asks(start):
+            return None
         return Reading(
-            act=Act.ANSWER, also=Act.CLARIFY, also_from=sentence[0].start, act_by=BY_QUESTION
+            act=Act.ANSWER,
+            also=Act.CLARIFY,
+            also_from=self.words[start].start,
+            act_by=BY_QUESTION,
         )
+
+    def _asks(self, start: int) -> bool:
+        """Return whether the words from `start` to the end are a question to the interviewer."""
+        texts = [word.text for word in self.words[start:]]
+        if any(word.quoted for word in self.words[start:]) or self._tells(texts):
+            return False
+        begin = next((i for i, text in enumerate(texts) if text not in self.table.light), 0)
+        first, second = (*texts[begin:], "", "")[:2]
+        if first in self.table.inverts and second in self.table.subjects:
+            return True
+        if first in self.table.question_words and second in self.table.inverts:
+            return True
+        short = self.words[-1].asks and len(texts) <= _SHORT_QUESTION
+        return short and texts[0] not in self.table.unsure and self.table.own.isdisjoint(texts)
+
+    def _tells(self, texts: Sequence[str]) -> bool:
+        own = self.table.subjects
+        return any(self.table.tells_a_story(text) and text not in own for text in texts)
 
 
 def _last_sentence(words: Sequence[Word]) -> Sequence[Word]:

@@ -80,7 +80,7 @@ def _segments(
             if label.act is None:
                 cost, found = rest.cost + _COURTESY, rest.found
             else:
-                more = _OPEN if label.open else _REQUEST
+                more = _OPEN * (1 + (label.act is Act.CLARIFY)) if label.open else _REQUEST
                 cost, found = rest.cost + more, (Found(label, start), *rest.found)
             covers.append(Cover(cost, found, rest.content, rest.tells))
             break

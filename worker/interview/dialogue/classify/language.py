@@ -58,6 +58,12 @@ class Language:
     unsure: frozenset[str]
     #: Words that a short question for an explanation does not have.
     own: frozenset[str]
+    #: Words that stand before the subject of a question.
+    inverts: frozenset[str]
+    #: The subjects of a question to the interviewer.
+    subjects: frozenset[str]
+    #: Words with which a question for a fact begins.
+    question_words: frozenset[str]
     #: Words with which a question begins to which the answer is yes or no.
     yes_or_no: frozenset[str]
     #: Words of a question that asks for what the candidate would say.
