@@ -52,13 +52,17 @@ class _State:
 
 
 class Automaton:
-    """All patterns at once. A pattern is known by its place in the list."""
+    """All patterns at once. A pattern is known by its place in the list.
 
-    def __init__(self, patterns: Iterable[str], macros: Mapping[str, str]) -> None:
+    In a pattern that is not `open`, the places for any words stay empty.
+    """
+
+    def __init__(self, patterns: Iterable[tuple[str, bool]], macros: Mapping[str, str]) -> None:
         """Raises MalformedPattern for a pattern that cannot be read."""
         self._states: list[_State] = [_State()]
         reader = _Reader(macros)
-        for number, pattern in enumerate(patterns):
+        for number, (pattern, is_open) in enumerate(patterns):
+            self._open = is_open
             end = self._new()
             self._add(reader.node(pattern), 0, end)
             self._states[end].labels.append(number)
@@ -125,7 +129,7 @@ class Automaton:
             for choice in node.one_of:
                 self._add(choice, start, end)
         elif node.most:
-            for _ in range(node.most):
+            for _ in range(node.most if self._open else 0):
                 following = self._new()
                 self._states[start].anything.append(following)
                 self._states[start].silent.append(end)

@@ -38,6 +38,8 @@ ORDER: Final = (
     *(_A.ABOUT_DATA, _A.ABOUT_TIME, _A.ABOUT_RESULT, _A.ABOUT_JOB, _A.ABOUT_YOU),
     *(_A.NO_ANSWER, _A.DONE, _A.STALL, _A.READY),
 )
+#: After a `wait` these acts say what the candidate wants.
+_ASKED_AFTER_WAIT: Final = frozenset(ORDER) - {_A.NO_ANSWER, _A.DONE, _A.STALL, _A.READY, _A.WAIT}
 #: A yes or no counts where nothing of `ORDER` is said. The first one counts.
 _SHORT_REPLIES: Final = (_A.AFFIRM, _A.DENY)
 #: The acts that may follow an answer in the same turn.
@@ -239,6 +241,10 @@ def _act(found: Found) -> Act:
 def _first_of(found: Sequence[Found]) -> Found | None:
     """Return the request that counts."""
     acts = {each.label.act: each for each in reversed(found)}
+    if len(found) > 1 and found[0].label.act is Act.WAIT and found[1].label.act in _ASKED_AFTER_WAIT:
+        del acts[Act.WAIT]  # as in `wait, is this recorded`
+    if Act.READY in acts:
+        acts.pop(Act.SKIP, None)  # as in `I am ready, next question`
     for act in ORDER:
         if act in acts:
             return acts[act]

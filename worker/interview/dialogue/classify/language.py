@@ -29,7 +29,7 @@ class Label:
     phase: str = ""
     #: True if the pattern holds only for a whole turn.
     alone: bool = False
-    #: True if the pattern has places for any words.
+    #: True if any words fill places of the pattern.
     open: bool = False
 
 
@@ -88,7 +88,7 @@ def language(code: str) -> Language:
             replaced={tuple(k.split()): tuple(v.split()) for k, v in table["spellings"].items()},
             dropped=dropped,
         ),
-        automaton=Automaton((pattern for pattern, _ in lines), table["macros"]),
+        automaton=Automaton(((text, label.open) for text, label in lines), table["macros"]),
         labels=tuple(label for _, label in lines),
         **words,
     )
@@ -116,4 +116,6 @@ def _lines(
     for line in text.strip().splitlines():
         pattern = line.strip()
         if pattern:
-            yield pattern, Label(name, act, phase, alone, "*" in pattern)
+            yield pattern, Label(name, act, phase, alone)
+        if "*" in pattern:
+            yield pattern, Label(name, act, phase, alone, open=True)
