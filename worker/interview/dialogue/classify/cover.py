@@ -10,8 +10,10 @@ from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.classify.language import Label, Language
 from worker.interview.dialogue.classify.words import Edge, Word
 
-#: What the parts of a cover cost. A pattern with places for any words is the last resort.
-_REQUEST, _COURTESY, _OPEN, _LIGHT, _FUNCTION, _CONTENT = 10, 11, 35, 1, 40, 130
+#: What the parts of a cover cost. A pattern with places for any words costs
+#: more, and a question about the question most.
+_REQUEST, _COURTESY, _OPEN, _CLARIFY = 10, 11, 19, 14
+_LIGHT, _FUNCTION, _CONTENT = 1, 40, 130
 #: Content words besides a request that make the turn an answer.
 MOST_CONTENT: Final = 3
 
@@ -80,7 +82,8 @@ def _segments(
             if label.act is None:
                 cost, found = rest.cost + _COURTESY, rest.found
             else:
-                more = _OPEN * (1 + (label.act is Act.CLARIFY)) if label.open else _REQUEST
+                more = _OPEN if label.open else _REQUEST
+                more += _CLARIFY if label.act is Act.CLARIFY else 0
                 cost, found = rest.cost + more, (Found(label, start), *rest.found)
             covers.append(Cover(cost, found, rest.content, rest.tells))
             break
