@@ -20,7 +20,9 @@ from worker.interview.dialogue.classify.words import Edge, Word, is_cut, words_o
 #: A turn with more words is read from its end only.
 WHOLE_TURN_WORDS: Final = 15
 #: Words before a request in which a report or a quotation is looked for.
-_REPORTED_WITHIN: Final = 8
+_REPORTED_WITHIN: Final = 5
+#: Words at the beginning of a request that ends something, in which the interviewer is addressed.
+_ADDRESSED_WITHIN: Final = 4
 #: Words before a request that follows an answer without a punctuation mark.
 _ANSWER_WORDS: Final = 3
 #: `act_by` of a question that no pattern knows.
@@ -103,6 +105,7 @@ class _Turn:
         """Return the reading: the first of these that finds something."""
         return (
             self._whole()
+            or self._after_answer(Edge.SENTENCE)
             or self._nearly_whole()
             or self._after_answer()
             or self._last_sentence()
@@ -130,8 +133,12 @@ class _Turn:
     def _whole(self) -> Reading | None:
         """Return the reading if patterns span the whole turn."""
         cover = self.strict[0]
-        found = _first_of(cover.found) if cover is not None and not self.cut else None
-        return Reading(act=_act(found), act_by=found.label.id) if found else None
+        if cover is None or self.cut:
+            return None
+        found = _first_of(cover.found)
+        if found is None or (cover.weak and found.label.act in LOSING):
+            return None
+        return Reading(act=_act(found), act_by=found.label.id)
 
     def _loose(self, start: int) -> Found | None:
         """Return the request from `start` to the end with at most three more content words."""
@@ -146,11 +153,13 @@ class _Turn:
         found = self._loose(0) if self.short else None
         return Reading(act=_act(found), act_by=found.label.id) if found else None
 
-    def _after_answer(self) -> Reading | None:
-        """Return the reading of an answer with a request at its end."""
+    def _after_answer(self, least: Edge = Edge.NONE) -> Reading | None:
+        """Return the reading of an answer with a request at its end, after at least this edge."""
         for start in range(1, len(self.words)):
             cover = self.strict[start]
-            if cover is None or not self._may_begin(start, cover):
+            if cover is None or self.words[start].edge < least:
+                continue
+            if not self._may_begin(start, cover):
                 continue
             found = _first_of([f for f in cover.found if f.label.act in _AFTER_ANSWER])
             if found is not None:
@@ -160,6 +169,9 @@ class _Turn:
     def _may_begin(self, start: int, cover: Cover) -> bool:
         """Return whether a request may begin at this word, after an answer."""
         word, before = self.words[start], self.words[max(0, start - _REPORTED_WITHIN) : start]
+        loses = not LOSING.isdisjoint(found.label.act for found in cover.found)
+        if loses and cover.weak:
+            return False
         if word.edge is Edge.SENTENCE:
             return True
         sentence = _last_sentence(before)
@@ -167,10 +179,10 @@ class _Turn:
         reports = self.table.reports | self.table.narrators
         if not reports.isdisjoint(texts) or texts[-1] in self.table.links:
             return False
-        acts = {found.label.act for found in cover.found}
-        if acts.isdisjoint(LOSING):
+        if not loses:
             return word.edge is Edge.COMMA or start >= _ANSWER_WORDS
-        return word.text in self.table.breaks
+        first = {each.text for each in self.words[start : start + _ADDRESSED_WITHIN]}
+        return word.text in self.table.breaks and not self.table.addresses.isdisjoint(first)
 
     def _last_sentence(self) -> Reading | None:
         """Return the reading of an answer whose last sentence is nearly a request."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from worker.interview.dialogue.acts import Act
@@ -36,6 +36,8 @@ class Cover:
     content: int = 0
     #: True if one of the words that no pattern spans tells a story, or is quoted.
     tells: bool = False
+    #: True if a part of it may also begin an answer.
+    weak: bool = False
 
 
 def covers(
@@ -80,12 +82,13 @@ def _segments(
             if label.open and _is_a_story(label, words[start:end], language):
                 continue
             if label.act is None:
-                cost, found = rest.cost + _COURTESY, rest.found
+                cost, found = rest.cost + _COURTESY + label.weak, rest.found
             else:
                 more = _OPEN if label.open else _REQUEST
                 more += _CLARIFY if label.act is Act.CLARIFY else 0
                 cost, found = rest.cost + more, (Found(label, start), *rest.found)
-            covers.append(Cover(cost, found, rest.content, rest.tells))
+            weak = rest.weak or label.weak
+            covers.append(replace(rest, cost=cost, found=found, weak=weak))
             break
     return covers
 
@@ -106,13 +109,13 @@ def _single(word: Word, rest: Cover, language: Language, *, gaps: bool) -> list[
     """Return the cover in which no pattern spans the word."""
     text = word.text
     if text in language.light and not word.quoted:
-        return [Cover(rest.cost + _LIGHT, rest.found, rest.content, rest.tells)]
+        return [replace(rest, cost=rest.cost + _LIGHT)]
     if not gaps:
         return []
     tells = rest.tells or word.quoted or language.tells_a_story(text)
     if text in language.function:
-        return [Cover(rest.cost + _FUNCTION, rest.found, rest.content, tells)]
-    return [Cover(rest.cost + _CONTENT, rest.found, rest.content + 1, tells)]
+        return [replace(rest, cost=rest.cost + _FUNCTION, tells=tells)]
+    return [replace(rest, cost=rest.cost + _CONTENT, content=rest.content + 1, tells=tells)]
 
 
 def sentence_starts(words: Sequence[Word]) -> list[int]:

@@ -29,6 +29,8 @@ class Label:
     phase: str = ""
     #: True if the pattern holds only for a whole turn.
     alone: bool = False
+    #: True if the pattern may also begin an answer, such as `I could`.
+    weak: bool = False
     #: True if any words fill places of the pattern.
     open: bool = False
 
@@ -52,6 +54,8 @@ class Language:
     narrators: frozenset[str]
     #: Words that begin a sentence after an answer, so that a request may follow.
     breaks: frozenset[str]
+    #: Words near the beginning of a request that ends something, after an answer.
+    addresses: frozenset[str]
     #: Words that join what follows to what stands before.
     links: frozenset[str]
     #: Words with which a short question for an explanation does not begin.
@@ -116,6 +120,6 @@ def _lines(
     for line in text.strip().splitlines():
         pattern = line.strip()
         if pattern:
-            yield pattern, Label(name, act, phase, alone)
+            yield pattern, Label(name, act, phase, alone, weak=name == "statement")
         if "*" in pattern:
             yield pattern, Label(name, act, phase, alone, open=True)
