@@ -21,6 +21,7 @@ from worker.interview.dialogue.classify.words import Edge, Word, is_cut, words_o
 WHOLE_TURN_WORDS: Final = 15
 #: Words before a request in which a report or a quotation is looked for.
 _REPORTED_WITHIN: Final = 5
+_LOSS_REPORTED_WITHIN: Final = 12
 #: Words at the beginning of a request that ends something, in which the interviewer is addressed.
 _ADDRESSED_WITHIN: Final = 4
 #: Words before a request that follows an answer without a punctuation mark.
@@ -133,12 +134,8 @@ class _Turn:
     def _whole(self) -> Reading | None:
         """Return the reading if patterns span the whole turn."""
         cover = self.strict[0]
-        if cover is None or self.cut:
-            return None
-        found = _first_of(cover.found)
-        if found is None or (cover.weak and found.label.act in LOSING):
-            return None
-        return Reading(act=_act(found), act_by=found.label.id)
+        found = _first_of(cover.found) if cover is not None and not self.cut else None
+        return Reading(act=_act(found), act_by=found.label.id) if found else None
 
     def _loose(self, start: int) -> Found | None:
         """Return the request from `start` to the end with at most three more content words."""
@@ -168,13 +165,12 @@ class _Turn:
 
     def _may_begin(self, start: int, cover: Cover) -> bool:
         """Return whether a request may begin at this word, after an answer."""
-        word, before = self.words[start], self.words[max(0, start - _REPORTED_WITHIN) : start]
+        word = self.words[start]
         loses = not LOSING.isdisjoint(found.label.act for found in cover.found)
-        if loses and cover.weak:
-            return False
         if word.edge is Edge.SENTENCE:
             return True
-        sentence = _last_sentence(before)
+        within = _LOSS_REPORTED_WITHIN if loses else _REPORTED_WITHIN
+        sentence = _last_sentence(self.words[max(0, start - within) : start])
         texts = [each.text for each in sentence]
         reports = self.table.reports | self.table.narrators
         if not reports.isdisjoint(texts) or texts[-1] in self.table.links:

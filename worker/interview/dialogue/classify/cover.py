@@ -36,8 +36,6 @@ class Cover:
     content: int = 0
     #: True if one of the words that no pattern spans tells a story, or is quoted.
     tells: bool = False
-    #: True if a part of it may also begin an answer.
-    weak: bool = False
 
 
 def covers(
@@ -82,13 +80,12 @@ def _segments(
             if label.open and _is_a_story(label, words[start:end], language):
                 continue
             if label.act is None:
-                cost, found = rest.cost + _COURTESY + label.weak, rest.found
+                cost, found = rest.cost + _COURTESY, rest.found
             else:
                 more = _OPEN if label.open else _REQUEST
                 more += _CLARIFY if label.act is Act.CLARIFY else 0
                 cost, found = rest.cost + more, (Found(label, start), *rest.found)
-            weak = rest.weak or label.weak
-            covers.append(replace(rest, cost=cost, found=found, weak=weak))
+            covers.append(replace(rest, cost=cost, found=found))
             break
     return covers
 

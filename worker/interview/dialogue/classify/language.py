@@ -29,8 +29,6 @@ class Label:
     phase: str = ""
     #: True if the pattern holds only for a whole turn.
     alone: bool = False
-    #: True if the pattern may also begin an answer, such as `I could`.
-    weak: bool = False
     #: True if any words fill places of the pattern.
     open: bool = False
 
@@ -120,6 +118,6 @@ def _lines(
     for line in text.strip().splitlines():
         pattern = line.strip()
         if pattern:
-            yield pattern, Label(name, act, phase, alone, weak=name == "statement")
+            yield pattern, Label(name, act, phase, alone)
         if "*" in pattern:
             yield pattern, Label(name, act, phase, alone, open=True)

@@ -138,12 +138,14 @@ def _replaced(
 def _without(words: Sequence[Word], dropped: frozenset[str]) -> list[Word]:
     """Return the words without the dropped ones, whose edges and marks pass to their neighbours."""
     result: list[Word] = []
-    edge = Edge.NONE
+    edge, start = Edge.NONE, -1
     for word in words:
+        if start < 0 and word.edge is not Edge.NONE:
+            start = word.start  # a dropped word after a mark belongs to what follows
         edge = max(edge, word.edge)
         if word.text not in dropped:
-            result.append(replace(word, edge=edge))
-            edge = Edge.NONE
+            result.append(replace(word, edge=edge, start=start if start >= 0 else word.start))
+            edge, start = Edge.NONE, -1
         elif word.asks and result:
             result[-1] = replace(result[-1], asks=True)
     return result
