@@ -73,8 +73,7 @@ def _segments(
         rest = best[end]
         if rest is None or any(word.quoted for word in words[start:end]):
             continue
-        labels = sorted((language.labels[n] for n in numbers), key=lambda label: label.open)
-        for label in labels:
+        for label in (language.labels[number] for number in numbers):
             if not allowed(label) or (label.alone and not _is_whole(words, start, end, language)):
                 continue
             if label.open and _is_a_story(label, words[start:end], language):
@@ -86,7 +85,6 @@ def _segments(
                 more += _CLARIFY if label.act is Act.CLARIFY else 0
                 cost, found = rest.cost + more, (Found(label, start), *rest.found)
             covers.append(replace(rest, cost=cost, found=found))
-            break
     return covers
 
 
