@@ -15,6 +15,7 @@ from worker.interview.dialogue.classify.cover import (
 )
 from worker.interview.dialogue.classify.language import Label, Language, language
 from worker.interview.dialogue.classify.reading import LOSING, Context, Reading
+from worker.interview.dialogue.classify.topics import ASKS, SAYS, Topic, words_and_pairs
 from worker.interview.dialogue.classify.words import Edge, Word, is_cut, words_of
 
 #: A turn with more words is read from its end only.
@@ -29,6 +30,8 @@ _ANSWER_WORDS: Final = 3
 #: `act_by` of a question that no pattern knows.
 BY_QUESTION: Final = "CLARIFY.unknown_question"
 _SHORT_QUESTION: Final = 7
+#: Content words besides the topic of a wish that would lose something.
+_MOST_CONTENT_OF_LOSS: Final = 2
 
 _A = Act
 #: Of several requests in a turn the first of these counts.
@@ -110,6 +113,7 @@ class _Turn:
             or self._nearly_whole()
             or self._after_answer()
             or self._last_sentence()
+            or self._topic()
             or self._question()
             or Reading(act=Act.ANSWER)
         )
@@ -198,6 +202,52 @@ class _Turn:
             also_from=self.words[start].start,
             act_by=found.label.id,
         )
+
+    def _topic(self) -> Reading | None:
+        """Return the reading of a short question or wish about a topic."""
+        start = sentence_starts(self.words)[-1]
+        sentence = self.words[start:]
+        if len(sentence) > WHOLE_TURN_WORDS or any(word.quoted for word in sentence):
+            return None
+        if start > 0 and not self._courteous(start):
+            return None
+        texts = [word.text for word in sentence]
+        found = words_and_pairs(texts)
+        for topic in self.table.topics:
+            if topic.act in self.ruled_out or not topic.fits(found):
+                continue
+            if self._has_mood(topic.mood, start, found) and self._is_about(topic, texts):
+                return Reading(act=topic.act, act_by=topic.id)
+        return None
+
+    def _courteous(self, end: int) -> bool:
+        """Return whether nothing but courtesy and requests stands before a word."""
+        cover = covers(self.words[:end], self.table, self._allowed, gaps=False)[0]
+        return cover is not None
+
+    def _has_mood(self, mood: str, start: int, found: frozenset[str]) -> bool:
+        wishes = not self.table.wishes.isdisjoint(found)
+        if mood == SAYS:
+            return True
+        texts = [word.text for word in self.words[start:]]
+        asks = any(
+            a in self.table.inverts and b in self.table.subjects
+            for a, b in zip(texts, texts[1:], strict=False)
+        )
+        begin = next((text for text in texts if text not in self.table.light), "")
+        asks = asks or self.words[-1].asks or begin in self.table.question_words
+        return asks if mood == ASKS else asks or wishes
+
+    def _is_about(self, topic: Topic, texts: Sequence[str]) -> bool:
+        """Return whether few other words are there, and none that tells a story."""
+        others = [text for text in texts if text not in topic.words]
+        known = self.table.function | self.table.light | self.table.subjects
+        content = [text for text in others if text not in known]
+        if any(self.table.tells_a_story(t) and t not in known for t in others):
+            return False
+        if not self.table.reports.isdisjoint(others):
+            return False
+        return len(content) <= (_MOST_CONTENT_OF_LOSS if topic.act in LOSING else MOST_CONTENT)
 
     def _question(self) -> Reading | None:
         """Return the reading of a question to the interviewer that no pattern knows."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.classify.automaton import Automaton
+from worker.interview.dialogue.classify.topics import Topic, topics
 from worker.interview.dialogue.classify.words import Spelling
 
 #: The file of each language.
@@ -40,6 +41,9 @@ class Language:
     spelling: Spelling
     automaton: Automaton
     labels: tuple[Label, ...]
+    topics: tuple[Topic, ...]
+    #: Words and pairs of words of a wish.
+    wishes: frozenset[str]
     #: Words that may stand between the parts of a request.
     light: frozenset[str]
     #: Words that are no content words.
@@ -92,6 +96,7 @@ def language(code: str) -> Language:
         ),
         automaton=Automaton(((text, label.open) for text, label in lines), table["macros"]),
         labels=tuple(label for _, label in lines),
+        topics=tuple(topics(table["topics"])),
         **words,
     )
 
