@@ -30,6 +30,9 @@ _ANSWER_WORDS: Final = 3
 #: `act_by` of a question that no pattern knows.
 BY_QUESTION: Final = "CLARIFY.unknown_question"
 _SHORT_QUESTION: Final = 7
+#: Clauses at the end of a turn in which a request is looked for, and content words after it.
+_MOST_CLAUSES: Final = 5
+_MOST_CONTENT_AFTER: Final = 8
 #: Content words besides the topic of a wish that would lose something.
 _MOST_CONTENT_OF_LOSS: Final = 2
 
@@ -50,6 +53,8 @@ _ASKED_AFTER_WAIT: Final = frozenset(ORDER) - {_A.NO_ANSWER, _A.DONE, _A.STALL, 
 _SHORT_REPLIES: Final = (_A.AFFIRM, _A.DENY)
 #: The acts that may follow an answer in the same turn.
 _AFTER_ANSWER: Final = frozenset(ORDER) - {_A.READY}
+#: The acts that are said at the very end of a turn.
+_AT_THE_END: Final = frozenset({_A.DONE, _A.STALL, _A.NO_ANSWER})
 #: The acts that need not span the whole sentence: after them the question is still open.
 _LOOSE: Final = frozenset(
     {
@@ -114,6 +119,7 @@ class _Turn:
             or self._after_answer()
             or self._last_sentence()
             or self._topic()
+            or self._clause()
             or self._question()
             or Reading(act=Act.ANSWER)
         )
@@ -141,9 +147,9 @@ class _Turn:
         found = _first_of(cover.found) if cover is not None and not self.cut else None
         return Reading(act=_act(found), act_by=found.label.id) if found else None
 
-    def _loose(self, start: int) -> Found | None:
-        """Return the request from `start` to the end with at most three more content words."""
-        cover = covers(self.words[start:], self.table, self._allowed, gaps=True)[0]
+    def _loose(self, start: int, end: int | None = None) -> Found | None:
+        """Return the request from `start` to `end` with at most three more content words."""
+        cover = covers(self.words[start:end], self.table, self._allowed, gaps=True)[0]
         if cover is None or cover.content > MOST_CONTENT or cover.tells:
             return None
         found = _first_of([each for each in cover.found if each.label.act in _LOOSE])
@@ -206,36 +212,97 @@ class _Turn:
     def _topic(self) -> Reading | None:
         """Return the reading of a short question or wish about a topic."""
         start = sentence_starts(self.words)[-1]
-        sentence = self.words[start:]
-        if len(sentence) > WHOLE_TURN_WORDS or any(word.quoted for word in sentence):
-            return None
         if start > 0 and not self._courteous(start):
+            return None
+        topic = self._topic_of(start, len(self.words))
+        return Reading(act=topic.act, act_by=topic.id) if topic else None
+
+    def _topic_of(self, start: int, end: int) -> Topic | None:
+        sentence = self.words[start:end]
+        if len(sentence) > WHOLE_TURN_WORDS or any(word.quoted for word in sentence):
             return None
         texts = [word.text for word in sentence]
         found = words_and_pairs(texts)
         for topic in self.table.topics:
             if topic.act in self.ruled_out or not topic.fits(found):
                 continue
-            if self._has_mood(topic.mood, start, found) and self._is_about(topic, texts):
-                return Reading(act=topic.act, act_by=topic.id)
+            if self._has_mood(topic.mood, sentence, found) and self._is_about(topic, texts):
+                return topic
         return None
+
+    def _clause(self) -> Reading | None:
+        """Return the reading of an answer in which one of the last clauses is a request."""
+        best: tuple[int, int, Act, str] | None = None
+        clauses = self._clauses()
+        for start, end in clauses[-_MOST_CLAUSES:]:
+            rest = [w.text for w in self.words[end:] if w.text not in self.table.function]
+            if len(rest) > _MOST_CONTENT_AFTER:
+                continue
+            read = self._read_clause(start, end)
+            if read is None or read[0] not in _AFTER_ANSWER:
+                continue
+            act, by = read
+            if end < len(self.words) and act in _AT_THE_END:
+                continue
+            rank = ORDER.index(act)
+            if best is None or rank < best[0]:
+                best = (rank, start, act, by)
+        if best is None:
+            return None
+        _, start, act, by = best
+        if start == 0:
+            return Reading(act=act, act_by=by)
+        return Reading(act=Act.ANSWER, also=act, also_from=self.words[start].start, act_by=by)
+
+    def _clauses(self) -> list[tuple[int, int]]:
+        starts = [
+            i
+            for i, word in enumerate(self.words)
+            if i == 0 or word.edge is not Edge.NONE or word.text in self.table.joins
+        ]
+        return list(zip(starts, [*starts[1:], len(self.words)], strict=True))
+
+    def _read_clause(self, start: int, end: int) -> tuple[Act, str] | None:
+        cover = covers(self.words[start:end], self.table, self._allowed, gaps=False)[0]
+        found = _first_of(cover.found) if cover is not None else None
+        if found is not None and found.label.act in LOSING and not self._is_own(start, end):
+            return None
+        if found is None:
+            found = self._loose(start, end)
+        if found is not None:
+            return _act(found), found.label.id
+        topic = self._topic_of(start, end)
+        if topic is None or (topic.act in LOSING and not self._is_own(start, end)):
+            return None
+        return topic.act, topic.id
+
+    def _is_own(self, start: int, end: int) -> bool:
+        """Return whether a request that ends something is the candidate's own, and not told."""
+        texts = [word.text for word in self.words[max(0, start - _LOSS_REPORTED_WITHIN) :]]
+        if not self.table.reports.isdisjoint(texts):
+            return False
+        before = self.words[start - 1].text if start else ""
+        if self.words[start].edge is Edge.NONE and before in self.table.links:
+            return False
+        found = words_and_pairs([word.text for word in self.words[start:end]])
+        return start == 0 or not (self.table.addresses | self.table.wishes).isdisjoint(found)
 
     def _courteous(self, end: int) -> bool:
         """Return whether nothing but courtesy and requests stands before a word."""
         cover = covers(self.words[:end], self.table, self._allowed, gaps=False)[0]
         return cover is not None
 
-    def _has_mood(self, mood: str, start: int, found: frozenset[str]) -> bool:
+    def _has_mood(self, mood: str, sentence: Sequence[Word], found: frozenset[str]) -> bool:
         wishes = not self.table.wishes.isdisjoint(found)
         if mood == SAYS:
             return True
-        texts = [word.text for word in self.words[start:]]
+        texts = [word.text for word in sentence]
         asks = any(
             a in self.table.inverts and b in self.table.subjects
             for a, b in zip(texts, texts[1:], strict=False)
         )
         begin = next((text for text in texts if text not in self.table.light), "")
-        asks = asks or self.words[-1].asks or begin in self.table.question_words
+        asks = asks or sentence[-1].asks or begin in self.table.question_words
         return asks if mood == ASKS else asks or wishes
 
     def _is_about(self, topic: Topic, texts: Sequence[str]) -> bool:

@@ -58,6 +58,8 @@ class Language:
     breaks: frozenset[str]
     #: Words near the beginning of a request that ends something, after an answer.
     addresses: frozenset[str]
+    #: Words with which a clause begins.
+    joins: frozenset[str]
     #: Words that join what follows to what stands before.
     links: frozenset[str]
     #: Words with which a short question for an explanation does not begin.
