@@ -129,6 +129,9 @@ class _Turn:
             return False
         return label.act not in self.ruled_out
 
+    def _allowed_in_part(self, label: Label) -> bool:
+        return not label.alone and self._allowed(label)
+
     def _ruled_out(self) -> frozenset[Act]:
         out = RULED_OUT.get(self.context.phase, frozenset[Act]())
         asked = words_of(self.context.asked, self.table.spelling)
@@ -235,15 +238,10 @@ class _Turn:
         best: tuple[int, int, Act, str] | None = None
         clauses = self._clauses()
         for start, end in clauses[-_MOST_CLAUSES:]:
-            rest = [w.text for w in self.words[end:] if w.text not in self.table.function]
-            if len(rest) > _MOST_CONTENT_AFTER:
-                continue
             read = self._read_clause(start, end)
-            if read is None or read[0] not in _AFTER_ANSWER:
+            if read is None or read[0] not in _AFTER_ANSWER or not self._may_follow(read[0], end):
                 continue
             act, by = read
-            if end < len(self.words) and act in _AT_THE_END:
-                continue
             rank = ORDER.index(act)
             if best is None or rank < best[0]:
                 best = (rank, start, act, by)
@@ -254,6 +252,20 @@ class _Turn:
             return Reading(act=act, act_by=by)
         return Reading(act=Act.ANSWER, also=act, also_from=self.words[start].start, act_by=by)
 
+    def _may_follow(self, act: Act, end: int) -> bool:
+        """Return whether the words from `end` on may stand after a request."""
+        rest = [word.text for word in self.words[end:]]
+        if not rest:
+            return True
+        if act in _AT_THE_END or (act in LOSING and rest[0] not in self.table.reasons):
+            return False
+        if act is not Act.GO_BACK and any(
+            self.table.tells_a_story(text) and text not in self.table.subjects | {"i"}
+            for text in rest
+        ):
+            return False
+        return sum(text not in self.table.function for text in rest) <= _MOST_CONTENT_AFTER
+
     def _clauses(self) -> list[tuple[int, int]]:
         starts = [
             i
@@ -263,7 +275,7 @@ class _Turn:
         return list(zip(starts, [*starts[1:], len(self.words)], strict=True))
 
     def _read_clause(self, start: int, end: int) -> tuple[Act, str] | None:
-        cover = covers(self.words[start:end], self.table, self._allowed, gaps=False)[0]
+        cover = covers(self.words[start:end], self.table, self._allowed_in_part, gaps=False)[0]
         found = _first_of(cover.found) if cover is not None else None
         if found is not None and found.label.act in LOSING and not self._is_own(start, end):
             return None
@@ -297,9 +309,10 @@ class _Turn:
         if mood == SAYS:
             return True
         texts = [word.text for word in sentence]
+        before = self.table.subjects | self.table.inverts | {"i", "to", "not"}
         asks = any(
-            a in self.table.inverts and b in self.table.subjects
-            for a, b in zip(texts, texts[1:], strict=False)
+            a in self.table.inverts and b in self.table.subjects and c not in before
+            for c, a, b in zip(["", *texts], texts, texts[1:], strict=False)
         )
         begin = next((text for text in texts if text not in self.table.light), "")
         asks = asks or sentence[-1].asks or begin in self.table.question_words

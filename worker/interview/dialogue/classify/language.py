@@ -60,6 +60,8 @@ class Language:
     addresses: frozenset[str]
     #: Words with which a clause begins.
     joins: frozenset[str]
+    #: Words that begin a reason.
+    reasons: frozenset[str]
     #: Words that join what follows to what stands before.
     links: frozenset[str]
     #: Words with which a short question for an explanation does not begin.
