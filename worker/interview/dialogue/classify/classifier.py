@@ -29,9 +29,12 @@ _ADDRESSED_WITHIN: Final = 4
 _ANSWER_WORDS: Final = 3
 #: `act_by` of a question that no pattern knows.
 BY_QUESTION: Final = "CLARIFY.unknown_question"
+#: `act_by` of a turn with nothing but courtesy.
+BY_COURTESY: Final = "SMALL_TALK.courtesy"
 _SHORT_QUESTION: Final = 7
 #: Clauses at the end of a turn in which a request is looked for, and content words after it.
-_MOST_CLAUSES: Final = 5
+_MOST_CLAUSES: Final = 6
+_CLAUSES_OF_REQUEST: Final = 3
 _MOST_CONTENT_AFTER: Final = 8
 #: Content words besides the topic of a wish that would lose something.
 _MOST_CONTENT_OF_LOSS: Final = 2
@@ -121,6 +124,7 @@ class _Turn:
             or self._topic()
             or self._clause()
             or self._question()
+            or self._courtesy()
             or Reading(act=Act.ANSWER)
         )
 
@@ -236,8 +240,7 @@ class _Turn:
     def _clause(self) -> Reading | None:
         """Return the reading of an answer in which one of the last clauses is a request."""
         best: tuple[int, int, Act, str] | None = None
-        clauses = self._clauses()
-        for start, end in clauses[-_MOST_CLAUSES:]:
+        for start, end in self._clauses():
             read = self._read_clause(start, end)
             if read is None or read[0] not in _AFTER_ANSWER or not self._may_follow(read[0], end):
                 continue
@@ -267,12 +270,18 @@ class _Turn:
         return sum(text not in self.table.function for text in rest) <= _MOST_CONTENT_AFTER
 
     def _clauses(self) -> list[tuple[int, int]]:
+        """Return the spans of up to three of the last clauses."""
         starts = [
             i
             for i, word in enumerate(self.words)
             if i == 0 or word.edge is not Edge.NONE or word.text in self.table.joins
+        ][-_MOST_CLAUSES:]
+        ends = [*starts[1:], len(self.words)]
+        return [
+            (start, end)
+            for i, start in enumerate(starts)
+            for end in ends[i : i + _CLAUSES_OF_REQUEST]
         ]
-        return list(zip(starts, [*starts[1:], len(self.words)], strict=True))
 
     def _read_clause(self, start: int, end: int) -> tuple[Act, str] | None:
         cover = covers(self.words[start:end], self.table, self._allowed_in_part, gaps=False)[0]
@@ -294,7 +303,9 @@ class _Turn:
         if not self.table.reports.isdisjoint(texts):
             return False
         before = self.words[start - 1].text if start else ""
-        if self.words[start].edge is Edge.NONE and before in self.table.links:
+        first = self.words[start]
+        joined = first.edge is Edge.NONE and first.text not in self.table.joins
+        if joined and before in self.table.links:
             return False
         found = words_and_pairs([word.text for word in self.words[start:end]])
         return start == 0 or not (self.table.addresses | self.table.wishes).isdisjoint(found)
@@ -303,6 +314,13 @@ class _Turn:
         """Return whether nothing but courtesy and requests stands before a word."""
         cover = covers(self.words[:end], self.table, self._allowed, gaps=False)[0]
         return cover is not None
+
+    def _courtesy(self) -> Reading | None:
+        """Return the reading of a turn with nothing but courtesy."""
+        polite = covers(self.words, self.table, _is_polite, gaps=False)[0]
+        if polite is None or self.cut:
+            return None
+        return Reading(act=Act.SMALL_TALK, act_by=BY_COURTESY)
 
     def _has_mood(self, mood: str, sentence: Sequence[Word], found: frozenset[str]) -> bool:
         wishes = not self.table.wishes.isdisjoint(found)
@@ -323,7 +341,8 @@ class _Turn:
         others = [text for text in texts if text not in topic.words]
         known = self.table.function | self.table.light | self.table.subjects
         content = [text for text in others if text not in known]
-        if any(self.table.tells_a_story(t) and t not in known for t in others):
+        harmless = self.table.subjects if topic.mood == SAYS else known
+        if any(self.table.tells_a_story(t) and t not in harmless | {"i"} for t in others):
             return False
         if not self.table.reports.isdisjoint(others):
             return False
@@ -370,6 +389,10 @@ class _Turn:
 def _last_sentence(words: Sequence[Word]) -> Sequence[Word]:
     starts = [i for i, word in enumerate(words) if word.edge is Edge.SENTENCE]
     return words[starts[-1] :] if starts else words
+
+
+def _is_polite(label: Label) -> bool:
+    return label.id == "politeness"
 
 
 def _act(found: Found) -> Act:
