@@ -24,7 +24,7 @@ WHOLE_TURN_WORDS: Final = 15
 _REPORTED_WITHIN: Final = 5
 _LOSS_REPORTED_WITHIN: Final = 12
 #: Words at the beginning of a request that ends something, in which the interviewer is addressed.
-_ADDRESSED_WITHIN: Final = 4
+_ADDRESSED_WITHIN: Final = 5
 #: Words before a request that follows an answer without a punctuation mark.
 _ANSWER_WORDS: Final = 3
 #: `act_by` of a question that no pattern knows.
@@ -194,7 +194,9 @@ class _Turn:
             return False
         if not loses:
             return word.edge is Edge.COMMA or start >= _ANSWER_WORDS
-        first = {each.text for each in self.words[start : start + _ADDRESSED_WITHIN]}
+        first = words_and_pairs([w.text for w in self.words[start : start + _ADDRESSED_WITHIN]])
+        if word.text in self.table.joins and not self.table.wishes.isdisjoint(first):
+            return True
         return word.text in self.table.breaks and not self.table.addresses.isdisjoint(first)
 
     def _last_sentence(self) -> Reading | None:
