@@ -31,9 +31,7 @@ _SAME: Final[Mapping[str, Sequence[frozenset[Act]]]] = {
     ),
     "CONSENT": (
         frozenset({_A.DENY, _A.STOP, _A.WITHDRAW_CONSENT}),
-        frozenset(
-            {_A.REPEAT, _A.CANNOT_HEAR, _A.NOT_UNDERSTOOD, _A.REPHRASE, _A.CLARIFY, _A.PACE}
-        ),
+        frozenset({_A.REPEAT, _A.CANNOT_HEAR, _A.NOT_UNDERSTOOD, _A.REPHRASE, _A.CLARIFY, _A.PACE}),
     ),
     "WAITING": (frozenset({_A.READY, _A.AFFIRM, _A.DONE}), frozenset({_A.STALL, _A.SMALL_TALK})),
     "CLARIFYING(skip)": (frozenset({_A.AFFIRM, _A.SKIP}),),
@@ -130,9 +128,9 @@ def _add(figures: Figures, phrasing: Phrasing, reading: Reading) -> None:
         figures.right += 1
     else:
         figures.wrong.append(str(phrasing["id"]))
-        if meant not in _CLOSES and read in _CLOSES and phase not in _NO_QUESTION:
-            figures.lost.append(str(phrasing["id"]))
-        elif meant in _CLOSES - {Act.ANSWER} and read is Act.ANSWER:
+        wrongly_closed = meant not in _CLOSES and read in _CLOSES and phase not in _NO_QUESTION
+        kept_as_answer = meant in _CLOSES - {Act.ANSWER} and read is Act.ANSWER
+        if wrongly_closed or kept_as_answer:
             figures.lost.append(str(phrasing["id"]))
 
 

@@ -67,9 +67,7 @@ _LOOSE: Final = frozenset(
     }
 )
 #: The acts of a question of the plan.
-_AT_QUESTION: Final = frozenset(
-    {_A.SKIP, _A.LATER, _A.NO_ANSWER, _A.GO_BACK, _A.STALL, _A.CLARIFY}
-)
+_AT_QUESTION: Final = frozenset({_A.SKIP, _A.LATER, _A.NO_ANSWER, _A.GO_BACK, _A.STALL, _A.CLARIFY})
 #: Acts that a phase rules out.
 RULED_OUT: Final = {
     "GREETING": _AT_QUESTION,
@@ -102,9 +100,7 @@ class Classifier:
 class _Turn:
     """One turn while it is read."""
 
-    def __init__(
-        self, text: str, words: Sequence[Word], context: Context, table: Language
-    ) -> None:
+    def __init__(self, text: str, words: Sequence[Word], context: Context, table: Language) -> None:
         self.words = words
         self.context = context
         self.table = table
@@ -129,7 +125,10 @@ class _Turn:
         )
 
     def _allowed(self, label: Label) -> bool:
-        if label.phase and label.phase not in (self.context.phase, f"{self.context.phase}({self.context.kind})"):
+        if label.phase and label.phase not in (
+            self.context.phase,
+            f"{self.context.phase}({self.context.kind})",
+        ):
             return False
         return label.act not in self.ruled_out
 
@@ -404,7 +403,11 @@ def _act(found: Found) -> Act:
 def _first_of(found: Sequence[Found]) -> Found | None:
     """Return the request that counts."""
     acts = {each.label.act: each for each in reversed(found)}
-    if len(found) > 1 and found[0].label.act is Act.WAIT and found[1].label.act in _ASKED_AFTER_WAIT:
+    if (
+        len(found) > 1
+        and found[0].label.act is Act.WAIT
+        and found[1].label.act in _ASKED_AFTER_WAIT
+    ):
         del acts[Act.WAIT]  # as in `wait, is this recorded`
     if Act.READY in acts:
         acts.pop(Act.SKIP, None)  # as in `I am ready, next question`

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from worker.interview.dialogue.acts import Act
@@ -50,6 +51,6 @@ def topics(table: Mapping[str, str]) -> Iterator[Topic]:
 
 def words_and_pairs(texts: Sequence[str]) -> frozenset[str]:
     """Return the words, and each two and three in a row joined."""
-    pairs = (f"{a}_{b}" for a, b in zip(texts, texts[1:], strict=False))
+    pairs = (f"{a}_{b}" for a, b in pairwise(texts))
     threes = ("_".join(texts[i : i + 3]) for i in range(len(texts) - 2))
     return frozenset([*texts, *pairs, *threes])

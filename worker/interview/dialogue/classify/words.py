@@ -14,7 +14,10 @@ READ_CHARACTERS: Final = 480
 _LONGEST_SPELLING: Final = 4
 
 _PIECES: Final = re.compile(
-    r"[^\W_]+(?:['’`][^\W_]+)*|[.!?…;\n]+(?=\s|$|[\"”'’)])|[,:–—]| - |[\"“”«»]"
+    "[^\\W_]+(?:['\u2019`][^\\W_]+)*"  # a word
+    "|[.!?\u2026;\n]+(?=\\s|$|[\"\u201d'\u2019)])"  # the end of a sentence
+    "|[,:\u2013\u2014]| - "  # a comma, a colon, a dash
+    '|["\u201c\u201d\u00ab\u00bb]'  # a quotation mark
 )
 
 
@@ -84,7 +87,7 @@ def _raw(text: str, offset: int, contractions: Mapping[str, tuple[str, ...]]) ->
     for found in _PIECES.finditer(text):
         piece = found.group()
         if piece[0].isalnum():
-            plain = piece.lower().replace("’", "'").replace("`", "'")
+            plain = piece.lower().replace("\u2019", "'").replace("`", "'")
             for part in _expanded(plain, contractions):
                 words.append(Word(part, offset + found.start(), edge, quoted))
                 edge = Edge.NONE
