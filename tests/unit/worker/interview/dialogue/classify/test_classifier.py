@@ -145,6 +145,11 @@ def test_words_for_a_customer_are_an_answer() -> None:
     assert not is_lost(classifier().read("I would like to end the call here", asked))
 
 
+def test_a_question_that_begins_with_tell_me_can_be_skipped() -> None:
+    asked = Context(asked="Tell me about a project that you are proud of.")
+    assert classifier().read("can we skip this one", asked).act is Act.SKIP
+
+
 @pytest.mark.parametrize("text", ["can you " * 5000, "so I " * 8000, "?!" * 20000, "a" * 40000])
 def test_a_very_long_turn_is_read_from_its_end(text: str) -> None:
     assert len(text) <= 40_000
