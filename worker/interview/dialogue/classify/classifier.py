@@ -65,7 +65,13 @@ class _Readings(Turn):
         """Return the reading if patterns span the whole turn."""
         cover = self.strict[0]
         found = first_of(cover.found) if cover is not None and not self.cut else None
-        return Reading(act=act_of_found(found), act_by=found.label.id) if found else None
+        if found is None:
+            return None
+        reading = Reading(act=act_of_found(found), act_by=found.label.id)
+        if not found.label.open or reading.act is not Act.CLARIFY:
+            return reading
+        guessed = self._topic()
+        return guessed if guessed and guessed.act is not Act.ABOUT_JOB else reading
 
     def _nearly_whole(self) -> Reading | None:
         found = self.loose(0) if self.short else None
