@@ -6,7 +6,7 @@ from tests.conversation.measure import measured, phrasings
 from worker.interview.dialogue.classify.classifier import prepare
 
 #: What was reached. The goals are 0.95 and 0; the figures never get worse.
-RIGHT_MOVE, QUESTIONS_LOST = 0.87, 13
+RIGHT_MOVE, QUESTIONS_LOST = 0.885, 13
 
 
 def test_the_frozen_phrasings_are_read_as_well_as_before() -> None:
