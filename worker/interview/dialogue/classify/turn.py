@@ -1,0 +1,254 @@
+"""`Turn`: one turn of a candidate while it is read, and what its parts can be read as."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from worker.interview.dialogue.acts import Act
+from worker.interview.dialogue.classify.cover import (
+    MOST_CONTENT,
+    Cover,
+    Found,
+    covers,
+    sentence_starts,
+)
+from worker.interview.dialogue.classify.language import Label, Language
+from worker.interview.dialogue.classify.ranks import (
+    ASKED_AFTER_WAIT,
+    AT_THE_END,
+    LOOSE,
+    ORDER,
+    RULED_OUT,
+    SHORT_REPLIES,
+)
+from worker.interview.dialogue.classify.reading import LOSING, Context
+from worker.interview.dialogue.classify.topics import ASKS, SAYS, Topic, words_and_pairs
+from worker.interview.dialogue.classify.words import Edge, Word, is_cut, words_of
+
+#: A turn with more words is read from its end only.
+WHOLE_TURN_WORDS: Final = 15
+#: Words before a request in which a report or a quotation is looked for.
+_REPORTED_WITHIN: Final = 5
+_LOSS_REPORTED_WITHIN: Final = 12
+#: Words at the beginning of a request that ends something, in which the interviewer is addressed.
+_ADDRESSED_WITHIN: Final = 5
+#: Words before a request that follows an answer without a punctuation mark.
+_ANSWER_WORDS: Final = 3
+_SHORT_QUESTION: Final = 7
+#: Clauses at the end of a turn in which a request is looked for, and content words after it.
+_MOST_CLAUSES: Final = 6
+_CLAUSES_OF_REQUEST: Final = 3
+_MOST_CONTENT_AFTER: Final = 8
+#: Content words besides the topic of a wish that would lose something.
+_MOST_CONTENT_OF_LOSS: Final = 2
+
+
+class Turn:
+    """One turn while it is read."""
+
+    def __init__(self, text: str, words: Sequence[Word], context: Context, table: Language) -> None:
+        self.words = words
+        self.context = context
+        self.table = table
+        self.cut = is_cut(text)
+        self.short = not self.cut and len(words) <= WHOLE_TURN_WORDS
+        self.ruled_out = self._ruled_out()
+        self.strict = covers(words, table, self._allowed, gaps=False)
+
+    def _allowed(self, label: Label) -> bool:
+        if label.phase and label.phase not in (
+            self.context.phase,
+            f"{self.context.phase}({self.context.kind})",
+        ):
+            return False
+        return label.act not in self.ruled_out
+
+    def _allowed_in_part(self, label: Label) -> bool:
+        return not label.alone and self._allowed(label)
+
+    def _ruled_out(self) -> frozenset[Act]:
+        out = RULED_OUT.get(self.context.phase, frozenset[Act]())
+        asked = words_of(self.context.asked, self.table.spelling)
+        texts = [word.text for word in asked]
+        if texts and self.context.phase in ("LISTENING", "ASKING"):
+            last = sentence_starts(asked)[-1]
+            if texts[last] in self.table.yes_or_no or self.context.expects == "yes_no":
+                out |= {Act.NO_ANSWER}
+            if not self.table.role_play.isdisjoint(words_and_pairs(texts)):
+                out |= LOSING
+        return out
+
+    def loose(self, start: int, end: int | None = None) -> Found | None:
+        """Return the request from `start` to `end` with at most three more content words."""
+        cover = covers(self.words[start:end], self.table, self._allowed, gaps=True)[0]
+        if cover is None or cover.content > MOST_CONTENT or cover.tells:
+            return None
+        found = first_of([each for each in cover.found if each.label.act in LOOSE])
+        losing = any(each.label.act in LOSING for each in cover.found)
+        return found if found and not losing else None
+
+    def may_begin(self, start: int, cover: Cover) -> bool:
+        """Return whether a request may begin at this word, after an answer."""
+        word = self.words[start]
+        loses = not LOSING.isdisjoint(found.label.act for found in cover.found)
+        if word.edge is Edge.SENTENCE:
+            return True
+        within = _LOSS_REPORTED_WITHIN if loses else _REPORTED_WITHIN
+        sentence = _last_sentence(self.words[max(0, start - within) : start])
+        texts = [each.text for each in sentence]
+        reports = self.table.reports | self.table.narrators
+        if not reports.isdisjoint(texts) or texts[-1] in self.table.links:
+            return False
+        if not loses:
+            return word.edge is Edge.COMMA or start >= _ANSWER_WORDS
+        first = words_and_pairs([w.text for w in self.words[start : start + _ADDRESSED_WITHIN]])
+        if word.text in self.table.joins and not self.table.wishes.isdisjoint(first):
+            return True
+        return word.text in self.table.breaks and not self.table.addresses.isdisjoint(first)
+
+    def topic_of(self, start: int, end: int) -> Topic | None:
+        sentence = self.words[start:end]
+        if len(sentence) > WHOLE_TURN_WORDS or any(word.quoted for word in sentence):
+            return None
+        texts = [word.text for word in sentence]
+        found = words_and_pairs(texts)
+        for topic in self.table.topics:
+            if topic.act in self.ruled_out or not topic.fits(found):
+                continue
+            if self._has_mood(topic.mood, sentence, found) and self._is_about(topic, texts):
+                return topic
+        return None
+
+    def may_follow(self, act: Act, end: int) -> bool:
+        """Return whether the words from `end` on may stand after a request."""
+        rest = [word.text for word in self.words[end:]]
+        if not rest:
+            return True
+        if act in AT_THE_END or (act in LOSING and rest[0] not in self.table.reasons):
+            return False
+        if act is not Act.GO_BACK and any(
+            self.table.tells_a_story(text) and text not in self.table.subjects | {"i"}
+            for text in rest
+        ):
+            return False
+        return sum(text not in self.table.function for text in rest) <= _MOST_CONTENT_AFTER
+
+    def clauses(self) -> list[tuple[int, int]]:
+        """Return the spans of up to three of the last clauses."""
+        starts = [
+            i
+            for i, word in enumerate(self.words)
+            if i == 0 or word.edge is not Edge.NONE or word.text in self.table.joins
+        ][-_MOST_CLAUSES:]
+        ends = [*starts[1:], len(self.words)]
+        return [
+            (start, end)
+            for i, start in enumerate(starts)
+            for end in ends[i : i + _CLAUSES_OF_REQUEST]
+        ]
+
+    def read_clause(self, start: int, end: int) -> tuple[Act, str] | None:
+        cover = covers(self.words[start:end], self.table, self._allowed_in_part, gaps=False)[0]
+        found = first_of(cover.found) if cover is not None else None
+        if found is not None and found.label.act in LOSING and not self._is_own(start, end):
+            return None
+        if found is None:
+            found = self.loose(start, end)
+        if found is not None:
+            return act_of_found(found), found.label.id
+        topic = self.topic_of(start, end)
+        if topic is None or (topic.act in LOSING and not self._is_own(start, end)):
+            return None
+        return topic.act, topic.id
+
+    def _is_own(self, start: int, end: int) -> bool:
+        """Return whether a request that ends something is the candidate's own, and not told."""
+        texts = [word.text for word in self.words[max(0, start - _LOSS_REPORTED_WITHIN) :]]
+        if not self.table.reports.isdisjoint(texts):
+            return False
+        before = self.words[start - 1].text if start else ""
+        first = self.words[start]
+        joined = first.edge is Edge.NONE and first.text not in self.table.joins
+        if joined and before in self.table.links:
+            return False
+        found = words_and_pairs([word.text for word in self.words[start:end]])
+        return start == 0 or not (self.table.addresses | self.table.wishes).isdisjoint(found)
+
+    def courteous(self, end: int) -> bool:
+        """Return whether nothing but courtesy and requests stands before a word."""
+        cover = covers(self.words[:end], self.table, self._allowed, gaps=False)[0]
+        return cover is not None
+
+    def _has_mood(self, mood: str, sentence: Sequence[Word], found: frozenset[str]) -> bool:
+        wishes = not self.table.wishes.isdisjoint(found)
+        if mood == SAYS:
+            return True
+        texts = [word.text for word in sentence]
+        before = self.table.subjects | self.table.inverts | {"i", "to", "not"}
+        asks = any(
+            a in self.table.inverts and b in self.table.subjects and c not in before
+            for c, a, b in zip(["", *texts], texts, texts[1:], strict=False)
+        )
+        begin = next((text for text in texts if text not in self.table.light), "")
+        asks = asks or sentence[-1].asks or begin in self.table.question_words
+        return asks if mood == ASKS else asks or wishes
+
+    def _is_about(self, topic: Topic, texts: Sequence[str]) -> bool:
+        """Return whether few other words are there, and none that tells a story."""
+        others = [text for text in texts if text not in topic.words]
+        known = self.table.function | self.table.light | self.table.subjects
+        content = [text for text in others if text not in known]
+        harmless = self.table.subjects if topic.mood == SAYS else known
+        if any(self.table.tells_a_story(t) and t not in harmless | {"i"} for t in others):
+            return False
+        if not self.table.reports.isdisjoint(others):
+            return False
+        return len(content) <= (_MOST_CONTENT_OF_LOSS if topic.act in LOSING else MOST_CONTENT)
+
+    def asks(self, start: int) -> bool:
+        """Return whether the words from `start` to the end are a question to the interviewer."""
+        texts = [word.text for word in self.words[start:]]
+        if any(word.quoted for word in self.words[start:]) or self._tells(texts):
+            return False
+        begin = next((i for i, text in enumerate(texts) if text not in self.table.light), 0)
+        first, second = (*texts[begin:], "", "")[:2]
+        if first in self.table.inverts and second in self.table.subjects:
+            return True
+        if first in self.table.question_words and second in self.table.inverts:
+            return True
+        short = self.words[-1].asks and len(texts) <= _SHORT_QUESTION
+        return short and texts[0] not in self.table.unsure and self.table.own.isdisjoint(texts)
+
+    def _tells(self, texts: Sequence[str]) -> bool:
+        own = self.table.subjects
+        return any(self.table.tells_a_story(text) and text not in own for text in texts)
+
+
+def _last_sentence(words: Sequence[Word]) -> Sequence[Word]:
+    starts = [i for i, word in enumerate(words) if word.edge is Edge.SENTENCE]
+    return words[starts[-1] :] if starts else words
+
+
+def is_polite(label: Label) -> bool:
+    """Return whether a pattern is one of courtesy alone."""
+    return label.id == "politeness"
+
+
+def act_of_found(found: Found) -> Act:
+    """Return the act of a request that was found."""
+    return found.label.act or Act.ANSWER
+
+
+def first_of(found: Sequence[Found]) -> Found | None:
+    """Return the request that counts."""
+    acts = {each.label.act: each for each in reversed(found)}
+    if len(found) > 1 and found[0].label.act is Act.WAIT and found[1].label.act in ASKED_AFTER_WAIT:
+        del acts[Act.WAIT]  # as in `wait, is this recorded`
+    if Act.READY in acts:
+        acts.pop(Act.SKIP, None)  # as in `I am ready, next question`
+    for act in ORDER:
+        if act in acts:
+            return acts[act]
+    short = [each for each in found if each.label.act in SHORT_REPLIES]
+    return short[0] if short else acts.get(Act.SMALL_TALK)
