@@ -95,7 +95,7 @@ def _questions(draw: DrawFn, slug: str) -> dict[str, Any]:
                 "clarify": _texts_by_text(),
                 "points": _points(),
                 "probes_allowed": st.integers(0, 5),
-                "expects": st.sampled_from(("story", "yes_no", "number", "date", "name")),
+                "expects": st.sampled_from(("open", "story", "yes_no", "number", "date", "name")),
                 "time": st.fixed_dictionaries({}, optional={"hard_s": st.floats(1800, 2700)}),
             },
         )

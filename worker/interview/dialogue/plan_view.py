@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
-from worker.interview.plan.plan import SHORT_ANSWER_WORDS, Plan, Question
-
-#: The hard time of a question: this many times its soft time.
-HARD_FACTOR: Final = 1.5
-#: Seconds of silence of the five levels.
-SILENCE_LEVELS_S: Final = (15.0, 30.0, 50.0, 80.0, 120.0)
+from worker.interview.plan.plan import SHORT_ANSWER_WORDS, SILENCE_S, Plan
+from worker.interview.plan.question import HARD_TIMES_SOFT, LONGEST_TIME_S, Question
 
 
 class Expects(StrEnum):
-    """The kind of answer that a question expects."""
+    """The kind of answer that a question expects, as in the plan."""
 
     OPEN = "open"
     STORY = "story"
     YES_NO = "yes_no"
     NUMBER = "number"
     DATE = "date"
+    EMAIL = "email"
+    PHONE = "phone"
+    NAME = "name"
+
+
+#: Kinds of answers that must be exact, so that the interviewer reads them back.
+_READ_BACK: Final = frozenset((Expects.EMAIL, Expects.PHONE, Expects.NAME))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +41,8 @@ class QuestionView:
     may_come_back: bool = True
     #: The question in other words.
     rephrased: tuple[str, ...] = ()
-    #: What the question refers to, said after CLARIFY.
-    clarify: str = ""
+    #: What the question refers to, said after CLARIFY, by what the candidate asks about.
+    clarify: Mapping[str, str] = field(default_factory=dict)
     #: Probes in the order in which they are asked.
     probes: tuple[str, ...] = ()
     #: How many probes may be asked.
@@ -49,8 +52,8 @@ class QuestionView:
     expects: Expects = Expects.OPEN
     #: True if the interviewer reads the answer back.
     reads_back: bool = False
-    soft_s: float = 180.0
-    hard_s: float = 270.0
+    soft_s: float = LONGEST_TIME_S
+    hard_s: float = HARD_TIMES_SOFT * LONGEST_TIME_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +62,8 @@ class PlanView:
 
     questions: tuple[QuestionView, ...]
     short_answer_words: int = SHORT_ANSWER_WORDS
-    silence_levels_s: tuple[float, ...] = SILENCE_LEVELS_S
+    #: Seconds of silence of the five levels.
+    silence_levels_s: tuple[float, ...] = SILENCE_S
     disclosure: str = ""
     #: The consent question; empty if the plan asks for no consent.
     consent: str = ""
@@ -76,45 +80,40 @@ class PlanView:
 
 
 def view_of(plan: Plan) -> PlanView:
-    """Return a checked plan as the dialogue needs it.
-
-    Keys that the plan does not have yet get the defaults of today's plans: every question is
-    mandatory, and `longest_time_s` is the soft time.
-    """
+    """Return a checked plan as the dialogue needs it."""
+    facts = {each.name: getattr(plan.facts, each.name) for each in fields(plan.facts)}
     return PlanView(
         questions=tuple(_question(question) for question in plan.questions),
         short_answer_words=plan.short_answer_words,
-        silence_levels_s=tuple(_get(plan, "silence_levels_s", SILENCE_LEVELS_S)),
-        disclosure=_get(plan, "disclosure", ""),
-        consent=_get(plan, "consent", ""),
-        facts=_get(plan, "facts", {}),
-        candidate_questions=bool(_get(plan, "candidate_questions", False)),
-        stop_line=_get(plan, "stop_line", ""),
-        postpone_line=_get(plan, "postpone_line", ""),
+        silence_levels_s=plan.silence,
+        disclosure=plan.disclosure.say,
+        consent=plan.consent.ask if plan.consent is not None else "",
+        facts={topic: text for topic, text in facts.items() if text is not None},
+        candidate_questions=plan.candidate_questions is not None,
+        stop_line=plan.stopped,
+        postpone_line=plan.postponed,
     )
 
 
 def _question(question: Question) -> QuestionView:
-    mandatory = _get(question, "mandatory", True)
+    """Return one question. A question with points is probed for them, else by its follow-ups."""
+    probes = tuple(point.probe for point in question.points if point.probe is not None)
+    allowed = question.probes_allowed if question.points else question.follow_ups_allowed
+    probes = probes if question.points else question.follow_ups
+    expects = Expects(question.expects)
     return QuestionView(
         id=question.id,
         text=question.text,
-        mandatory=mandatory,
-        may_skip=_get(question, "may_skip", not mandatory),
-        may_come_back=_get(question, "may_come_back", True),
-        rephrased=tuple(_get(question, "rephrased", ())),
-        clarify=_get(question, "clarify", ""),
-        probes=question.follow_ups,
-        probes_allowed=min(question.follow_ups_allowed, len(question.follow_ups)),
-        points=tuple(_get(question, "points", ())),
-        expects=Expects(_get(question, "expects", Expects.OPEN)),
-        reads_back=_get(question, "reads_back", False),
-        soft_s=question.longest_time_s,
-        hard_s=question.longest_time_s * HARD_FACTOR,
+        mandatory=question.mandatory,
+        may_skip="skip" in question.may and not question.mandatory,
+        may_come_back="come_back" in question.may,
+        rephrased=question.rephrased,
+        clarify=question.clarify,
+        probes=probes,
+        probes_allowed=min(allowed, len(probes)),
+        points=tuple(point.id for point in question.points),
+        expects=expects,
+        reads_back=expects in _READ_BACK,
+        soft_s=question.soft_s,
+        hard_s=question.hard_s,
     )
-
-
-def _get(given: object, key: str, default: Any) -> Any:
-    """Return the value of a key that only newer plans have; `default` if it is absent or None."""
-    value = getattr(given, key, None)
-    return default if value is None else value

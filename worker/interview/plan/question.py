@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
@@ -34,10 +34,11 @@ HARD_TIMES_SOFT: Final = 1.5
 
 #: What the candidate may ask for at a question.
 May = Literal["skip", "come_back"]
-#: Kinds of answers.
-Expects = Literal["story", "yes_no", "number", "date", "email", "phone", "name"]
+#: Kinds of answers. `open` is any answer. A `story` has more than two words.
+Expects = Literal["open", "story", "yes_no", "number", "date", "email", "phone", "name"]
 
 _MAY: Final[tuple[May, ...]] = ("skip", "come_back")
+_EXPECTS: Final[tuple[Expects, ...]] = get_args(Expects)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +113,7 @@ class Question(Checked):
         default=2, metadata=PROTOCOL_2
     )
     #: Kind of the answer.
-    expects: Annotated[
-        Expects, choice("story", "yes_no", "number", "date", "email", "phone", "name")
-    ] = field(default="story", metadata=PROTOCOL_2)
+    expects: Annotated[Expects, choice(*_EXPECTS)] = field(default="open", metadata=PROTOCOL_2)
     time: Annotated[TimeLimits, AfterValidator(_hard_after_soft)] = field(
         default=TimeLimits(), metadata=PROTOCOL_2
     )

@@ -69,7 +69,7 @@ def test_a_plan_without_these_keys_has_the_defaults() -> None:
     assert plan.silence == SILENCE_S == (15, 30, 50, 80, 120)
     assert (question.mandatory, question.may) == (True, ("skip", "come_back"))
     assert (question.rephrased, question.clarify, question.points) == ((), {}, ())
-    assert (question.probes_allowed, question.expects) == (2, "story")
+    assert (question.probes_allowed, question.expects) == (2, "open")
 
 
 def test_the_default_disclosure_and_facts_claim_only_what_the_software_does() -> None:
