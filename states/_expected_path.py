@@ -104,8 +104,8 @@ def _visit(element: PathElement) -> Visit:
 class Row:
     """One line of a comparison: the expected visit beside the actual visit.
 
-    `expected` is None behind the end of the expected path, `actual` behind the end of the actual
-    path.
+    `expected` is None after the end of the expected path, and `actual` is None after the end of the
+    actual path.
     """
 
     expected: str | None
@@ -162,7 +162,7 @@ def compare(expected: Sequence[Visit], actual: Sequence[Transition]) -> Comparis
 def _skipping_gaps(expected: Sequence[Visit], positions: dict[int, int]) -> dict[int, int]:
     """Return `positions`, and the positions that are reached from these by skipping gaps.
 
-    A gap may match no visit, so the position behind the gap is possible too. Each position maps to
+    A gap may match no visit, so the position after the gap is possible too. Each position maps to
     the position that it was reached from.
     """
     found = dict(positions)
@@ -177,7 +177,7 @@ def _skipping_gaps(expected: Sequence[Visit], positions: dict[int, int]) -> dict
 def _way_to(position: int, reached: Sequence[dict[int, int]]) -> list[int]:
     """Return, for each actual visit in order, the index of the element that the visit matched.
 
-    `position` is the index behind the last matched element; `compare` explains `reached`.
+    `position` is the index after the last matched element; `compare` explains `reached`.
     """
     way = []
     for step in reversed(reached[1:]):

@@ -15,7 +15,7 @@ Listener = Callable[[Transition], Awaitable[None] | None]
 class Listeners:
     """Calls listeners in the order in which they were added.
 
-    `record_fault` is called with a place and the error if a listener raises.
+    If a listener raises an error, `record_fault` is called with the word "listener" and the error.
     """
 
     def __init__(self, record_fault: Callable[[str, Exception], None]) -> None:
@@ -27,7 +27,10 @@ class Listeners:
         self._listeners.append(listener)
 
     async def tell(self, transition: Transition) -> None:
-        """Call every listener. The error of one does not keep the others from being called."""
+        """Call every listener.
+
+        If a listener raises an error, the other listeners are still called.
+        """
         for listener in self._listeners:
             try:
                 result = listener(transition)

@@ -63,7 +63,10 @@ def _line(record: Mapping[str, Any]) -> bytes:
 
 
 def _plain(value: Any, inside: frozenset[int]) -> Any:
-    """Return `value` in a form that JSON can hold. `inside` are the ids of the values around it."""
+    """Return `value` in a form that JSON can hold.
+
+    `inside` contains the ids of the containers around `value`.
+    """
     if len(inside) >= _DEEPEST or id(value) in inside:
         return type(value).__name__
     match value:
@@ -89,7 +92,7 @@ def _plain(value: Any, inside: frozenset[int]) -> Any:
 
 
 def _of_unknown_type(value: Any, within: frozenset[int]) -> Any:
-    """Return the value of a foreign object: a time, data of numpy, or the object's text."""
+    """Return a time as ISO 8601 text, numpy data as plain values, and any other object as text."""
     for name in ("isoformat", "tolist"):
         if callable(convert := getattr(value, name, None)):
             return _plain(convert(), within)

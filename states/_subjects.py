@@ -1,4 +1,4 @@
-"""What an assertion of `states.testing` accepts as a job, and the history of it."""
+"""Converts what an assertion of `states.testing` accepts as a job to a `History`."""
 
 from __future__ import annotations
 

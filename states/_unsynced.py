@@ -1,4 +1,4 @@
-"""The end of a journal file that the disk has not confirmed yet."""
+"""The last lines of a journal file, which the disk has not confirmed yet."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ class UnsyncedLines:
     """Syncs a file that is only appended to, and keeps the lines that no sync has confirmed.
 
     After a failed fsync, Linux may treat the pages that it could not write as written. A later
-    fsync then succeeds without them (https://wiki.postgresql.org/wiki/Fsync_Errors). Therefore the
-    lines since the last successful sync are kept in memory. After a failure they are written again,
-    to the same place, before the next fsync. A process that reads the file does not notice that
-    lines were written again.
+    fsync then succeeds without writing these pages (https://wiki.postgresql.org/wiki/Fsync_Errors).
+    Therefore the lines since the last successful sync are kept in memory. After a failed sync, the
+    kept lines are written again, at the same position in the file, before the next fsync. A process
+    that reads the file does not notice that lines were written again.
 
     Args:
-        path: The file, through which it is opened again. An `O_APPEND` descriptor cannot write to a
-            place that was written before.
+        path: Path of the file, which is opened again to write lines again, because an `O_APPEND`
+            descriptor can write only at the end.
         descriptor: The open file. The caller appends to it and closes it.
         size: Size of the file in bytes before the first line that is reported.
-        created: True if the caller has just created the file. If so, the first sync also syncs the
-            folder. Otherwise the file's name could be missing after a crash of the computer.
+        created: True if the caller has just created the file. The first sync then also syncs the
+            folder, because the file's name could otherwise be missing after a crash of the
+            computer.
     """
 
     def __init__(self, path: Path, descriptor: int, *, size: int, created: bool) -> None:
@@ -43,7 +44,9 @@ class UnsyncedLines:
             self._lines += line
 
     def sync(self) -> None:
-        """Sync all lines that were appended so far. Blocks; only one thread at a time may call it.
+        """Sync all lines that were appended so far.
+
+        The method blocks, also while another thread is syncing.
 
         Raises OSError if the disk reports an error. The next call then writes the lines again.
         """

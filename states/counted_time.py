@@ -16,10 +16,10 @@ _NO_SIGN_OF_WORK: Final = frozenset({"exit", "fault"})
 def counted_s(records: Iterable[Mapping[str, Any]]) -> float:
     """Return the seconds that a job has counted so far, without the seconds of earlier jobs.
 
-    If the job's process died, or if another job took the work over (LEASE_LOST), the time up to the
-    last record counts, because the job may have been stopped for any time after that. `records` may
-    lack records of other kinds than `transition` and `clock`, except that last record. Raises
-    KeyError, TypeError or ValueError if a record is invalid.
+    If the job's process died, or if another job took over the work (event LEASE_LOST), only the
+    time up to the job's last record counts, because the job may have stopped right after this
+    record. `records` must contain all records of the kinds `transition` and `clock`, and the job's
+    last record of any kind. Raises KeyError, TypeError or ValueError if a record is invalid.
     """
     counted_s = last_t = 0.0
     # Time at which the clock was started last; None while the clock does not run.

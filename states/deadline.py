@@ -84,11 +84,13 @@ class Deadline:
 
 
 class StateDeadline(Deadline):
-    """The deadline of the state that a job is in. Each edge of the state table may change it.
+    """The deadline of the state that a job is in.
+
+    Each edge of the state table may change the deadline.
 
     Args:
         budgets: Seconds by state.
-        hurried_closing_s: Maximum seconds that are left after an edge that hurries.
+        hurried_closing_s: Maximum seconds that are left in CLOSING after an edge with `hurries`.
         on_spent: Called when the time is over.
     """
 
@@ -106,7 +108,10 @@ class StateDeadline(Deadline):
         self.earlier_s = 0.0
 
     def enter(self, state: State) -> None:
-        """Set the limit of `state`. Earlier jobs have used a part of a pausable budget."""
+        """Set the limit of `state`.
+
+        The seconds that earlier jobs have used are subtracted from a pausable budget.
+        """
         limit_s = self._budgets.get(state)
         if limit_s is not None and state in PAUSABLE:
             limit_s = max(0.0, limit_s - self.earlier_s)

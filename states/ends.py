@@ -52,7 +52,7 @@ class EndUnknown(ValueError):
 
 
 def check_ends(ends: Mapping[str, End]) -> None:
-    """Raise EndsInvalid, with every problem in one line of message, if an end is invalid."""
+    """Raise EndsInvalid if an end is invalid; the message lists all problems on one line."""
     problems = [problem for name, end in ends.items() for problem in _problems(name, end)]
     if problems:
         raise EndsInvalid("; ".join(problems))

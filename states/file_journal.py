@@ -73,7 +73,7 @@ class FileJournal(MemoryJournal):
         self._unsynced = UnsyncedLines(path, self._fd, size=found.whole_bytes, created=created)
 
     def remove_if_empty(self) -> None:
-        """Remove a file without records, which looks like the journal of a job that died early."""
+        """Remove an empty file, because it would look like the journal of a job that died early."""
         with contextlib.suppress(OSError):
             if os.fstat(self._fd).st_size == 0:
                 self.path.unlink()
@@ -97,7 +97,7 @@ class FileJournal(MemoryJournal):
         """Sync the file in a thread, so that the event loop is not blocked.
 
         Raises JournalError if the sync fails. The next sync first writes the records of the failed
-        sync to the file again, and so covers them too.
+        sync to the file again, and then syncs these records too.
         """
         if not self._open:
             raise JournalError(f"{self.path} is closed")

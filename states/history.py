@@ -257,7 +257,7 @@ class History:
 
 
 def _word(record: Mapping[str, Any]) -> str:
-    """Return the kind of a record for an error."""
+    """Return the kind of a record as text for an error message."""
     kind = record.get("kind")
     if not isinstance(kind, str):
         return type(kind).__name__

@@ -131,7 +131,8 @@ class MemoryJournal:
         """Store one record, and return the stored record.
 
         A value that JSON cannot hold is replaced. A field with the name of a basic field, such as
-        `seq`, is left out. The record's field `replaced` names both.
+        `seq`, is left out. The record's field `replaced` has the names of all replaced and omitted
+        fields.
         """
         # Encode the record first, because a record that failed to be encoded later would keep all
         # following records out of the file.
@@ -241,9 +242,9 @@ def _content(path: Path) -> bytes:
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield each line with its number, from 1, and with its line feed.
 
-    Only a line feed ends a line. If a carriage return did too, a line whose line feed was damaged
-    to a carriage return would count as the incomplete last line, and all later records would be cut
-    off.
+    Only a line feed ends a line. If a carriage return also ended a line, a line feed that was
+    damaged to a carriage return would make its line look like the incomplete last line, and all
+    later records would be cut off.
     """
     start = number = 0
     while start < len(data):

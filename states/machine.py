@@ -3,8 +3,8 @@
 Callers put events into the mailbox, a queue, and await the reply. One task, the owner, takes the
 events from the mailbox; no other task changes the state. The library `transitions` finds the edge
 of the state table for each event. When a budget runs out, a timer puts a message into the same
-mailbox. The message carries the epoch, the number of the visit whose budget ran out. The owner
-drops the message if another visit has begun since.
+mailbox. The timer's message contains the epoch, which is the number of the state visit whose budget
+ran out. The owner drops the timer's message if another visit has begun since then.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ class Lifecycle:
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` in the owner task after every transition, in the transitions' order.
 
-        If the listener raises an exception, it is logged and recorded as a fault, and the lifecycle
-        and the other listeners continue.
+        If the listener raises an exception, the exception is logged and recorded as a fault, and
+        the lifecycle and the other listeners continue.
         """
         self._listeners.add(listener)
 
@@ -214,9 +214,9 @@ class Lifecycle:
     def carry_over(self, seconds: float) -> None:
         """Count `seconds` that earlier jobs of the same work have used of the pausable budget.
 
-        Call the method in the state with that budget, or in an earlier state. If it is called
-        several times, the largest value counts. If the budget is used up, the state ends at once.
-        Raises JournalError if the journal cannot be written, which changes nothing.
+        Call the method in a state with the pausable budget, or in an earlier state. If the method
+        is called several times, the largest value counts. If the budget is used up, the state ends
+        at once. Raises JournalError if the journal cannot be written, which changes nothing.
         """
         if not seconds > self._deadline.earlier_s:
             return

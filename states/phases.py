@@ -26,7 +26,7 @@ class Phase(IntEnum):
 class Clock(StrEnum):
     """Whether time counts for a pausable budget.
 
-    The clock runs when a state with such a budget is entered.
+    The clock starts when the job enters a state with a pausable budget.
     """
 
     #: Time does not count, so the rest of the budget does not change.

@@ -1,4 +1,4 @@
-"""Parses the records of a journal into typed values. A value of a wrong type is an error."""
+"""Parses the records of a journal into typed values. A value of a wrong type raises an error."""
 
 from __future__ import annotations
 
@@ -163,7 +163,10 @@ def described(error: Exception) -> str:
 
 
 def _seconds(value: Any, name: str) -> float:
-    """Return a time. Raises ValueError or TypeError if it is no number, or too large for a job."""
+    """Return a time.
+
+    Raises ValueError or TypeError if `value` is not a number, or is too large for a job.
+    """
     if not -MOST_S < value < MOST_S:  # this comparison also refuses NaN
         raise ValueError(f"{name} is not a number")
     return float(value)
@@ -183,7 +186,10 @@ def _names(value: object) -> tuple[str, ...]:
 
 
 def whole_number(value: object) -> int | None:
-    """Return an exit code, a signal or a process id. Raises ValueError if it is no whole number."""
+    """Check and return an exit code, a signal or a process id.
+
+    Raises ValueError if `value` is neither a whole number nor None.
+    """
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     raise ValueError("an exit code, a signal or a pid is not a whole number")

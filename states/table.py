@@ -1,8 +1,8 @@
 """The single definition of the lifecycle: every state, event, budget and edge, with its guard.
 
 The state machine, the diagrams, the tests and docs/reference/lifecycle.md are generated from
-`State` and `EDGES`. Code that asks what a state means reads a column of `State`, such as
-`state.phase`, instead of a list of states.
+`State` and `EDGES`. Code that needs a property of a state reads a column of `State`, such as
+`state.phase`, and does not list the states itself.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class State(StrEnum):
         budget: Budget | None = None,
         may_speak: bool = _SILENT,
     ) -> State:
-        """Create a member with its columns."""
+        """Create a state with the values of its columns."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.phase, member.budget, member.may_speak = phase, budget, may_speak

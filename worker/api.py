@@ -1,4 +1,4 @@
-"""Public API of the worker: the names that a custom agent imports, in addition to `states`.
+"""Public API of the worker: the names that a custom agent imports, besides the package `states`.
 
 All other modules of `worker` are internal and may move. `examples/` has agents that use these
 names, and docs/how-to/write-an-agent.md explains them. docs/explanation/architecture.md describes

@@ -43,7 +43,7 @@ def bundles_of(
 def foot_of(bundle: Bundle) -> State | None:
     """Return the state at which the arrows of a bundle start or end.
 
-    None means that the arrows belong to no single state of a row of several states.
+    Return None if the arrows share no state of a row of several states.
     """
     return bundle[0]
 

@@ -214,8 +214,8 @@ class _Drawing:
     ) -> None:
         """Draw lines of text, one below the other, from `y` downwards.
 
-        Pass `again` if the drawing has other lines of the same labels already: the new parts then
-        name no rows of the state table.
+        Pass `again` if the drawing already has other lines of the same labels; `rows` of the new
+        parts is then empty.
         """
         marks: dict[Label, list[Mark]] = {}
         for n, (text, label) in enumerate(lines):

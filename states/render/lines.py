@@ -104,8 +104,8 @@ def box_lines(view: View, box: Box) -> list[str]:
 def arrow_lines(arrow: Arrow) -> list[str]:
     """Return the labels of an arrow, one line each.
 
-    If the drawn job made a transition of a label, the line begins with the numbers of the visits
-    that began with this transition.
+    If the drawn job took an edge of a label, the label's line begins with the numbers of the visits
+    that began with this edge.
     """
     return [
         (f"to {', '.join(map(str, label.led_to))}: " if label.led_to else "") + label.text

@@ -268,7 +268,7 @@ def _arrows(
 
 
 def _split(rows: list[Edge], groups: tuple[tuple[State, ...], ...]) -> Iterator[tuple[Edge, ...]]:
-    """Split rows that differ only in their source state into the rows that share an arrow.
+    """Group table rows that differ only in their source state: one group for each arrow.
 
     The rows of a complete group of states share an arrow. Every other row has its own arrow.
     """

@@ -64,7 +64,9 @@ def drawing(history: History, *, whole: bool = False) -> Scene:
 
 
 def spread_drawing(spread: Spread, *, note: str = "") -> Scene:
-    """Return a drawing of the statistics of many start-ups. `note` is a sentence to add.
+    """Return a drawing of the statistics of many start-ups.
+
+    `note` is a sentence to add to the drawing.
 
     Raises ValueError if `spread` contains no start-up.
     """

@@ -23,7 +23,7 @@ _SHOWN_WAIT_S: Final = 0.01
 def startup_panel(history: History) -> Panel:
     """Return the panel with the states, steps and milestones of a job's start-up.
 
-    The bars end at the time at which the job entered RUNNING, or the start-up ended without it.
+    The bars end when the job entered RUNNING, or when a start-up that never reached RUNNING ended.
     """
     start = startup(history)
     shows_target = start.ended > _SHOWS_TARGET * TARGET_S
@@ -188,7 +188,7 @@ def _before(link: Link, start: Startup) -> str:
 def _row_name(link: Link) -> str:
     """Return the name of a link without the name of its state.
 
-    The state has its own row above, and its name would not fit into the column.
+    The state has its own row above, and the state's name would not fit into the column of names.
     """
     return link.name if link.step else link.name.split()[0]
 

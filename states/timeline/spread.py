@@ -93,7 +93,7 @@ class Spread:
 
     @property
     def steps(self) -> tuple[Figures, ...]:
-        """All steps, sorted by their total cost over all start-ups, highest cost first."""
+        """All steps, in descending order of the seconds that each step added to all start-ups."""
         found = [
             _figures(name, took, self._decided.get(name, 0), self._cost.get(name, 0.0))
             for name, took in self._took.items()

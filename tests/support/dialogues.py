@@ -19,7 +19,9 @@ from worker.interview.dialogue.state import Dialogue, Fact
 PLAN = PlanView(
     questions=(
         QuestionView(id="q1", probes=("P1", "P2"), probes_allowed=2, expects=Expects.STORY),
-        QuestionView(id="q2", expects=Expects.YES_NO, rephrased=("Q2 anew",), clarify={"which": "Q2 is"}),
+        QuestionView(
+            id="q2", expects=Expects.YES_NO, rephrased=("Q2 anew",), clarify={"which": "Q2 is"}
+        ),
         QuestionView(id="q3", mandatory=False, may_skip=True, may_come_back=False),
         QuestionView(id="q4", reads_back=True, expects=Expects.NUMBER),
     ),

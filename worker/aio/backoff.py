@@ -11,9 +11,9 @@ from dataclasses import dataclass
 class ExponentialBackoff:
     """Limits of the delays between attempts.
 
-    No retry library such as stamina is used, because such a library wraps a call and counts the
-    attempts. The loops of this project that use this class end, start over and wait in different
-    ways, and share only the delays.
+    No retry library such as stamina is used, because such a library controls the whole retry loop.
+    The retry loops of this project differ in how they end, restart and wait, and share only the
+    delays.
     """
 
     #: Maximum delay in seconds before the second attempt. `jitter` shortens this delay.
@@ -29,8 +29,8 @@ class ExponentialBackoff:
     def delays(self) -> Iterator[float]:
         """Yield the seconds to wait before each further attempt, without end.
 
-        A new iterator begins with the first delay. So a caller whose operation has succeeded calls
-        this method again.
+        A new iterator begins with the first delay, so a caller calls this method again after a
+        success.
         """
         delay_s = self.first_s
         while True:
@@ -40,16 +40,16 @@ class ExponentialBackoff:
 
 
 def jittered(seconds: float, *, share: float = 0.1) -> float:
-    """Return a random time of about `seconds`: at most `share` of it shorter or longer.
+    """Return a random time that differs from `seconds` by at most `share` of `seconds`.
 
-    Periodic work of many workers or jobs would otherwise stay in step after an event that reached
-    all of them, such as a restart of the database.
+    Without jitter, the periodic work of many workers or jobs would stay synchronized after an event
+    that reached all of them, such as a restart of the database.
     """
     return random.uniform(seconds * (1 - share), seconds * (1 + share))  # noqa: S311  # as above
 
 
 def spread(seconds: float) -> float:
-    """Return a random time of at most `seconds`, after which one of many begins what all do.
+    """Return a random delay of up to `seconds` before work that many processes would begin at once.
 
     All workers of a fleet may start at the same time, for example after a deployment.
     """

@@ -22,9 +22,9 @@ async def in_thread(name: str, call: Callable[[], T]) -> T:
 
     The event loop's default executor is not used: hanging calls would use up its few threads, and
     `asyncio.run` would wait for the threads at its end. A normal exit of the process waits for the
-    new thread too. Therefore `worker/server/watchdog.py` ends the main process, and
-    `worker/job/entrypoint.py` a job process, even if the thread hangs. If the caller is cancelled,
-    `call` still runs to its end.
+    new thread too, so `worker/server/watchdog.py` (main process) and `worker/job/entrypoint.py`
+    (job processes) force the exit if the thread hangs. If the caller is cancelled, `call` still
+    runs to its end.
     """
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
     try:
@@ -89,8 +89,8 @@ class OrderedCalls:
     def submit(self, call: Callable[[], T]) -> Future[T]:
         """Run `call` in the thread, after all calls that were submitted earlier. Never blocks.
 
-        The returned future gets the result or the error of `call`. If the system has no thread
-        left, the future has the RuntimeError that reports it.
+        The returned future gets the result or the error of `call`. If the system cannot start a
+        thread, the future gets the RuntimeError.
         """
         future: Future[T] = Future()
         with self._changed:
@@ -132,7 +132,7 @@ class OrderedCalls:
 async def done_within(future: Future[Any], within_s: float) -> bool:
     """Wait until a call of `OrderedCalls` has ended; return False if it needs more time.
 
-    The call continues in either case, and also if the caller is cancelled.
+    The call continues after a timeout, and also if the caller is cancelled.
     """
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -166,9 +166,9 @@ class LastAnswer(Generic[T]):
 
     Args:
         name: Name of the thread.
-        first: The answer that counts before the first one has come.
-        within_s: Seconds to wait for an answer. If the thread has not answered by then, the last
-            answer counts, and nobody waits again until the thread has answered.
+        first: The result that `ask` returns until the first call has ended.
+        within_s: Maximum seconds that `ask` waits for a call. If the call takes longer, `ask`
+            returns the last result, and does not wait again until the call has ended.
     """
 
     def __init__(self, name: str, first: T, *, within_s: float) -> None:
@@ -178,10 +178,10 @@ class LastAnswer(Generic[T]):
         self._asked: Future[T] | None = None
 
     async def ask(self, question: Callable[[], T]) -> T:
-        """Return the answer of `question`, or the last one if the thread does not answer in time.
+        """Return the result of `question`, or the last result if `question` takes too long.
 
-        While the thread has not answered an earlier question, `question` is not asked. Raises the
-        error of the question.
+        If an earlier call has not ended in time, `ask` checks that call again instead of calling
+        `question`. An exception of the call is raised unchanged.
         """
         patience_s = 0.0 if self._asked is not None else self._within_s
         asked = self._asked = self._asked or self._calls.submit(question)

@@ -38,5 +38,8 @@ class TokenBucket:
         return missing / self._per_second if missing > _ROUNDING else 0.0
 
     def take(self, tokens: float = 1.0) -> None:
-        """Take `tokens`. Call this only after `wait_s` has returned 0 for the same number."""
+        """Take `tokens`.
+
+        Call this only after `wait_s` has returned 0 for the same number of tokens.
+        """
         self._tokens -= tokens

@@ -33,7 +33,7 @@ def is_made_up(frame: object) -> bool:
 class GaplessInput(io.AudioInput):
     """Audio input that passes on the frames of `source`, and fills gaps with silence.
 
-    After `_LOOKS` waits without a frame (0.5 s), the input generates silence in real time. The VAD
+    After 0.5 s without a frame (`_LOOKS` waits), the input generates silence in real time. The VAD
     and the speech-to-text stream need generated silence, because they measure time only by the
     audio that they receive. If the audio stopped during speech, a VAD would never end that speech,
     and the transcript of that speech would never be final. The audio stops at once if the

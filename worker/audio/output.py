@@ -106,7 +106,7 @@ class MixedAudioOutput(io.AudioOutput):
         return self._feeder.listened
 
     def heard_at(self, *, speech: bool = False) -> float | None:
-        """Return the last event loop time at which sound was audible; None if none ever was.
+        """Return the last event loop time at which sound was audible; None if there was no sound.
 
         Audio that was only queued does not count, and digital silence does not count as sound. If
         `speech` is True, clips do not count either.
@@ -208,7 +208,7 @@ class MixedAudioOutput(io.AudioOutput):
         return segment.played_s
 
     async def drain(self) -> None:
-        """Wait until all queued audio is played. Call `flush` before, to end the utterance."""
+        """Wait until all queued audio is played. Call `flush` first, to end the utterance."""
         await self._feeder.drain()
 
     async def sentence_over(self, *, longest_s: float) -> bool:

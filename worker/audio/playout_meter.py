@@ -65,7 +65,7 @@ class PlayoutMeter:
         self._ahead.clear()
 
     def heard_at(self, *, speech: bool = False) -> float | None:
-        """Return the time at which sound was last heard, at most now; None if it never was.
+        """Return the last time, up to now, at which sound was heard; None if there was no sound.
 
         If `speech` is True, only the session's speech counts, not clips.
         """
@@ -104,8 +104,8 @@ class Playhead:
     """Counts the seconds of audio that were queued and not played yet.
 
     Queued audio begins to play at once, or when the audio queued before it has ended. Nothing else
-    stops or delays the audio, not even a blocked event loop. Any thread may read a playhead. Code
-    that changes a playhead must hold a lock, always the same one.
+    stops or delays the audio, not even a blocked event loop. Any thread may read a playhead. All
+    code that changes a playhead must hold the same lock.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -58,7 +58,7 @@ class Segment:
 
     @property
     def started(self) -> bool:
-        """True while the segment plays: once its first audio was pushed to the sink."""
+        """True from the push of the segment's first audio to the sink until the segment is over."""
         return self.playback is Playback.PLAYING
 
     @property
@@ -68,7 +68,10 @@ class Segment:
 
     @property
     def over(self) -> bool:
-        """True once the segment was played out or cut off. None of its audio is fed after that."""
+        """True once the segment was played out or cut off.
+
+        No audio of the segment is fed any more.
+        """
         return self.playback is Playback.OVER
 
     def _enter(self, event: SegmentEvent) -> None:
@@ -87,9 +90,9 @@ class Segment:
     def end(self) -> None:
         """Mark the segment as complete.
 
-        If an utterance is cut off during synthesis, `end` is called first, and `close` in the same
-        event loop iteration. A segment therefore counts as whole only in the next iteration, and
-        only if it is not over in that iteration.
+        For an utterance that is cut off during synthesis, `end` and then `close` are called in the
+        same event loop iteration. Therefore the segment becomes `Synthesis.WHOLE` only in the next
+        iteration, unless `close` was called before.
         """
         self._enter(SegmentEvent.ENDED)
         for part in self._resampler.flush() if self._resampler else []:

@@ -32,12 +32,12 @@ class Playback(StrEnum):
     QUEUED = auto()
     #: The first audio was pushed to the sink.
     PLAYING = auto()
-    #: The segment was played out or cut off. None of its audio is fed after that.
+    #: The segment was played out or cut off. No audio of the segment is fed any more.
     OVER = auto()
 
 
 class SegmentEvent(StrEnum):
-    """What can change a state of a segment."""
+    """The events that change a state of a segment."""
 
     #: The first or further audio was pushed to the sink.
     PUSHED = auto()

@@ -13,7 +13,8 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run the console script `interview-worker`.
 
-    Output that cannot be written, as on a full disk, is an error of one line.
+    If the output cannot be written, for example to a full disk, the command ends with a one-line
+    error.
     """
     # No other user may read journals, exports, recordings and logs, because they contain people's
     # words. All child processes inherit this umask.
@@ -52,7 +53,7 @@ def _flush_output() -> None:
 
 
 def _drop_output() -> None:
-    """Close standard output, so that Python does not fail at exit when it writes the rest."""
+    """Close standard output, so that Python does not fail at exit while it flushes the output."""
     with suppress(OSError):
         if sys.stdout is not None:
             sys.stdout.close()

@@ -13,7 +13,7 @@ _ACTING_IN_JSON: Final = re.compile(rf"[{ACTING}]")
 
 
 def json_for_terminals(text: str) -> str:
-    """Return JSON with the same value and without characters that control a terminal.
+    """Return the JSON `text` with all characters that control a terminal escaped.
 
     `json.dumps` itself escapes only the characters below U+0020.
     """

@@ -23,7 +23,8 @@ async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIte
     INTERVIEW_EMBEDDED=1 to use the same database.
 
     INTERVIEW_DATABASE_TLS applies to a server on another machine. Raises CommandError if
-    DATABASE_URL is not set and an embedded database is not allowed, and DatabaseUrlInvalid.
+    DATABASE_URL is not set and an embedded database is not allowed, and DatabaseUrlInvalid if the
+    URL is invalid.
     """
     url = settings.database_url.get_secret_value()
     if url:

@@ -29,11 +29,11 @@ def demo(
 ) -> None:
     """Hold a complete voice interview in a real LiveKit room, without keys or settings.
 
-    Uses the LiveKit server at LIVEKIT_URL. If LIVEKIT_URL is not set, starts livekit-server from
-    the PATH, or one that the command builds once. Starts PostgreSQL and a worker, joins as a
-    candidate who answers aloud, prints the conversation and the job's path through the states, and
-    stops everything that it started. Without a LiveKit server, prints what to install, and exits
-    with 5.
+    Uses the LiveKit server at LIVEKIT_URL. If LIVEKIT_URL is not set, starts livekit-server; if the
+    PATH has no livekit-server, the command builds the program once. Starts PostgreSQL and a worker,
+    joins as a candidate who answers aloud, prints the conversation and the job's path through the
+    states, and stops everything that it started. Without a LiveKit server, prints what to install,
+    and exits with 5.
     """
     from worker.demo.demo import DemoFailed, log_to, run_demo
     from worker.demo.worker_process import WorkerDidNotStart

@@ -89,7 +89,8 @@ _FAILED_BECAUSE: Final = frozenset(
 def code_of(error: BaseException) -> ExitCode | None:
     """Return the exit code for an error of the project; None for any other error.
 
-    If CODES does not contain the class of the error, the nearest base class in CODES counts.
+    If CODES does not contain the class of the error, the code of the nearest base class in CODES is
+    returned.
     """
     if isinstance(error, CommandError):
         return error.code

@@ -178,7 +178,7 @@ def draining(answer: dict[str, Any]) -> str:
 
 
 def _line(url: str, probe: Probe, well: bool, answer: dict[str, Any]) -> str:
-    """Return the answer in words.
+    """Return the worker's answer as one line of text.
 
     Raises CommandError if the answer lacks the fields of a worker's answer.
     """

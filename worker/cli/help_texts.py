@@ -157,6 +157,6 @@ def examples(command: str) -> str:
 
 
 def panel_of(command: str) -> str:
-    """Return the panel that lists a command. Raises KeyError if no panel does."""
+    """Return the panel that lists a command. Raises KeyError if no panel lists the command."""
     panels = {name: panel for panel, names in PANELS.items() for name in names}
     return panels[command]

@@ -85,11 +85,12 @@ def create(
     An interviewer waits INTERVIEW_CANDIDATE_JOIN_S seconds for the candidate, and then leaves. A
     candidate who comes later, within the interview's window, gets another interviewer. If LiveKit
     refuses a request, no interview is created. If LiveKit does not answer the dispatch, the
-    interview is kept, and the error names it.
+    interview stays in the database, and the error contains the interview's id.
 
     With --id the command may be repeated: if it has already created this interview with the same
     plan, room, candidate and window, it prints the interview again, and sends an interviewer only
-    if the interview never had one. If one of these values differs, the command fails.
+    if the interview never had one. If the existing interview has another plan, room, candidate or
+    window, the command fails.
     """
     work = _create(
         candidate,

@@ -85,8 +85,8 @@ def ship_(
 ) -> None:
     """Store journals again, for example after the database was restored from a backup.
 
-    Records that are already in the database are not changed. Journals that were not stored yet are
-    not included by default, because the worker stores such journals.
+    Records that are already in the database are not changed. By default, journals that were not
+    stored yet are skipped, because the worker stores such journals.
     """
     read, new, bad = run(_ship_again(journals))
     print(f"{read} journals read, {new} records were not in the database")

@@ -83,10 +83,10 @@ async def serve(settings: Settings) -> None:
 
 
 def _report_opt_outs(settings: Settings) -> None:
-    """Warn of providers that are used although they refuse the request to keep no data.
+    """Warn of providers that are used although they refuse the privacy opt-out.
 
-    The warning relies on what jobs have found out within the last day. No provider is asked now,
-    because each request costs money.
+    The warning is based on the refusals that jobs have recorded within the last day. No provider is
+    asked now, because each request costs money.
     """
     # Import here and not at the top, because this import takes a second.
     from worker.resources.chains import refused_opt_outs
@@ -166,7 +166,7 @@ def _check_data_dir(settings: Settings) -> None:
 
 
 def _check_user(settings: Settings) -> None:
-    """Check that this process's user has a name, if the settings need one."""
+    """Check that this process's user has a name, if the settings need a user name."""
     if (problem := missing_user_name(settings)) is not None:
         raise CommandError(problem, ExitCode.USAGE)
 
@@ -196,14 +196,14 @@ def _check_port(settings: Settings) -> None:
 
 
 def _pin_settings() -> None:
-    """Copy the variables of the file of settings into the environment, except those that are set.
+    """Copy the variables of the settings file into the environment, unless they are already set.
 
     Names are compared without case, because pydantic-settings ignores case. If two names differ
     only in case, the variable that was set last is used.
 
     Variables without a value, or with a value that no environment can hold, are skipped, because
-    `load_settings` reports them. Job processes read the settings when they start. Because of this
-    copy, jobs have the same settings as the worker even if the file is changed later.
+    `load_settings` reports them. Job processes read the settings when they start, and the copied
+    variables give them the worker's settings even if the file is changed later.
     """
     given = {name.upper() for name in os.environ}
     for name, value in dotenv_variables().items():

@@ -17,7 +17,10 @@ logger = logging.getLogger(__name__)
 
 
 class ClipName(TextEnum):
-    """All clips. The value is the file name without its extension, `text` the spoken words."""
+    """All clips.
+
+    The value of a member is the file name without its extension, and `text` is the spoken words.
+    """
 
     #: Played if the greeting is late.
     WELCOME = "welcome", "Welcome. Your interview will begin in a moment."

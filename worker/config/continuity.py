@@ -18,7 +18,7 @@ class ContinuitySettings(SettingsGroup):
     lease_s: float = Field(default=3.0, ge=3, le=300)
     """Lease duration in seconds; an interview without a renewal for this long is redispatched."""
     lease_renew_s: float = Field(default=0.5, ge=0.1, le=0.75)
-    """Seconds between lease renewals; at most a quarter of the shortest lease."""
+    """Seconds between lease renewals; at most a quarter of the minimum of INTERVIEW_LEASE_S."""
     watch_s: float = Field(default=0.5, ge=0.1, le=60)
     """Seconds between checks for orphaned interviews (interviews without an interviewer)."""
     join_deadline_s: float = Field(default=6.0, ge=1, le=600)

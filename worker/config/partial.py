@@ -29,9 +29,9 @@ def partial_settings(invalid: SettingsInvalid) -> Settings:
     """Return settings for the checks of a command, after reading the settings has failed.
 
     The settings in `_CHECKED` are read from the environment. Every other setting, and every invalid
-    setting, has its default. If the port of the HTTP server is invalid, or its address needs a
-    token that is not set, the server's address is the default and its port is 0 (any free port), so
-    that a check of the port finds no problem.
+    setting, has its default. If the HTTP server's port is invalid, or its address requires a token
+    that is not set, the result has the default address and port 0 (any free port), so that a check
+    of the port finds no problem.
     """
     valid = [name for name in _CHECKED if variable_of(name) not in invalid.variables]
     try:
@@ -42,7 +42,7 @@ def partial_settings(invalid: SettingsInvalid) -> Settings:
 
 
 def _defaults_except(names: Collection[str]) -> Mapping[str, Any]:
-    """Return the default of every field except `names` and the port; the keys are variables."""
+    """Return the default of each setting but `names` and the HTTP port, by variable."""
     left_out = {*names, "http_port"}
     return {
         variable_of(name): field.default

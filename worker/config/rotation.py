@@ -52,8 +52,8 @@ class SecretRotation:
         self._seen: Mapping[str, str | None] = {}
 
     async def run(self) -> None:
-        """Read the files every `EVERY_S` seconds until cancelled; return at once without such
-        files."""
+        """Read the files every `EVERY_S` seconds until cancelled; return at once if no secret has a
+        file."""
         while self._files:
             await self.look()
             await asyncio.sleep(EVERY_S)
@@ -117,9 +117,9 @@ class SecretRotation:
 
 
 def _valid_settings(values: Mapping[str, str]) -> Settings:
-    """Return the settings with these secrets, by variable. Blocks while it reads the environment.
+    """Return the settings with the secrets in `values`. Blocks while it reads the environment.
 
-    Raises SettingsInvalid, OSError, and DatabaseUrlInvalid for one of the database's URLs.
+    Raises SettingsInvalid, OSError, or, if the URL of a database is invalid, DatabaseUrlInvalid.
     """
     settings = Settings.load(**values)
     for secret in (settings.database_url, settings.database_job_url):

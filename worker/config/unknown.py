@@ -46,7 +46,7 @@ class UnknownVariable:
 def unknown_variables() -> list[UnknownVariable]:
     """Return the unknown variables with the prefix INTERVIEW_, sorted by name.
 
-    Variables that describe a service to a container are left out.
+    Variables that Kubernetes and Docker set to describe a service are left out.
     """
     variables = [str(field.validation_alias) for field in Settings.model_fields.values()]
     variables += [variable + SUFFIX for variable in secret_variables(Settings).values()]
@@ -61,7 +61,7 @@ def unknown_variables() -> list[UnknownVariable]:
 
 
 def _given() -> Iterator[str]:
-    """Yield the name of each variable with the prefix INTERVIEW_ that describes no service."""
+    """Yield the names of INTERVIEW_ variables, except those that Kubernetes sets for a service."""
     for name, value in (*dotenv_variables().items(), *os.environ.items()):
         if not name.upper().startswith(_PREFIX):
             continue

@@ -63,7 +63,7 @@ class CandidateCheck:
     def _is_held_by_unknown(
         self, found: OrphanedInterview, here: Collection[str], which: tuple[str, int]
     ) -> bool:
-        """Return whether an interviewer is in the room that the database does not know yet.
+        """Return whether the room has an interviewer that the database does not know yet.
 
         The job of such an interviewer began while the database was unavailable. LiveKit lists a
         dead interviewer for about 20 s, so the wait for an unknown interviewer is limited.

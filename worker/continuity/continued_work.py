@@ -1,13 +1,13 @@
-"""Lets another job continue the work of an application that holds no interviews.
+"""Lets another job continue unfinished work, for applications that do not conduct interviews.
 
 The dispatch names the work and the person, as JSON: `{"interview_id": "booking-17",
 "candidate_identity": "visitor"}`, and any further data of the application, except under the keys
 `plan`, `follows`, `protocol` and `encrypted`, which the dispatch of a new job uses. The first job
 stores the work as a row of the table `interviews`, with the whole dispatch as its plan. All jobs of
-the work join the room of the first job, and a room has one open work at a time. Stored work is
+the work join the room of the first job, and a room has at most one unfinished work. Stored work is
 treated like an interview (docs/explanation/continuity.md): it has a lease, its turns are in the
-database, and a new job continues it if a job is lost while the person is in the room. The new job's
-dispatch has the same data.
+database, and a new job continues it if a job is lost while the person is in the room. The dispatch
+of the new job contains the data of the first dispatch.
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ def dispatch_metadata(interview: Interview, *, seal: Seal = unsealed, **more: An
 def compose(interview: Interview, *, seal: Seal = unsealed, **more: Any) -> DispatchMetadata:
     """Encode the interview's id, the fields of `more`, and the plan snapshot if the size allows.
 
-    All metadata of this module has the protocol of the interview, so that a worker can decline an
-    interview that a later version has created.
+    All metadata that this module encodes contains the interview's protocol version, so that a
+    worker can decline an interview that a later version has created.
     """
     whole = _sealed(_with_plan(interview, **more), seal)
     if whole is not None:

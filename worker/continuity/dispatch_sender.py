@@ -53,7 +53,7 @@ class DispatchSender:
     Args:
         livekit: Access to the LiveKit rooms.
         check: Tells whether a candidate waits for an interviewer.
-        on_sent: Called with the reason after each dispatch.
+        on_sent: Called after each dispatch, with the reason for the dispatch.
     """
 
     def __init__(
@@ -201,7 +201,7 @@ def _look(claim: Claim, people: Mapping[str, Collection[str]]) -> Look:
 
 @dataclass(frozen=True, kw_only=True)
 class _Told:
-    """The turns and the used time that dispatches tell new interviewers, by interview id.
+    """Data for dispatches, by interview id: the turns, and the used seconds of the time limit.
 
     A new interviewer reads missing turns and times from the database.
     """

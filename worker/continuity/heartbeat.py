@@ -82,8 +82,8 @@ class Heartbeat:
     async def run(self) -> None:
         """Send heartbeats until cancelled. A failed heartbeat is only logged.
 
-        The first one waits for a random part of the interval, because the workers of a fleet may
-        start at the same time.
+        The first heartbeat is sent after a random part of the interval, because the workers of a
+        fleet may start at the same time.
         """
         loop = asyncio.get_running_loop()
         try:
@@ -98,7 +98,7 @@ class Heartbeat:
             await cancel_and_wait(*self._taking.values())
 
     async def _rest(self, seconds: float) -> None:
-        """Wait for a time, or until the worker's row must be written."""
+        """Wait for `seconds`, or less if the worker's row must be written earlier."""
         # `asyncio.wait_for` is not used, because up to Python 3.11 it drops a cancellation that
         # arrives together with the awaited result, so that the loop of `run` would never end.
         with contextlib.suppress(TimeoutError):

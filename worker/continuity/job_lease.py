@@ -61,7 +61,8 @@ class JobLease:
         identity: The identity of this job's agent in the room.
         lease_s: Duration of the lease in seconds. The worker renews the lease. The job checks the
             lease every two thirds of the duration, and renews it if the worker is stalled.
-        scope: The interviews that this job's workers may hold, including the job's interview.
+        scope: The interviews that belong to this job's worker; the job's interview must be among
+            them.
     """
 
     def __init__(
@@ -234,7 +235,7 @@ class JobLease:
             job.recorder.fault("announce", error)
 
     def _outranks(self, identity: str, attributes: Mapping[str, str]) -> bool:
-        """Return whether another interviewer has a higher token, or the same and a higher identity.
+        """Return whether another interviewer's pair (token, identity) is higher than this job's.
 
         The identity decides between two interviewers without a lease, because one of them must
         stay.

@@ -1,10 +1,10 @@
-"""Encrypts the metadata of dispatches, so that LiveKit's server does not have plans and turns.
+"""Encrypts the metadata of dispatches, so that the LiveKit server cannot read plans and turns.
 
 Encrypted metadata is a JSON object: `interview_id` and `protocol`, as in plain metadata, and
 `encrypted`. The field `encrypted` has the whole plain metadata, compressed, encrypted with AES-GCM,
-and written as base64. The other two fields stay readable for workers of version 0.1.0, which then
-read the plan from the database. Plain metadata, as in a dispatch of version 0.1.0 or of an
-operator, is accepted unchanged.
+and written as base64. `interview_id` and `protocol` stay readable for workers of version 0.1.0,
+which then read the plan from the database. Plain metadata, as in a dispatch of version 0.1.0 or of
+an operator, is accepted unchanged.
 
 From the key of the workers (`WorkerKeys`), a separate key (`InterviewKey`) is derived for each
 interview and room. Therefore encrypted metadata cannot be used for another interview or room, and a
@@ -125,8 +125,8 @@ class WorkerKeys:
         """Return the keys of the settings.
 
         The key is INTERVIEW_METADATA_KEY, or LIVEKIT_API_SECRET if INTERVIEW_METADATA_KEY is not
-        set. LIVEKIT_API_SECRET always decrypts too, because its owner may send plain dispatches
-        anyway.
+        set. LIVEKIT_API_SECRET always decrypts too, because a sender who has this secret can send
+        plain dispatches anyway.
         """
         own = settings.metadata_key.get_secret_value()
         secret = settings.livekit_api_secret.get_secret_value()
@@ -188,7 +188,10 @@ def _object_in(metadata: str) -> Mapping[str, Any] | None:
 
 
 def _unpacked(packed: bytes) -> str:
-    """Return the decompressed text. Raises ValueError if it is longer than metadata can be."""
+    """Return the decompressed text.
+
+    Raises ValueError if the text is longer than metadata can be.
+    """
     unpacking = zlib.decompressobj()
     # Allow one byte more than the maximum, because the decompressor needs it to find the end of
     # metadata of maximum length.

@@ -18,7 +18,9 @@ def not_own(problem: str) -> LoadFailed:
 
 
 def check_own(interview: Interview, room: str | None) -> None:
-    """Check that a job in `room` may read the interview. None stands for any room.
+    """Check that a job in `room` may read the interview.
+
+    If `room` is None, the room is not checked.
 
     Raises LoadFailed with the event METADATA_INVALID if the interview has another room, or a newer
     protocol than this version.

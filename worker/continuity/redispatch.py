@@ -37,9 +37,9 @@ class Redispatcher:
     Args:
         livekit: Access to the LiveKit rooms.
         identity: Returns the identity of a job's agent.
-        grace_s: Seconds that a candidate may be absent before the interview gets no interviewer any
-            more.
-        on_sent: Called with the reason after each redispatch.
+        grace_s: Seconds that a candidate may be absent. After this time, the interview gets no new
+            interviewer.
+        on_sent: Called after each redispatch, with the reason for the redispatch.
     """
 
     def __init__(
@@ -148,8 +148,8 @@ class Redispatcher:
     ) -> Mapping[str, Collection[str]] | None:
         """Return the participants of the rooms of `found`; a room that does not exist has none.
 
-        The result lacks a room for which LiveKit fails. Return None if LiveKit fails for
-        `all_rooms`.
+        The result lacks a room for which LiveKit fails. Return None if LiveKit fails for every room
+        of `all_rooms`.
         """
         rooms = _rooms_of(found)
         exist = rooms if counts is None else rooms & counts.keys()
@@ -226,12 +226,13 @@ def _rooms_of(found: Sequence[OrphanedInterview]) -> set[str]:
 def _is_likely(found: OrphanedInterview, counts: Mapping[str, int] | None) -> bool:
     """Return whether an interview is claimed before the participants of its room are listed.
 
-    If many leases end at once, the claims would otherwise wait for a request to LiveKit for each
-    room. If the room's number of participants, which may be 10 s old, is above 0, the candidate is
-    probably in the room. If the candidate turns out to be absent, the claim is given back. A claim
-    cannot reopen an interview that has ended, because an ended interview has no lease that expires.
-    An interview is claimed in this way once for each lease, because the claim gives it another
-    reason (`store.orphans.NOT_SENT`).
+    Such an early claim does not wait for a request to LiveKit for each room, which would take too
+    long if many leases end at once. If the room's number of participants, which may be 10 s old, is
+    above 0, the candidate is probably in the room. If the candidate turns out to be absent, the
+    claim is given back. A claim cannot reopen an interview that has ended, because an ended
+    interview has no lease that expires. An interview is claimed early only once after each expired
+    lease, because the claim changes the reason for the interview's redispatch to
+    `store.orphans.NOT_SENT`.
     """
     return (
         counts is not None

@@ -28,7 +28,7 @@ def room_options(
     closes_at: datetime | None = None,
     now: datetime | None = None,
 ) -> RoomOptions:
-    """Return the options of the room of an interview with this window.
+    """Return the options of the room of an interview with the window `opens_at` to `closes_at`.
 
     A room without any participant so far stays open until the window closes, and then for as long
     as an interviewer waits for a candidate. A room that the candidate has left stays open longer
@@ -50,10 +50,10 @@ def _whole(seconds: float) -> int:
 
 
 def options_of_return(settings: Settings) -> RoomOptions:
-    """Return the options with which an interviewer's joining opens a room that no longer exists.
+    """Return the options of the room that is created again when an interviewer joins it.
 
-    A restart of LiveKit removes all rooms. If the candidate does not come back within
-    INTERVIEW_CANDIDATE_GRACE_S, the interviewer leaves.
+    The room may be missing, because a restart of LiveKit removes all rooms. If the candidate does
+    not come back within INTERVIEW_CANDIDATE_GRACE_S, the interviewer leaves.
     """
     waits_s = max(settings.candidate_join_s, settings.candidate_grace_s)
     return RoomOptions(
@@ -64,6 +64,6 @@ def options_of_return(settings: Settings) -> RoomOptions:
 
 
 def _most_people(settings: Settings) -> int:
-    """Return the maximum number of people in a room; 0, no limit, for another application."""
+    """Return the maximum number of people in a room; 0 (no limit) for a custom application."""
     interview = type(settings).model_fields["application"].default
     return MOST_PEOPLE if settings.application == interview else 0

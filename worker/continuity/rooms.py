@@ -1,4 +1,4 @@
-"""The LiveKit rooms of a redispatch."""
+"""LiveKit calls of a redispatch: participants of rooms, and the dispatch of an interviewer."""
 
 from __future__ import annotations
 

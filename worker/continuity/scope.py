@@ -1,4 +1,4 @@
-"""The scope of a worker or a command, from its settings."""
+"""The scope of a worker or a command (the interviews that belong to it), from its settings."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ class ContinuityService:
         ]
 
     def use(self, settings: Settings) -> None:
-        """Sign every later call to LiveKit, and encrypt every later dispatch, with these secrets.
+        """Sign later LiveKit calls and encrypt later dispatches with the secrets in `settings`.
 
         All other settings of the service stay unchanged.
         """
@@ -163,8 +163,8 @@ class ContinuityService:
     async def job_gone(self, job_id: str) -> None:
         """Redispatch this job's interview if it is orphaned and its candidate is in the room.
 
-        Call this after the job's journal is in the database, because the next interviewer reads the
-        turns there, or when it is certain that the journal cannot be ingested.
+        Call this method once the job's journal is in the database, from which the next interviewer
+        reads the turns, or once it is certain that the journal cannot be ingested.
         """
         if (database := self._database()) is not None:
             await self._rescue.look_at(DatabaseOrphanStore(database, self._limits), job_id=job_id)
@@ -173,8 +173,8 @@ class ContinuityService:
         """Check a room now, because a participant joined or left the room.
 
         Return False if no check is possible now, because the service is not running or there is no
-        database. If two workers receive the same webhook, or one worker receives it twice, only one
-        interviewer is sent, because a token can be claimed only once.
+        database. If two workers receive the same webhook, or one worker receives the webhook twice,
+        only one interviewer is sent, because only one redispatch can claim the next fencing token.
         """
         if not self._tasks or self._database() is None:
             return False

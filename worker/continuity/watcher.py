@@ -36,9 +36,11 @@ class Watcher:
         on_duty: Takes or renews the leader lock for the given seconds; returns False while
             another worker holds it.
         look: Finds and redispatches orphaned interviews.
-        sweep: Ends what is over and removes what is stale, once a minute.
-        progress: Returns a number that rises while a check makes progress. During a long check the
-            lock is renewed only then, so that another worker leads if this check hangs.
+        sweep: Called once a minute: ends interviews whose window has closed, and removes the rows
+            of workers that are gone.
+        progress: Returns a number that rises while a check makes progress. During a long check, the
+            lock is renewed only if the number has risen, so that another worker becomes the leader
+            if the check hangs.
         every_s: Seconds between two checks.
     """
 

@@ -1,4 +1,4 @@
-"""The other workers of a database, whose free slots a draining worker reserves."""
+"""Registry of workers in the database; a draining worker reserves free slots of the others."""
 
 from __future__ import annotations
 

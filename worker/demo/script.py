@@ -99,5 +99,5 @@ class CandidateScript:
 
 
 def _words(text: str) -> str:
-    """Return the words in lower case, between spaces, so that a search finds only whole words."""
+    """Return the words in lower case, each between spaces, so that only whole words are found."""
     return f" {' '.join(re.findall(r'[a-z0-9]+', text.lower()))} "

@@ -68,7 +68,8 @@ class CheckContext:
         """Return the URL of the configured database, or of an embedded server.
 
         The embedded server is started on the first call and runs until the exit of this context.
-        Raises EmbeddedPostgresError if the embedded server does not start, and DatabaseUrlInvalid.
+        Raises EmbeddedPostgresError if the embedded server does not start, and DatabaseUrlInvalid
+        if the configured URL is invalid.
         """
         if url := self.settings.database_url.get_secret_value():
             return with_tls(url, self.settings.database_tls)

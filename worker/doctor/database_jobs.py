@@ -23,7 +23,8 @@ _ADVICE: Final = (
 async def check_job_role(visit: CheckContext) -> Finding:
     """Check that job processes connect with a role that has the privileges of a job, and no more.
 
-    Nothing is changed: a worker makes the role and grants its privileges at its start.
+    The check changes nothing. Each worker creates the role and grants the privileges when the
+    worker starts.
     """
     settings = visit.settings
     own = settings.database_job_url.get_secret_value()

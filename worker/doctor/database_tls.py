@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 async def check_tls(visit: CheckContext) -> Finding:
-    """Check that a database on another machine is reached with TLS, and name what chose the mode.
+    """Check that a database on another machine is reached with TLS, and report the mode's source.
 
-    No connection is opened: `database.server` shows whether the server accepts the mode.
+    The check opens no connection. The check `database.server` shows whether the server accepts the
+    TLS mode.
     """
     settings = visit.settings
     url = settings.database_url.get_secret_value()

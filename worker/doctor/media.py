@@ -49,7 +49,7 @@ PORTS: Final = f"{UDP_PORTS}; for networks without UDP, TCP 7881 (rtc.tcp_port) 
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """The network path of one direction.
+    """The network path of the media in one direction.
 
     `protocol` is "udp" or "tcp". `relayed` is True if the path leads through a TURN server.
     """

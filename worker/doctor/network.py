@@ -191,7 +191,7 @@ def judge_probes(settings: Settings) -> Finding:
 
 
 async def check_public_url(visit: CheckContext) -> Finding:
-    """Check the address at which candidates reach LiveKit, as far as it is known from here."""
+    """Check the address at which candidates reach LiveKit, as far as this machine can check it."""
     url = visit.settings.livekit_public_url
     if not url:
         return fine("candidates get LIVEKIT_URL (INTERVIEW_LIVEKIT_PUBLIC_URL is not set)")

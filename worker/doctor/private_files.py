@@ -35,9 +35,9 @@ async def check_private(visit: CheckContext) -> Finding:
 
 
 def open_folders(data_dir: Path) -> list[Path]:
-    """Return the folders with people's words that other users may enter.
+    """Return the folders with journals or speech that other users may enter.
 
-    Blocks while it reads them.
+    Blocks while it reads the permissions.
 
     If other users may not enter the data folder, they cannot enter anything below it.
     """

@@ -1,4 +1,4 @@
-"""Checks of the secrets that guard the rights of jobs."""
+"""Check of the secrets that encrypt dispatches and sign room tokens."""
 
 from __future__ import annotations
 

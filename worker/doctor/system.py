@@ -32,8 +32,8 @@ async def check_system(visit: CheckContext) -> Finding:
 def system_problems(settings: Settings) -> list[str]:
     """Return one line for each thing that the worker needs and the system lacks. Blocks.
 
-    If the home of the data folder is not known, no file is written there, because another check
-    reports the problem.
+    If the data folder begins with an unresolved `~`, the check of temporary files is skipped,
+    because another check reports this problem.
     """
     found = [missing_user_name(settings)]
     if unknown_home(settings.data_dir) is None:

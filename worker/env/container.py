@@ -109,9 +109,10 @@ class Capacity:
 
 
 def capacity(root: Path = Path("/"), machine: Machine | None = None) -> Capacity:
-    """Return what this process may use. `root` is the folder with `proc` and `sys`.
+    """Return the processors and the memory that this process may use.
 
-    `machine` is this machine unless a test says otherwise. Blocks while it reads a few files.
+    `root` is the folder with `proc` and `sys`. `machine` is None for this machine; tests pass
+    another machine. Blocks while it reads a few files.
     """
     machine = machine or Machine.this()
     limits = limits_of_this_process(root)
@@ -155,7 +156,7 @@ class _Mount:
 
 
 def _groups(root: Path) -> Iterator[Path]:
-    """Yield the folders of this process's groups, and of their parents as far as they are mounted.
+    """Yield the folders of this process's control groups and of their mounted parents.
 
     A line of `/proc/self/cgroup` is `number:controllers:group`; version 2 has no controllers.
     """
@@ -170,7 +171,7 @@ def _groups(root: Path) -> Iterator[Path]:
 
 
 def _mounts(root: Path) -> Iterator[_Mount]:
-    """Yield the hierarchies that `/proc/self/mountinfo` lists."""
+    """Yield the mounted control group hierarchies that `/proc/self/mountinfo` lists."""
     for line in _lines(root / "proc/self/mountinfo"):
         mount, _, source = line.partition(" - ")
         fields, kind = mount.split(), source.split()
@@ -184,7 +185,7 @@ def _mounts(root: Path) -> Iterator[_Mount]:
 
 
 def _usual_mounts(root: Path) -> list[_Mount]:
-    """Return where the hierarchies usually are, for a system that does not list its mounts."""
+    """Return the usual mounts of control groups, for a system that does not list its mounts."""
     top = root / "sys/fs/cgroup"
     by_name = ("memory", "cpu", "cpu,cpuacct", "cpuset")
     mounts = [
@@ -195,7 +196,7 @@ def _usual_mounts(root: Path) -> list[_Mount]:
 
 
 def _folders(mount: _Mount, group: PurePosixPath) -> Iterator[Path]:
-    """Yield the folder of a group and the folders of its parents, up to what is mounted."""
+    """Yield the folder of a control group, then of its parents, up to the mount point."""
     inside = PurePosixPath()
     # If the group is not below the mounted group, use the mounted group itself.
     if group.is_relative_to(mount.group) and ".." not in group.parts:

@@ -34,9 +34,10 @@ def chosen_file() -> Path | None:
 
 
 def existing_file() -> Path | None:
-    """Return the chosen file; None if none is chosen. Raises EnvFileInvalid if it does not exist.
+    """Return the chosen file; None if no file is chosen.
 
-    Raises OSError if the file cannot be looked up.
+    Raises EnvFileInvalid if the chosen file does not exist, and OSError if the file cannot be
+    looked up.
     """
     path = chosen_file()
     if path is not None and not path.is_file():
@@ -53,7 +54,7 @@ def is_passed_over() -> bool:
 def file_variables() -> Mapping[str, str | None]:
     """Return the variables of the chosen file. A name without "=" has the value None.
 
-    Return an empty dictionary if no file is chosen. Also return it if the file is missing or not
+    The result is empty if no file is chosen. The result is also empty if the file is missing or not
     UTF-8, because reading the settings reports both problems. Raises OSError if the file cannot be
     read.
     """

@@ -47,7 +47,7 @@ class SettingsInvalid(Exception):
 
 
 def check_text(value: object) -> object:
-    """Return `value`. Raises ValueError if it is text that no path, URL or header can contain.
+    """Return `value`. Raises ValueError if `value` is text that no path, URL or header can contain.
 
     A path, URL or header cannot contain a NUL, or bytes that are not UTF-8.
     """

@@ -1,4 +1,4 @@
-"""The HTTP proxy through which a URL is reached, by HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
+"""The HTTP proxy for a URL, according to the variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 
 The names of the variables may be in upper or lower case; a name in lower case takes precedence.
 This module gives aiohttp the URL of the proxy, because aiohttp's own way to read the variables
@@ -72,7 +72,7 @@ def tell_sdk(livekit_url: str) -> None:
 
 
 def _for_sdk(proxy: str) -> str:
-    """Return the URL of a proxy with a user name and a password as the SDK sends them."""
+    """Return the URL of a proxy, with user name and password escaped as the SDK sends them."""
     parts = urlsplit(proxy)
     if parts.username is None:
         return proxy

@@ -49,7 +49,7 @@ class UnusableSecret:
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Return whether a setting may come from a file, and loses surrounding white space."""
+    """Return whether a setting may come from a file. White space around such a value is removed."""
     marked = any(isinstance(each, FromFile) for each in field.metadata)
     return field.annotation is SecretStr or marked
 

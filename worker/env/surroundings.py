@@ -1,8 +1,8 @@
 """What this process may lack on a system: a home, a user name, a temporary folder, IPv4.
 
-These are often missing in a container: its user id is not in `/etc/passwd`, HOME is not set, its
-root is read-only, or its network has only IPv6. Each function replaces what is missing if possible.
-A function that cannot do so returns the problem as one line that says what to do.
+In a container, the user id is often not in `/etc/passwd`, HOME is not set, the root is read-only,
+or the network has only IPv6. Each function provides a replacement if possible. A function that has
+no replacement returns the problem, in one line that says what to do.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def ensure_home(spare: Path) -> None:
     """Set HOME to the folder `spare` if this process's home is not known.
 
     Libraries look for a cache and for password files in the home, and some libraries raise
-    RuntimeError without a home. Child processes inherit the changed variable.
+    RuntimeError without a home. Child processes inherit HOME.
     """
     if not os.path.isabs(os.path.expanduser("~")):
         os.environ["HOME"] = str(spare.absolute())
@@ -62,7 +62,7 @@ def ensure_temp_folder(spare: Path) -> str | None:
     """Make sure that temporary files can be created; return the problem, or None.
 
     If no folder of the system can be written, as with a read-only root, the folder `spare` is made,
-    and TMPDIR is set to it. Child processes inherit the changed variable.
+    and TMPDIR is set to this folder. Child processes inherit TMPDIR.
     """
     try:
         folder = tempfile.gettempdir()
@@ -109,7 +109,8 @@ def unnamed_database_user(url: str, environment: Mapping[str, str] = os.environ)
 def unnamed_cluster_owner(cluster: Path) -> str | None:
     """Return why the embedded PostgreSQL in the folder `cluster` cannot be created, or None.
 
-    PostgreSQL's `initdb` needs the name of the user who runs it. PostgreSQL's server does not.
+    Only `initdb`, which creates the files, needs the name of the user who runs it. The PostgreSQL
+    server runs without a user name.
     """
     if user_name() is not None or (cluster / "PG_VERSION").exists():
         return None

@@ -25,7 +25,8 @@ _SAME_S = 1.0
 class Backoff:
     """Back-off state of one provider; `now` is always event loop time.
 
-    The cooldowns grow exponentially from a first cooldown, which each relapse makes longer.
+    The cooldowns grow exponentially from a first cooldown. Each failure soon after a recovery (a
+    relapse) makes the first cooldown longer.
     """
 
     def __init__(self, jitter: float = 0.5) -> None:

@@ -35,9 +35,9 @@ class ProviderChain(Generic[E]):
     share the state of the members that have a probe.
 
     `without_opt_out` has a factory for each member whose instances ask the provider to keep no
-    data. The factory creates an instance that does not ask the provider for this. If a member
-    refuses its first request, the chain asks the member again at once with an instance of this
-    factory.
+    data. The factory creates an instance that sends no such request (no opt-out) to the provider.
+    If a member refuses its first request, the chain asks the member again at once with an instance
+    from this factory.
 
     The chain calls `on_change` with the resource's condition when a different member starts to
     serve and when no member can serve. The chain calls `on_fault` with a member's name and the

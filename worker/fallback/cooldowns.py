@@ -1,4 +1,4 @@
-"""The cooldowns and probes of a fallback chain's members, in agreement with the other jobs."""
+"""The cooldowns and probes of a fallback chain's members, coordinated with the other jobs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _SPREAD_S: Final = 0.3
 
 
 class Cooldowns:
-    """Starts the cooldowns of one chain's members, and ends each when its member may serve again.
+    """Starts and ends the cooldowns of the members of one fallback chain.
 
     Args:
-        sharing: What the jobs of a worker tell each other about the members.
+        sharing: Exchanges the states of the members with the other jobs of the worker.
         on_recovered: Called when a member may serve again.
         on_refused: Called with a member whose probe failed permanently, and the failure.
     """
@@ -44,7 +44,7 @@ class Cooldowns:
         self._closed = False
 
     def close(self) -> None:
-        """Start no further timer or probe."""
+        """Prevent further timers and probes."""
         self._closed = True
 
     def begin(self, member: Member[Any], seconds: float) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 
 class MemberState(StrEnum):
-    """What this job knows of one provider. Every member begins as HEALTHY."""
+    """The health of one provider, as far as this job knows it. Every member begins as HEALTHY."""
 
     #: No failure is known. The member is tried in the order of the chain.
     HEALTHY = auto()

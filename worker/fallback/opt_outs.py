@@ -1,8 +1,8 @@
-"""The requests of one chain to its providers not to keep what they get.
+"""The opt-outs of one fallback chain: its requests to the providers to keep no data.
 
-Some accounts and servers refuse every request with this opt-out. Such a provider is then used
-without the opt-out, because an interview matters more. The refusal is logged, and stored for the
-other jobs.
+Some accounts and servers refuse every request that contains the opt-out. A provider that refuses
+the opt-out is used without the opt-out, because holding the interview matters more. The refusal is
+logged, and stored for the other jobs.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class OptOutRecords:
 
 
 class OptOuts:
-    """Decides which members of one chain are asked with the opt-out."""
+    """Decides for which members of one chain the requests contain the opt-out."""
 
     def __init__(self, resource: str, breaker: SharedBreaker | None) -> None:
         self._resource = resource

@@ -32,7 +32,8 @@ def http_probe(url: str, headers: Mapping[str, str], *, no_permission: str | Non
     """Return a probe that sends a GET. `url` may be a websocket URL.
 
     `no_permission` is the `detail.status` in the body of a 401 by which the provider says that a
-    valid key lacks a permission. Such a refusal counts as an answer.
+    valid key lacks a permission. The probe also succeeds if the provider refuses the request with
+    this status.
     """
     # The settings may give websocket URLs for some providers.
     url = url.replace("wss://", "https://", 1) if url.startswith("wss:") else url

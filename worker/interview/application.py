@@ -107,7 +107,7 @@ class InterviewApplication(Application):
         return [self._told_when_late(resource) for resource in self._declared]
 
     def _told_when_late(self, resource: Resource) -> Resource:
-        """Return the resource. For a resource in `_WATCHED`, `attach` calls `_take_on` first.
+        """Return the resource; if it is in `_WATCHED`, its `attach` calls `_take_on` first.
 
         In this way a resource that loads after the session has started also reports its condition.
         """

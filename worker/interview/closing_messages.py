@@ -1,4 +1,4 @@
-"""Which recorded clip closes an interview."""
+"""The recorded clip that closes an interview, for each reason for the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of an interview that are made of its dispatch, before anything is loaded."""
+"""The parts of an interview that are created from its dispatch, before a resource is loaded."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class DispatchedInterview:
         interview_id: str,
         snapshot: Mapping[str, Any] | None,
     ) -> DispatchedInterview:
-        """Make the parts of an interview. `snapshot` is the plan of the dispatch, if it has one."""
+        """Create the parts of an interview. `snapshot` is the plan in the dispatch, or None."""
         lease = JobLease(
             interview_id,
             job_id=dispatch.job_id,

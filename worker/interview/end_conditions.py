@@ -94,7 +94,7 @@ class EndConditions:
                 task.cancel()
 
     async def _candidate_joins(self) -> bool:
-        """Wait for the candidate, or only for the grace period if the candidate was here before."""
+        """Wait until the candidate is in the room; return False if the candidate comes too late."""
         settings = self._settings
         patience_s = settings.candidate_grace_s if self._follows else settings.candidate_join_s
         transport = self._job.transport
@@ -153,7 +153,7 @@ class EndConditions:
             await asyncio.sleep(limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s)
 
     async def _ask_if_there(self) -> None:
-        """Play a clip. Tell a candidate whose microphone is off that it is, in writing."""
+        """Play a clip. If the candidate's microphone is off, also say so in a text message."""
         transport = self._job.transport
         if not transport.microphone_is_on:
             self._job.recorder.refusal("candidate_audio", "MicrophoneOff")

@@ -45,7 +45,7 @@ class InterviewTime:
     Args:
         interview_id: Id of the interview.
         job_id: Id of this job.
-        told_s: The seconds that earlier jobs have used, as the dispatch tells them.
+        told_s: The seconds that earlier jobs have used, according to the dispatch.
     """
 
     def __init__(self, interview_id: str, *, job_id: str, told_s: float) -> None:

@@ -43,7 +43,7 @@ def _checked(data: Any) -> CommittedTurn:
         raise TypeError("a turn has no valid speaker, or its text is not a string")
     # Refuse times without an offset, because they cannot be compared with the times of this job.
     if not isinstance(turn.interrupted, bool) or turn.at.tzinfo is None:
-        raise TypeError("a turn has a time without an offset, or a value other than true and false")
+        raise TypeError("a turn's time has no UTC offset, or `interrupted` is not a boolean")
     return turn
 
 

@@ -95,10 +95,10 @@ class Application(Protocol):
     async def run(self, job: JobHandle) -> None:
         """Do the work while the job is RUNNING, and fire the event that ends the job.
 
-        The events that lead from RUNNING to CLOSING are in states/table.py. Fire such an event, for
-        example with `await job.life.fire(Event.CANDIDATE_LEFT)`, or an end that `ends` declares,
-        with `await job.end("appointment_booked")`. If `run` returns without firing
-        an event, the job is completed with reason WorkDone. If `run` raises an error, the job has
+        The events that lead from RUNNING to CLOSING are in states/table.py. Fire an event that ends
+        the job, for example with `await job.life.fire(Event.CANDIDATE_LEFT)`, or an end that `ends`
+        declares, with `await job.end("appointment_booked")`. If `run` returns without firing an
+        event, the job is completed with reason WorkDone. If `run` raises an error, the job has
         failed with reason JobCrashed. `run` is cancelled when the job ends for another reason, at
         the latest when the budget of RUNNING is spent (INTERVIEW_BUDGET_RUNNING_S). An application
         may stop the clock of this budget and let it run again, with the events CLOCK_STOPPED and
@@ -165,7 +165,7 @@ class HandoverHooks(Protocol):
 class SupportsHandover(Protocol):
     """An application whose work another job can continue.
 
-    A job of any other application is ended instead of handed over.
+    A job of an application without handover steps is ended instead of handed over.
     """
 
     @property

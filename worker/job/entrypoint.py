@@ -62,11 +62,12 @@ class SetUpFailed(Exception):
 def ignore_signals() -> None:
     """Ignore signals that are meant for the worker's main process.
 
-    Such a signal reaches every process of a process group, a cgroup or a terminal. The framework
-    installs no signal handlers in processes of a forkserver, so SIGTERM would kill a job in the
-    middle of a sentence. The forkserver must ignore these signals as well. If the forkserver died,
-    the exit codes of its children would be lost, and the framework would treat running jobs as
-    dead. The forkserver exits by itself once no process is left that can request children from it.
+    A signal such as SIGTERM is often sent to a whole process group, cgroup or terminal, and then
+    also reaches the processes of jobs. The framework installs no signal handlers in processes of a
+    forkserver, so SIGTERM would kill a job in the middle of a sentence. The forkserver must ignore
+    these signals as well. If the forkserver died, the exit codes of its children would be lost, and
+    the framework would treat running jobs as dead. The forkserver exits by itself once no process
+    is left that can request children from it.
     """
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -208,8 +209,8 @@ async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
     Once the main process is gone, the framework cancels every task of the event loop, including
     those of the lifecycle, the session and the room, so that the job could not say goodbye, leave
     the room, or record its end. But the framework first cancels the context's pending tasks and
-    waits for them (ipc/job_proc_lazy_main.py, _run_job_task). This function registers such a task,
-    whose cancellation makes the job hand over its interview or end.
+    waits for them (ipc/job_proc_lazy_main.py, _run_job_task). This function registers a pending
+    task, whose cancellation makes the job hand over its interview or end.
     """
     over = asyncio.Event()
 
@@ -235,10 +236,11 @@ def _exit_with(code: int) -> None:
     """Let the framework end the process in its own way, but with the exit code `code`.
 
     The framework exits with 0 whatever happened in the job, hangs on sys.exit, and loses the last
-    log lines on os._exit. So a finalizer of multiprocessing ends the process. The finalizer
-    runs after the framework's own exit steps, and before Python waits for threads, because a thread
-    that hangs in a model would keep the process forever. The framework may also hang while it waits
-    for an unreachable room, so a timer limits the time of the exit.
+    log lines on os._exit. Therefore this function registers a finalizer of multiprocessing, which
+    ends the process. The finalizer runs after the framework's own exit steps, and before Python
+    waits for threads, because a thread that hangs in a model would keep the process forever. The
+    framework may also hang while it waits for an unreachable room, so a timer limits the time of
+    the exit.
     """
     util.Finalize(None, os._exit, args=(code,), exitpriority=-1000)
     latest = threading.Timer(_EXITS_S, os._exit, args=(code,))

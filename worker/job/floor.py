@@ -41,7 +41,7 @@ class TurnFloor:
     def give(self, turn: int | None = None) -> None:
         """End the interviewer's turn.
 
-        How long the candidate may then be silent is limited elsewhere, by the application.
+        The application limits how long the candidate may then be silent.
 
         With `turn`, do nothing unless `turn` is the number of the current turn.
         """

@@ -1,4 +1,4 @@
-"""One job, from HANDSHAKE to CLOSED. The lifecycle decides what happens; this module does it."""
+"""One job, from HANDSHAKE to CLOSED. The lifecycle decides the next step; this module runs it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Settings that the main process gives to one job, when it hands the job to a process.
 
 These settings are not passed in the environment, because other processes of the same user can read
-it in /proc. Instead they are the field `metadata` of the arguments of an accepted job, which the
-framework sends to the job's process over a socket and does not use itself.
+it in /proc. Instead the main process stores these settings in the field `metadata` of the arguments
+of an accepted job. The framework sends this field to the job's process over a socket, and does not
+use the field itself.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def with_settings(info: RunningJobInfo, settings: Mapping[str, str]) -> RunningJobInfo:
     """Return the launch data of a job with `settings` added.
 
-    The keys of `settings` are names of variables.
+    The keys of `settings` are names of environment variables.
     """
     arguments = dataclasses.replace(info.accept_arguments, metadata=json.dumps(dict(settings)))
     return dataclasses.replace(info, accept_arguments=arguments)

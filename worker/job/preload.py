@@ -59,7 +59,9 @@ def _load(settings: Settings) -> None:
         load_apology()
     except ClipMissing as error:
         logger.error(
-            "the runner's apology is left out: %s", error, extra={"event": "apology_missing"}
+            "the built-in apology could not be loaded: %s",
+            error,
+            extra={"event": "apology_missing"},
         )
     _first_uses()
 

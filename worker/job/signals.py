@@ -1,7 +1,7 @@
 """The signals that a worker's main process sends to its job processes.
 
-Job processes react only to these signals. They ignore SIGTERM, because it may reach a job process
-by accident, from a process group, a container runtime or an operator.
+Job processes react only to the signals of this module. Job processes ignore SIGTERM, because it may
+reach a job process by accident, from a process group, a container runtime or an operator.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class StallGuard:
-    """Context manager that watches the event loop of a job. Create the manager on that loop.
+    """Context manager that watches the event loop of a job. Create the manager on the watched loop.
 
     If the loop is blocked in the interviewer's turn, a thread plays the application's waiting
     message after INTERVIEW_SILENCE_FILLER_S seconds of silence, and again after twice that time.

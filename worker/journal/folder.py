@@ -25,9 +25,9 @@ class JournalFile:
 class FolderIdentity:
     """Tells whether a path still leads to the folder that this process found there first.
 
-    If a volume is removed under a running worker, its mount point is an ordinary folder of another
-    disk. A worker that used this ordinary folder would write journals that no other process
-    searches for.
+    If a volume is removed while a worker runs, the mount point of the volume becomes an ordinary
+    folder of another disk. A worker that used this ordinary folder would write journals that no
+    other process searches for.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,7 +42,7 @@ class FolderIdentity:
                 self._first = self._identity()
 
     def problem(self) -> str | None:
-        """Return why the folder at the path is not the one that `note` found; None if it is."""
+        """Return why the path no longer leads to the folder that `note` found; None if it does."""
         if self._first is None:
             return None
         try:
@@ -81,7 +81,7 @@ def _journal(entry: os.DirEntry[str]) -> JournalFile | None:
 
 
 def age_of(journal: Path) -> float | None:
-    """Return the seconds since a journal was last written or touched; None if there is none."""
+    """Return the seconds since a journal was last written or touched; None without a journal."""
     try:
         return max(0.0, time.time() - journal.stat().st_mtime)
     except OSError:

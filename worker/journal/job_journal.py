@@ -52,7 +52,7 @@ def _opened(path: Path) -> DiskFaultTolerantJournal:
 
 
 def _discard(opening: Future[DiskFaultTolerantJournal]) -> None:
-    """Discard a journal that was opened too late. Runs in the thread that opened it."""
+    """Discard a journal that was opened too late. Runs in the thread that opened the journal."""
     if opening.exception() is None:
         opening.result().discard()
 

@@ -51,8 +51,8 @@ class Liveness:
 def is_alive(journal: Path, pid: int | None) -> bool:
     """Return whether the job's process runs, with a heartbeat in the last `SILENT_S` seconds.
 
-    The heartbeat is not required if the job's journal cannot show it, because the journal is not on
-    the disk or the disk rejects writes to the journal. Blocks while the disk does not answer.
+    The heartbeat is not required if the job's journal is not on the disk, or if the disk rejects
+    writes to the journal. Blocks while the disk does not answer.
     """
     return not _is_stopped(pid) and not _is_silent(journal)
 

@@ -56,7 +56,7 @@ class OtherHosts:
     def may_write(self, path: Path) -> bool:
         """Return whether a job on another host may be writing this journal.
 
-        Blocks while it reads it.
+        Blocks while the journal is read.
 
         The answer is False for a journal of this host, because its lock tells whether the job runs.
         The answer is also False if the journal did not change for `SILENT_ELSEWHERE_S` seconds
@@ -75,7 +75,7 @@ class OtherHosts:
         return self._clock() - seen[1] < SILENT_ELSEWHERE_S
 
     def forget_all_but(self, job_ids: Collection[str]) -> None:
-        """Forget the journals of all jobs that are not in `job_ids`, because they are gone."""
+        """Forget the journals that are gone, which are all except those of the jobs `job_ids`."""
         self._seen = {name: seen for name, seen in self._seen.items() if name in job_ids}
 
 

@@ -49,7 +49,7 @@ class JournalUnreachable(JournalError):
 
 
 class Ingestion(Enum):
-    """Result of an attempt to ingest a journal. As a condition, only STORED is true."""
+    """Result of an attempt to ingest a journal. In a boolean context, only STORED is true."""
 
     STORED = "stored"
     #: Another process has the journal open for writing.
@@ -122,7 +122,10 @@ def read_journal(path: Path) -> JournalContents:
 
 
 def _own(path: Path, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return `records`. Raises JournalForeign if they name another job than the file's name."""
+    """Return `records`.
+
+    Raises JournalForeign if the records name another job than the file name.
+    """
     if records and records[0].get("job_id", path.stem) != path.stem:
         raise JournalForeign(f"{path} is the journal of another job: was it renamed?")
     return records
@@ -211,10 +214,11 @@ async def ingest_journal(
     """Ingest the journal of a job whose process has ended, and move the file away.
 
     Raises DatabaseError if the database fails, and SchemaDiffers if this worker cannot use the
-    database's schema. After one of these two errors the file stays for a later attempt. If the
-    database refuses some of the records for good, all others are stored, and the file is kept in
-    the folder DAMAGED. Raises JournalError if the disk does not answer, or if an operator must
-    repair or move the file. Raises OSError if the file was ingested but could not be moved.
+    database's schema. After DatabaseError or SchemaDiffers, the file stays in its folder for a
+    later attempt. If the database refuses some of the records for good, all others are stored, and
+    the file is kept in the folder DAMAGED. Raises JournalError if the disk does not answer, or if
+    an operator must repair or move the file. Raises OSError if the file was ingested but could not
+    be moved.
     """
     closing = partial(close_journal, path, exit_code=exit_code, signal=signal)
     try:
@@ -238,7 +242,10 @@ async def ingest_journal(
 
 
 async def _on_disk(name: str, call: Callable[[], T]) -> T:
-    """Run `call` in a thread. Raises JournalUnreachable if it needs more than `DISK_WITHIN_S`."""
+    """Run `call` in a thread.
+
+    Raises JournalUnreachable if `call` takes longer than `DISK_WITHIN_S`.
+    """
     try:
         return await in_thread_within(name, call, DISK_WITHIN_S)
     except TimeoutError as error:
@@ -250,10 +257,10 @@ async def ingest_records(database: Database, job_id: str, records: list[dict[str
     """Ingest all records of an ended job in batches; return how many were new.
 
     `records` ends with the exit record. If the job's disk was full, the job may have ingested
-    records that are not in its journal file. The exit record then gets the number after the last
-    ingested record. Raises DatabaseError if the database fails, SchemaDiffers if this worker cannot
-    use the schema, and RecordsRefused if the database refuses some of the records for good (all
-    other records are stored).
+    records that are not in its journal file; the exit record then gets the sequence number after
+    the last ingested record. Raises DatabaseError if the database fails, SchemaDiffers if this
+    worker cannot use the schema, and RecordsRefused if the database refuses some of the records for
+    good (all other records are stored).
     """
     # The caller takes the job id from the file's name, because the journal of a job that died early
     # has no header record.

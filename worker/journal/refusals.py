@@ -41,14 +41,14 @@ class RefusedRecord:
 
     @property
     def seq(self) -> int | None:
-        """The record's number in its journal; None if it has none."""
+        """The record's sequence number in its journal; None if the record has no number."""
         seq = self.record.get("seq")
         return seq if isinstance(seq, int) else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """Result of storing records: how many were new in the database, and which it refused."""
+    """Result of storing records: the number of new records, and the records that were refused."""
 
     written: int
     refused: tuple[RefusedRecord, ...]
@@ -106,10 +106,10 @@ async def store_all_but_refused(store: Store, records: Records) -> Stored:
     """Store records in their order; leave out each record that the database refuses even alone.
 
     If the database refuses the records together, each half is stored separately, a refused half is
-    divided again, and so on. If one of 500 records is refused, this takes about twenty
-    transactions. Raises the error of the database if the database is unavailable, refuses all
-    records, or refuses the first `_CONVINCING` records, because then the content of the records is
-    not the cause.
+    divided again, and so on. Storing 500 records, of which the database refuses one record, takes
+    about twenty transactions. Raises the error of the database if the database is unavailable,
+    refuses all records, or refuses the first `_CONVINCING` records, because then the content of the
+    records is not the cause.
     """
     try:
         return Stored.of(await store(records), records)

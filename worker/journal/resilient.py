@@ -169,10 +169,11 @@ class DiskFaultTolerantJournal(FileJournal):
             again = self._sync_again
 
     def touch(self) -> None:
-        """Send a heartbeat in the thread of the journal, without waiting for it.
+        """Send a heartbeat in the thread of the journal, without waiting for the thread.
 
         The heartbeat also notices that the file is no longer found under its name, because its
-        volume was removed or the file was deleted. Writing to such a file still succeeds.
+        volume was removed or the file was deleted. Writes to a removed volume or a deleted file
+        still succeed.
         """
         if self._closed or (self._touching is not None and not self._touching.done()):
             return
@@ -180,7 +181,10 @@ class DiskFaultTolerantJournal(FileJournal):
         _on_event_loop(self._touching, self._found)
 
     def _touch_and_find(self) -> bool:
-        """Touch the file; return whether it is still found under its name. Runs in the thread."""
+        """Touch the file; return whether it is still found under its name.
+
+        Runs in the thread of the journal.
+        """
         super().touch()
         try:
             return os.path.samestat(os.stat(self.path), os.fstat(self._fd))
@@ -194,7 +198,7 @@ class DiskFaultTolerantJournal(FileJournal):
             self._has("find", None if touching.result() else "DiskGone")
 
     def _has(self, part: _Part, problem: str | None) -> None:
-        """Set the problem of one operation.
+        """Set or clear the problem of one kind of disk operation.
 
         If `self.problem` changes, log the change and call `on_change`.
         """
@@ -221,7 +225,7 @@ class DiskFaultTolerantJournal(FileJournal):
         """Close the journal. Records that are not on disk by now will never be written to disk.
 
         The method returns after at most `WRITE_WITHIN_S` seconds. If the disk hangs, the thread
-        closes the file, and writes the waiting records first, as soon as the disk answers.
+        writes the waiting records and closes the file as soon as the disk answers.
         """
         if self._syncing is not None:
             self._syncing.cancel()

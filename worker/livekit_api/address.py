@@ -15,8 +15,8 @@ def normalised(url: str) -> str:
     """Return a server's host, port and path in one form, such as `example.org:443`.
 
     The scheme is left out, because a server has the same rooms for WebSockets and HTTP; only the
-    default port depends on it. The host is in lower case, and in IDNA's ASCII form. The path has no
-    slash at its end. Credentials, query and fragment are left out.
+    default port depends on the scheme. The host is in lower case, and in IDNA's ASCII form. The
+    path has no slash at its end. Credentials, query and fragment are left out.
 
     Two host names of the same server, such as `localhost` and `127.0.0.1`, give different results.
 
@@ -32,7 +32,7 @@ def normalised(url: str) -> str:
 def same_server(one: str, other: str) -> bool:
     """Return True if two URLs have the same address.
 
-    Raises LiveKitUrlInvalid if one of them cannot be the URL of a LiveKit server.
+    Raises LiveKitUrlInvalid if one of the URLs cannot be the URL of a LiveKit server.
     """
     return normalised(one) == normalised(other)
 
@@ -41,7 +41,7 @@ def server_name(url: str, name: str = "") -> str:
     """Return the name by which workers know that they use the same server.
 
     The name is `name` (INTERVIEW_LIVEKIT_NAME), or `normalised(url)` if `name` is empty. `name` may
-    also be the address that other workers use.
+    also be the result of `normalised` for the URL that other workers use.
 
     Raises LiveKitUrlInvalid if `name` is empty and the URL cannot be the URL of a LiveKit server.
     """

@@ -93,7 +93,7 @@ class LiveKitCalls(LiveKitCall):
         return await self._found("delete_room", lambda server: server.room.delete_room(request))
 
     async def rooms_with_participants(self, names: Iterable[str]) -> dict[str, int]:
-        """Return the number of participants in each room of these names that exists.
+        """Return the number of participants of each existing room whose name is in `names`.
 
         One request asks for up to `MOST_NAMES` rooms. If `names` is empty, no request is made.
 

@@ -94,7 +94,7 @@ class _Sessions:
             await kept.close_if_unused()
 
     async def aclose(self) -> None:
-        """Retire the session. The caller begins no further call."""
+        """Retire the session. No call may begin afterwards."""
         self.closed = True
         if self._current is not None:
             await self._retire(self._current)
@@ -104,7 +104,7 @@ class _Sessions:
         await kept.close_if_unused()
 
     def _give_to_no_other(self, kept: _KeptSession) -> None:
-        """Retire a session, which the last call that uses it closes."""
+        """Retire a session. The last call that uses the session closes it."""
         kept.retired = True
         if self._current is kept:
             self._current = None

@@ -50,7 +50,7 @@ class LiveKitCall(ABC):
 
     @classmethod
     def of(cls, settings: LiveKitSettings) -> Self:
-        """Return the calls of the server that the settings name. A setting may be empty."""
+        """Return an instance for the server that the settings name. A setting may be empty."""
         secret = settings.livekit_api_secret.get_secret_value()
         return cls(settings.livekit_url, settings.livekit_api_key, secret)
 
@@ -109,7 +109,7 @@ class LiveKitCall(ABC):
     ) -> T:
         """Make one call.
 
-        Repeat it once if it is repeatable and the server closed the connection.
+        Repeat the call once if `repeatable` is true and the server closed the connection.
         """
         async with self._within(operation, timeout_s):
             try:

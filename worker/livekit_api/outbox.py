@@ -29,8 +29,9 @@ class Priority(IntEnum):
 class LiveKitOutbox:
     """Makes calls to LiveKit in the order of their priority, within limits.
 
-    Calls of equal priority are made in the order in which they came. All methods belong to one
-    event loop. The outbox has no task: a call that waits is cancelled with the task that made it.
+    Calls of equal priority are made in the order in which they came. All methods must be called on
+    the same event loop. The outbox starts no task: if the task that makes a call is cancelled, the
+    waiting call is cancelled too.
 
     Args:
         at_once: Maximum number of calls at once. At most half of them may be absence checks, so
@@ -144,7 +145,7 @@ class LiveKitOutbox:
             self._start_waiting()
 
     def _start_waiting(self) -> None:
-        """Give waiting calls their turn, as far as the limits allow."""
+        """Let waiting calls run, as far as the limits on their number and rate allow."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -160,7 +161,7 @@ class LiveKitOutbox:
             turn.set_result(None)
 
     def _next(self) -> tuple[asyncio.Future[None], Priority] | None:
-        """Return the next call for which there is a place; None if there is none."""
+        """Return the next call that the concurrency limits allow; None if there is none."""
         if self.in_flight >= self._at_once:
             return None
         for priority, queue in self._waiting.items():

@@ -19,7 +19,7 @@ TOKEN_S: Final = 3600.0
 
 @dataclass(frozen=True, repr=False)
 class LiveKitRoomClient(LiveKitCalls):
-    """Access to one room of a LiveKit server over its HTTP API, for a few calls.
+    """Client for the calls about one room of a LiveKit server, over the server's HTTP API.
 
     The server accepts the token for the calls about the participants and the dispatches of the
     token's room. Calls about another room, and calls that create, list or delete rooms, raise
@@ -41,14 +41,14 @@ class LiveKitRoomClient(LiveKitCalls):
 
 
 def room_client(url: str, token: Callable[[], str]) -> LiveKitRoomClient:
-    """Return the calls that `token` allows on the server at `url`."""
+    """Return a client that calls the server at `url` with the room token that `token` returns."""
     return LiveKitRoomClient(url, "", "", token)
 
 
 def room_token(key: str, secret: str, room: str, *, ttl_s: float = TOKEN_S) -> str:
     """Return a signed token for the calls about one room.
 
-    The token does not allow to join the room.
+    The token does not allow its holder to join the room.
 
     This function does not call the server.
 

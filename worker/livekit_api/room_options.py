@@ -51,7 +51,10 @@ class RoomOptions:
         )
 
     def are_met_by(self, room: api.Room, *, now_s: float) -> bool:
-        """Return whether a room stays open as long as these options ask, and admits no more people.
+        """Return whether an existing room satisfies these options.
+
+        The room must stay open at least as long as the options ask, and admit at most as many
+        people.
 
         `now_s` is the Unix time. An option that the server does not report counts as met.
         """

@@ -1,9 +1,10 @@
 """Receive LiveKit's webhooks, which report when participants join or leave, without polling.
 
 Webhooks are optional. LiveKit sends webhooks if the `webhook` section of LiveKit's configuration
-has an `api_key`, and has the worker's PATH among its `urls`. Each webhook is signed with that key;
-see https://docs.livekit.io/home/server/webhooks/. Without webhooks, the leader (the worker that
-redispatches orphaned interviews) finds the rooms of waiting candidates at its next periodic check.
+has an `api_key`, and has the worker's PATH among its `urls`. LiveKit signs each webhook with this
+`api_key`; see https://docs.livekit.io/home/server/webhooks/. Without webhooks, the leader (the
+worker that redispatches orphaned interviews) finds the rooms of waiting candidates at its next
+periodic check.
 """
 
 from __future__ import annotations

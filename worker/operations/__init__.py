@@ -1,1 +1,1 @@
-"""Operations on interviews and jobs that print nothing, for the commands, the demo and an API."""
+"""Operations on interviews and jobs for the commands, the demo and an API; none prints anything."""

@@ -1,6 +1,6 @@
 """Operations that create interviews.
 
-A creation with an id that the caller chose may be repeated.
+If the caller has chosen the interview's id, the caller may safely repeat the creation.
 """
 
 from __future__ import annotations
@@ -88,8 +88,9 @@ async def create_and_dispatch(
 ) -> tuple[Interview, Sent | None]:
     """Create an interview as `create` does, and dispatch an interviewer.
 
-    `on_stored` is called with the interview before the dispatch. An interview that existed before
-    gets an interviewer only if it never had one. Otherwise the returned dispatch is None.
+    `on_stored` is called with the interview before the dispatch. For an interview that existed
+    before, an interviewer is dispatched only if the interview never had an interviewer; otherwise
+    the returned dispatch is None.
 
     If LiveKit refuses the dispatch, a new interview is removed again, and so is its room unless
     `wanted` names the room. The interview stays if LiveKit does not answer, because LiveKit may
@@ -176,11 +177,11 @@ def _room_of(interview_id: str) -> str:
 
 
 async def _lacks_interviewer(db: Database, settings: Settings, interview: Interview) -> bool:
-    """Return whether an interviewer was never sent to an interview that existed before.
+    """Return whether an existing interview never had an interviewer.
 
-    The earlier command may have sent a dispatch and died before it stored the dispatch, so the
-    participants of the room are checked too. If the interview lacks an interviewer, its room is
-    created again, because LiveKit may have closed it.
+    The command that created the interview may have sent a dispatch and died before it stored the
+    dispatch, so the participants of the room are checked too. If the interview lacks an
+    interviewer, its room is created again, because LiveKit may have closed it.
     """
     if interview.status is not InterviewStatus.CREATED:
         return False

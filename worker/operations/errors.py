@@ -14,7 +14,10 @@ class OperationFailed(Exception):
 
 
 class LiveKitNotConfigured(OperationFailed):
-    """Raised if settings for LiveKit are empty. `missing` names their environment variables."""
+    """Raised if settings for LiveKit are empty.
+
+    `missing` lists the environment variables of these settings.
+    """
 
     def __init__(self, missing: list[str]) -> None:
         self.missing = missing
@@ -49,7 +52,7 @@ class InterviewOver(OperationFailed):
 
 
 class NothingToCancel(InterviewOver):
-    """Raised if an interview that ended in another way is cancelled."""
+    """Raised if an interview is to be cancelled, but has already ended for another reason."""
 
     advice: ClassVar[str] = "there is nothing to cancel"
 
@@ -64,7 +67,7 @@ class InterviewWindowClosed(OperationFailed):
 
 
 class InterviewTooNew(OperationFailed):
-    """Raised if something is requested for an interview that a later version created."""
+    """Raised if a request concerns an interview that a later version of the worker created."""
 
     def __init__(self, interview_id: str) -> None:
         self.interview_id = interview_id
@@ -123,7 +126,7 @@ class IdentityReserved(OperationFailed):
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         super().__init__(
-            f"the identity of a candidate must not begin with {prefix!r}: interviewers do"
+            f"a candidate's identity must not begin with {prefix!r}, reserved for interviewers"
         )
 
 

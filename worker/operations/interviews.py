@@ -98,7 +98,7 @@ async def redispatch(db: Database, settings: Settings, interview_id: str) -> tup
 
 
 async def check_open(db: Database, settings: Settings, interview: Interview) -> None:
-    """Check that the interview can still be held by the workers of these settings.
+    """Check that workers with these settings can still hold the interview.
 
     Raises InterviewTooNew if a later version created the interview, InterviewOver if it has ended,
     InterviewWindowClosed if its window closed while it had no interviewer, and RoomInUse if another
@@ -116,7 +116,7 @@ async def check_open(db: Database, settings: Settings, interview: Interview) -> 
 
 
 async def open_room(settings: Settings, interview: Interview) -> None:
-    """Create the room of the interview with the options of the settings and the window.
+    """Create the room of the interview, with options that depend on the settings and the window.
 
     An existing room is kept, unless it has other options and no participant.
 
@@ -141,7 +141,9 @@ async def create_room(livekit: LiveKitClient, room: str, options: RoomOptions) -
 
 
 async def send_interviewer(db: Database, settings: Settings, interview: Interview) -> Sent:
-    """Dispatch an interviewer. The dispatch carries the plan, encrypted, unless it is too large.
+    """Dispatch an interviewer.
+
+    The dispatch contains the encrypted plan, unless the plan is too large.
 
     Raises LiveKitError if the request fails, and InterviewOver if the interview has ended before
     the dispatch was stored. If the interview has ended, the dispatched interviewer also notices
@@ -161,7 +163,7 @@ async def send_interviewer(db: Database, settings: Settings, interview: Intervie
 
 
 async def known_interview(db: Database, interview_id: str) -> Interview:
-    """Return an interview. Raises InterviewNotFound if the database does not have it."""
+    """Return an interview. Raises InterviewNotFound if the database does not have the interview."""
     interview = await get_interview(db, interview_id)
     if interview is None:
         raise InterviewNotFound(interview_id)
@@ -227,8 +229,9 @@ async def candidate_token(db: Database, settings: Settings, interview_id: str) -
 
     The token is valid in the window of the interview. If the interview is still held after its
     window has closed, the token is valid for `_BEYOND_WINDOW_S`, so that a candidate who left can
-    come back. If the room is closed, the candidate's joining opens it with the options of
-    `room_options`. The `url` is INTERVIEW_LIVEKIT_PUBLIC_URL, or LIVEKIT_URL if that is not set.
+    come back. If the room is closed, the candidate opens the room by joining, with the options that
+    `room_options` returns. The `url` is INTERVIEW_LIVEKIT_PUBLIC_URL, or LIVEKIT_URL if
+    INTERVIEW_LIVEKIT_PUBLIC_URL is not set.
 
     Raises InterviewNotFound if the database does not have the interview, LiveKitNotConfigured if a
     LiveKit setting is missing, and the errors of `check_open` if the interview cannot be held any

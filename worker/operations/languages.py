@@ -1,4 +1,4 @@
-"""Whether the configured providers hear and speak the language of a plan."""
+"""Checks whether the configured providers can transcribe and speak the language of a plan."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ class LanguageCheck:
 
 
 def check_language(tag: str, settings: Settings) -> LanguageCheck:
-    """Return whether the providers of the settings hear and speak a language.
+    """Return whether the providers of the settings can transcribe and speak a language.
 
-    A chain serves the language if at least one of its providers serves it, or may serve it.
-    Providers without their key do not count.
+    A chain counts as serving the language if at least one provider serves the language, or if the
+    languages of at least one provider are not known. Providers whose API key is not set are
+    ignored.
     """
     language = language_of(tag)
     problems: list[str] = []
@@ -71,8 +72,8 @@ def check_language(tag: str, settings: Settings) -> LanguageCheck:
 def plan_of(path: Path, settings: Settings) -> tuple[Plan, tuple[str, ...]]:
     """Return the plan in a file, and warnings about its language.
 
-    Raises PlanError if the plan is invalid, or if the providers of the settings cannot hear or
-    speak its language.
+    Raises PlanError if the plan is invalid, or if the providers of the settings cannot transcribe
+    or speak the plan's language.
     """
     file = read_plan(path)
     checked = check_language(file.plan.language, settings)
@@ -82,7 +83,7 @@ def plan_of(path: Path, settings: Settings) -> tuple[Plan, tuple[str, ...]]:
 
 
 def language_problems(checked: LanguageCheck, line: int | None) -> tuple[PlanProblem, ...]:
-    """Return the problems of a check as problems of a plan, at the line of its language."""
+    """Convert the problems of a language check to problems of the plan at line `line`."""
     return tuple(PlanProblem(line=line, message=message) for message in checked.problems)
 
 

@@ -41,7 +41,7 @@ class CheckedPlan:
 
 
 def check_plan(path: Path) -> CheckedPlan:
-    """Read and check a plan file. A file that cannot be read is one problem."""
+    """Read and check a plan file. A file that cannot be read is reported as one problem."""
     try:
         file = read_plan(path)
     except PlanError as error:

@@ -24,7 +24,7 @@ _MARKUP: Final = re.compile(r"[\\`*_\[\]<>~$]")
 
 
 def as_markdown(shown: Mapping[str, Any]) -> str:
-    """Return an interview (the result of `interview_as_data`) as Markdown: head and turns.
+    """Return an interview (the result of `interview_as_data`) as Markdown: facts, then turns.
 
     Text that a person, a plan or a language model chose is shown as data: on the line of its turn,
     without control characters, and with markup escaped. Therefore no text can look like another
@@ -44,7 +44,7 @@ def as_data(text: object) -> str:
 
 
 def _head(shown: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a list item for each known fact. A fact that is not known yet is left out."""
+    """Yield a Markdown list item for each fact about the interview that is known."""
     yield f"- Status: {shown['status']}"
     if shown["outcome"] is not None:
         yield f"- Outcome: {shown['outcome']} ({shown['reason']})"

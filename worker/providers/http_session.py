@@ -12,8 +12,9 @@ def session_for(url: str) -> aiohttp.ClientSession | None:
     """Return a session for the provider at `url`; None if the plugin is to use the job's session.
 
     The job's session uses the proxy for LiveKit's address, which may be wrong for a provider.
-    Therefore, if the environment names a proxy, each provider gets a separate session. It shares
-    the connections of the job's session, which livekit-agents closes at the end of the job.
+    Therefore, if the environment names a proxy, each provider gets a separate session. The separate
+    session shares the connections of the job's session, which livekit-agents closes at the end of
+    the job.
     """
     if not any_proxy():
         return None

@@ -18,7 +18,7 @@ _SAME: Final = {
 
 
 def language_of(tag: str) -> str:
-    """Return the language of a language tag, in the code that the tables of the providers use."""
+    """Return the language code of a language tag, with one code per language (`he` for `iw`)."""
     code = tag.strip().replace("_", "-").split("-")[0].lower()
     return _SAME.get(code, code)
 

@@ -41,7 +41,7 @@ def plugin_of(name: str) -> Plugin:
 def with_path(url: str, *parts: str) -> str:
     """Return `url` with the path `parts` that an SDK needs.
 
-    Parts with which `url` already ends are not added again.
+    Parts that are already at the end of `url` are not added again.
     """
     for n in range(len(parts), 0, -1):
         end = "".join(parts[:n])

@@ -69,7 +69,7 @@ def _chain(
 def without_opt_out(settings: Settings, name: str) -> Settings | None:
     """Return settings without the opt-out, the request to a provider to keep no data.
 
-    Return None if `settings` do not ask for the opt-out either.
+    Returns None if `settings` already contain no opt-out for this provider.
     """
     opt_out = VENDORS[name].opt_out
     if opt_out is None or not getattr(settings, opt_out.field):
@@ -80,7 +80,8 @@ def without_opt_out(settings: Settings, name: str) -> Settings | None:
 def refused_opt_outs(settings: Settings) -> list[tuple[str, str]]:
     """Return the chain and the name of each provider that is known to refuse the opt-out.
 
-    Jobs of this worker have found out within the last day that these providers refuse.
+    A provider is returned if a job of this worker found out within the last day that the provider
+    refuses the opt-out.
     """
     breaker = provider_breaker(settings.data_dir)
     return [
@@ -118,8 +119,8 @@ def import_plugins(settings: ProviderSettings) -> None:
 def patience_with(settings: ProviderSettings) -> float:
     """Return the seconds of speech without a transcript after which the next provider takes over.
 
-    A provider whose setting waits for a longer silence sends its transcript later. This delay is no
-    failure, so the result is at least as long.
+    The result is at least as long as the normal delay of each provider, because a provider that is
+    set to wait for a long silence sends its transcript late without having failed.
     """
     delays = [vendor.transcript_s for vendor in VENDORS.values()]
     return max(settings.stt_patience_s, *(delay(settings) for delay in delays if delay))

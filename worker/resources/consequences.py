@@ -1,7 +1,7 @@
 """What the loss of each resource means: the sentences in the legends of the diagrams.
 
-Each `Resource` declares its own loss. The journal is not a `Resource`, because no loader opens it.
-Therefore this module declares the loss of the journal.
+Each `Resource` declares what its own loss means. The journal is not a `Resource`, because no loader
+opens it. Therefore this module declares what the loss of the journal means.
 """
 
 from __future__ import annotations

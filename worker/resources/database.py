@@ -24,12 +24,12 @@ _CHECK_S = 2.0
 
 
 class UrlFile:
-    """Reads the URL of the database from a file again; a call returns the last valid URL.
+    """Callable that reads the database URL from a file again, and returns the last valid URL.
 
     Args:
         path: The file that DATABASE_URL_FILE names.
         url: The URL that was read at the start of the process.
-        defaults: Values for what a URL does not contain itself.
+        defaults: The sslmode and the password for a URL that lacks them.
     """
 
     def __init__(self, path: str, url: str, defaults: UrlDefaults) -> None:

@@ -190,8 +190,8 @@ class AgentResources:
 
         Each closer has its own budget. `budget_s` limits all closers together, in seconds: each
         gets at most an equal share of the remaining time, so that a closer that hangs takes no time
-        from the others. A loader that ignores its cancellation is left running, and releases its
-        result when it has loaded one.
+        from the others. A loader that ignores its cancellation is left running, and later releases
+        what it has loaded.
         """
         self._closed = True
         loop = asyncio.get_running_loop()

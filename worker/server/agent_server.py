@@ -41,7 +41,7 @@ class Registration(StrEnum):
 
 
 class _WatchedContext:
-    """A context of multiprocessing that calls a function before it makes a process."""
+    """A multiprocessing context that calls a function before it creates a process."""
 
     def __init__(self, context: BaseContext, before: Callable[[], None]) -> None:
         self._context = context
@@ -51,14 +51,14 @@ class _WatchedContext:
         return getattr(self._context, name)
 
     def Process(self, *args: Any, **kwargs: Any) -> BaseProcess:  # noqa: N802  # its name there
-        """Call the function, and make a process, which starts later."""
+        """Call the function, then create a process, which the caller starts later."""
         self._before()
         process: BaseProcess = self._context.Process(*args, **kwargs)  # type: ignore[attr-defined]
         return process
 
 
 class _UnboundHttpServer(HttpServer):
-    """Stands for the framework's HTTP server, which has no limits, and never listens."""
+    """HTTP server that never listens, used because the framework's server has no limits."""
 
     async def start(self) -> None:
         """Do nothing."""
@@ -70,8 +70,8 @@ class JobServer(AgentServer):
     Args:
         takes_jobs: Called for each status update to LiveKit. Returns whether the worker takes jobs.
         on_pool: Called with the process pool before the pool has created a process.
-        first_process: Returns once a process for a job is prepared. The server connects to LiveKit
-            only after that.
+        first_process: Awaited before the server connects to LiveKit. Returns once a process for a
+            job is prepared.
         before_process: Called before each process is made, including the process from which jobs
             are forked.
         job_token: Called with the token that LiveKit made for a job; returns the token that the job
@@ -138,9 +138,9 @@ class JobServer(AgentServer):
         """Wait for the first process, then connect to LiveKit and stay connected.
 
         The framework starts this task at the end of its own start, and cancels the task when the
-        server closes. Without this wait, a worker whose first process takes longer than 12 s would
-        register before the process is prepared, and the candidates of its first jobs would hear
-        nothing for seconds.
+        server closes. If the server did not wait, a worker whose first process takes longer than 12
+        s would register before the process is prepared, and the candidates of its first jobs would
+        hear nothing for seconds.
         """
         self._registration = Registration.AWAITING_PROCESS
         self._connecting = True  # while True, the framework sends no status reports
@@ -186,8 +186,8 @@ class JobServer(AgentServer):
         """Accept no further jobs, and return once every job has ended.
 
         This method replaces the framework's `drain` (livekit-agents 1.8.9). When two processes end
-        within one iteration of the event loop, `drain` joins the second process in an endless loop.
-        The join never yields, so the event loop cannot remove the process from the list.
+        within one iteration of the event loop, `drain` joins the second process in an endless loop,
+        which never yields, so the event loop cannot remove the process from the pool's list.
         Cancelling `drain` would also cancel jobs that the framework is assigning to a process.
         """
         # Wait until the framework has started, during which it holds this lock.

@@ -19,8 +19,9 @@ class EndedJobs:
 
     Args:
         books: Ingests the journal.
-        observer: Follows the journals.
-        on_shipped: Awaited with the id of the job once its journal is ingested, or cannot be.
+        observer: Follows the jobs by reading their journals.
+        on_shipped: Awaited with the id of a job once the job's journal is ingested, or could not be
+            ingested.
         on_slot_free: Called when a job has left its slot.
     """
 
@@ -38,7 +39,7 @@ class EndedJobs:
         self._on_slot_free = on_slot_free
 
     def process_closed(self, proc: Any) -> None:
-        """Handle the end of a process of the framework's pool. It may not have had a job."""
+        """Handle the end of a process of the framework's pool. The process may have had no job."""
         job = proc.running_job
         if job is None:
             return

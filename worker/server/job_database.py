@@ -48,7 +48,7 @@ class _Urls:
 class JobDatabase:
     """Gives each job its database URL, with rights on the job's interview alone where possible.
 
-    Create it before the secrets are removed from the environment (`hide_secrets`).
+    Create a JobDatabase before `hide_secrets` removes the secrets from the environment.
 
     Args:
         settings: The settings of the worker.
@@ -69,9 +69,9 @@ class JobDatabase:
         self._preparing: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
-        """Make and try the role of the jobs, and log whether they have one.
+        """Create and test the database role for jobs, and log whether jobs have a separate role.
 
-        If the database is unavailable, nothing is logged. After a failure that may pass, the next
+        If the database is unavailable, nothing is logged. After a temporary failure, the next
         launch of a job tries again. While there is no role for jobs, jobs connect with the worker's
         role or, after a change of the URLs, with their earlier role.
         """
@@ -82,7 +82,7 @@ class JobDatabase:
             self._tried = urls
 
     async def _try(self, database: Database, urls: _Urls) -> bool:
-        """Make the jobs' role and connect with it; return False after a failure that may pass."""
+        """Create the jobs' role and connect with it; return False after a temporary failure."""
         try:
             access = await prepare_job_access(
                 database,
@@ -114,8 +114,8 @@ class JobDatabase:
     def use(self, settings: Settings) -> None:
         """Use the URLs of these settings for the jobs that begin from now on.
 
-        If the URLs have changed, the role of the jobs is made and tried again, on the running event
-        loop.
+        If the URLs have changed, a task on the running event loop creates and tests the role of the
+        jobs again.
         """
         self._urls = _Urls.of(settings)
         self._prepare_later()

@@ -61,7 +61,7 @@ class JournalBacklog:
         self._held.add(job_id)
 
     def wait(self, job_id: str, age_s: float) -> None:
-        """Count the journal as waiting for ingestion since it was last written, `age_s` ago."""
+        """Count the journal as waiting for ingestion since its last write, `age_s` seconds ago."""
         entry = self._entries.setdefault(job_id, _Entry(since=self._clock() - age_s))
         entry.counts = True
 
@@ -84,7 +84,7 @@ class JournalBacklog:
         entry.counts = not ingested
 
     def running(self, job_id: str, exit_code: int | None = None) -> None:
-        """Record that a process writes the journal, which is tried at the next opportunity."""
+        """Record that a process still writes the journal; a later search tries to ingest it."""
         entry = self._released(job_id)
         entry.exit_code = exit_code
         entry.counts = False

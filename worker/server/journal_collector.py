@@ -57,9 +57,9 @@ class JournalCollector:
     async def open(self) -> None:
         """Migrate the database's schema now, or in the background if the database is unavailable.
 
-        The method does nothing without DATABASE_URL. Raises DatabaseUrlInvalid if that URL is not a
-        PostgreSQL URL. Raises SchemaTooNew or MigrationChanged if this worker must not use the
-        database because of its schema.
+        The method does nothing without DATABASE_URL. Raises DatabaseUrlInvalid if DATABASE_URL is
+        not a PostgreSQL URL. Raises SchemaTooNew or MigrationChanged if this worker must not use
+        the database because of its schema.
         """
         if not self._settings.database_url.get_secret_value():
             return
@@ -110,18 +110,18 @@ class JournalCollector:
 
         `after` is awaited first, so that another reader of the journal can finish before the file
         is moved. `then` is called with the job's id once the journal is ingested, or could not be
-        ingested although the database answers. Such a journal is tried again every few minutes.
-        While the database is unavailable, the ingestion and the call of `then` wait.
+        ingested although the database answers. A journal that could not be ingested is tried again
+        every few minutes. While the database is unavailable, the ingestion and the call of `then`
+        wait.
         """
         self._backlog.hold(job_id)
         self._spawn(self._ship_after(after, job_id, exit_code, then), f"ship-{job_id}")
 
     def ship_leftovers(self) -> None:
-        """Ingest journals without a reported end: now, and twice a minute from now on.
+        """Ingest leftover journals now, and twice a minute from now on.
 
-        Journals of earlier workers on this machine have no reported end, and journals that could
-        not be ingested are tried again. Journals of running jobs are skipped. Call this method
-        before the worker has jobs.
+        Leftover journals belong to earlier workers on this machine, or could not be ingested
+        before. Journals of running jobs are skipped. Call this method before the worker has jobs.
         """
         if (database := self._database) is None:
             return

@@ -1,4 +1,4 @@
-"""The search for journals without a reported end in the journal folder, twice a minute."""
+"""Searches the journal folder, twice a minute, for leftover journals of ended jobs."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from worker.server.journal_backlog import JournalBacklog
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two searches for journals without a reported end. Such journals belong to jobs
-#: that outlived their main process, or were refused by the database.
+#: Seconds between two searches for leftover journals. Leftover journals belong to jobs that
+#: outlived their main process, or were refused by the database.
 _SEARCH = ExponentialBackoff(first_s=30.0, longest_s=30.0)
 #: Maximum number of journals that are listed in a thread at a time.
 _AT_A_TIME = 500
 
 
 class JournalSearch:
-    """Finds journals without a reported end, and has them ingested one after the other.
+    """Finds leftover journals of ended jobs, and has them ingested one after the other.
 
     The search finds journals of earlier workers on this machine, and journals that could not be
     ingested before. Journals of running jobs are skipped.

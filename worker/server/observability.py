@@ -195,7 +195,10 @@ class Observability:
         await self._server.aclose()
 
     def watch(self, pool: ProcPool) -> None:
-        """Observe each job that a pool launches. Call this before the pool creates a process."""
+        """Observe each job that a pool launches.
+
+        Call this method before the pool creates a process.
+        """
         self._pool = pool
         pool.on("process_ready", self._prepared.add)
         pool.on("process_job_launched", self._on_launched)
@@ -228,7 +231,7 @@ class Observability:
         )
 
     def _waiting_on(self) -> list[tuple[str, str]]:
-        """Return the missing prerequisites for taking jobs, in the order in which they are met."""
+        """Return the reasons why the worker takes no jobs; a start removes them in this order."""
         reasons = self._readiness.reasons()
         waiting = [(NAMES[each.cause], each.message) for each in reasons]
         if self._awaits_process():

@@ -6,7 +6,7 @@ import socket
 
 
 def bind_once(host: str, port: int) -> None:
-    """Bind the address as a server, and release it. Raises OSError if that is impossible.
+    """Bind the address as a server, and release it. Raises OSError if the address cannot be bound.
 
     An empty host stands for every address of this machine. The error number is EADDRINUSE if
     another socket listens at the address.

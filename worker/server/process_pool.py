@@ -4,9 +4,9 @@ Without this supervisor the framework creates another process as soon as one has
 second (measured), and continues to take jobs. A job without a prepared process fails after three
 attempts, and its candidate gets no message.
 
-The supervisor also knows when the first process is prepared. The worker registers with LiveKit only
-after that. The first process takes seconds, because it waits until the forkserver has imported the
-modules and loaded the models. Later processes take a fraction of a second.
+The worker registers with LiveKit only after the supervisor has seen the first prepared process. The
+first process takes seconds, because it waits until the forkserver has imported the modules and
+loaded the models. Later processes take a fraction of a second.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ProcessPoolSupervisor:
         self._trying: asyncio.Task[None] | None = None
 
     def watch(self, pool: ProcPool) -> None:
-        """Start to watch `pool`. Call this before the pool has created a process."""
+        """Start to watch `pool`. Call this method before the pool has created a process."""
         self._pool = pool
         self._idle = pool.target_idle_processes
         pool.on("process_created", self._on_created)
@@ -79,11 +79,11 @@ class ProcessPoolSupervisor:
 
     @property
     def is_late(self) -> bool:
-        """True if no process is warm, and preparing one already takes more than `LATE_S` seconds.
+        """True if no process is prepared, and preparing a process is taking over `LATE_S` seconds.
 
-        A job that is accepted in this situation would begin late. If the preparation is quick, as
-        in a burst of jobs, a job is accepted even without a warm process, because it begins within
-        a second.
+        A job that is accepted while `is_late` is True would begin late. If the preparation is
+        quick, as in a burst of jobs, a job is accepted even without a prepared process, because the
+        job begins within a second.
         """
         # Private in livekit-agents.
         if self._pool is None or not self._pool._warmed_proc_queue.empty():
@@ -159,7 +159,7 @@ class ProcessPoolSupervisor:
 
 
 def start_without_waiting(pool: ProcPool) -> None:
-    """Let `ProcPool.start` return at once. Call this before the pool has started.
+    """Let `ProcPool.start` return at once. Call this function before the pool has started.
 
     Normally `ProcPool.start` waits up to 12 s for all idle processes, and the server holds a lock
     during that time, for which a stop request would have to wait. `first_process` waits without the

@@ -1,4 +1,5 @@
-"""The options of a room in a job's token, with which the job opens the room after a restart."""
+"""Room options in a job's token, which apply if the job reopens the room after LiveKit's
+restart."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ _ALGORITHM: Final = "HS256"
 
 
 def with_room_options(token: str, secret: str, options: RoomOptions) -> str:
-    """Return the token of a job, with the options of the room in case that the job opens it.
+    """Return a job's token with room options, which apply if the job opens the room.
 
     LiveKit ignores the options while the room is open, and keeps them when it renews the token. A
     token that was not signed with `secret` is returned unchanged; the room then gets the options of

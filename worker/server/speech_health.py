@@ -12,9 +12,9 @@ def speech_problems(
 ) -> tuple[str | None, str | None]:
     """Return the problems of STT and of TTS. A problem is None if a provider is usable.
 
-    The function reads files, so it must not run on an event loop. It does not notice a local model
-    that is installed but does not load; only the set-up of a job process does
-    (worker/job/entrypoint.py).
+    The function reads files, so it must not run on an event loop. The function does not notice a
+    local model that is installed but cannot be loaded; only the set-up of a job process notices
+    such a model (worker/job/entrypoint.py).
     """
     return _problem(settings, breaker, "stt"), _problem(settings, breaker, "tts")
 

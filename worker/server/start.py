@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def arm_faults(settings: Settings) -> None:
-    """Inject the faults of the settings in this process. If there are any, log them."""
+    """Inject the faults that the settings name in this process, and log them."""
     chosen = settings.faults_to_set()
     faults.arm(chosen)
     if chosen:
@@ -34,8 +34,8 @@ def arm_faults(settings: Settings) -> None:
 def install_signals(*, stop: Callable[[], None], on_hangup: Callable[[], None]) -> None:
     """Call `stop` on each SIGTERM and SIGINT, and `on_hangup` on SIGHUP.
 
-    SIGHUP means that a terminal was closed. It has a function of its own, because it must never
-    count as the second stop request: systemd's SendSIGHUP sends it right after SIGTERM.
+    SIGHUP means that a terminal was closed. SIGHUP has a separate callback, because SIGHUP must
+    never count as a second stop request: systemd's SendSIGHUP sends SIGHUP right after SIGTERM.
     """
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,7 +46,7 @@ def install_signals(*, stop: Callable[[], None], on_hangup: Callable[[], None]) 
 
 
 async def unless_stopped(step: Coroutine[Any, Any, None], stopped: asyncio.Event) -> bool:
-    """Run a step of the start; return False if `stopped` is set during the step, and cancel it."""
+    """Run a step of the start. If `stopped` is set first, cancel the step and return False."""
     doing = asyncio.create_task(step, name="start")
     stopping = asyncio.create_task(stopped.wait(), name="stop-signal")
     try:

@@ -1,4 +1,4 @@
-"""Checks whether the database of a worker needs a name of this process's user."""
+"""Checks that this process's user id has a name if the worker's database needs a user name."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def missing_user_name(settings: Settings) -> str | None:
-    """Return why a worker with these settings needs a user name that its user id does not have.
+    """Return the problem if the worker's database needs a user name and the user id has no name.
 
     The problem is one line that ends with what to do, after a colon. The result is None if there is
-    no problem. If the home of the embedded database is not known, another check reports it.
+    no problem. Another check reports an unknown home folder of the embedded database.
     """
     if url := settings.database_url.get_secret_value():
         return unnamed_database_user(url)

@@ -55,10 +55,10 @@ class Worker:
     Args:
         settings: All settings. Except for the URLs of the database, they must also be in the
             environment, because job processes read their settings from the environment. The secrets
-            that no job needs are removed from it before the first job process is made.
+            that no job needs are removed from the environment before the first job process is made.
         on_stop: Called once the jobs have ended, with the hard shutdown deadline in seconds.
 
-    Raises ApplicationInvalid if the application of the settings cannot be used.
+    Raises ApplicationInvalid if the application that the settings name cannot be used.
     """
 
     def __init__(
@@ -169,8 +169,7 @@ class Worker:
         return (reasons[0].cause, "; ".join(map(str, reasons))) if reasons else None
 
     def _is_late(self, metadata: str) -> bool:
-        """Return whether a job would begin late here and can be refused, as its dispatch is
-        repeated.
+        """Return whether to refuse a job that would begin late, because its dispatch is repeated.
 
         The leader repeats only dispatches of interviews. A refused job of another application might
         never be dispatched again.
@@ -212,10 +211,10 @@ class Worker:
     async def run(self) -> None:
         """Check LiveKit, prepare the database, serve jobs, drain, and stop.
 
-        Raises LiveKitError if LiveKit is unreachable or refuses the key, if no URL is set, or if
-        LiveKit is permanently lost while the worker serves. Raises PortTaken or HostUnusable if the
-        HTTP server cannot bind its address, and SchemaTooNew if the database's schema is newer than
-        this worker.
+        Raises LiveKitError if LiveKit is unreachable or refuses the key, if LIVEKIT_URL is not set,
+        or if LiveKit is permanently lost while the worker serves. Raises PortTaken or HostUnusable
+        if the HTTP server cannot bind its address, and SchemaTooNew if the database's schema is
+        newer than this worker.
         """
         arm_faults(self._settings)
         await self.observation.start()

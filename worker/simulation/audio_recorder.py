@@ -47,7 +47,7 @@ class AudioRecorder:
         return tuple(dict.fromkeys(self._voices.values()))
 
     def attach(self, room: rtc.Room) -> None:
-        """Record the audio of `room`. Call this before the room connects."""
+        """Record the audio of `room`. Call this method before the room connects."""
         room.on("track_subscribed", self._on_subscribed)
         room.on("track_unsubscribed", self._on_unsubscribed)
 

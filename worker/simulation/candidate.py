@@ -60,7 +60,7 @@ class SimulatedCandidate(ABC):
     @property
     @abstractmethod
     def identity(self) -> str:
-        """The identity of the candidate and of the captions that contain the candidate's speech."""
+        """The candidate's identity, under which the captions of the candidate's speech arrive."""
 
     @property
     @abstractmethod

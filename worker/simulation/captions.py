@@ -53,7 +53,7 @@ class Captions:
         self._changed = changed
 
     def attach(self, room: rtc.Room) -> None:
-        """Collect the captions of `room`. Call this before the room connects."""
+        """Collect the captions of `room`. Call this method before the room connects."""
         room.register_text_stream_handler(_TOPIC, self._on_stream)
 
     def of(self, identity: str) -> tuple[Caption, ...]:

@@ -180,7 +180,7 @@ def _installed_go() -> Path | None:
 
 
 def go_version(text: str) -> tuple[int, int]:
-    """Parse the output of `go env GOVERSION`, as "go1.26.6". Return (0, 0) for other output."""
+    """Parse the output of `go env GOVERSION`, like "go1.26.6". Return (0, 0) for other output."""
     found = re.match(r"go(\d+)\.(\d+)", text.strip())
     return (int(found[1]), int(found[2])) if found else (0, 0)
 

@@ -191,7 +191,7 @@ class LiveKitServer:
                     if answer.status == 200 and await answer.text() == "OK":
                         return await self._is_ours()
             await asyncio.sleep(_POLL_S)
-        raise LiveKitServerUnavailable(f"it did not answer within {_START_TIMEOUT_S:.0f} s")
+        raise LiveKitServerUnavailable(f"the server did not answer within {_START_TIMEOUT_S:.0f} s")
 
     async def _is_ours(self) -> bool:
         """Return True if the answering server accepts our secret, as only our own server does."""

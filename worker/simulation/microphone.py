@@ -29,7 +29,8 @@ class Spoken:
     """The start and the end of an utterance, in seconds.
 
     If `Microphone.say` returned the object, the times are read from the event loop's clock. If
-    `SimulatedCandidate.say` returned it, they count from the moment the candidate joined.
+    `SimulatedCandidate.say` returned the object, the times count from the moment at which the
+    candidate joined.
     """
 
     start_s: float

@@ -183,8 +183,8 @@ _tts: Final[_Engine[Any]] = _Engine(TTS_MODEL, _load_hibari)
 def preload(*, stt: bool, tts: bool) -> None:
     """Load the requested models and run each once, so that their first use in a job is fast.
 
-    Call this in a process without an event loop, such as the process that forks the jobs. The jobs
-    share preloaded models by copy-on-write. Models that are already loaded are skipped.
+    Call this function in a process without an event loop, such as the process that forks the jobs.
+    The jobs share preloaded models by copy-on-write. Models that are already loaded are skipped.
 
     Raises:
         LocalSpeechUnavailable: the wheel or its model is missing, or the platform is not supported.

@@ -82,7 +82,7 @@ async def claim_dispatches(
 
 
 def _one_in_room(found: Sequence[OrphanedInterview]) -> list[OrphanedInterview]:
-    """Return `found` without ended interviews that share their room with another one in `found`.
+    """Return `found` without ended interviews whose room another interview in `found` has.
 
     A claim opens an ended interview again, and a room has at most one open interview. If two
     interviews of one room were claimed, the statement would fail for all interviews. An interview
@@ -111,11 +111,11 @@ WHERE interviews.interview_id = sent.interview_id
 async def note_dispatches(
     db: Database, sent: Mapping[str, tuple[int, str]], *, budget_s: float = BUDGET_S
 ) -> None:
-    """Store the ids that LiveKit gave to dispatches, and the time, in the interviews' rows.
+    """Store the dispatch ids from LiveKit, and the current time, in the interviews' rows.
 
     A worker's time to take the dispatch counts from the stored time, because a dispatch may be sent
-    some time after the claim. `sent` has the token that was claimed and the id of the dispatch, by
-    interview id. Nothing is stored for an interview whose dispatch token has changed since.
+    some time after the claim. `sent` maps each interview's id to the claimed token and the id of
+    the dispatch. Nothing is stored for an interview whose dispatch token has changed since.
     """
     if sent:
         await db.fetch(

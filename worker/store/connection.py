@@ -35,8 +35,8 @@ class Connection(Protocol):
     """One database connection in a transaction, whose methods may raise any asyncpg error.
 
     `Database.run` handles the errors of asyncpg. `timeout` in seconds replaces the pool's statement
-    timeout. A statement with arguments costs two round trips, one without arguments that is given
-    to `execute` costs one.
+    timeout. A statement with arguments costs two round trips; `execute` without arguments costs one
+    round trip.
     """
 
     async def execute(
@@ -78,7 +78,7 @@ def refusing_wrong_configuration() -> Iterator[None]:
         # Pass OSError on: the error for an invalid certificate is both an OSError and a ValueError.
         if isinstance(error, (asyncpg.InterfaceError, OSError)):
             raise
-        raise asyncpg.ClientConfigurationError("the configuration of the connection") from None
+        raise asyncpg.ClientConfigurationError("the connection options are invalid") from None
 
 
 async def connection_arguments(url: str) -> dict[str, Any]:
@@ -192,10 +192,10 @@ async def open_pool(
 ) -> Any:
     """Create an asyncpg pool of at most `size` connections. No connection is opened yet.
 
-    `arguments` are those of `connection_arguments`. A connection that was idle for `idle_s` seconds
-    is closed; with 0, idle connections stay open. `through` returns the function with which the
-    pool opens a connection instead of the given one. With `url_again`, each new connection uses the
-    URL that this function returns.
+    `arguments` is the result of `connection_arguments`. A connection that was idle for `idle_s`
+    seconds is closed; with 0, idle connections stay open. `through` gets the function that opens a
+    connection, and returns the function that the pool calls in its place. With `url_again`, each
+    new connection uses the URL that this function returns.
     """
     return await asyncpg.create_pool(
         **arguments,

@@ -111,7 +111,7 @@ class Database:
 
         The transaction costs two round trips, each statement with arguments two more. With
         `writable`, an operation that only reads does not run on a read-only server. After a
-        fail-over a connection of the pool may lead to such a server, whose rows may be old.
+        fail-over, a pooled connection may lead to a read-only server, whose rows may be old.
 
         If the connection breaks during the commit, it is unknown whether the commit succeeded.
         Operations must therefore be idempotent. Raises `DatabaseUnavailable` if `budget_s` is spent

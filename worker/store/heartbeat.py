@@ -1,8 +1,9 @@
-"""The heartbeat of a worker: renew its leases, write its row, and read its other duties.
+"""The heartbeat of a worker: renew its leases, update its row, and read what else it must do.
 
 A heartbeat is one statement, because every worker sends it several times per lease. The statement
-changes no row that other workers also change. The common contact of all workers is written by
-another statement, at most once per quarter of a lease.
+changes no row that other workers also change. Another statement (`note_contact`) stores the last
+contact, that is, the time at which any worker last reached the database, at most once per quarter
+of a lease duration.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class WorkerRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Beat:
-    """What a worker learns from its heartbeat."""
+    """The values that a worker's heartbeat reads from the database."""
 
     #: Ids of those jobs of the worker that hold a lease.
     held: frozenset[str]
@@ -55,10 +56,11 @@ class Beat:
 
 
 def _contact_age(lease_s: str, every_s: str) -> str:
-    """Return the SQL expression for the age from which the contact is written again.
+    """Return the SQL expression for the age at which the last contact must be stored again.
 
-    Where a worker with shorter leases wrote the contact last, all workers write it as often as that
-    worker does. Otherwise they could not notice an outage in which only its leases expire.
+    If the worker that last stored the contact has shorter leases, all workers store the contact as
+    often as that worker does. Otherwise the workers could not notice an outage in which only the
+    shorter leases expire.
     """
     return (
         f"make_interval(secs => least({lease_s}::float8 * {_CONTACT_AGE},"
@@ -67,10 +69,10 @@ def _contact_age(lease_s: str, every_s: str) -> str:
 
 
 def _beat_statement(*, with_row: bool) -> str:
-    """Return the statement of a heartbeat, which writes the worker's row or not.
+    """Return the heartbeat's SQL statement; if `with_row`, it also writes the worker's row.
 
     PostgreSQL parses and plans the statement each time, which takes longer than its execution.
-    Therefore it has no part that does nothing.
+    Therefore a heartbeat without a row uses a shorter statement.
     """
     noted = f"""
 ), noted AS (
@@ -157,10 +159,10 @@ FROM due, held WHERE lease_contact.one_row = due.one_row
 async def note_contact(
     db: Database, *, lease_s: float, every_s: float, budget_s: float = BUDGET_S
 ) -> None:
-    """Record that a worker reached the database, unless that was recorded just now.
+    """Store the current time as the workers' last contact, unless a recent contact is stored.
 
-    `every_s` is the interval of the worker's heartbeats, in seconds. After a gap in the contact,
-    the calm begins, in which no lease expires. Raises DatabaseUnavailable or
-    DatabaseOperationFailed if the database operation fails.
+    `every_s` is the interval of the worker's heartbeats, in seconds. If the previous contact is too
+    old, that is, after an outage, no lease expires for one lease duration from now. Raises
+    DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
     await db.fetch("note_contact", _CONTACT, lease_s, every_s, budget_s=budget_s)

@@ -43,7 +43,7 @@ class InterviewStatus(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> InterviewStatus:
-        """Return OTHER for the status of a later version."""
+        """Return OTHER for a status that only a later version of the worker knows."""
         return cls.OTHER
 
 
@@ -62,7 +62,7 @@ class InterviewIdInvalid(ValueError):
 
 
 class InterviewExists(Exception):
-    """Raised when the id is that of an interview with another plan, room, candidate or window.
+    """Raised when another plan, room, candidate or window is stored under the interview id.
 
     `differs` names the values that differ, such as "plan"; empty if they are not known.
     """
@@ -187,7 +187,7 @@ class Interview:
         opens_at: datetime | None = None,
         closes_at: datetime | None = None,
     ) -> tuple[str, ...]:
-        """Return the names of the arguments of a creation from which this interview differs.
+        """Return the names of those arguments that differ from the stored interview.
 
         A room, an identity or a time that is None does not count as different.
         """

@@ -89,8 +89,9 @@ async def obstacles_of(
 ) -> Obstacles | None:
     """Return the reasons not to dispatch an interview; None if the id is unknown.
 
-    With `scope`, the dispatch would make the interview one of the workers of that scope. Raises
-    `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
+    If `scope` is given, the result is for a dispatch that assigns the interview to the workers of
+    that scope. Raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation
+    fails.
     """
     rows = await db.fetch(
         "obstacles_of",

@@ -60,9 +60,10 @@ async def typed_turns(
 ) -> frozenset[tuple[str, int]]:
     """Return the job id and the seq of each turn that the candidate has typed.
 
-    The field `typed` of a turn's record tells. Version 0.1.0 recorded no such field: its record of
-    a spoken turn contains the number of the answer's last `hearing` record, or a latency. The
-    record of a typed turn contains neither, and a typed turn is never interrupted.
+    The field `typed` of a turn's record is true for a typed turn. Records of version 0.1.0 lack
+    this field. A turn of version 0.1.0 counts as typed if the turn was not interrupted, and the
+    record has neither the number of a `hearing` record nor a latency, because the record of a
+    spoken turn has at least one of the two.
     """
     rows = await db.run(
         "typed_turns",

@@ -118,14 +118,14 @@ async def create_interview(
 ) -> Interview:
     """Store a new interview. The default room and candidate identity contain the id.
 
-    `plan` is a snapshot of the plan, as JSON data. `opens_at` and `closes_at` are the window of the
-    interview; by default it is open from now on, and for `OPEN_DAYS` days from its opening.
-    `protocol` is the one that a worker must understand to hold the interview.
-    With `scope`, the interview belongs to the workers of that scope. If an identical interview
-    exists already, the function returns that interview. Raises `InterviewIdInvalid` if the id is
-    not valid, `RoomInUse` if another open interview has the room, `InterviewErased` if the
-    interview was erased, `InterviewExists` if an interview with the same id has another plan,
-    room, candidate or window, and `InterviewClosedToJob` as `get_interview` does.
+    `plan` is a snapshot of the plan, as JSON data. `opens_at` and `closes_at` are the limits of the
+    interview's window; by default the window opens now, and closes `OPEN_DAYS` days after it opens.
+    `protocol` is the protocol version that a worker must support to hold the interview. With
+    `scope`, the interview belongs to the workers of that scope. If an identical interview exists
+    already, the function returns that interview. Raises `InterviewIdInvalid` if the id is not
+    valid, `RoomInUse` if another open interview has the room, `InterviewErased` if the interview
+    was erased, `InterviewExists` if an interview with the same id has another plan, room, candidate
+    or window, and `InterviewClosedToJob` as `get_interview` does.
     """
     check_interview_id(interview_id)
     room = room or f"interview-{interview_id}"

@@ -1,10 +1,11 @@
 """The access of job processes to the database: a separate role, and a pass for one interview.
 
-A job's process handles the media of strangers, so it has only the privileges `privileges.OF_JOBS`.
-Plans, names and words are behind functions that want a pass. The main process computes the pass of
-the job's interview; the key is in a table that only the owner of the schema reads. A pass is a
-parameter of the statement, so it costs no round trip and works behind PgBouncer. The role is in the
-module `job_role`.
+A job's process handles media from untrusted participants, so its database role has only the
+privileges `privileges.OF_JOBS`. The role can access plans, names and transcripts only through SQL
+functions that require the pass of the interview. The main process computes the pass with a secret
+key, which is in a table that only the owner of the schema may read. A pass is a parameter of the
+statement, so it costs no round trip and works behind PgBouncer. The module `job_role` creates the
+role.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ async def prepare_job_access(database: Database, url: str, *, job_url: str = "")
     """Make the role of the jobs if needed, grant its privileges, and connect with it.
 
     `url` is the database URL of the worker. `job_url` is the database URL of the jobs if an
-    operator made their role. Raises NoJobRole if the jobs cannot have a separate role, and
-    DatabaseUnavailable if the database fails. All migrations of the schema must be applied.
+    operator created the role of the jobs. Raises NoJobRole if the jobs cannot have a separate role,
+    and DatabaseUnavailable if the database fails. All migrations of the schema must be applied.
     """
     try:
         place = await database.run("job_role", place_of, budget_s=BUDGET_S)
@@ -90,7 +91,7 @@ async def prepare_job_access(database: Database, url: str, *, job_url: str = "")
             "job_role", lambda connection: grant_missing(connection, role, place), budget_s=BUDGET_S
         )
     except DatabaseOperationFailed as error:
-        raise NoJobRole(f"the worker may not make one ({kind_of(error.cause)})") from None
+        raise NoJobRole(f"the worker may not create a job role ({kind_of(error.cause)})") from None
     try:
         me, beyond = await try_role(found)
     except NoJobRole as refused:

@@ -1,8 +1,8 @@
 """The role of the jobs in the database: its row in `job_access`, its privileges and its password.
 
 The role is made once per database and is shared by all workers. Its password is random, is stored
-in the table `job_access`, and is given to a job with its launch: it is in no environment and on no
-command line.
+in the table `job_access`, and is passed to each job when the job starts, but never in an
+environment variable or on a command line.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _STORED: Final = "SELECT role_name, password, pass_key FROM job_access WHERE dat
 class NoJobRole(Exception):
     """Raised if jobs cannot have a role of their own. The message says why, in one line.
 
-    `may_pass` is true if the trial connection failed for a reason that may pass, such as a server
-    without a free connection.
+    `may_pass` is True if a test connection with the role failed for a temporary reason, such as a
+    server without a free connection.
     """
 
     def __init__(self, why: str, *, may_pass: bool = False) -> None:
@@ -102,10 +102,11 @@ async def existing_role(connection: Connection, place: Place) -> StoredRole | No
 
 
 async def make_role(database: Database, stored: StoredRole, place: Place) -> None:
-    """Create the role unless it exists, and give it the settings of a session that it must have.
+    """Create the role unless it exists, and set the session settings that the role must have.
 
-    The server gets a verifier of the password, so that no log of statements has the password. Some
-    hosting companies accept only the password itself.
+    The server gets a SCRAM verifier instead of the password, so that a log of statements never
+    contains the password. If the server refuses the verifier, as at some hosting companies, the
+    server gets the password.
     """
 
     async def make(connection: Connection, secret_of: Callable[[str], str]) -> None:
@@ -137,7 +138,7 @@ async def _exists(connection: Connection, role: str) -> bool:
 
 
 async def grant_missing(connection: Connection, role: str, place: Place) -> None:
-    """Grant the privileges that the role lacks. If it lacks none, as at most starts, do nothing."""
+    """Grant the privileges that the role lacks; do nothing if the role lacks none, as is usual."""
     if not await _exists(connection, role):
         raise NoJobRole(f"the role {role} does not exist")
     missing = await lacking(connection, role, OF_JOBS)
@@ -162,9 +163,10 @@ async def grant_missing(connection: Connection, role: str, place: Place) -> None
 
 
 async def restore_password(database: Database, stored: StoredRole, refused: NoJobRole) -> bool:
-    """Set the stored password if the server has another one, as for a restored database.
+    """Set the stored password for the role if the server refused it, as after a restore.
 
-    Return False if the password is not the problem, or if the worker may not set it.
+    Return False if the server refused the role for another reason, or if the worker may not set the
+    password.
     """
     if getattr(refused.__cause__, "sqlstate", None) not in _WRONG_PASSWORD:
         return False
@@ -182,7 +184,7 @@ async def restore_password(database: Database, stored: StoredRole, refused: NoJo
 async def try_role(url: DatabaseUrl) -> tuple[str, list[str]]:
     """Connect as a job does; return the role, and what the role may do beyond `OF_JOBS`.
 
-    Raises NoJobRole if it cannot connect, or lacks a privilege.
+    Raises NoJobRole if the role cannot connect, or lacks a privilege.
     """
     user = url.user or "of PGUSER"
     try:
@@ -198,7 +200,7 @@ async def try_role(url: DatabaseUrl) -> tuple[str, list[str]]:
         return role, await too_much(connection, role)
     except CONNECTION_FAILURES as error:
         raise NoJobRole(
-            f"role {user} cannot be tried ({kind_of(error)})", may_pass=is_transient(error)
+            f"the check of role {user} failed ({kind_of(error)})", may_pass=is_transient(error)
         ) from error
     finally:
         connection.terminate()

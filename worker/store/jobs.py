@@ -117,7 +117,7 @@ async def _write_at_once(
 async def _write_in_steps(
     db: Database, header: JobHeader, rows: Sequence[RecordRow], *, budget_s: float
 ) -> int:
-    """Store records, and update the job and its interview by them; return how many were new.
+    """Store records, and update the job and its interview from them; return how many were new.
 
     A job that was erased together with its interview is not stored again.
     """

@@ -1,11 +1,11 @@
 """Leases of interviews: take, check and release. Times come from the database's clock.
 
 A lease is live until it expires. Each row has the duration that its holder chose, so that workers
-with different settings judge a lease in the same way. No lease expires in a time in which no worker
-reaches the database. From the time at which a worker reaches the database again, no lease expires
-for one whole lease duration. `heartbeat` renews leases, records the contact, and says how long a
-gap in the contact must be (by default half a lease duration). docs/explanation/continuity.md
-explains the reason.
+with different settings judge a lease in the same way. While no worker can reach the database, no
+lease expires. When a worker reaches the database again, no lease expires for one more lease
+duration. The module `heartbeat` renews leases, stores the time of the workers' last contact with
+the database, and defines how long the contact must be missing to count as an outage (by default
+half a lease duration). docs/explanation/continuity.md explains the reason.
 """
 
 from __future__ import annotations
@@ -94,7 +94,10 @@ class LeaseRefused(Exception):
 
 
 class InterviewCancelled(LeaseRefused):
-    """Raised when the interview was cancelled with a command. No job may hold it any more."""
+    """Raised when the interview was cancelled with a command.
+
+    No job may hold the interview any more.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,8 +200,8 @@ async def _take_once(
 ) -> Row | None:
     """Try to take a lease once; return the result, or None if the interview does not exist.
 
-    An interview without a LiveKit server, from an earlier version, may share its room with an open
-    interview of the job's server. Such an interview cannot be assigned to that server.
+    Raises LeaseRefused if another open interview of the job's LiveKit server has the room. This can
+    happen if an earlier version created the interview without a LiveKit server.
     """
     try:
         found = await db.fetch("take_lease", _TAKE, *parameters, budget_s=budget_s)

@@ -1,9 +1,10 @@
-"""Open database connections in the background, so that no opening is lost with its operation.
+"""Open database connections in tasks that continue if the waiting operation is cancelled.
 
-To open a connection takes several round trips, and longer than many an operation may take. If the
-opening ended with the operation, the next operation would begin it anew, and a slow server would
-never get a connection. So an opening goes on when its operation is cancelled, and the next
-operation uses the connection.
+Opening a connection takes several round trips, which may take longer than the time budget of the
+operation that waits for the connection. If the opening were cancelled with the operation, the next
+operation would have to open a connection from the beginning, and with a slow server no operation
+would ever get a connection. Therefore the opening continues, and the next operation uses the
+connection.
 """
 
 from __future__ import annotations
@@ -35,11 +36,12 @@ _OVERDUE_S: Final = 1.5
 
 
 class Openings:
-    """The openings of the connections of one process, and opened connections that nobody uses yet.
+    """Tasks that open the connections of one process, and open connections that are not used yet.
 
-    For each operation that waits for a connection at most one opening runs. An opening whose
-    operation was cancelled serves the next operation. A further opening begins only if the newest
-    opening is overdue and the pool has a place for its connection.
+    An opening is a task that opens one connection. Normally, at most one opening runs for each
+    operation that waits for a connection. If the operation is cancelled, the next operation gets
+    the connection. An additional opening begins only if the newest opening has run for `_OVERDUE_S`
+    seconds and the limits allow another connection.
 
     Args:
         limits: Limits of the process's connections. An opening takes at most `connect_timeout_s`.
@@ -62,11 +64,11 @@ class Openings:
 
     @property
     def ready(self) -> int:
-        """The number of opened connections that nobody uses yet."""
+        """The number of open connections that no operation uses yet."""
         return len(self._ready)
 
     def through(self, connect: Connect) -> Connect:
-        """Return a replacement of `asyncpg.connect` for a pool, which opens with `connect`."""
+        """Wrap `connect` for a pool, so that each connection is opened in a background task."""
 
         async def open_in_background(*arguments: Any, **options: Any) -> Any:
             return await self._connection(lambda: connect(*arguments, **options))
@@ -74,7 +76,10 @@ class Openings:
         return open_in_background
 
     async def _connection(self, connect: Callable[[], Awaitable[Any]]) -> Any:
-        """Return an opened connection. Raises the error of the opening if no opening is left."""
+        """Return an open connection.
+
+        Raises the error of a failed opening if no other opening can serve the caller.
+        """
         if self._closed:
             raise ConnectionLost
         while self._ready:
@@ -98,7 +103,7 @@ class Openings:
             del self._waiting[waiter]
 
     def _needs_another(self) -> bool:
-        """Return whether the newest opening is overdue and a place is left for another one."""
+        """Return whether the newest opening is overdue and the limits allow another connection."""
         overdue = asyncio.get_running_loop().time() - max(self._running.values()) >= _OVERDUE_S
         most = self._limits.size + self._limits.overflow
         return overdue and self._connected() + len(self._running) < most
@@ -137,7 +142,7 @@ class Openings:
             )
 
     def _give(self, connection: Any) -> None:
-        """Give an opened connection to an operation that waits, or keep it for the next one."""
+        """Pass an open connection to a waiting operation; if none waits, keep the connection."""
         # An operation that was cancelled stays until its task has resumed.
         waiter = next((each for each in self._waiting if not each.done()), None)
         if waiter is not None:
@@ -158,12 +163,12 @@ class Openings:
         _close(connection)
 
     def expire(self) -> None:
-        """Close the connections that nobody uses yet. An opening that runs goes on."""
+        """Close the open connections that no operation uses yet. Running openings continue."""
         for connection in tuple(self._ready):
             self._close_ready(connection)
 
     async def aclose(self) -> None:
-        """End all openings. An operation that waits for one gets ConnectionLost."""
+        """End all openings. Operations that wait for a connection get ConnectionLost."""
         self._closed = True
         self.expire()
         running = tuple(self._running)

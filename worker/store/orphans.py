@@ -2,7 +2,7 @@
 
 Only one worker of each scope searches for orphaned interviews, the leader (`leader_lock`). The
 caller checks whether the candidate is in the room, because the database does not know the
-participants of a room. `record_looks` stores what that check found.
+participants of a room. `record_looks` stores the result of the caller's check.
 """
 
 from __future__ import annotations
@@ -259,14 +259,14 @@ async def find_orphaned(
 ) -> list[OrphanedInterview]:
     """Return at most `AT_A_TIME` interviews that may be redispatched now, the most urgent first.
 
-    An interview that was broken off comes before an interview whose first dispatch nobody took.
-    Within each group an interview that was never looked at comes first. An interview that could not
-    be helped is left out until its back-off is over (see `record_looks`).
+    An interview that was interrupted comes before an interview whose first dispatch no worker took.
+    Within each group, an interview that was never checked comes first. An interview that was
+    checked and got no interviewer is left out until its back-off is over (see `record_looks`).
 
-    If `job_id` or `room` is given, return only the interview of that job or in that room, without
-    the back-off. The caller must check that the candidate is in the room, because the database does
-    not know the participants of a room. Raises DatabaseUnavailable or DatabaseOperationFailed if
-    the database operation fails.
+    If `job_id` or `room` is given, return only the interview of that job or in that room, even
+    during its back-off. The caller must check that the candidate is in the room, because the
+    database does not know the participants of a room. Raises DatabaseUnavailable or
+    DatabaseOperationFailed if the database operation fails.
     """
     rows = await db.fetch(
         "find_stranded",

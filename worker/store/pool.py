@@ -1,7 +1,7 @@
-"""Database connections of one process: lasting ones, and further ones that close when idle.
+"""Database connections of one process: some stay open, the others are closed when idle.
 
-The first round trip of an operation changes nothing in the database. So it is also the verification
-of the connection: if it fails, the operation is moved to another connection.
+The first round trip of an operation changes nothing in the database, and therefore also verifies
+the connection: if the round trip fails, the operation runs on another connection.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Held:
-    """A connection in use, and the tier to which it belongs."""
+    """A connection in use, and the tier (asyncpg pool) to which the connection belongs."""
 
     tier: Tier
     connection: Any
@@ -74,9 +74,10 @@ class Connections:
 
     A single asyncpg pool either keeps all idle connections, or closes all of them, or opens its
     permanent connections before they are needed (`min_size`). Therefore this class uses up to three
-    pools, its tiers. A tier is used only while all connections of the tiers before it are in use.
-    Of several idle connections, the most recently used connection is taken first. A connection that
-    is being opened outlives the operation that asked for it (`worker.store.openings`).
+    pools, called tiers. A tier is used only while all connections of the tiers before it are in
+    use. Of several idle connections, the most recently used connection is taken first. If an
+    operation is cancelled while its connection is being opened, the opening continues
+    (`worker.store.openings`).
 
     Errors of asyncpg, among them ClientConfigurationError for a wrong URL, pass through. Other
     errors: TimeoutError if no connection becomes free in time, and ConnectionLost if the connection
@@ -110,7 +111,8 @@ class Connections:
     ) -> list[Any]:
         """Run one statement in its own implicit transaction; return its rows. Two round trips.
 
-        The first one only parses the statement. `verify_s` limits it, as `verify_timeout_s` does.
+        The first round trip only parses the statement. If the connection is verified, the timeout
+        of this round trip is the shorter of `verify_s` and `PoolLimits.verify_timeout_s`.
         """
 
         async def parse(connection: Any, timeout_s: float | None) -> Any:
@@ -134,9 +136,10 @@ class Connections:
     ) -> AsyncIterator[Any]:
         """Yield a connection in a transaction. Commit if the block succeeds, otherwise roll back.
 
-        The transaction costs one round trip to begin and one to commit. `verify_s` limits the
-        first, as `verify_timeout_s` does. With `writable`, a server that is read-only counts as a
-        broken connection.
+        The transaction costs one round trip to begin and one to commit. If the connection is
+        verified, the timeout of the first round trip is the shorter of `verify_s` and
+        `PoolLimits.verify_timeout_s`. With `writable`, a connection to a read-only server counts as
+        broken.
         """
 
         async def begin(connection: Any, timeout_s: float | None) -> None:
@@ -157,12 +160,12 @@ class Connections:
     async def _begun(
         self, first: Callable[[Any, float | None], Awaitable[T]], end: str, verify_s: float
     ) -> tuple[_Held, T]:
-        """Acquire a connection and make the first round trip; return both results.
+        """Acquire a connection and make the first round trip; return the connection and result.
 
-        A connection that was used before and is broken or silent is replaced at once, as often as
-        the pool has connections, because the cause that broke it has most likely broken all idle
-        ones. If a new connection fails, the server itself does not work, and the error passes
-        through.
+        If a connection that was used before is broken or silent, another connection is tried at
+        once, at most as many times as the process may have connections, because the same cause has
+        most likely broken all idle connections. If a new connection fails, the cause is the server
+        itself, and the error is raised.
         """
         limits = self._limits
         replaceable = limits.size + limits.overflow
@@ -217,10 +220,10 @@ class Connections:
         self._free.release()
 
     async def _abandon(self, held: _Held, error: BaseException, end: str) -> bool:
-        """Give back the connection of an operation that failed with `error`; close it if useless.
+        """Give back the connection of an operation that failed with `error`; close it if broken.
 
-        `end` is the statement that ends what the operation has left. Return whether the error only
-        says that the connection is closed.
+        `end` is the statement that ends a transaction which the operation may have left open.
+        Return whether the error only says that the connection is closed.
         """
         closed = is_closed(held.connection)
         if isinstance(error, (TimeoutError, asyncio.CancelledError)):
@@ -264,9 +267,10 @@ class Connections:
                 self._leave(held.tier)
 
     async def _expire_unless_answered(self, *, since: float) -> None:
-        """Replace every open connection, unless the server has answered on another one since then.
+        """Replace every open connection, unless the server has answered since the time `since`.
 
-        A server that answers is only slow. To open all connections anew would make it slower.
+        A server that answers is only slow, and reopening all connections would make the server
+        slower.
         """
         if self._answered_at <= since:
             await self._expire()

@@ -1,4 +1,4 @@
-"""The asyncpg pools of one process, its tiers: lasting connections, and two kinds that close."""
+"""The asyncpg pools (tiers) of one process, which differ in when they close idle connections."""
 
 from __future__ import annotations
 
@@ -65,6 +65,6 @@ def is_closed(connection: Any) -> bool:
 
 
 def cut_off(connection: Any) -> None:
-    """Close a connection of a pool at once, without a word to the server."""
+    """Close a connection of a pool at once, without notifying the server."""
     with contextlib.suppress(asyncpg.InterfaceError):  # the pool may have taken the connection back
         connection.terminate()

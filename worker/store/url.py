@@ -114,7 +114,7 @@ class DatabaseUrl:
         raise DatabaseUrlInvalid(url, in_loose or in_strict)
 
     def __str__(self) -> str:
-        """The URL in the form that asyncpg reads, without the pass."""
+        """The URL in the form that asyncpg reads, without the option `interview_pass`."""
         userinfo = "" if self.user is None else quote(self.user, safe="")
         if self.password is not None:
             userinfo += f":{quote(self.password, safe='')}"

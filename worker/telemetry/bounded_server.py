@@ -1,4 +1,4 @@
-"""An HTTP server that no client can occupy: all times, sizes and numbers have a limit."""
+"""An HTTP server that no client can block: times, sizes and connections are limited."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BACKLOG: Final = 32
 
 @dataclass(frozen=True, kw_only=True)
 class HttpLimits:
-    """The limits of one server.
+    """Limits of times, sizes and numbers for a `BoundedServer`.
 
     With the defaults, the heads of all requests together take at most 41 MB: 100 connections with
     50 headers of 8 KiB each.
@@ -60,7 +60,7 @@ class BoundedServer:
         routes: The routes to serve.
         middlewares: Middlewares of aiohttp, the outermost first. The limits apply to the
             middlewares too.
-        limits: The limits.
+        limits: Limits of times, sizes and numbers; None for the defaults of `HttpLimits`.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class BoundedServer:
         return bound
 
     async def aclose(self) -> None:
-        """Stop the server. Responses that are being sent get `_CLOSE_S` seconds."""
+        """Stop the server. Responses that are being sent have `_CLOSE_S` seconds to finish."""
         listening, self._listening = self._listening, None
         if listening is not None:
             listening.close()
@@ -125,8 +125,7 @@ class BoundedServer:
 
     @web.middleware
     async def _in_time(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Send the response within the time limit, even to a client that does not read the
-        response."""
+        """Send the response within `answer_s` seconds, or else close the connection."""
         answer: web.StreamResponse = web.Response(status=503)
         try:
             async with asyncio.timeout(self._limits.answer_s):
@@ -151,7 +150,7 @@ class BoundedServer:
 
 
 class _Refusal(asyncio.Protocol):
-    """Closes a connection at once."""
+    """Protocol of a refused connection: closes the connection at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         cast("asyncio.Transport", transport).abort()

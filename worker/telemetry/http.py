@@ -70,7 +70,7 @@ class ProbeServer:
     Args:
         observer: The source of job data.
         status: Returns the worker's status; called for each response.
-        limits: The limits of the server.
+        limits: Limits on times, sizes and numbers of requests; by default those of `HttpLimits`.
     """
 
     def __init__(
@@ -107,14 +107,14 @@ class ProbeServer:
 
 
 class TelemetryServer:
-    """HTTP server that runs until `aclose`.
+    """HTTP server for metrics, probes and the state of jobs; runs until `aclose` is called.
 
     Args:
         observer: The source of job data.
         status: Returns the worker's status; called for each response.
         token: The bearer token that each GET request must contain; empty disables the check.
         posts: Handlers of POST requests, by path. A POST handler authenticates its caller.
-        limits: The limits of the server.
+        limits: Limits on times, sizes and numbers of requests; by default those of `HttpLimits`.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ class TelemetryServer:
 
 @web.middleware
 async def json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Send a HTTP error that a handler raised as a response in JSON."""
+    """Convert an HTTP error that a handler raised to a JSON response."""
     try:
         return await handler(request)
     except web.HTTPException as error:

@@ -26,7 +26,7 @@ _ENDED_KEPT: Final = 50
 class Observer:
     """Follows the jobs of one worker.
 
-    It keeps the last `_ENDED_KEPT` ended jobs, and the counters of all jobs.
+    The observer keeps the last `_ENDED_KEPT` ended jobs, and the counters of all jobs.
     """
 
     def __init__(self, journals: Path, *, version: str) -> None:

@@ -25,10 +25,10 @@ MALFORMED: Final = (
 
 
 def finite(value: Any) -> float:
-    """Return a number of a record.
+    """Return a number from a journal record as a float.
 
-    Raises an error of `MALFORMED` if the value is no number, or is NaN or larger than any figure of
-    a job, such as Infinity: such a number would stay in a counter or a sum for ever.
+    Raises one of the errors in `MALFORMED` if `value` is not a number, is NaN, or is larger than
+    any figure of a job. An infinite value, for example, would make a counter infinite for ever.
     """
     number = float(value)
     if not -MOST_S < number < MOST_S:

@@ -39,7 +39,7 @@ FINISH_WITHIN_S: Final = 2.0
 class _Followed:
     """One followed journal.
 
-    The file descriptor of the journal stays valid if the ingested journal is moved.
+    The file descriptor of the journal stays valid when the journal file is moved after ingestion.
     """
 
     path: Path
@@ -88,7 +88,7 @@ class JournalFollower:
         """Read the unread records of an ended job's journal, then close the journal.
 
         The method returns after at most `FINISH_WITHIN_S` seconds. If the disk hangs, the unread
-        records are left out.
+        records are not processed.
         """
         followed = self._followed.get(job_id)
         if followed is None:

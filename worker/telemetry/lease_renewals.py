@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class LeaseRenewals:
-    """Shows whether the worker still reaches its database, by the renewals of its jobs' leases.
+    """Detects from the lease renewals of the jobs whether the worker still reaches its database.
 
     Args:
         lease_s: Lease duration in seconds.

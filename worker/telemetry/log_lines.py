@@ -1,10 +1,10 @@
-"""Write each log line with one call, so that no other process writes into its middle.
+"""Write each log line with one call, so that no other process can write into the line.
 
 The main process, the forkserver and other programs may write to the same stream. A buffered stream
 of Python writes a line of more than 8 KiB in parts. A line to a file stays whole if one call to the
-operating system writes it, because the kernel locks a file for each call. To a pipe or a socket,
-only `ATOMIC` bytes are written without another process's bytes in between. Therefore a JSON line to
-a pipe or a socket is shortened to that length, and its field `cut_fields` names what was shortened.
+operating system writes it, because the kernel locks a file for each call. In a pipe or a socket,
+only a line of at most `ATOMIC` bytes is sure to stay whole. Therefore a JSON line to a pipe or a
+socket is shortened to `ATOMIC` bytes, and the line's field `cut_fields` lists the shortened fields.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ class LineHandler(logging.Handler):
     """Writes each log line to a descriptor with one call.
 
     Args:
-        descriptor: Where the lines are written. The handler does not close it.
+        descriptor: File descriptor to which the lines are written. The handler does not close the
+            descriptor.
         encoding: Encoding of the lines. A character that the encoding lacks is written as an escape
             sequence.
     """
@@ -81,7 +82,11 @@ class LineHandler(logging.Handler):
         self._encoding = encoding
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line. A failure is reported as `logging` does (`logging.raiseExceptions`)."""
+        """Write one line.
+
+        An error is passed to `logging`, which prints the error if `logging.raiseExceptions` is
+        true.
+        """
         try:
             line = f"{self.format(record)}\n".encode(self._encoding, "backslashreplace")
             rest = memoryview(line)
@@ -135,7 +140,7 @@ def _shortened(line: Mapping[str, Any], longest: int) -> str:
 
 
 def _part(text: str, most: int, *, end: bool) -> str:
-    """Return the longest beginning of a text, or its end, that is JSON of `most` characters.
+    """Return the longest beginning, or end, of a text whose JSON has at most `most` characters.
 
     `most` does not count the quotation marks. The result is empty if there is no room for the mark
     `_CUT`.

@@ -35,7 +35,7 @@ _NO_FIELDS = vars(logging.makeLogRecord({})).keys() | {"message"}
 
 
 def redact_job_logs() -> None:
-    """Redact all log records of a job process before it sends them.
+    """Redact all log records of a job process before the process sends them.
 
     Call this function before the first job.
     """
@@ -124,5 +124,8 @@ def _renderer(settings: Settings, stream: TextIO) -> list[Any]:
 
 
 def _exception_text(exc_info: ExcInfo) -> str:
-    """Format an exception from a structlog logger. Only the worker's own code uses structlog."""
+    """Format an exception from a structlog logger.
+
+    The logger is taken to be `worker`, because only the worker's own code uses structlog.
+    """
     return exception_text(exc_info[1], logger="worker")

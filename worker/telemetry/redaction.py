@@ -4,7 +4,8 @@ The framework and the providers' clients quote their input: in extra fields, in 
 in log lines that end with an error message or with an object. The redaction keeps the text before
 the error message or the object, the error's type, and the traceback. LiveKit's SDK and its native
 library also quote what a participant chose, such as the topic or the id of a stream, at any place
-of a line. Their log lines are therefore replaced by the place in the code that logged them.
+of a line. Each log line of the SDK and of its native library is therefore replaced by the place in
+the code that logged the line.
 """
 
 from __future__ import annotations
@@ -88,9 +89,9 @@ def _package(name: str) -> str:
 class Redaction(logging.Filter):
     """Removes personal data from every log record, of the worker or of the framework.
 
-    An exception becomes the field `exception` with redacted text. Without this field a formatter
-    would write the whole exception text, in a job process even before the main process receives the
-    record.
+    An exception becomes the field `exception` with redacted text. If the exception stayed in the
+    record, a formatter would write the exception's whole text, in a job process even before the
+    main process receives the record.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

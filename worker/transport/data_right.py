@@ -1,4 +1,4 @@
-"""Takes away the right to publish data of participants who send too much."""
+"""Takes the right to publish data away from participants who send too much data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class DataRights:
     """The participants that have lost the right to publish data, or are about to lose it.
 
     An attempt that fails is repeated with back-off, until it succeeds or the job leaves the room.
-    While the attempts last, the caller drops the participant's data.
+    While the attempts are repeated, the caller drops the participant's data.
 
     Args:
         take: Takes away the right to publish data; None if the job cannot take away the right.

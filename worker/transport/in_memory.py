@@ -1,8 +1,8 @@
 """Transport of a job without a LiveKit room, for tests and rehearsals of an agent.
 
-The candidate's part is played by code in the same process: audio frames go in and come out, texts
-are typed and read, and the candidate or another agent comes and goes. The transport uses no
-network, no server, and no clock but the event loop's, so an interview can run in virtual time.
+Code in the same process simulates the candidate and other agents: the code sends and receives audio
+frames and texts, and makes the candidate or an agent join or leave. The transport uses no network,
+no server, and no clock but the event loop's, so an interview can run in virtual time.
 """
 
 from __future__ import annotations
@@ -64,14 +64,17 @@ class CandidateMicrophone(io.AudioInput):
         self._returning: asyncio.TimerHandle | None = None
 
     def say(self, frames: Iterable[rtc.AudioFrame]) -> None:
-        """Queue mono frames, all of one sample rate. `idle` is set once all are delivered."""
+        """Queue mono frames, all of one sample rate.
+
+        `idle` is set once all queued frames are delivered.
+        """
         self.queued.extend(piece for frame in frames for piece in pieces_of(frame, FRAME_S))
         self.idle.clear()
 
     def lose_for(self, seconds: float) -> None:
         """Deliver no frames, not even silence, for `seconds`, and drop the queued frames.
 
-        If two losses overlap, audio returns at the end of the later one.
+        If two losses overlap, audio returns when both losses have ended.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
@@ -119,8 +122,9 @@ class InMemoryTransport:
         ctx: Not used; present because a job passes its context to every transport.
         on_event: Called by code that plays the part of the room, for example with
             `Event.ROOM_LOST`. The transport itself fires no event, because it has no room to lose.
-        line: The audio output; by default one that calls `on_frame`.
-        microphone: The candidate's microphone; by default one with digital silence.
+        line: The audio output; by default an output that calls `on_frame`.
+        microphone: The candidate's microphone; by default a microphone that delivers digital
+            silence.
         on_frame: Called with each frame of at most 50 ms (24 kHz mono) when it becomes audible.
     """
 

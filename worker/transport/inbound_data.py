@@ -1,4 +1,4 @@
-"""The data that participants send to a room of a job: what is read, and its limits."""
+"""The data that participants send to a job's room: the limits, and which data is read."""
 
 from __future__ import annotations
 
@@ -43,14 +43,16 @@ class NotesRefusedText(Protocol):
 
 
 class InboundData:
-    """Decides what a job takes of the data that participants send, before the SDK keeps it.
+    """Decides, before the SDK stores data from participants, whether the job accepts the data.
 
     - Typed messages of the candidate are read: each up to a maximum length, and a few at a time.
     - Data that no code in this process reads is released at once, and its topic is not logged.
     - A participant that exceeds the limits of `data_limits` loses the right to publish data. Agents
-      are exempt: a candidate's token cannot make an agent.
-    - Data of which the SDK reports no event counts too, one to two seconds later.
-    - Data without the name of its sender counts as the candidate's, or as that of the only person.
+      are exempt from the limits, because a candidate's token does not allow joining as an agent.
+    - Data of which the SDK reports no event also counts towards the limits, one to two seconds
+      after its arrival.
+    - Data without a named sender counts as data of the candidate, or else of the only person in the
+      room.
 
     Args:
         room: The room, before it is connected.
@@ -76,7 +78,10 @@ class InboundData:
         guard(room, self.admits, most_stream_bytes=MOST_STREAM_BYTES)
 
     def watch(self) -> None:
-        """Count data of which the SDK reports no event, from now on. The room is connected."""
+        """From now on, count data of which the SDK reports no event.
+
+        Call this method when the room is connected.
+        """
         self._watching = asyncio.create_task(self._unseen.run(), name="watch-unseen-data")
         self._watching.add_done_callback(log_failure)
 
@@ -122,7 +127,10 @@ class InboundData:
             self._within(sender, size=max(size, messages * LEAST_BYTES), messages=messages)
 
     def _within(self, sender: str, *, size: int, messages: int) -> bool:
-        """Count data of a person. Beyond the limits, take the right of the person to send it."""
+        """Count data of a person.
+
+        If the person exceeds the limits, take away the person's right to publish data.
+        """
         known = self._limits.is_beyond(sender)
         now_s = asyncio.get_running_loop().time()
         if self._limits.within(sender, size=size, messages=messages, now_s=now_s):
@@ -149,9 +157,10 @@ class InboundData:
         return person is not None and is_agent(person)
 
     def _likely_sender(self) -> str | None:
-        """Return who has sent data without a sender: the candidate, or else the only person.
+        """Return the assumed sender of data without a named sender: the candidate, or the only
+        person.
 
-        Other people are in the room because its operator invited them.
+        The candidate is assumed, because the operator of the room has invited all other people.
         """
         people = [who.identity for who in people_in(self._room)]
         candidate = self._candidate()

@@ -97,7 +97,10 @@ class Transport(Protocol):
         ...
 
     async def announce(self, attributes: Mapping[str, str]) -> None:
-        """Show `attributes` to all participants. Raises an error if that fails."""
+        """Show `attributes` to all participants.
+
+        Raises an error if the attributes cannot be set.
+        """
         ...
 
     def announced(self) -> Mapping[str, Mapping[str, str]]:
@@ -220,7 +223,7 @@ class LiveKitTransport:
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
         """Start the session in the room. The session listens only to the candidate.
 
-        The audio output of the session is the transport's own.
+        The session uses the transport's audio output.
         """
         session.output.audio = self.line
         options = RoomOptions(

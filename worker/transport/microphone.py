@@ -116,7 +116,10 @@ class Microphone:
 
     @property
     def is_on(self) -> bool:
-        """False if the person has no microphone, or a muted one. True for a telephone."""
+        """False if the person has no microphone, or a muted one.
+
+        True for a person on the telephone.
+        """
         person = self._person()
         if person is None or person.kind != rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD:
             return True
@@ -181,7 +184,7 @@ class Microphone:
             self._unconfirmed = self._call_later(next(self._delays), self._check)
 
     def _on_reconnected(self) -> None:
-        """Request a subscription again that the server has not confirmed.
+        """Request the current subscription again if the server has not confirmed it.
 
         After a full reconnect the SDK reports the tracks of the room before it uses the new
         connection for requests. A request between the report and the first use of the new
@@ -222,7 +225,8 @@ class Microphone:
         self._delays, self._requests = _AGAIN.delays(), 0
 
     def _check(self) -> None:
-        """If the server has not confirmed the current subscription, end it, to request it again."""
+        """End the current subscription if it is unconfirmed, and request it again after
+        `_OFF_S`."""
         self._unconfirmed = None
         if self._current is None:
             return

@@ -57,7 +57,7 @@ class OutboundEvent(StrEnum):
 
 
 class Track(StrEnum):
-    """Whether a loss of the room has replaced the audio track, and whether anyone subscribed."""
+    """Whether the audio track was published again, and whether the new track has a subscriber."""
 
     #: The track was not published again, so its earlier subscribers hear the track.
     SAME = auto()

@@ -2,7 +2,7 @@
 
 LiveKit's SDK has no public way to refuse a data stream or a data packet. Without a guard the SDK
 keeps the data of every stream until all of it was read. The SDK also logs the topic of a stream
-without a reader, and the topic is a text of the sender.
+that no code reads, and the sender can choose any text as the topic.
 """
 
 from __future__ import annotations

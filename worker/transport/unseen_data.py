@@ -1,4 +1,4 @@
-"""Data that reaches a job and of which LiveKit's SDK reports nothing, found by WebRTC's figures."""
+"""Finds data that a job receives but LiveKit's SDK does not report, by WebRTC's statistics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _READ_S: Final = 2.0
 
 @dataclass(frozen=True)
 class Figures:
-    """Numbers of messages and of their bytes."""
+    """A number of messages, and their total size in bytes."""
 
     messages: int = 0
     size: int = 0
@@ -45,12 +45,13 @@ class UnseenData:
     """Finds received data of which the SDK has reported no event.
 
     LiveKit's native library answers remote procedure calls itself, and drops packets that it cannot
-    use, such as encrypted ones. Python gets no event of them. WebRTC counts the messages and bytes
-    of all packets, without their senders. What WebRTC has counted and no event has reported is
-    unseen.
+    use, such as encrypted ones. For such calls and packets, Python gets no event. WebRTC counts the
+    messages and bytes of all packets, without their senders. Data that WebRTC has counted, but that
+    no event has reported, is called unseen.
 
-    An event may come later than WebRTC has counted its packet. So the events until now are compared
-    with WebRTC's figures of the reading before. The figures of a new connection begin at 0.
+    The event of a packet may come after WebRTC has counted the packet. Therefore the events so far
+    are compared with the previous reading of WebRTC's figures. The figures of a new connection
+    begin at 0.
 
     Args:
         read: Returns WebRTC's figures.

@@ -77,7 +77,7 @@ async def test_a_worker_that_may_make_no_role_is_told_why(
 ) -> None:
     async with poor_worker(database, migrated_database_url) as url:
         db = await Database.open(url)
-        with pytest.raises(NoJobRole, match="may not make one"):
+        with pytest.raises(NoJobRole, match="may not create a job role"):
             await prepare_job_access(db, url)
         await db.aclose()
 

@@ -74,7 +74,7 @@ class Answers:
         )
 
     def stop(self) -> None:
-        """Cancel the pending write of a partial answer and the timer of `missed`."""
+        """Cancel the pending partial-answer write and the timer of the missed-onset detection."""
         self.half.stop()
         self.missed.stop()
 
@@ -145,7 +145,7 @@ class Answers:
         await self._take(text, typed=True)
 
     async def keep_half(self) -> None:
-        """Commit the partial answer as an interrupted turn, which does not count as the answer."""
+        """Commit the partial answer as an interrupted turn that does not answer the question."""
         held, self._held = self._held, []
         if text := self.half.text or " ".join(held):
             self.half.drop()

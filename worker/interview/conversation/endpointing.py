@@ -42,7 +42,7 @@ class Endpointing:
         self.deaf = False
 
     def wait_for_text(self) -> None:
-        """Use `UNHEARD_PAUSE_S`, because no speech-to-text provider is left."""
+        """End answers only after `UNHEARD_PAUSE_S`, because no speech-to-text provider is left."""
         self.deaf = True
         self._set()
 
@@ -53,7 +53,7 @@ class Endpointing:
             self._set()
 
     def listen(self) -> None:
-        """Set the question's pauses; shorten them to `HURRIED_PAUSE_S` once its time is over."""
+        """Set the pauses (`begin`); when the question's time is over, use `HURRIED_PAUSE_S`."""
         hurried_s = min(self.begin(), HURRIED_PAUSE_S)
         self._time_over = asyncio.get_running_loop().call_later(
             max(LEAST_ANSWER_S, self._orchestrator.seconds_left()),
@@ -61,7 +61,10 @@ class Endpointing:
         )
 
     def begin(self) -> float:
-        """Set the question's pauses. Return the silence that ends a finished answer, in seconds."""
+        """Set the silences (pauses) that end an answer to the current question.
+
+        Return the silence that ends a finished answer, in seconds.
+        """
         self.stop()
         pause_s = self._orchestrator.open_question().thinking_pause_s
         self._think_with(pause_s, max(pause_s, UNFINISHED_PAUSE_S))

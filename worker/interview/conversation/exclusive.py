@@ -28,7 +28,7 @@ class Exclusive:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[bool]:
-        """Run the `with` block while no other block runs; yield True if it had to wait for another.
+        """Run the `with` block while no other block runs; yield True if this block had to wait.
 
         Blocks run in the order in which they were entered. A block must not enter another block.
         """

@@ -247,7 +247,7 @@ class Interviewer(Agent):
                 await self._take_typed()
 
     def text_refused(self, *, for_good: bool) -> None:
-        """Tell the candidate that a message is not read; with `for_good`, no later one either."""
+        """Tell the candidate that a message (with `for_good`: every later message) is refused."""
         self._typed.refuse(for_good=for_good)
 
     async def _take_typed(self) -> None:

@@ -1,4 +1,4 @@
-"""The end of the candidate's turn while speech-to-text is behind the candidate's speech."""
+"""The end of the candidate's turn while transcripts of the candidate's speech are still missing."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Transcriber(Protocol):
 
     @property
     def is_behind(self) -> bool:
-        """True if earlier speech is expected to get a transcript."""
+        """True if a transcript of earlier speech is still expected."""
 
     async def caught_up(self) -> None:
-        """Wait until speech-to-text is no longer behind, or a time limit is over."""
+        """Wait until no transcript of earlier speech is expected, or a time limit is over."""
 
 
 class LateText:
     """Holds back the end of the candidate's turn until speech-to-text has caught up.
 
-    The framework ends a turn after a silence, with the transcripts that have arrived. While
-    speech-to-text is behind, a transcript of the speech before that silence is still missing, and
+    The framework ends a turn after a silence, with the transcripts that have arrived. If
+    speech-to-text is slow, a transcript of the speech before the silence is still missing, and
     would become a separate turn, as an answer to the next question. Therefore the text of the ended
     turn is held back in `Answers`, and becomes a part of the next turn that the session ends. If no
     further transcript arrives, the held text becomes a turn.

@@ -1,4 +1,4 @@
-"""The stop of an interviewer at a good moment, before another job or nobody continues."""
+"""Stops an interviewer at a good moment, before another job takes over or the interview ends."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ CUT_OFF_S: Final = 1.0
 
 
 class SentenceOver(Protocol):
-    """Signature of `MixedAudioOutput.sentence_over`, which waits for a good point to cut off."""
+    """Signature of `MixedAudioOutput.sentence_over`, which waits for a good point to cut speech."""
 
     async def __call__(self, *, longest_s: float) -> bool: ...
 
 
 class Stop:
-    """Whether an interviewer is stopping, and the wait for the moment at which it may be cut off.
+    """Tells whether an interviewer is stopping, and waits until its speech may be cut off.
 
-    `is_answering` tells whether the candidate speaks, or has answered without a committed turn.
+    `is_answering` tells whether the candidate is speaking, or has given an answer that is not yet
+    committed as a turn.
     """
 
     def __init__(self, is_answering: Callable[[], bool]) -> None:
@@ -33,15 +34,17 @@ class Stop:
         self._candidate_moved = asyncio.Event()
 
     def candidate_moved(self) -> None:
-        """Note that the candidate began or ended to speak, or that an answer was committed."""
+        """Note that the candidate started or stopped speaking, or that an answer was committed."""
         self._candidate_moved.set()
 
     async def at_a_pause(
         self, session: AgentSession[Any], sentence_over: SentenceOver | None, *, longest_s: float
     ) -> None:
-        """Begin to stop. Wait for the end of the answer, then for the utterance or a pause in it.
+        """Begin to stop, and wait for a good moment.
 
-        Each of the two waits takes at most `longest_s` seconds.
+        The method waits for the end of the candidate's answer, then for the end of the
+        interviewer's utterance or a pause in the utterance. Each of the two waits takes at most
+        `longest_s` seconds.
         """
         self.begun = True
         with contextlib.suppress(TimeoutError):

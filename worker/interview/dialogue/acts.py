@@ -1,4 +1,7 @@
-"""The acts: what a candidate's turn does. The list is closed, and doubt is ANSWER."""
+"""The acts: what the candidate does in a turn, such as answering or asking to repeat the question.
+
+Every turn has exactly one of these acts. If the act is in doubt, the turn is an ANSWER.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from states.text_enum import TextEnum
 
 
 class Act(TextEnum):
-    """What a candidate's turn does."""
+    """What the candidate does in a turn."""
 
     REPEAT = "REPEAT", "asks to hear the question or the last line again"
     NOT_UNDERSTOOD = "NOT_UNDERSTOOD", "does not understand the question"
@@ -52,5 +55,5 @@ ORDINARY = tuple(act for act in Act if act not in RIGHTS)
 
 
 def act_of(name: str) -> Act:
-    """Return the act with the stored name. An act that this version does not know is ANSWER."""
+    """Return the act with the stored name; ANSWER for a name that this version does not know."""
     return Act(name) if name in tuple(Act) else Act.ANSWER

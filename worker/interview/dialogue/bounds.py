@@ -1,4 +1,4 @@
-"""The most utterances that one interview can have, whatever the candidate does."""
+"""Upper limit of the interviewer's utterances in one interview, whatever the candidate does."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ _END: Final = 15
 
 
 def most_utterances(plan: PlanView) -> int:
-    """Return the most utterances of an interview, without those of resumptions.
+    """Return the maximum number of utterances, apart from those that resume an interview.
 
-    Each question is visited at most twice (the second round), and two visits more are returns to an
-    earlier question. In a visit, each entry into ASKING says its prompt at most `CUT_GOES_ON`
-    times, and no more than `SIDE_GOES_ON` side moves are made before the dialogue goes on.
+    Each question is visited at most twice (the second time if it was deferred), and the candidate
+    can return to an earlier question twice. In a visit, each time the phase ASKING begins, the
+    prompt is said at most `CUT_GOES_ON` times. After at most `SIDE_GOES_ON` side moves, such as
+    clarifications, the dialogue goes on to the next question.
     """
     visits = 2 * len(plan.questions) + 2
     probes = max(question.probes_allowed for question in plan.questions)

@@ -1,4 +1,4 @@
-"""`decide`: the row for one input at one state, and what it says and changes."""
+"""`decide`: selects a row of the table for an input, and computes what the row says and changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from worker.interview.dialogue.targets import place_after, spoken
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What the table decides for one input. A record stores it, and `fold` applies it."""
+    """What the table decides for one input. A record stores the step, and `fold` applies it."""
 
     #: Names of the rows: the last one was taken, those before led to it. Empty: no row.
     rows: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Step:
 
 
 def decide(state: Dialogue, given: Input, plan: PlanView) -> Step:
-    """Return what the table decides. The function is pure: the same arguments, the same step."""
+    """Return the step for the input. The function is pure: equal arguments give equal steps."""
     on = given.act if isinstance(given, Turn) else given.event
     moment = Moment(before=state, given=given, plan=plan, on=on)
     words_of = _words_of(moment)
@@ -76,7 +76,7 @@ def decide(state: Dialogue, given: Input, plan: PlanView) -> Step:
 
 
 def _rows(moment: Moment, words_of: str) -> list[Row]:
-    """Return the rows that lead to the taken one, which is the last; empty for no row."""
+    """Return the chain of rows for the input, ending with the row to take; empty if none fits."""
     rows: list[Row] = []
     found = _first(moment, _all(moment))
     while found is not None:
@@ -108,7 +108,7 @@ def _first(moment: Moment, rows: Iterable[Row], used: Iterable[Row] = ()) -> Row
 
 
 def _limited(moment: Moment, row: Row) -> Row:
-    """Return the row; if it would exceed a limit, the row of that limit."""
+    """Return the row that replaces `row` if `row` would exceed a limit, else `row`."""
     if row.side:
         found = _first(moment, SIDE_LIMITS)
         if found is not None:
@@ -120,7 +120,7 @@ def _limited(moment: Moment, row: Row) -> Row:
 
 
 def _count(moment: Moment, rows: list[Row]) -> None:
-    """Add to the counters of the row that was chosen, also if a limit replaced it."""
+    """Increment the counters of the chosen row, even if the row of a limit replaced it."""
     chosen = next(row for row in reversed(rows) if row not in _LIMIT_ROWS)
     counter = chosen.counter or ("" if moment.on in _NOT_COUNTED else str(moment.on))
     if counter:
@@ -145,7 +145,7 @@ _LIMIT_ROWS = (*SIDE_LIMITS, *UNHEARD_LIMITS)
 
 
 def _a_turn_came(moment: Moment, words_of: str) -> None:
-    """Change what every turn of the candidate changes, once."""
+    """Make the changes that every turn of the candidate causes, once for each turn."""
     given = moment.given
     if not isinstance(given, Turn) or moment.turn_noted:
         return
@@ -163,7 +163,7 @@ def _a_turn_came(moment: Moment, words_of: str) -> None:
 
 
 def _words_of(moment: Moment) -> str:
-    """Return the question that the words of an answer belong to: the one that was heard last."""
+    """Return the question to which the words of an answer belong: the question heard last."""
     given, place = moment.given, moment.place
     if not isinstance(given, Turn) or given.words == 0:
         return ""
@@ -177,7 +177,7 @@ def _words_of(moment: Moment) -> str:
 
 
 def _cut_again(moment: Moment, row: Row, to: Place) -> None:
-    """Count a turn that leaves its prompt unheard as one more cut."""
+    """If the turn leaves the prompt unheard, count that the prompt was cut off once more."""
     stays = moment.place.phase is Phase.ASKING and to == moment.place
     if stays and isinstance(moment.given, Turn) and row.counter != "cut":
         moment.add("cut")

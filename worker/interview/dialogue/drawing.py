@@ -1,4 +1,4 @@
-"""The drawing of the dialogue: each phase as a box, with its edges merged for each next phase."""
+"""The drawing of the dialogue: a box for each phase, and one edge from it to each next phase."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def svg() -> str:
 
 
 def png() -> bytes:
-    """Return the same drawing as PNG. Raises RenderUnavailable if resvg-py cannot be imported."""
+    """Return the table of the dialogue as PNG. Raises RenderUnavailable without resvg-py."""
     return write_png.write(scene())
 
 
@@ -54,7 +54,7 @@ def scene() -> Scene:
 
 
 def _box(phase: Phase | None, y: float) -> tuple[Part, float]:
-    """Return the box of a phase with its edges, and the y below them. None: any phase."""
+    """Return the box of a phase (None: any phase) with its edges, and the y below the box."""
     edges = list(_edges(phase))
     answers = wrap(phase.text if phase else "holds where the phase has no row", _WORDS_CHARS)
     lines = sum(len(words) for _, words, _ in edges)
@@ -79,7 +79,7 @@ def _box(phase: Phase | None, y: float) -> tuple[Part, float]:
 
 
 def _edges(phase: Phase | None) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yield each next phase with the acts and events that lead there, wrapped and as they are."""
+    """Yield each next phase with the acts and events that lead there: as lines, and as names."""
     merged: dict[str, dict[str, None]] = {}
     for row in ROWS:
         if _phase(row) is phase and row.to is not Way.STAY:
@@ -93,7 +93,7 @@ def _edges(phase: Phase | None) -> Iterator[tuple[str, list[str], list[str]]]:
 
 
 def _names(row: Row) -> list[str]:
-    """Return the acts and events of a row; of a row for nearly all of them, the row's name."""
+    """Return the acts and events of a row, or the row's name if the row is for nearly all."""
     if len(row.on) > _MOST_NAMES * 2:
         return [f"ANY ({row.name.replace('_', ' ')})"]
     return [str(on) for on in row.on]

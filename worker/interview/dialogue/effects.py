@@ -32,7 +32,7 @@ def adds(name: str) -> Effect:
 
 
 def prompt_was_heard(moment: Moment) -> None:
-    """The question is open, and from now on words belong to it."""
+    """Open the question whose prompt was heard. Later words belong to this question."""
     question = moment.place.question
     now = moment.standing(question).status
     if now in (Status.NOT_REACHED, Status.DEFERRED):
@@ -47,31 +47,31 @@ def prompt_was_heard(moment: Moment) -> None:
 
 
 def partly(moment: Moment) -> None:
-    """Something was said, and the answer may go on."""
+    """Mark the question as partly answered: the candidate may continue the answer."""
     question = moment.place.question
     if moment.at_question and moment.was_heard(question):
         moment.set_standing(question, Status.PARTLY)
 
 
 def points_met(moment: Moment) -> None:
-    """Note the points that the words cover, once for each question."""
+    """Record which expected points of the question the candidate's words cover."""
     points = moment.given.points if isinstance(moment.given, Turn) else ()
     for point in points:
         moment.set_count(f"point.{point}@{moment.place.question}", 1)
 
 
 def answered(moment: Moment) -> None:
-    """The question is answered."""
+    """Close the question as answered."""
     close(moment, Status.ANSWERED)
 
 
 def answered_cut_by_time(moment: Moment) -> None:
-    """The question is answered, as far as its time allowed."""
+    """Close the question as answered, because its time is used up."""
     close(moment, Status.ANSWERED, "time")
 
 
 def closes(status: Status, reason: str = "", *, undoable: bool = False) -> Effect:
-    """Return an effect that closes the question; if `undoable`, the next turn can undo this."""
+    """Return an effect that closes the question; if `undoable`, the next turn can reopen it."""
 
     def effect(moment: Moment) -> None:
         question = moment.place.question
@@ -84,7 +84,7 @@ def closes(status: Status, reason: str = "", *, undoable: bool = False) -> Effec
 
 
 def close(moment: Moment, status: Status, reason: str = "") -> None:
-    """Close the question of the place. A question that nobody heard is `not_heard`."""
+    """Close the current question. A question that was never heard gets the status `not_heard`."""
     question = moment.place.question
     if not question:
         return
@@ -108,27 +108,27 @@ def close(moment: Moment, status: Status, reason: str = "") -> None:
 
 
 def prompt_given_up(moment: Moment) -> None:
-    """The prompt was cut off too often: close the question with what was said."""
+    """Close the question, because its prompt was cut off too often; keep what was said."""
     if not moment.was_heard(moment.place.question):
         moment.add("not_heard")
     close(moment, Status.ANSWERED if moment.said_something else Status.UNANSWERED, "not_heard")
 
 
 def failed_unheard(moment: Moment) -> None:
-    """The interview ends as failed, because too many questions were not heard."""
+    """End the interview as failed, because too many questions were not heard."""
     prompt_given_up(moment)
     moment.set_fact(Fact.OUTCOME, Outcome.FAILED)
     end_open(moment, "not_heard")
 
 
 def stalled(moment: Moment) -> None:
-    """The question comes later; in the second round it ends without an answer."""
+    """Defer the question; on a second visit, close the question without an answer."""
     first = moment.before.visit(moment.place.question) == 1
     close(moment, Status.DEFERRED if first else Status.UNANSWERED, "stalled")
 
 
 def undone(moment: Moment) -> None:
-    """The question that the turn before closed is open again, with its status before."""
+    """Reopen the question that the previous turn closed, with its status before that turn."""
     question, status, reason = str(moment.fact(Fact.UNDO)).split("|", 2)
     moment.standings[question] = Standing(Status(status), reason)
     moment.add(f"undo@{question}")
@@ -137,7 +137,7 @@ def undone(moment: Moment) -> None:
 
 
 def gone_back(moment: Moment) -> None:
-    """An earlier question is open for additions; the present one is asked again after it."""
+    """Reopen an earlier question for additions; the current question is asked again afterwards."""
     moment.target = named_question(moment)
     moment.add("go_back")
     moment.add(f"visit@{moment.target}")
@@ -146,7 +146,7 @@ def gone_back(moment: Moment) -> None:
 
 
 def withdrawn(moment: Moment) -> None:
-    """The candidate goes on: the prompt counts as not said, and the question before is open."""
+    """Withdraw the prompt, because the candidate is still answering the previous question."""
     prompt, before = moment.place.question, str(moment.fact(Fact.HEARD_QUESTION))
     probe = prompt == before and Move.PROBE in moment.before.said
     if probe:
@@ -156,7 +156,7 @@ def withdrawn(moment: Moment) -> None:
 
 
 def withdrawn_again(moment: Moment) -> None:
-    """No words came: the withdrawn prompt is said."""
+    """Let the withdrawn prompt be said after all, because the candidate said nothing more."""
     prompt, _, probe = str(moment.fact(Fact.WITHDRAWN)).partition("|")
     moment.set_fact(Fact.WITHDRAWN, False)
     moment.target = prompt
@@ -165,13 +165,13 @@ def withdrawn_again(moment: Moment) -> None:
 
 
 def confirmed(moment: Moment) -> None:
-    """The candidate has confirmed the end; its kind is the outcome."""
+    """End the interview as the candidate has confirmed; the outcome depends on the kind of end."""
     moment.set_fact(Fact.OUTCOME, CONFIRMED[Kind(moment.place.kind)])
     end_open(moment, "stopped")
 
 
 def ends_as(outcome: Outcome, reason: str) -> Effect:
-    """Return an effect: the interview ends with an outcome, open questions with a reason."""
+    """Return an effect that ends the interview with `outcome`, and open questions with `reason`."""
 
     def effect(moment: Moment) -> None:
         moment.set_fact(Fact.OUTCOME, outcome)
@@ -181,7 +181,7 @@ def ends_as(outcome: Outcome, reason: str) -> Effect:
 
 
 def end_open(moment: Moment, reason: str) -> None:
-    """Close every question that is open or deferred, with what was said."""
+    """Close every open or deferred question with `reason`, and keep what was said."""
     moment.set_fact(Fact.UNDO, False)
     moment.set_fact(Fact.BACK_TO, False)
     for question in moment.plan.questions:
@@ -196,12 +196,12 @@ def end_open(moment: Moment, reason: str) -> None:
 
 
 def time_ends(moment: Moment) -> None:
-    """The time of the interview is used up: what is said is kept, the rest was not reached."""
+    """Close all questions with the reason `time`, because the interview's time is used up."""
     end_open(moment, "time")
 
 
 def optional_dropped(moment: Moment) -> None:
-    """The optional questions that were not asked are dropped."""
+    """Drop the optional questions that have not been asked."""
     moment.set_fact(Fact.DROPPED, True)
     for question in moment.plan.questions:
         fresh = moment.standing(question.id).status is Status.NOT_REACHED
@@ -210,13 +210,13 @@ def optional_dropped(moment: Moment) -> None:
 
 
 def disclosed(moment: Moment) -> None:
-    """The disclosure counts as heard, or was delivered in writing."""
+    """Record that the disclosure was heard, or was delivered in writing."""
     moment.set_fact(Fact.DISCLOSED, True)
     moment.set_fact(Fact.LINE_HEARD, True)
 
 
 def reopened(moment: Moment) -> None:
-    """The candidate is here again: questions that ended for their absence are open again."""
+    """The candidate has returned: reopen the questions that the absence has closed."""
     moment.set_fact(Fact.ABSENT, False)
     moment.set_count("silence", 0)
     moment.set_count("cut", 0)

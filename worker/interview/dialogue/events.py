@@ -6,7 +6,7 @@ from states.text_enum import TextEnum
 
 
 class Event(TextEnum):
-    """What happens without a turn of the candidate."""
+    """What happens in an interview other than a candidate's turn."""
 
     PRESENT = "present", "the candidate is in the room and can be heard, or has typed"
     PROMPT_DONE = "prompt_done", "an utterance of the interviewer is over"
@@ -33,7 +33,7 @@ class Event(TextEnum):
 
 
 class Detail(TextEnum):
-    """The detail of an event, where the event has several kinds."""
+    """The kind of an event, for events that have several kinds."""
 
     NO_WORDS = "no_words", "nomatch: no words"
     UNSURE = "unsure", "nomatch: the recognizer is not sure of the words"

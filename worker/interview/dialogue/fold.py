@@ -1,4 +1,4 @@
-"""`fold`: the state of a dialogue from its committed records. It reads no clock and no plan."""
+"""`fold`: computes the state of a dialogue from its records, without a clock or the plan."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker.interview.dialogue.state import Dialogue, Fact
 
 
 def fold(records: Iterable[Record], state: Dialogue | None = None) -> Dialogue:
-    """Return the state after the records, which are in order, from `state` or from the start."""
+    """Apply the records in their order to `state`, or to a new dialogue; return the new state."""
     state = state or Dialogue()
     for each in records:
         state = _after(state, each)
@@ -19,7 +19,7 @@ def fold(records: Iterable[Record], state: Dialogue | None = None) -> Dialogue:
 
 
 def fold_stored(records: Iterable[Record]) -> Dialogue:
-    """Return the state after records in any order: they are put in order of token and number."""
+    """Return the state after the records, sorted by fencing token and sequence number."""
     return fold(sorted(records, key=lambda each: (each.token, each.seq)))
 
 
@@ -44,7 +44,7 @@ _FACTS = frozenset(Fact)
 
 
 def _with_words(state: Dialogue, record: Record) -> Dialogue:
-    """Return the state with the words of the record under its question, or under none."""
+    """Return the state with the record's words added to its question; else to `others`."""
     if not record.words:
         return state
     number = (record.seq,)

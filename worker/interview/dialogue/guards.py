@@ -1,4 +1,4 @@
-"""The guards of the table: conditions on one input at one state. A row's name says the rest."""
+"""The guards of the table: conditions on an input and the state of the dialogue."""
 
 from __future__ import annotations
 
@@ -41,42 +41,42 @@ MOST_CANDIDATE_TURNS = 8
 
 
 def up_to(most: int, name: str = "") -> Guard:
-    """Return a guard: this is at most the `most`-th time."""
+    """Return a guard that holds for the first `most` occurrences of the input, or of `name`."""
     return lambda moment: moment.n(name) <= most
 
 
 def exactly(number: int, name: str = "") -> Guard:
-    """Return a guard: this is the `number`-th time."""
+    """Return a guard that holds only for occurrence `number` of the input, or of `name`."""
     return lambda moment: moment.n(name) == number
 
 
 def since(number: int, name: str = "") -> Guard:
-    """Return a guard: this is the `number`-th time or a later one."""
+    """Return a guard that holds from occurrence `number` of the input, or of `name`, on."""
     return lambda moment: moment.n(name) >= number
 
 
 def both(*guards: Guard) -> Guard:
-    """Return a guard: all of `guards` hold."""
+    """Return a guard that holds if all of `guards` hold."""
     return lambda moment: all(guard(moment) for guard in guards)
 
 
 def no(guard: Guard) -> Guard:
-    """Return a guard: `guard` does not hold."""
+    """Return a guard that holds if `guard` does not hold."""
     return lambda moment: not guard(moment)
 
 
 def detail_is(detail: Detail) -> Guard:
-    """Return a guard: the event has this detail."""
+    """Return a guard that holds if the event has this detail."""
     return lambda moment: moment.detail is detail
 
 
 def fact(name: Fact) -> Guard:
-    """Return a guard: the state has this fact."""
+    """Return a guard that holds if this fact is set in the state."""
     return lambda moment: bool(moment.fact(name))
 
 
 def asked_for(*acts: Act, times: int) -> Guard:
-    """Return a guard: this is at least the `times`-th turn with one of these acts."""
+    """Return a guard that holds from the `times`-th turn with one of these acts on."""
     return lambda moment: sum(moment.count(act) for act in acts) + 1 >= times
 
 
@@ -86,7 +86,7 @@ def line_heard(moment: Moment) -> bool:
 
 
 def utterance_heard(moment: Moment) -> bool:
-    """Return whether enough of the utterance that is over was heard, or its text delivered."""
+    """Return whether enough of the finished utterance was heard, or its text was delivered."""
     return moment.detail is Detail.WRITTEN or moment.share >= share_needed(moment.before.said)
 
 
@@ -96,7 +96,7 @@ def prompt_heard(moment: Moment) -> bool:
 
 
 def heard_until_the_turn(moment: Moment) -> bool:
-    """Return whether the prompt was heard when the turn began that cut it off."""
+    """Return whether enough of the prompt was heard before the candidate's turn cut it off."""
     return moment.place.phase is Phase.ASKING and moment.share >= PROMPT_HEARD
 
 
@@ -106,7 +106,7 @@ def heard_before(moment: Moment) -> bool:
 
 
 def long_answer_over_half(moment: Moment) -> bool:
-    """Return whether a long answer began after half of the prompt."""
+    """Return whether the turn is a long answer that began after half of the prompt."""
     given = moment.given
     long = isinstance(given, Turn) and given.words >= LONG_ANSWER_WORDS
     return long and given.share >= PROMPT_HALF
@@ -118,23 +118,23 @@ def has_request(moment: Moment) -> bool:
 
 
 def at_question(moment: Moment) -> bool:
-    """Return whether the place is about a question of the plan."""
+    """Return whether the dialogue is at a question of the plan."""
     return moment.at_question
 
 
 def said_something(moment: Moment) -> bool:
-    """Return whether words of an answer to the question exist."""
+    """Return whether the candidate has already said a part of an answer to the question."""
     return moment.said_something
 
 
 def undo_possible(moment: Moment) -> bool:
-    """Return whether the turn before closed a question, and the next prompt is not heard yet."""
+    """Return whether the previous turn closed a question that may still be reopened."""
     question = str(moment.fact(Fact.UNDO) or "").partition("|")[0]
     return bool(question) and moment.n(f"undo@{question}") <= MOST_UNDONE
 
 
 def may_skip(moment: Moment) -> bool:
-    """Return whether the plan lets the question be left out at once."""
+    """Return whether the plan allows the question to be skipped on the first request."""
     return moment.question is not None and moment.question.may_skip
 
 
@@ -146,29 +146,29 @@ def may_defer(moment: Moment) -> bool:
 
 
 def has_rephrasing(moment: Moment) -> bool:
-    """Return whether the plan has a rephrasing that was not said in this visit."""
+    """Return whether the plan has a rephrasing that was not used in this visit of the question."""
     question = moment.question
     return question is not None and moment.n("rephrased") <= len(question.rephrased)
 
 
 def has_clarification(moment: Moment) -> bool:
-    """Return whether the plan says what the question refers to."""
+    """Return whether the plan has a clarification of the question."""
     return moment.question is not None and bool(moment.question.clarify)
 
 
 def expects_yes_or_no(moment: Moment) -> bool:
-    """Return whether the question is answered by yes or no."""
+    """Return whether the expected answer to the question is yes or no."""
     return moment.question is not None and moment.question.expects is Expects.YES_NO
 
 
 def reads_back(moment: Moment) -> bool:
-    """Return whether the interviewer reads the answer back, and has not done so twice."""
+    """Return whether the answer must be read back, and was read back less than twice."""
     question = moment.question
     return question is not None and question.reads_back and moment.n("readback") <= 2
 
 
 def very_short_story(moment: Moment) -> bool:
-    """Return whether a story was expected, and at most two words came."""
+    """Return whether the question expects a story, and the answer has at most two words."""
     question = moment.question
     few = isinstance(moment.given, Turn) and moment.given.words <= 2
     story = question is not None and question.expects is Expects.STORY
@@ -176,7 +176,7 @@ def very_short_story(moment: Moment) -> bool:
 
 
 def probe_due(moment: Moment) -> bool:
-    """Return whether the answer is not sufficient, and a probe and time are left."""
+    """Return whether the answer is insufficient, and a follow-up question and time are left."""
     question, given = moment.question, moment.given
     if question is None or not isinstance(given, Turn) or moment.fact(Fact.SOFT):
         return False
@@ -189,12 +189,12 @@ def probe_due(moment: Moment) -> bool:
 
 
 def goes_back(moment: Moment) -> bool:
-    """Return whether there is an earlier question to return to, and a return is left."""
+    """Return whether there is an earlier question, and the candidate may still return to it."""
     return bool(named_question(moment)) and moment.n("go_back") <= 2
 
 
 def named_question(moment: Moment) -> str:
-    """Return the question that GO_BACK means: the one that it names, else the one before."""
+    """Return the question to which GO_BACK leads: a named question, else the previous one."""
     heard = [q.id for q in moment.plan.questions if moment.was_heard(q.id)]
     about = moment.given.about if isinstance(moment.given, Turn) else ""
     if about in heard and about != moment.place.question:
@@ -206,7 +206,7 @@ def named_question(moment: Moment) -> str:
 
 
 def optional_left(moment: Moment) -> bool:
-    """Return whether optional questions are not asked yet, and were not dropped."""
+    """Return whether there are optional questions that were neither asked nor dropped."""
     return not moment.fact(Fact.DROPPED) and any(
         not q.mandatory and moment.standing(q.id).status is Status.NOT_REACHED
         for q in moment.plan.questions
@@ -215,24 +215,27 @@ def optional_left(moment: Moment) -> bool:
 
 
 def too_many_unheard(moment: Moment) -> bool:
-    """Return whether this is the last question that may stay unheard."""
+    """Return whether the interview fails if this question stays unheard too."""
     return moment.n("not_heard") >= MOST_NOT_HEARD
 
 
 def can_withdraw(moment: Moment) -> bool:
-    """Return whether the words may belong to a question before, and a withdrawal is left."""
+    """Return whether the candidate may be continuing an earlier answer.
+
+    The prompt is then withdrawn, at most `MOST_WITHDRAWN` times in a visit of a question.
+    """
     before = str(moment.fact(Fact.HEARD_QUESTION) or "")
     standing = moment.standing(before)
     return bool(before) and standing.reason != "time" and moment.n() <= MOST_WITHDRAWN
 
 
 def cut_to_the_end(moment: Moment) -> bool:
-    """Return whether the prompt was cut off as often as it may be."""
+    """Return whether the prompt has been cut off the maximum number of times."""
     return moment.n("cut") >= CUT_GOES_ON
 
 
 def short_answer(moment: Moment) -> bool:
-    """Return whether the words are too few to be an answer to the question before."""
+    """Return whether the turn has too few words to be an answer to the previous question."""
     return not isinstance(moment.given, Turn) or moment.given.words < CONTENT_WORDS
 
 
@@ -242,7 +245,7 @@ def missed(moment: Moment) -> bool:
 
 
 def affirms_again(moment: Moment) -> bool:
-    """Return whether the act wishes the end that is being confirmed."""
+    """Return whether the candidate, asked to confirm the end, repeats the wish to end."""
     wishes = {
         Kind.STOP: (Act.STOP,),
         Kind.POSTPONE: (Act.STOP, Act.POSTPONE),

@@ -1,4 +1,4 @@
-"""What the table is asked about: a turn of the candidate, or an event."""
+"""The inputs of the dialogue table: a turn of the candidate, or an event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from worker.interview.dialogue.events import Detail, Event
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """A committed turn of the candidate, with its act. The words themselves stay in the record."""
+    """A committed turn of the candidate, with its act.
+
+    Only the record contains the text of the turn.
+    """
 
     act: Act
     #: A request in the same turn as an answer. Only a turn with the act ANSWER has one.

@@ -1,4 +1,4 @@
-"""One input at one state: what guards read and effects change until the row is taken."""
+"""`Moment`: an input and the state before it, which guards read, and the changes by effects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker.interview.dialogue.state import Dialogue, Fact, Scalar
 
 @dataclass(kw_only=True)
 class Moment:
-    """An input at a state, and the changes that the row's effects make."""
+    """An input, the state of the dialogue before it, and the changes by the row's effects."""
 
     before: Dialogue
     given: Input
@@ -33,17 +33,17 @@ class Moment:
 
     @property
     def place(self) -> Place:
-        """The place before the row."""
+        """The place (phase, question and kind) of the dialogue before the row is taken."""
         return self.before.place
 
     @property
     def question(self) -> QuestionView | None:
-        """The question of the place; None outside the questions."""
+        """The plan's question at the current place; None if the place has no question."""
         return self.plan.by_id.get(self.place.question)
 
     @property
     def share(self) -> float:
-        """The share that the input carries."""
+        """The share of the interviewer's utterance that was heard, from 0 to 1."""
         return self.given.share
 
     @property
@@ -52,7 +52,7 @@ class Moment:
         return None if isinstance(self.given, Turn) else self.given.detail
 
     def n(self, name: str = "") -> int:
-        """Return how often the act, the event or `name` has come now, this time included."""
+        """Return how often the act, the event or `name` has occurred, this time included."""
         return self.count(name or str(self.on)) + 1
 
     def count(self, name: str) -> int:
@@ -66,7 +66,7 @@ class Moment:
             self.counters[self.before.key(name)] = value
 
     def add(self, name: str, by: int = 1) -> None:
-        """Add to a counter."""
+        """Add `by` to a counter."""
         self.set_count(name, self.count(name) + by)
 
     def fact(self, name: Fact) -> Scalar:
@@ -79,11 +79,11 @@ class Moment:
             self.facts[name] = value
 
     def standing(self, question: str) -> Standing:
-        """Return the standing of a question, with the changes so far."""
+        """Return the standing (status and reason) of a question, with the changes so far."""
         return self.standings.get(question, self.before.standing(question))
 
     def set_standing(self, question: str, status: Status, reason: str = "") -> None:
-        """Set the standing of a question. An answered question stays answered."""
+        """Set the status of a question, with a reason. An answered question stays answered."""
         now = self.standing(question)
         if now.status is not Status.ANSWERED and now != Standing(status, reason):
             self.standings[question] = Standing(status, reason)
@@ -94,10 +94,10 @@ class Moment:
 
     @property
     def said_something(self) -> bool:
-        """True if words of the candidate belong to the question of this place."""
+        """True if the candidate has said a part of an answer to the current question."""
         return self.at_question and self.count(f"said@{self.place.question}") > 0
 
     @property
     def at_question(self) -> bool:
-        """True if the place is about a question of the plan."""
+        """True if the dialogue is at a question of the plan."""
         return bool(self.place.question) and self.place.phase is not Phase.FAREWELL

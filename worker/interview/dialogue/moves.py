@@ -1,4 +1,7 @@
-"""The moves: what the interviewer says. A row names moves; their words are the plan's or a line."""
+"""The moves: what the interviewer says.
+
+A row of the table names moves. The words of a move come from the plan, or are a prepared line.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from states.text_enum import TextEnum
 
 
 class Move(TextEnum):
-    """One part of an utterance, with what it says."""
+    """One part of an utterance. The text of each move describes what the interviewer says."""
 
     # Beginning
     GREET = "greet", "greeting of the plan"

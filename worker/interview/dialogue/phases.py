@@ -1,7 +1,8 @@
 """The phases of a dialogue, the places in it, and what became of each question.
 
-A phase says what the candidate's next words answer. A new phase exists only where the same words
-would mean something else: "yes" after "Shall I skip it?" answers no question of the plan.
+A phase defines what the candidate's next words answer. A situation has a phase of its own only if
+the same words mean something else in this situation: "yes" after "Shall I skip it?" answers no
+question of the plan.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from states.text_enum import TextEnum
 
 
 class Phase(TextEnum):
-    """The phases, each with what the candidate's words answer in it."""
+    """A phase of the dialogue, with a text on what the candidate's words answer in the phase."""
 
     ARRIVING = "ARRIVING", "nothing: nobody is there, or nobody can be heard"
     GREETING = "GREETING", "nothing: greeting and disclosure are being said"
@@ -32,7 +33,10 @@ class Phase(TextEnum):
 
 
 class Kind(TextEnum):
-    """What a side sequence is about: the kinds of CLARIFYING, WAITING and CONFIRMING_END."""
+    """The subject of a side sequence, which is an exchange outside the plan's questions.
+
+    Only the phases CLARIFYING, WAITING and CONFIRMING_END have a kind.
+    """
 
     REPEAT = "repeat", "Shall I repeat it?"
     SKIP = "skip", "Shall we skip it?"
@@ -105,7 +109,7 @@ _PLACE: Final = re.compile(r"([A-Z_]+)(?::([^()]+))?(?:\((\w+)\))?")
 
 @dataclass(frozen=True)
 class Place:
-    """A phase with its question and its kind, written as `CLARIFYING:q1(skip)`."""
+    """Position in the dialogue: phase, question and kind, written as `CLARIFYING:q1(skip)`."""
 
     phase: Phase
     question: str = ""
@@ -113,22 +117,22 @@ class Place:
     kind: str = ""
 
     def __str__(self) -> str:
-        """Return the place as it is stored."""
+        """Return the place as text, in the format that `parse` reads."""
         question = f":{self.question}" if self.question else ""
         return f"{self.phase}{question}" + (f"({self.kind})" if self.kind else "")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the place from its stored text. Raises ValueError for another text."""
+        """Convert the text of `__str__` to a place. Raises ValueError if the text is no place."""
         found = _PLACE.fullmatch(text)
         if found is None:
-            raise ValueError(f"{text!r} is no place of a dialogue")
+            raise ValueError(f"{text!r} is not a position in a dialogue, such as LISTENING:q1")
         phase, question, kind = found.groups("")
         return cls(Phase(phase), question, kind)
 
 
 class Status(TextEnum):
-    """What became of a question."""
+    """Status of a question in the dialogue, such as open, answered or declined."""
 
     NOT_REACHED = "not_reached", "the question was not asked"
     NOT_HEARD = "not_heard", "the question was asked, but never heard"
@@ -143,7 +147,7 @@ class Status(TextEnum):
 
 @dataclass(frozen=True)
 class Standing:
-    """The status of one question, with its reason (such as skipped, time, silent)."""
+    """Status of a question, and the reason for the status, such as skipped, time or silent."""
 
     status: Status = Status.NOT_REACHED
     reason: str = ""

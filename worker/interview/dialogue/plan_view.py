@@ -1,4 +1,4 @@
-"""What the dialogue needs from a plan. `view_of` is the only function that reads a `Plan`."""
+"""The data of a plan that the dialogue uses. In this package, only `view_of` reads a `Plan`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _READ_BACK: Final = frozenset((Expects.EMAIL, Expects.PHONE, Expects.NAME))
 
 @dataclass(frozen=True, kw_only=True)
 class QuestionView:
-    """One question, as the dialogue needs it."""
+    """The data of one question that the dialogue uses."""
 
     id: str
     text: str = ""
@@ -58,7 +58,7 @@ class QuestionView:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanView:
-    """A plan, as the dialogue needs it."""
+    """The data of a plan that the dialogue uses."""
 
     questions: tuple[QuestionView, ...]
     short_answer_words: int = SHORT_ANSWER_WORDS
@@ -80,7 +80,7 @@ class PlanView:
 
 
 def view_of(plan: Plan) -> PlanView:
-    """Return a checked plan as the dialogue needs it."""
+    """Return the data of a checked plan that the dialogue uses."""
     facts = {each.name: getattr(plan.facts, each.name) for each in fields(plan.facts)}
     return PlanView(
         questions=tuple(_question(question) for question in plan.questions),
@@ -96,7 +96,10 @@ def view_of(plan: Plan) -> PlanView:
 
 
 def _question(question: Question) -> QuestionView:
-    """Return one question. A question with points is probed for them, else by its follow-ups."""
+    """Return one question.
+
+    The probes of a question with points are those of its points, otherwise its follow-ups.
+    """
     probes = tuple(point.probe for point in question.points if point.probe is not None)
     allowed = question.probes_allowed if question.points else question.follow_ups_allowed
     probes = probes if question.points else question.follow_ups

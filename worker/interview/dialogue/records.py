@@ -1,8 +1,9 @@
-"""The record of one input and what was decided for it, to and from JSON.
+"""`Record`: one input of a dialogue, with the decision for this input, and its JSON form.
 
-A record carries its row, the next place and the effects. So the state is a fold of the records, and
-a newer table reads the records of an older one. Names that this version does not know are kept: an
-unknown act counts as ANSWER, an unknown event changes nothing but what its record says.
+A record contains the table row that was taken, the next place, and the changes of the state.
+Therefore `fold` computes the state from the records alone, also if an older version of the table
+wrote the records. Names that this version does not know are kept. An unknown act counts as ANSWER.
+An unknown event makes only the changes that its record contains.
 """
 
 from __future__ import annotations
@@ -52,7 +53,10 @@ _KEYS: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One committed record. `more` has the fields that only readers use (text, times, channel)."""
+    """One committed record.
+
+    `more` has the fields that the dialogue does not use (text, times, channel).
+    """
 
     seq: int
     token: int = 0
@@ -86,11 +90,11 @@ class Record:
 
     @property
     def row(self) -> str:
-        """The name of the row that was taken; empty if the input was only noted."""
+        """The name of the table row that was taken; empty if no row matched the input."""
         return self.rows[-1] if self.rows else ""
 
     def given(self) -> Input | None:
-        """Return the input; None for an event that this version does not know."""
+        """Return the input of the record; None for an event that this version does not know."""
         if self.kind == "turn":
             return Turn(
                 act=act_of(self.name),
@@ -110,7 +114,10 @@ class Record:
 def record(
     before: Dialogue, given: Input, step: Step, *, seq: int, token: int = 0, **more: Any
 ) -> Record:
-    """Return the record of an input and its step. `more` are fields for readers."""
+    """Return the record of an input and of the step that `decide` returned for the input.
+
+    `more` are fields that the dialogue does not use.
+    """
     turn = given if isinstance(given, Turn) else None
     happening = given if isinstance(given, Happening) else None
     return Record(
@@ -207,7 +214,7 @@ def _standing(status: str, reason: str = "") -> Standing | None:
 
 
 def _place(text: str) -> Place | None:
-    """Return the place; None for one that only a newer version has."""
+    """Convert a text to a place; return None for a place that only a newer version has."""
     try:
         return Place.parse(text)
     except ValueError:

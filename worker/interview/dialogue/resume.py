@@ -1,4 +1,4 @@
-"""Where a new interviewer continues: its place, and what it says first."""
+"""Where an interviewer that takes over a dialogue continues, and what it says first."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ OWN_QUESTIONS = {
 
 
 def resumed(state: Dialogue) -> tuple[Place, tuple[Move, ...]]:
-    """Return the place from which a new interviewer continues, and its moves there.
+    """Return the place from which a new interviewer continues, and the moves that it says there.
 
-    A side sequence is dropped, because a yes to a question of the interviewer before answers
-    nothing. The wish to stop is never dropped: the confirmation is asked again.
+    A side sequence such as "Shall we skip it?" is not continued, because the new interviewer has
+    not asked this question. If the previous interviewer asked the candidate to confirm the end of
+    the interview, the new interviewer asks again.
     """
     place = state.place
     if place.phase in (Phase.WAITING, Phase.CLARIFYING, Phase.ENDED):

@@ -1,4 +1,4 @@
-"""`Row`: one row of the table, and the targets that are computed when the row is taken."""
+"""`Row`: one row of the dialogue's table. `Way`: a next place that depends on the state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Effect: TypeAlias = Callable[[Moment], None]
 
 
 class Way(StrEnum):
-    """A next phase that depends on the state."""
+    """The next place of a row, if this place depends on the state of the dialogue."""
 
     #: The same place.
     STAY = "="
@@ -42,9 +42,11 @@ Scope: TypeAlias = Phase | tuple[Phase, Kind] | None
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Row:
-    """One row: at `at`, on `on`, if `guard` holds, make `moves`, enter `to`, with `effects`.
+    """One row: in the scope `at`, the interviewer reacts to `on` with `moves`, if `guard` holds.
 
-    A row with `as_act` has the input looked up again as another act, so that two acts share rows.
+    The dialogue then enters `to`, and `effects` change its state.
+
+    If `as_act` is set, the input is looked up again as this act, so that two acts share rows.
     """
 
     name: str
@@ -75,7 +77,7 @@ def listening(
     counter: str = "",
     side: bool = False,
 ) -> Row:
-    """Return a row of LISTENING."""
+    """Return a row for the phase LISTENING."""
     return Row(
         name=name,
         at=Phase.LISTENING,
@@ -98,7 +100,7 @@ def side_move(
     effects: tuple[Effect, ...] = (),
     counter: str = "",
 ) -> Row:
-    """Return a row of LISTENING that counts for the limits of side moves."""
+    """Return a row of LISTENING that counts for the limits in `rows_limits.SIDE_LIMITS`."""
     return listening(
         name, on, *moves, guard=guard, to=to, effects=effects, counter=counter, side=True
     )

@@ -1,7 +1,8 @@
-"""Rows of ASKING: a question or a probe of the plan is being said.
+"""Rows of the phase ASKING, in which the interviewer says a question or a probe of the plan.
 
-An act that ASKING does not name is looked up in the rows of LISTENING. If the prompt is still not
-heard afterwards, it is said again, and this counts as one more cut (`decide`).
+An act for which ASKING has no row is looked up in the rows of LISTENING. If the prompt is still
+unheard after a turn of the candidate, the prompt is said again, and the counter `cut` of
+interrupted prompts is increased (`decide`).
 """
 
 from __future__ import annotations

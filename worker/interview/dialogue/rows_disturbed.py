@@ -1,4 +1,4 @@
-"""Rows of LISTENING for what happens without a turn: silence, unusable sound, and time."""
+"""Rows of LISTENING for events other than a turn: silence, unusable sound, and time limits."""
 
 from __future__ import annotations
 

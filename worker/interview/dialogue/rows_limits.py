@@ -1,4 +1,4 @@
-"""Rows that replace another row when the dialogue would not move on: the limits of a visit."""
+"""Rows that replace another row when a limit is reached, so that the dialogue always advances."""
 
 from __future__ import annotations
 

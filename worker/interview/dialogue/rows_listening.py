@@ -1,6 +1,6 @@
 """Rows of LISTENING: the candidate's words answer a question or its probe.
 
-WAITING, CLARIFYING and ASKING use these rows for every act that they do not name.
+An act for which WAITING, CLARIFYING or ASKING has no row is looked up in these rows.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SKIP = (Phase.CLARIFYING, Kind.SKIP)
 
 
 def _as(name: str, on: Act, act: Act, guard: Guard | None = None) -> Row:
-    """Return a row that has the turn looked up as another act."""
+    """Return a row that treats a turn with the act `on` as a turn with the act `act`."""
     return Row(name=name, at=_AT, on=(on,), guard=guard, as_act=act)
 
 

@@ -1,7 +1,7 @@
-"""Rows of the side sequences: WAITING, CLARIFYING and CONFIRMING_END.
+"""Rows of the side sequences, which interrupt the plan: WAITING, CLARIFYING, CONFIRMING_END.
 
-WAITING and CLARIFYING return to their question: an act that they do not name is looked up in the
-rows of the phase to which they return.
+An act for which WAITING or CLARIFYING has no row is looked up in the rows of the phase to which the
+side sequence returns.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ INTERVIEW_WIDE: Final = frozenset(
 
 
 class Fact(StrEnum):
-    """What the state holds apart from place, statuses and counters."""
+    """Names of the facts in a dialogue's state, such as whether the candidate gave consent."""
 
     #: The disclosure was heard, or delivered in writing.
     DISCLOSED = "disclosed"
@@ -87,7 +87,7 @@ _NOT_BEGUN, _FIRST_BASE = Place(Phase.ARRIVING), Place(Phase.GREETING)
 
 @dataclass(frozen=True, kw_only=True)
 class Dialogue:
-    """Where a dialogue is, and what became of its questions."""
+    """State of a dialogue: the current place, the status of each question, counters and facts."""
 
     place: Place = _NOT_BEGUN
     #: The place to which a side sequence returns.
@@ -105,16 +105,16 @@ class Dialogue:
 
     @property
     def owed(self) -> tuple[Move, ...]:
-        """The moves of the last utterance if it was not heard; else empty."""
+        """The moves of the last utterance if the utterance was not heard; otherwise empty."""
         return () if self.facts.get(Fact.LINE_HEARD, True) else self.said
 
     @property
     def question(self) -> str:
-        """The id of the question that is open; empty outside the questions."""
+        """The id of the current question; empty in a phase without a question."""
         return self.place.question
 
     def standing(self, question: str) -> Standing:
-        """Return the standing of a question."""
+        """Return the status of a question, and the reason for the status."""
         return self.standings.get(question, Standing())
 
     def was_heard(self, question: str) -> bool:
@@ -123,11 +123,11 @@ class Dialogue:
         return status not in (Status.NOT_REACHED, Status.NOT_HEARD)
 
     def visit(self, question: str) -> int:
-        """Return the number of the current visit of a question; 0 before the first."""
+        """Return how often the interviewer has come to a question so far; 0 for never."""
         return self.counters.get(f"visit@{question}", 0)
 
     def key(self, name: str) -> str:
-        """Return the key of a counter: of the whole interview, or of the current visit."""
+        """Return the key in `counters` of a counter of the interview, or of the current visit."""
         if name in INTERVIEW_WIDE or "@" in name:
             return name
         return f"{name}@{self.question or '-'}#{self.visit(self.question)}"

@@ -1,10 +1,10 @@
-"""The table of the dialogue: all rows, the order of look-up, and the pairs without a row.
+"""The table of the dialogue: all rows, their order of look-up, and the inputs without a row.
 
-The rows are in the modules `rows_*`, one for each group of phases. Among the rows of one phase and
-one act or event, the first one whose guard holds is taken. A row of a kind, such as
-CLARIFYING(skip), comes before the rows of its phase, those before the rows of the phase to which a
-side sequence returns, and those before the rows that hold anywhere. The rows of `rows_limits`
-replace a row that would exceed a limit.
+The rows are in the modules `rows_*`, one for each group of phases. Among the rows for one phase and
+one act or event, the first row whose guard holds is taken. Rows are searched in this order: rows of
+a kind, such as CLARIFYING(skip); rows of the phase; rows of the phase to which a side sequence
+returns; rows that hold in every phase. The rows of `rows_limits` replace a row that would exceed a
+limit.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ for _row in ROWS:
 
 
 def phases_of(state: Dialogue, on: Act | Event) -> Iterator[Phase]:
-    """Yield the phases whose rows are looked up, the narrowest first."""
+    """Yield the phases whose rows are searched for an act or event, the current phase first."""
     here, base = state.place.phase, state.base.phase
     yield here
     if here is Phase.ASKING:
@@ -153,6 +153,6 @@ def candidates(state: Dialogue, on: Act | Event) -> Iterable[Row]:
 
 
 def listening_rows(on: Act | Event) -> Iterable[Row]:
-    """Yield the rows of LISTENING for an act, and those that hold anywhere."""
+    """Yield the rows of LISTENING for an act or event, then the rows that hold in every phase."""
     yield from _BY.get((Phase.LISTENING, on), ())
     yield from _BY.get((None, on), ())

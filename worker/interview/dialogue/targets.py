@@ -1,4 +1,4 @@
-"""The next place of a row whose target depends on the state, and the moves that fit that place."""
+"""Functions that compute the next place after a row, and the moves to say at that place."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _KIND_QUESTIONS = {
 
 
 def place_after(moment: Moment, row: Row) -> Place:
-    """Return the next place, after the effects of the row."""
+    """Return the place that follows `row`. The effects of the row must have been applied before."""
     to = row.to
     if to is Way.STAY:
         return _stay(moment, row)
@@ -54,7 +54,10 @@ def place_after(moment: Moment, row: Row) -> Place:
 
 
 def _stay(moment: Moment, row: Row) -> Place:
-    """Return the same place. A turn that a side sequence does not name ends the side sequence."""
+    """Return the next place of a row whose target is STAY.
+
+    If a turn in a side sequence is handled by a row of another phase, the side sequence ends.
+    """
     place = moment.place
     if moment.heard_now:
         return Place(Phase.LISTENING, place.question)
@@ -79,7 +82,7 @@ def _ended(moment: Moment, place: Place) -> Place:
 
 
 def _next(moment: Moment) -> Place:
-    """Return the place that NEXT names, and note what entering it changes."""
+    """Return the place for the target NEXT, and change the counters and facts accordingly."""
     if moment.plan.consent and not moment.fact(Fact.CONSENT):
         return Place(Phase.CONSENT)
     question = _next_question(moment)
@@ -125,7 +128,7 @@ def _outcome(moment: Moment) -> Outcome:
 
 
 def spoken(moment: Moment, row: Row, to: Place) -> tuple[Move, ...]:
-    """Return the moves of a row, with the words that fit the place after it."""
+    """Return the moves that the interviewer says for a row, adapted to the next place `to`."""
     moves = list(row.moves)
     if row.to is Way.RESUME:
         moves += resumed(moment.before)[1]
@@ -145,7 +148,7 @@ def spoken(moment: Moment, row: Row, to: Place) -> tuple[Move, ...]:
 
 
 def _at_question(moment: Moment, row: Row, to: Place, moves: list[Move]) -> list[Move]:
-    """Return the moves at a question. A prompt that is still unheard is said in full."""
+    """Add the full prompt to the moves at a question, if the prompt is still unheard."""
     if to.phase is Phase.LISTENING or PROMPTS.intersection(moves):
         return moves
     if not moves and not isinstance(moment.given, Turn):

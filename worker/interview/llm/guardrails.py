@@ -107,7 +107,7 @@ class _Draft:
 
     @cached_property
     def plain(self) -> list[str]:
-        """The sentences in the form in which the patterns of the vocabulary search them."""
+        """The sentences, normalized for the search with the patterns of the vocabulary."""
         return [" ".join(_words_of(sentence, self.vocabulary)) for sentence in self.sentences]
 
     def says(self, pattern: re.Pattern[str]) -> bool:

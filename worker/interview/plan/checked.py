@@ -51,7 +51,7 @@ class Checked:
         return {field.name: _data(getattr(self, field.name)) for field in self._set_fields()}
 
     def protocol(self) -> int:
-        """Return the protocol that a worker must understand to know each key that is set."""
+        """Return the lowest protocol version of a worker that knows every key that is set."""
         own = (int(field.metadata.get(_PROTOCOL, 1)) for field in self._set_fields())
         return max((*own, *(part.protocol() for part in self._parts())), default=1)
 

@@ -1,4 +1,4 @@
-"""The answers to the candidate's questions about the interview and the job."""
+"""The answers to the candidate's questions about the interview and the offered position."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from worker.interview.plan.validation import Text
 
 @dataclass(frozen=True, kw_only=True)
 class Facts(Checked):
-    """One answer for each topic. The list of topics is closed.
+    """One answer for each topic. A plan cannot add topics.
 
-    A default answer states only facts about the software. The topics of the job have no
-    default, because only the company knows their answers.
+    A default answer states only facts about the software. The topics about the offered position
+    have no default, because only the company knows their answers.
     """
 
     recorded: Text = (

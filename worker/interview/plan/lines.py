@@ -34,7 +34,7 @@ class Disclosure(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class Consent(Checked):
-    """The question for the candidate's consent."""
+    """The question that asks for the candidate's consent."""
 
     ask: Text
     #: Said before the interview ends without the consent.
@@ -43,7 +43,8 @@ class Consent(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateQuestions(Checked):
-    """The part after the last question in which the candidate asks."""
+    """The part of the interview after the last question, in which the candidate may ask
+    questions."""
 
     ask: Text = "What would you like to know, or add?"
     #: Time limit of this part (10 to 1800 s).

@@ -1,4 +1,4 @@
-"""Markup in the spoken texts of a plan: what a voice would read aloud, or skip.
+"""Markup in the spoken texts of a plan, which text-to-speech would read aloud or leave out.
 
 Text to speech gets the texts unchanged, except that the framework removes some Markdown and emoji.
 Therefore a plan must contain only words. To refuse no correct plan, each pattern requires a mark

@@ -114,8 +114,8 @@ class Plan(Checked):
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON data, which `from_json` reads.
 
-        The data has the defaults of the keys that version 0.1.0 knows. A later key with its default
-        is left out.
+        Keys that version 0.1.0 knows are included even with their default values. A key of a later
+        version is left out if it has its default value.
         """
         return self.as_data()
 
@@ -190,9 +190,9 @@ def _text_of(path: Path) -> str:
 def _checked(document: Document, source: str, more: Iterable[PlanProblem] = ()) -> Plan:
     """Return the plan in a document.
 
-    Raises `PlanError` with every problem, in line order. `more` are problems that were found
-    before. If there are more than `MAX_PROBLEMS`, the last reported problem says how many are left
-    out.
+    Raises `PlanError` with every problem, in line order. `more` are problems of the document that
+    the caller has already found. If there are more than `MAX_PROBLEMS`, the last reported problem
+    says how many are left out.
     """
     problems = list(more)
     found = len(problems) + len(document.repeated)

@@ -57,9 +57,9 @@ class PlanError(ValueError):
 
 
 def errors_of(invalid: ValidationError, plan_keys: tuple[str, ...]) -> list[ErrorDetails]:
-    """Return the errors that are mistakes of the author, in the order of the keys.
+    """Return the errors in the order of the keys, without errors that follow from other errors.
 
-    `plan_keys` are the keys of the plan itself.
+    `plan_keys` are the top-level keys of a plan.
     """
     names = dict.fromkeys((*plan_keys, *(key for keys in _KEYS.values() for key in keys)))
     # The position of each key when the errors are sorted. Unknown keys come first.

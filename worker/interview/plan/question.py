@@ -55,7 +55,7 @@ class Point(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class TimeLimits(Checked):
-    """The time limits of one question. One that is None has a default (see `Question`)."""
+    """The time limits of one question. A limit that is None has a default (see `Question`)."""
 
     #: Time after which the interviewer goes on at the next breath (10 to 1800 s).
     soft_s: Annotated[float | None, seconds(10, 1800)] = None
@@ -125,5 +125,5 @@ class Question(Checked):
 
     @property
     def hard_s(self) -> float:
-        """The hard time limit in seconds: `time.hard_s`, by default 1.5 times the soft one."""
+        """The hard time limit in seconds: `time.hard_s`, by default 1.5 times the soft limit."""
         return HARD_TIMES_SOFT * self.soft_s if self.time.hard_s is None else self.time.hard_s

@@ -36,7 +36,7 @@ REPEATED_ID = "repeated_id"
 
 @dataclass
 class Ids:
-    """The ids that were found so far; the context of a validation."""
+    """The ids found so far in one validation, passed to pydantic as the validation context."""
 
     of_questions: set[str] = field(default_factory=set)
     #: Ids of the points of the current question.
@@ -102,7 +102,7 @@ def entries(least: int, most: int) -> BeforeValidator:
 
 
 def text_entries(most: int) -> WrapValidator:
-    """Return the rule for a mapping of at most `most` texts. Its keys are texts as well."""
+    """Return the rule for a mapping of at most `most` texts. The keys must be texts as well."""
 
     def check(value: object, texts: ValidatorFunctionWrapHandler) -> object:
         if not isinstance(value, Mapping):
@@ -128,7 +128,10 @@ def choice(*allowed: str) -> _Rule:
 
 
 def once_each(allowed: Sequence[str]) -> AfterValidator:
-    """Return the rule for a list of choices without repetition. The result has their order."""
+    """Return the rule for a list of choices without repetition.
+
+    Validation sorts the list in the order of `allowed`.
+    """
 
     def check(value: tuple[str, ...]) -> tuple[str, ...]:
         for number, each in enumerate(value):
@@ -140,7 +143,7 @@ def once_each(allowed: Sequence[str]) -> AfterValidator:
 
 
 def rising(value: tuple[float, ...]) -> tuple[float, ...]:
-    """Refuse numbers of which one is not above the number before it."""
+    """Refuse a sequence in which a number is not greater than the number before it."""
     for number, (before, each) in enumerate(pairwise(value), start=1):
         if each <= before:
             mistake_at((number,), f"must be above {before:g}, the number before it", each)
@@ -150,7 +153,7 @@ def rising(value: tuple[float, ...]) -> tuple[float, ...]:
 def mistake_at(where: tuple[str | int, ...], message: str, value: object = None) -> NoReturn:
     """Raise the error for a mistake at a path below the value that is checked.
 
-    A value that is not None follows the message.
+    The report of the error shows `value` after the message, if `value` is not None.
     """
     kind = WRONG_CONTENT if value is None else WRONG_VALUE
     error = InitErrorDetails(type=PydanticCustomError(kind, message), loc=where, input=value)
@@ -160,7 +163,7 @@ def mistake_at(where: tuple[str | int, ...], message: str, value: object = None)
 def printable_key(key: object) -> str:
     """Return a key as text with its lone surrogates escaped.
 
-    pydantic would report only the key with a lone surrogate, and no other problem.
+    If a key contained a lone surrogate, pydantic would report only this key, and no other problem.
     """
     return str(key).encode("utf-8", "backslashreplace").decode()
 
@@ -206,7 +209,7 @@ def _unique_point(value: str, info: ValidationInfo) -> str:
 
 
 def new_point_ids() -> BeforeValidator:
-    """Return the rule that the points of a question may have the ids of another question's."""
+    """Return the rule that the ids of points must be unique only within one question."""
 
     def check(value: object, info: ValidationInfo) -> object:
         _ids_of(info).of_points.clear()

@@ -69,10 +69,11 @@ class Document:
     repeated: list[tuple[Where, int]] = field(default_factory=list)
 
     def line_of(self, where: Where, fragment: str) -> int | None:
-        """Return the line of a fragment of the scalar at `where`; its key's line if not found.
+        """Return the line of `fragment` in the scalar at `where`, or the line of the scalar's key.
 
         If the whole fragment is not found, its first word is searched, because the file may have a
-        line break after that word. A fragment that the text writes with escapes is not found.
+        line break after that word. A fragment that the file writes with escape sequences is not
+        found.
         """
         first, last = self.spans.get(where, (1, 0))
         lines = range(first, min(last, len(self.text)) + 1)

@@ -21,7 +21,7 @@ HICCUP_S: Final = 1.0
 
 
 async def say_back(line: MixedAudioOutput) -> None:
-    """Play the clip "Sorry, we were interrupted. I am back.", unless the clip is missing."""
+    """Play the clip that apologises for the interruption, unless the clip is missing."""
     with contextlib.suppress(ClipMissing):
         await line.play(load_clip(ClipName.BACK))
 
@@ -72,9 +72,9 @@ class Outages:
     async def person_back(self, away_s: float) -> None:
         """Continue the interview with a candidate who left and joined again.
 
-        The client that joined is often another one, such as a second tab of the browser, in which
-        nothing was heard yet. So the question is asked again also after a very short absence,
-        unless the candidate is answering. Raises the same exceptions as `before_return`.
+        The candidate often joins again with another client, such as a second tab of the browser, in
+        which nothing was heard yet. Therefore the question is asked again even after a very short
+        absence, unless the candidate is answering. Raises the same exceptions as `before_return`.
         """
         interviewer = self._interviewer
         answering = interviewer.answers.is_cut or interviewer.hears_candidate

@@ -166,7 +166,8 @@ class TurnLadder:
     async def _run(self, rung: Rung) -> None:
         """Run a step.
 
-        Skip a step that speaks if an answer was taken before, because it gets a reply.
+        A step that makes the session speak is skipped if another turn of the interviewer has begun
+        in the meantime, because the interviewer speaks in the new turn anyway.
         """
         if rung in _SILENT:
             await self._steps[rung]()
@@ -248,7 +249,7 @@ class TurnLadder:
         await self._interviewer.write_next()
 
     async def _announce_writing(self) -> None:
-        """Play the clip that announces questions as text, at most once, after the text was sent."""
+        """Play, at most once, the clip that says that questions are sent as text."""
         if not self._announced and self._line.listened:
             self._announced = True
             await self._line.play(load_clip(ClipName.TROUBLE_SPEAKING))

@@ -42,10 +42,11 @@ class UnrecognizedSpeechMonitor:
     """Monitor of the candidate's speech, so that no turn waits forever.
 
     A VAD may never report the end of speech, because the VAD's stream hangs or the audio stops.
-    Speech-to-text may find no word in an answer and treat the answer as noise. In both cases the
-    candidate and the interviewer would stay silent. The monitor ends speech that has had no sound
-    and no text for `HOLLOW_S` seconds. If speech yields no final transcript, the monitor makes
-    the interviewer ask the question again, at most once until a final transcript arrives.
+    Speech-to-text may find no word in an answer and treat the answer as noise. Without the monitor,
+    the candidate and the interviewer would then wait for each other. The monitor ends speech that
+    has had no sound and no text for `HOLLOW_S` seconds. If speech yields no final transcript, the
+    monitor makes the interviewer ask the question again, at most once until a final transcript
+    arrives.
 
     Args:
         session: The session with the candidate.

@@ -1,4 +1,4 @@
-"""The speech models inside the worker: Moonshine listens, Hibari speaks."""
+"""The speech models inside the worker: Moonshine for speech to text, Hibari for text to speech."""
 
 from __future__ import annotations
 

@@ -24,7 +24,10 @@ _TIMEOUT = Timeout(connect=15.0, read=5.0, write=5.0, pool=5.0)
 
 
 class _LLM(openai.LLM):
-    """The plugin's model. Unlike the plugin, it also closes a client that was passed to it."""
+    """The plugin's model.
+
+    Unlike the plugin's class, `_LLM` also closes a client that was passed to the constructor.
+    """
 
     def __init__(self, *, client: AsyncClient | None, **options: Any) -> None:
         super().__init__(client=client, **options)
@@ -51,10 +54,11 @@ def _llm(settings: OpenAISettings) -> llm.LLM[Any]:
 
 
 def _client(settings: OpenAISettings) -> AsyncClient | None:
-    """Return a client with the proxy for the address of the API; None for the plugin's own client.
+    """Return a client that uses the proxy for the API's address; None to use the plugin's client.
 
-    The plugin's own client reads the environment itself, where a proxy that is not used, such as
-    ALL_PROXY=socks5://..., would make it raise an ImportError.
+    The plugin's client is used only if the environment names no proxy. For a variable such as
+    ALL_PROXY=socks5://..., the plugin's client raises an ImportError, even if no request would use
+    the proxy.
     """
     if not any_proxy():
         return None
@@ -76,7 +80,7 @@ def _client(settings: OpenAISettings) -> AsyncClient | None:
 def openai_probe(base_url: str, key: str) -> Probe:
     """Return a probe that lists the models. Source: platform.openai.com/docs/api-reference/models.
 
-    `base_url` is the URL of the API, as the OpenAI client takes it.
+    `base_url` is the URL of the API, in the form that the OpenAI client expects.
     """
     return http_probe(f"{base_url}/models", {"Authorization": f"Bearer {key}"})
 

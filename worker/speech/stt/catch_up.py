@@ -38,18 +38,21 @@ class CatchUp:
 
     A provider that hears speech live may give its final transcript late, if the provider, the
     network or the machine is slow. If the turn ended before the final transcript, the turn would
-    lack these words. Therefore a transcript is due after the end of speech if there was interim
-    text or at least `LEAST_SPEECH_S` of speech.
+    lack the words of the transcript. Therefore a transcript is due after the end of speech if there
+    was interim text or at least `LEAST_SPEECH_S` of speech.
 
     Speech is buffered for a provider that did not receive it while it was spoken, because another
-    stream failed or no provider was available. The provider needs some time to transcribe the kept
-    speech, even if it is faster than real time. During this time a pause between transcripts does
-    not mean that the speaker has paused or finished.
+    stream failed or no provider was available. The provider needs some time to transcribe the
+    buffered speech, even if the provider is faster than real time. While the provider transcribes
+    buffered speech, a pause between transcripts does not mean that the speaker has paused or
+    finished.
 
-    The limits for buffered speech are `UNATTENDED_S` and `OVERDUE_S`, or `SPEAKING_S` while the
-    speaker speaks. A transcript of live speech is due for `patience_s`, the seconds after which
-    another provider is asked, and `DUE_MARGIN_S`. `on_over` is called when no transcript of earlier
-    speech is expected any more, before calls of `over` return.
+    A transcript of buffered speech is expected for at most `SPEAKING_S` seconds while the speaker
+    speaks, otherwise for at most `UNATTENDED_S` seconds while no provider is available, and for at
+    most `OVERDUE_S` seconds while a provider transcribes the speech. A final transcript of live
+    speech is expected for `patience_s` plus `DUE_MARGIN_S` seconds; after `patience_s` seconds
+    another provider gets the speech. `on_over` is called when no transcript of earlier speech is
+    expected any more, before calls of `over` return.
     """
 
     def __init__(

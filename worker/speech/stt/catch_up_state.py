@@ -1,4 +1,4 @@
-"""States of how far speech-to-text is behind the speech, and the table of all transitions."""
+"""States that tell whether speech-to-text is behind the speech, and the transition table."""
 
 from __future__ import annotations
 

@@ -24,9 +24,10 @@ class Delivery:
     START_OF_SPEECH and END_OF_SPEECH always alternate.
 
     While a provider transcribes buffered speech, the listener gets final transcripts as interim
-    text (`show`), and no END_OF_SPEECH. `release` then gives the listener one final transcript of
-    all of this text. The reason: the listener measures silence from the end of the speech to the
-    transcript, so it would take each separate final transcript of buffered speech for a whole turn.
+    text (`show`), and no END_OF_SPEECH. Afterwards `release` gives the listener one final
+    transcript of all buffered speech. The listener would take each separate final transcript of
+    buffered speech for a whole turn, because the listener measures silence from the end of the
+    speech to the transcript.
 
     Args:
         send: Gives an event to the listener.

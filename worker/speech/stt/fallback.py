@@ -83,7 +83,10 @@ class ChainSTT(stt.STT[Never]):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> stt.RecognizeStream:
-        """Open a stream over the chain. `language` is ignored, because the settings choose it."""
+        """Open a stream over the chain.
+
+        `language` is ignored, because the settings choose the language.
+        """
         self._stream = ChainStream(
             self,
             self.chain,

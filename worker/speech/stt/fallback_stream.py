@@ -245,7 +245,7 @@ class ChainStream(stt.RecognizeStream):
                 self._take(ear, event)
 
     def _take(self, ear: ProviderStream, event: stt.SpeechEvent) -> None:
-        """Handle a provider's event, and give it to the delivery."""
+        """Handle a provider's event, and pass the event to the `Delivery`."""
         if not has_text(event):
             self._delivery.take(event)
             return

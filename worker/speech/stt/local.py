@@ -97,7 +97,10 @@ class LocalSTT(stt.STT[Never]):
         )
 
     async def aclose(self) -> None:
-        """Close every stream, then the thread. Waits for a transcription that has begun."""
+        """Close every stream, then end the transcription thread.
+
+        Waits for a transcription that has begun.
+        """
         for stream in list(self._streams):
             await stream.aclose()
         await self._thread.aclose()
@@ -229,7 +232,7 @@ class LocalRecognizeStream(stt.RecognizeStream):
             self._more.set()
 
     async def _write(self, listening: asyncio.Task[None]) -> None:
-        """Transcribe the pieces in their order, until the input has ended and no piece is left."""
+        """Transcribe all queued pieces of speech in order, until the input has ended."""
         while True:
             self._more.clear()
             while self._pieces:
@@ -273,5 +276,8 @@ class LocalRecognizeStream(stt.RecognizeStream):
         )
 
     def _wall_clock(self, audio_s: float) -> float:
-        """Convert an audio position to a `time.time` value. The newest audio counts as now."""
+        """Convert an audio position to a `time.time` value.
+
+        The end of the received audio counts as the current time.
+        """
         return time.time() - max(0.0, self._pushed_s - audio_s)

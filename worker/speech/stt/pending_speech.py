@@ -100,7 +100,7 @@ class PendingSpeech:
 
     @property
     def untranscribed_s(self) -> float:
-        """Seconds from the start of the oldest speech that is `owed` to the end of the newest."""
+        """Seconds from the start of the oldest owed speech to the end of the newest speech."""
         began_s, length_s = self.stretch
         return began_s + length_s - max(self._owed_from_s, self._understood_s)
 

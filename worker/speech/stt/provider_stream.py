@@ -30,8 +30,9 @@ class ProviderStream:
     """STT stream of one provider. The provider first receives the audio that has no transcript yet.
 
     The constructor raises the errors of the provider's `stream` method. `late` is True if the
-    stream was opened for speech that had already begun and had no final transcript yet. The speech
-    of a late stream was sent to another provider, or to an earlier stream of this provider, before.
+    stream was opened for speech that had already begun and had no final transcript yet. Another
+    provider, or an earlier stream of this provider, has already received the speech of a late
+    stream.
     """
 
     def __init__(
@@ -58,7 +59,11 @@ class ProviderStream:
         return self.text_at >= self.opened_at
 
     def push(self, frame: rtc.AudioFrame) -> None:
-        """Send a frame. Do nothing if the stream has ended: its reader reports the end or error."""
+        """Send a frame to the provider.
+
+        Does nothing if the stream has ended, because the task that reads the stream reports the end
+        or the error.
+        """
         with contextlib.suppress(RuntimeError):
             self.stream.push_frame(frame)
 
@@ -109,7 +114,7 @@ class ProviderStream:
         return max(since) + patience_s + work_s
 
     def close_in_background(self, closing: set[asyncio.Task[None]]) -> None:
-        """Close the stream while the next stream already listens. The task is in `closing`."""
+        """Close the stream in a background task, which `closing` contains until the task ends."""
 
         async def close() -> None:
             with contextlib.suppress(Exception):  # the stream is no longer used

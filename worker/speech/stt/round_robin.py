@@ -29,8 +29,9 @@ class ProviderRound:
 
     A provider that gives no text is at first only suspected, because the sound may be a cough, in
     which no provider finds words. If another provider gives text for the same audio, the suspected
-    provider counts as failed. If no provider gives text, the suspicion is dropped. But after
-    `_DEAF_STRETCHES` such stretches of speech in a row, the suspected providers count as failed.
+    provider counts as failed. If no provider gives text, the suspicion is dropped. But once
+    `_DEAF_STRETCHES` stretches of speech in a row have ended without text from any provider, the
+    suspected providers count as failed.
     """
 
     def __init__(self, chain: ProviderChain[stt.STT[Any]]) -> None:
@@ -103,7 +104,7 @@ class ProviderRound:
             self._tries = 0
 
     def over(self, stretch: tuple[float, float]) -> bool:
-        """End a round without text.
+        """End a round in which no provider gave text.
 
         Returns True if a provider received all of the audio and found no words.
 

@@ -87,7 +87,7 @@ class SpeechCache:
     """Cached sentences in a folder, in the voices of one job's fallback chain.
 
     No method raises an error. If the disk is full, read-only, damaged or does not answer, the job
-    logs one warning and stops filling the cache. Speech itself is not affected.
+    logs one warning and stops filling the cache. The job can still speak without the cache.
     """
 
     def __init__(self, folder: Path, voices: Mapping[str, Voice], *, max_bytes: int) -> None:
@@ -122,7 +122,7 @@ class SpeechCache:
         return None
 
     async def keep(self, provider: str, sentence: str, pcm: Pcm) -> bool:
-        """Store the sentence in the voice of `provider`. Return False if it cannot be stored."""
+        """Store a sentence in the voice of `provider`; return False if it cannot be stored."""
         voice = self._voices.get(provider)
         if voice is None:
             return False

@@ -99,7 +99,7 @@ class SpeechFiles:
         return True
 
     def claim(self, name: str) -> bool:
-        """Claim the right to synthesise a sentence. Return False if another job has claimed it.
+        """Claim the right to synthesise a sentence; return False if another job has claimed it.
 
         Raises OSError if the claim cannot be written.
         """

@@ -1,7 +1,7 @@
 """Estimate how much of a sentence was spoken when the voice fails or is cut off.
 
-The functions have no side effects. A doubtful word counts as not heard, because it is better to say
-a word twice than not at all.
+The functions have no side effects. A word that may not have been heard counts as not heard, because
+it is better to say a word twice than not at all.
 """
 
 from __future__ import annotations
@@ -93,6 +93,6 @@ def _plain(word: str) -> str:
 
 
 def _apart(heard: Sequence[str]) -> list[str]:
-    """Return the pieces of a text, each followed by a space if no piece begins or ends with one."""
+    """Return the pieces of a text; add a space to each if no piece begins or ends with a space."""
     spaced = any(piece != piece.strip() for piece in heard)
     return list(heard) if spaced else [f"{piece} " for piece in heard]

@@ -55,7 +55,7 @@ def import_silero() -> Any:
 def load_silero() -> vad.VAD:
     """Load Silero and run one inference, so that the first inference does not delay a speaker.
 
-    Any thread may call this, once `import_silero` was called in the main thread.
+    Any thread may call this function after `import_silero` was called in the main thread.
     """
     faults.here("silero")
     model = import_silero().VAD.load()

@@ -61,7 +61,7 @@ class SupervisedVAD(StrictVAD):
         self._stream: WatchedStream | None = None
 
     def join_late(self) -> None:
-        """Use the next stream only after a pause in speech, and set `delivers` at that moment."""
+        """Deliver the next stream's events only after a pause in speech; set `delivers` then."""
         self._joins_late = True
         self.delivers.clear()
 

@@ -174,7 +174,7 @@ def _check_server(layout: Layout, connection: socket.socket) -> None:
 
 
 def _connect(layout: Layout) -> socket.socket | None:
-    """Return a connection to the keeper after a check of the keeper's owner; None if none runs."""
+    """Connect to the keeper and check the keeper's owner; return None if no keeper runs."""
     if not check_run_dir(layout):
         return None
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -194,7 +194,7 @@ def bare_environment(**more: str) -> dict[str, str]:
 
 
 def check_version(layout: Layout, bin_dir: Path) -> None:
-    """Check that the same major version of PostgreSQL is installed as created the data.
+    """Check that the installed PostgreSQL has the major version that created the data.
 
     Raises `PostgresVersionDiffers` if the versions differ or the installed program prints no
     version, and `DataFolderUnusable` if the version of the data cannot be read.

@@ -1,6 +1,6 @@
-"""The classifier: what one turn of a candidate does, from its words and the phase alone.
+"""The classifier: determines the act of a candidate's turn from its words and the phase alone.
 
-`prepare(language)` loads the table of a language and returns a `Classifier`; its `read` returns a
-`Reading`. The tables are data (`english.toml`); another language is one more file. Nothing here
-knows LiveKit, a database, a clock or a language model.
+`prepare(language)` loads the table of a language and returns a `Classifier`, whose method `read`
+returns a `Reading`. The tables are data (`english.toml`); another language needs one more file.
+This package uses no LiveKit, database, clock or language model.
 """

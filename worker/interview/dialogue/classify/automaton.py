@@ -1,10 +1,10 @@
-"""The patterns of a language as one automaton over words.
+"""A finite automaton that matches all patterns of a language against the words of a text.
 
     could you (say|repeat) [that|it] again
 
-`(a|b c)` is one of several, `[a|b]` may be absent, `{name}` is a macro, and `*3` are up to three
-words of any kind. There is no unbounded repetition, so a match has a bounded length and reading a
-text takes time in proportion to its words.
+`(a|b c)` matches one of the alternatives, `[a|b]` is optional, `{name}` is a macro, and `*3`
+matches up to three words of any kind. No pattern repeats without a bound, so each match has a
+bounded length, and the time for a text is proportional to its number of words.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _MOST_KEPT: Final = 50_000
 
 
 class MalformedPattern(ValueError):
-    """A pattern that cannot be read, or that matches no words at all."""
+    """Raised for a pattern that cannot be parsed, or that matches an empty text."""
 
 
 @dataclass(frozen=True)
 class _Node:
-    """A part of a pattern: a word, a sequence, one of several, or up to `most` words."""
+    """A part of a pattern: a word, a sequence, a choice, or up to `most` words of any kind."""
 
     word: str = ""
     sequence: tuple[_Node, ...] = ()
@@ -52,13 +52,14 @@ class _State:
 
 
 class Automaton:
-    """All patterns at once. A pattern is known by its place in the list.
+    """Matches all patterns at once.
 
-    In a pattern that is not `open`, the places for any words stay empty.
+    The number of a pattern is its index in `patterns`. Each pattern has a flag. If the flag is
+    False, a wildcard such as `*3` in the pattern matches no words.
     """
 
     def __init__(self, patterns: Iterable[tuple[str, bool]], macros: Mapping[str, str]) -> None:
-        """Raises MalformedPattern for a pattern that cannot be read."""
+        """Raises MalformedPattern for a pattern that cannot be parsed."""
         self._states: list[_State] = [_State()]
         reader = _Reader(macros)
         for number, (pattern, is_open) in enumerate(patterns):
@@ -76,7 +77,7 @@ class Automaton:
             raise MalformedPattern("a pattern matches no words at all")
 
     def ends(self, words: Sequence[str], start: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-        """Yield each index where patterns end that begin at `start`, with their numbers."""
+        """Yield the end of each match that begins at `start`, with the numbers of the patterns."""
         current = self._begin
         for index in range(start, len(words)):
             current = self._step(current, words[index])
@@ -99,7 +100,7 @@ class Automaton:
         return found
 
     def _closed(self, states: set[int]) -> frozenset[int]:
-        """Return the states with all that are entered from them without a word."""
+        """Return `states` and all states that are reached from them without reading a word."""
         waiting = list(states)
         while waiting:
             for state in self._states[waiting.pop()].silent:
@@ -121,7 +122,7 @@ class Automaton:
         return len(self._states) - 1
 
     def _add(self, node: _Node, start: int, end: int) -> None:
-        """Add the node between two states."""
+        """Add transitions from the state `start` to the state `end` that match the node."""
         state = self._states[start]
         if node.word:
             state.words.setdefault(node.word, []).append(end)
@@ -146,7 +147,7 @@ class Automaton:
 
 
 class _Reader:
-    """Reads patterns. Each macro is read once."""
+    """Parses patterns. Each macro is parsed only once."""
 
     def __init__(self, macros: Mapping[str, str]) -> None:
         self._macros = macros
@@ -160,7 +161,7 @@ class _Reader:
         return node
 
     def _alternatives(self, parts: list[str], at: int, pattern: str) -> tuple[_Node, int]:
-        """Return what stands from `at` up to a closing bracket, and the bracket's index."""
+        """Parse from `at` to a closing bracket; return the node and the index of the bracket."""
         choices: list[list[_Node]] = [[]]
         while at < len(parts) and parts[at] not in ")]":
             part = parts[at]

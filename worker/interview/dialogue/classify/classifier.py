@@ -1,4 +1,4 @@
-"""`Classifier`: reads one turn of a candidate."""
+"""`Classifier`: determines the act of a candidate's turn."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ BY_COURTESY: Final = "SMALL_TALK.courtesy"
 
 
 def prepare(code: str = "en") -> Classifier:
-    """Return the classifier of a language. KeyError if there is no table of it."""
+    """Return the classifier of a language. Raises KeyError if the language has no table."""
     return Classifier(language(code))
 
 
 class Classifier:
-    """Reads the turns of candidates in one language."""
+    """Determines the acts of candidates' turns in one language."""
 
     def __init__(self, table: Language) -> None:
         self._table = table
 
     def read(self, text: str, context: Context | None = None) -> Reading:
-        """Return what the turn does. What is in doubt is an answer."""
+        """Return the act of the turn. A turn whose act is in doubt is an answer."""
         words = words_of(text, self._table.spelling)
         if not words:
             return Reading(act=Act.ANSWER)
@@ -44,10 +44,10 @@ class Classifier:
 
 
 class _Readings(Turn):
-    """The ways in which a turn is read, the surest one first."""
+    """A turn, with one method for each way to classify it."""
 
     def reading(self) -> Reading:
-        """Return the reading: the first of these that finds something."""
+        """Call the methods, the most reliable first, until one method returns a reading."""
         return (
             self._whole()
             or self._after_answer(Edge.SENTENCE)
@@ -62,7 +62,7 @@ class _Readings(Turn):
         )
 
     def _whole(self) -> Reading | None:
-        """Return the reading if patterns span the whole turn."""
+        """Return the reading of a turn that patterns match completely."""
         cover = self.strict[0]
         found = first_of(cover.found) if cover is not None and not self.cut else None
         if found is None:
@@ -78,7 +78,10 @@ class _Readings(Turn):
         return Reading(act=act_of_found(found), act_by=found.label.id) if found else None
 
     def _after_answer(self, least: Edge = Edge.NONE) -> Reading | None:
-        """Return the reading of an answer with a request at its end, after at least this edge."""
+        """Return the reading of an answer that ends with a request.
+
+        `least` is the weakest boundary (`Edge`) that may separate the request from the answer.
+        """
         for start in range(1, len(self.words)):
             cover = self.strict[start]
             if cover is None or self.words[start].edge < least:
@@ -91,7 +94,7 @@ class _Readings(Turn):
         return None
 
     def _last_sentence(self) -> Reading | None:
-        """Return the reading of an answer whose last sentence is nearly a request."""
+        """Return the reading of an answer whose last sentence is a request plus some words."""
         start = sentence_starts(self.words)[-1]
         if start == 0 or len(self.words) - start > WHOLE_TURN_WORDS:
             return None
@@ -110,7 +113,7 @@ class _Readings(Turn):
         )
 
     def _topic(self) -> Reading | None:
-        """Return the reading of a short question or wish about a topic."""
+        """Return the reading of a short question or wish whose words fit a topic of the table."""
         start = sentence_starts(self.words)[-1]
         if start > 0 and not self.courteous(start):
             return None
@@ -136,14 +139,14 @@ class _Readings(Turn):
         return Reading(act=Act.ANSWER, also=act, also_from=self.words[start].start, act_by=by)
 
     def _courtesy(self) -> Reading | None:
-        """Return the reading of a turn with nothing but courtesy."""
+        """Return the reading of a turn that contains only polite phrases."""
         polite = covers(self.words, self.table, is_polite, gaps=False)[0]
         if polite is None or self.cut:
             return None
         return Reading(act=Act.SMALL_TALK, act_by=BY_COURTESY)
 
     def _question(self) -> Reading | None:
-        """Return the reading of a question to the interviewer that no pattern knows."""
+        """Return the reading of a question to the interviewer that matches no pattern."""
         if Act.CLARIFY in self.ruled_out or self.context.phase == "CONFIRMING_END":
             return None
         starts = sentence_starts(self.words)

@@ -1,4 +1,4 @@
-"""Which patterns span the words from a place to the end of a turn."""
+"""Finds sequences of patterns that match the words from an index to the end of a turn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_CONTENT: Final = 3
 
 @dataclass(frozen=True)
 class Found:
-    """A request that a pattern found, with the index of its first word."""
+    """A request that a pattern matched, with the index of its first word."""
 
     label: Label
     first: int
@@ -28,7 +28,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Cover:
-    """How the words from one place to the end are spanned."""
+    """A sequence of pattern matches for the words from one index to the end of a turn."""
 
     cost: int
     found: tuple[Found, ...] = ()
@@ -45,9 +45,11 @@ def covers(
     *,
     gaps: bool,
 ) -> list[Cover | None]:
-    """Return the cheapest cover from each index to the end. Without `gaps`, all words are spanned.
+    """Return, for each index, the cheapest cover of the words from the index to the end.
 
-    The last element is the empty cover at the end.
+    Without `gaps`, a cover leaves no words unmatched except for light words such as `so`; the
+    element is None if there is no such cover. The last element is the empty cover after the last
+    word.
     """
     texts = [word.text for word in words]
     best: list[Cover | None] = [None] * len(words) + [Cover(0)]
@@ -89,7 +91,7 @@ def _segments(
 
 
 def _is_a_story(label: Label, words: Sequence[Word], language: Language) -> bool:
-    """Return whether the words of an open pattern are two sentences, or report something."""
+    """Return whether words that an open pattern matches are two sentences or reported speech."""
     if any(word.edge is Edge.SENTENCE for word in words[1:]):
         return True
     return label.act is not Act.GO_BACK and any(word.text in language.reports for word in words)
@@ -101,7 +103,7 @@ def _is_whole(words: Sequence[Word], start: int, end: int, language: Language) -
 
 
 def _single(word: Word, rest: Cover, language: Language, *, gaps: bool) -> list[Cover]:
-    """Return the cover in which no pattern spans the word."""
+    """Return the cover that adds the word to `rest` without a pattern; empty if not allowed."""
     text = word.text
     if text in language.light and not word.quoted:
         return [replace(rest, cost=rest.cost + _LIGHT)]

@@ -1,4 +1,4 @@
-"""The table of a language: its spellings, its patterns, and the words that make an answer."""
+"""The table of a language: its spellings, its patterns, its topics, and its lists of words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TABLES: Final = {"en": "english.toml"}
 
 @dataclass(frozen=True)
 class Label:
-    """What a pattern says about the words that it spans."""
+    """The meaning of a pattern: its act, and where the pattern may match."""
 
     #: The id that is stored as `act_by`.
     id: str
@@ -80,13 +80,13 @@ class Language:
     role_play: frozenset[str]
 
     def tells_a_story(self, word: str) -> bool:
-        """Return whether the word is of a past tense or of a third person."""
+        """Return whether the word, as in a story, is in the past tense or the third person."""
         return word in self.tells or (word.endswith("ed") and len(word) > 4)
 
 
 @cache
 def language(code: str) -> Language:
-    """Return the table of a language. KeyError if there is none."""
+    """Return the table of a language. Raises KeyError if the language has no table."""
     text = files("worker.interview.dialogue.classify").joinpath(TABLES[code]).read_text("utf-8")
     table = tomllib.loads(text)
     lines = list(_patterns(table))
@@ -106,7 +106,7 @@ def language(code: str) -> Language:
 
 
 def _patterns(table: Mapping[str, Any]) -> Iterator[tuple[str, Label]]:
-    """Yield the patterns with their labels. Those of one phase come first."""
+    """Yield the patterns with their labels. Patterns for only one phase come first."""
     for phase, acts in table["only"].items():
         for act, groups in acts.items():
             for name, text in groups.items():

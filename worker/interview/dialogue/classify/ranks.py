@@ -1,4 +1,4 @@
-"""Which acts count: their order, and what each phase and each place of a turn allows."""
+"""The precedence of the acts, and the acts that a phase or a position in a turn allows."""
 
 from __future__ import annotations
 

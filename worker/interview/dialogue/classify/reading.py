@@ -1,4 +1,4 @@
-"""What a turn was read as, and what a model may add to it."""
+"""The result of classifying a turn, and the act that a language model may add to the result."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ MODEL_MAY_PROPOSE: Final = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Where in the dialogue a turn was said."""
+    """The state of the dialogue in which the candidate said a turn."""
 
     #: The name of the phase, such as LISTENING.
     phase: str = "LISTENING"
@@ -62,7 +62,7 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """The act of a turn, and the request that it has besides an answer."""
+    """The act of a turn and, if the turn is an answer, an additional request in the turn."""
 
     act: Act
     #: A request besides the answer. Only a reading with the act ANSWER has one.
@@ -74,10 +74,11 @@ class Reading:
 
 
 def accept_proposal(reading: Reading, proposed: str) -> Reading:
-    """Return the reading with the label that a model proposed, if the label may be taken.
+    """Return the reading, with the act that a language model proposed if this act is allowed.
 
-    A label counts only where no pattern was found, and only for an act after which the question is
-    still open. The words stay an answer, so that a wrong label loses nothing.
+    The proposed act is used only if no pattern matched, and only if the act leaves the question
+    open. The act is added as a request, and the words still count as an answer, so that a wrong
+    proposal loses nothing.
     """
     if reading.act_by != BY_DEFAULT or proposed not in MODEL_MAY_PROPOSE:
         return reading

@@ -1,10 +1,11 @@
-"""Topics: what a short question or wish is about, where no pattern spans it.
+"""Topics: classify a short question or wish by its words if no pattern matches it.
 
     wish: talk speak & human real_person
 
-A topic has a mood and groups of words, of which the sentence must have one each. `real_person`
-is two words in a row. At most three other content words may be there, and nothing that tells a
-story, so that a sentence about work is no wish.
+A topic has a mood and groups of words. A sentence fits the topic if it contains a word of each
+group. `real_person` stands for two consecutive words. The sentence may have at most three other
+content words and no words that are typical of a story, so that a sentence about the candidate's
+work is not classified as a wish.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _MOODS: Final = (ASKS, WISHES, SAYS)
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic of an act."""
+    """A topic. A sentence that fits the topic has the act `act`."""
 
     id: str
     act: Act
@@ -33,7 +34,7 @@ class Topic:
     words: frozenset[str]
 
     def fits(self, found: frozenset[str]) -> bool:
-        """Return whether the words and the pairs of words have one of each group."""
+        """Return whether `found` (from `words_and_pairs`) contains an entry of each group."""
         return all(not group.isdisjoint(found) for group in self.groups)
 
 
@@ -50,7 +51,7 @@ def topics(table: Mapping[str, str]) -> Iterator[Topic]:
 
 
 def words_and_pairs(texts: Sequence[str]) -> frozenset[str]:
-    """Return the words, and each two and three in a row joined."""
+    """Return the words, and each two and each three consecutive words joined by `_`."""
     pairs = (f"{a}_{b}" for a, b in pairwise(texts))
     threes = ("_".join(texts[i : i + 3]) for i in range(len(texts) - 2))
     return frozenset([*texts, *pairs, *threes])

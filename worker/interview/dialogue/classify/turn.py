@@ -1,4 +1,4 @@
-"""`Turn`: one turn of a candidate while it is read, and what its parts can be read as."""
+"""`Turn`: one turn of the candidate that is being classified, and tests of its parts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _MOST_CONTENT_OF_LOSS: Final = 2
 
 
 class Turn:
-    """One turn while it is read."""
+    """One turn of the candidate that is being classified."""
 
     def __init__(self, text: str, words: Sequence[Word], context: Context, table: Language) -> None:
         self.words = words
@@ -80,7 +80,7 @@ class Turn:
         return out
 
     def loose(self, start: int, end: int | None = None) -> Found | None:
-        """Return the request from `start` to `end` with at most three more content words."""
+        """Return the request between `start` and `end`; None if too many words match no pattern."""
         cover = covers(self.words[start:end], self.table, self._allowed, gaps=True)[0]
         if cover is None or cover.content > MOST_CONTENT or cover.tells:
             return None
@@ -89,7 +89,7 @@ class Turn:
         return found if found and not losing else None
 
     def may_begin(self, start: int, cover: Cover) -> bool:
-        """Return whether a request may begin at this word, after an answer."""
+        """Return whether a request may begin at the word `start`, after an answer."""
         word = self.words[start]
         loses = not LOSING.isdisjoint(found.label.act for found in cover.found)
         if word.edge is Edge.SENTENCE:
@@ -121,7 +121,7 @@ class Turn:
         return None
 
     def may_follow(self, act: Act, end: int) -> bool:
-        """Return whether the words from `end` on may stand after a request."""
+        """Return whether the words from `end` on may follow a request with this act."""
         rest = [word.text for word in self.words[end:]]
         if not rest:
             return True
@@ -135,7 +135,7 @@ class Turn:
         return sum(text not in self.table.function for text in rest) <= _MOST_CONTENT_AFTER
 
     def clauses(self) -> list[tuple[int, int]]:
-        """Return the spans of up to three of the last clauses."""
+        """Return all spans of one to three consecutive clauses among the last six clauses."""
         starts = [
             i
             for i, word in enumerate(self.words)
@@ -163,7 +163,7 @@ class Turn:
         return topic.act, topic.id
 
     def _is_own(self, start: int, end: int) -> bool:
-        """Return whether a request that ends something is the candidate's own, and not told."""
+        """Return whether a request, such as to stop, is the candidate's own and not reported."""
         texts = [word.text for word in self.words[max(0, start - _LOSS_REPORTED_WITHIN) :]]
         if not self.table.reports.isdisjoint(texts):
             return False
@@ -176,7 +176,7 @@ class Turn:
         return start == 0 or not (self.table.addresses | self.table.wishes).isdisjoint(found)
 
     def courteous(self, end: int) -> bool:
-        """Return whether nothing but courtesy and requests stands before a word."""
+        """Return whether only polite phrases and requests precede the word with index `end`."""
         cover = covers(self.words[:end], self.table, self._allowed, gaps=False)[0]
         return cover is not None
 
@@ -195,7 +195,7 @@ class Turn:
         return asks if mood == ASKS else asks or wishes
 
     def _is_about(self, topic: Topic, texts: Sequence[str]) -> bool:
-        """Return whether few other words are there, and none that tells a story."""
+        """Return whether only few words are not of the topic, and none is typical of a story."""
         others = [text for text in texts if text not in topic.words]
         known = self.table.function | self.table.light | self.table.subjects
         content = [text for text in others if text not in known]
@@ -231,17 +231,17 @@ def _last_sentence(words: Sequence[Word]) -> Sequence[Word]:
 
 
 def is_polite(label: Label) -> bool:
-    """Return whether a pattern is one of courtesy alone."""
+    """Return whether a pattern matches only a polite phrase."""
     return label.id == "politeness"
 
 
 def act_of_found(found: Found) -> Act:
-    """Return the act of a request that was found."""
+    """Return the act of a request that a pattern matched."""
     return found.label.act or Act.ANSWER
 
 
 def first_of(found: Sequence[Found]) -> Found | None:
-    """Return the request that counts."""
+    """Return the request that takes precedence over the others; None without a request."""
     acts = {each.label.act: each for each in reversed(found)}
     if len(found) > 1 and found[0].label.act is Act.WAIT and found[1].label.act in ASKED_AFTER_WAIT:
         del acts[Act.WAIT]  # as in `wait, is this recorded`

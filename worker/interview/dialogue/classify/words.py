@@ -1,4 +1,4 @@
-"""The words of a turn, normalized, each with its place in the text."""
+"""The normalized words of a turn, each with its position in the text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PIECES: Final = re.compile(
 
 
 class Edge(IntEnum):
-    """What stands before a word."""
+    """The boundary before a word."""
 
     NONE = 0
     COMMA = 1
@@ -57,9 +57,9 @@ class Spelling:
 
 
 def words_of(text: str, spelling: Spelling) -> tuple[Word, ...]:
-    """Return the words at the end of the text, without fillers and without words said twice.
+    """Return the normalized words of the text, without fillers and repetitions.
 
-    If only fillers are there, they are returned.
+    Of a long text, only the end is read. If all words are fillers, the fillers are returned.
     """
     offset = _begin(text)
     raw = _replaced(_raw(text[offset:], offset, spelling.contractions), spelling.replaced)
@@ -68,12 +68,12 @@ def words_of(text: str, spelling: Spelling) -> tuple[Word, ...]:
 
 
 def is_cut(text: str) -> bool:
-    """Return whether only the end of the text is read."""
+    """Return whether the text is so long that only its end is read."""
     return len(text) > READ_CHARACTERS
 
 
 def _begin(text: str) -> int:
-    """Return the index of the first word that is read."""
+    """Return the index in the text of the first character that is read."""
     if not is_cut(text):
         return 0
     begin = len(text) - READ_CHARACTERS
@@ -114,7 +114,7 @@ def _expanded(word: str, contractions: Mapping[str, tuple[str, ...]]) -> tuple[s
 def _replaced(
     words: list[Word], spellings: Mapping[tuple[str, ...], tuple[str, ...]]
 ) -> list[Word]:
-    """Return the words with other spellings. The longest one that fits is replaced."""
+    """Replace words by the spellings of the table, the longest matching sequence of words first."""
     result: list[Word] = []
     at = 0
     texts = [word.text for word in words]
@@ -139,7 +139,10 @@ def _replaced(
 
 
 def _without(words: Sequence[Word], dropped: frozenset[str]) -> list[Word]:
-    """Return the words without the dropped ones, whose edges and marks pass to their neighbours."""
+    """Return the words without `dropped`.
+
+    Neighbours take over their boundaries and question marks.
+    """
     result: list[Word] = []
     edge, start = Edge.NONE, -1
     for word in words:
@@ -155,7 +158,7 @@ def _without(words: Sequence[Word], dropped: frozenset[str]) -> list[Word]:
 
 
 def _without_repeats(words: list[Word]) -> list[Word]:
-    """Return the words without those said twice in a row, as in `can you can you`."""
+    """Return the words without immediate repetitions, as in `can you can you`."""
     result: list[Word] = []
     for word in words:
         result.append(word)
