@@ -100,9 +100,9 @@ class Application(Protocol):
         declares, with `await job.end("appointment_booked")`. If `run` returns without firing an
         event, the job is completed with reason WorkDone. If `run` raises an error, the job has
         failed with reason JobCrashed. `run` is cancelled when the job ends for another reason, at
-        the latest when the budget of RUNNING is spent (INTERVIEW_BUDGET_RUNNING_S). An application
-        may stop the clock of this budget and let it run again, with the events CLOCK_STOPPED and
-        CLOCK_RESUMED.
+        the latest when the budget of RUNNING is spent (INTERVIEW_BUDGET_RUNNING_S). The event
+        CLOCK_STOPPED stops the clock of this time budget, and CLOCK_RESUMED starts it again; an
+        application may fire both.
         """
         ...
 

@@ -72,9 +72,9 @@ class Database:
     ) -> Database:
         """Create the pool. The first operation opens the first connection.
 
-        With `url_again`, each new connection uses the URL that this function returns, because the
-        password in the URL may be rotated. Raises `DatabaseUrlInvalid` if `url` is not a PostgreSQL
-        URL.
+        If `url_again` is given, it is called before each new connection and returns the URL to use,
+        because the password in the URL may be rotated. Raises `DatabaseUrlInvalid` if `url` is not
+        a PostgreSQL URL.
         """
         check_url(url)
         connections = await Connections.open(url, limits or PoolLimits(), url_again)

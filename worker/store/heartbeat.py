@@ -56,7 +56,7 @@ class Beat:
 
 
 def _contact_age(lease_s: str, every_s: str) -> str:
-    """Return the SQL expression for the age at which the last contact must be stored again.
+    """Return SQL for the age in seconds from which the time of the last contact is stored anew.
 
     If the worker that last stored the contact has shorter leases, all workers store the contact as
     often as that worker does. Otherwise the workers could not notice an outage in which only the

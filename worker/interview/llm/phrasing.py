@@ -1,4 +1,4 @@
-"""Conversion of a language model's reply to the next utterance, or to a reason for a refusal.
+"""Converts the reply of a language model to the next utterance, or to the reason why it is refused.
 
 The functions have no side effects. For every reply, the utterance either ends with the plan's own
 next words, or is one follow-up that the plan allows.

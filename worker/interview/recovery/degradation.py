@@ -1,4 +1,4 @@
-"""Reactions to the loss of a resource during an interview, as declared in its `Consequence`."""
+"""Reactions to the loss of a resource during an interview; its `Consequence` declares which one."""
 
 from __future__ import annotations
 
