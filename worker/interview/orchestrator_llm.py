@@ -197,7 +197,10 @@ class OrchestratorLLM(llm.LLM[Never]):
         return tuple(self._turns)
 
     def commit(self, turn: CommittedTurn) -> None:
-        """Add a turn that is in the journal. Only added turns advance the position in the plan."""
+        """Add a turn, which the journal has already, to the turns that decide the next utterance.
+
+        Only added turns advance the position in the plan.
+        """
         self._turns.append(turn)
         self._utterance = None
 

@@ -78,7 +78,7 @@ class InboundData:
         guard(room, self.admits, most_stream_bytes=MOST_STREAM_BYTES)
 
     def watch(self) -> None:
-        """From now on, count data of which the SDK reports no event.
+        """Start to count the received data for which the SDK reports no event.
 
         Call this method when the room is connected.
         """

@@ -70,7 +70,7 @@ class Moment:
         self.set_count(name, self.count(name) + by)
 
     def fact(self, name: Fact) -> Scalar:
-        """Return a fact, with the changes so far; False if it is not set."""
+        """Return a fact, including the changes of this step so far; False if the fact is not set."""
         return self.facts.get(name, self.before.facts.get(name, False))
 
     def set_fact(self, name: Fact, value: Scalar) -> None:

@@ -1,4 +1,5 @@
-"""Declaration of the vendor `scripted`: the plan's own words, without settings or an SDK."""
+"""Declaration of the vendor `scripted`, which speaks the plan's texts without a language model and
+needs neither settings nor an SDK."""
 
 from __future__ import annotations
 
