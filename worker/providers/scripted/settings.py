@@ -1,5 +1,7 @@
-"""Declaration of the vendor `scripted`, which speaks the plan's texts without a language model and
-needs neither settings nor an SDK."""
+"""Declaration of the vendor `scripted`.
+
+It speaks the plan's texts without a language model, and needs neither settings nor an SDK.
+"""
 
 from __future__ import annotations
 
