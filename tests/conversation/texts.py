@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tests.support.conversation.expectations import Stored
+from tests.support.conversation.steps import Answers
 from worker.interview.plan.plan import Plan
 
 Q0: Final = "Which project that you worked on during the last two years are you most proud of?"
@@ -17,6 +19,13 @@ A1: Final = "First I look at the traces and then I compare a fast request with o
 A2: Final = "My manager wanted to ship on Friday but I showed her the failing load test instead."
 QUESTIONS: Final = (Q0, Q1, Q2)
 ANSWERS: Final = (A0, A1, A2)
+#: Answers every question as soon as it was asked.
+ANSWERS_ALL: Final = Answers(QUESTIONS, ANSWERS)
+#: Answers the questions after the first one, or after the second one.
+ANSWERS_THE_REST: Final = Answers(QUESTIONS[1:], ANSWERS[1:])
+ANSWERS_THE_LAST: Final = Answers(QUESTIONS[2:], ANSWERS[2:])
+#: Every answer is stored under its question.
+EACH_ANSWER: Final = (Stored("q0", A0), Stored("q1", A1), Stored("q2", A2))
 
 
 def plan(*, count: int = 3, language: str = "en", **first: Any) -> Plan:

@@ -67,9 +67,7 @@ class Candidate:
 
     # --- waiting ----------------------------------------------------------------------------------
 
-    async def until(
-        self, condition: Callable[[], bool], within_s: float, what: str
-    ) -> None:
+    async def until(self, condition: Callable[[], bool], within_s: float, what: str) -> None:
         """Wait until a condition holds. Raises NotHeard if it does not hold in time."""
         end = self.now + within_s
         while not condition():
@@ -103,10 +101,15 @@ class Candidate:
 
     # --- doing ------------------------------------------------------------------------------------
 
-    async def say(self, text: str, *, heard_as: str | None = None) -> None:
-        """Say some words; return when the last one is over."""
+    async def say(self, text: str, *, heard_as: str | None = None, over: bool = False) -> None:
+        """Say some words; return when the last one is over.
+
+        With `over`, later steps still look at what the interviewer says now.
+        """
         self.note(f'says "{text}"')
-        self.since = self.began_to_speak = self.now
+        self.began_to_speak = self.now
+        if not over:
+            self.since = self.now
         self.microphone.speak(self._lexicon.speak(text, heard_as=heard_as))
         await self.microphone.idle.wait()
 

@@ -137,9 +137,7 @@ class Ear:
     def occurrences(self, text: str, since: float = 0.0) -> list[Occurrence]:
         """Return each time that a text was heard word by word since a time."""
         wanted = plain(text)
-        words = [
-            (part, word) for word in self.since(since) for part in plain(word.text) or [""]
-        ]
+        words = [(part, word) for word in self.since(since) for part in plain(word.text) or [""]]
         found = []
         for at in range(len(words) - len(wanted) + 1):
             part = words[at : at + len(wanted)]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from states import Outcome
+from states import Outcome, Reason
 from tests.support.conversation.words import is_in, shared_run
+from worker.store.interview_status import CANDIDATE_ABSENT
 
 if TYPE_CHECKING:
     from tests.support.conversation.held import Conversation
@@ -43,6 +44,16 @@ class NotStored:
     def check(self, talk: Conversation) -> None:
         turns = [turn["text"] for turn in talk.stored() if is_in(self.text, turn["text"])]
         assert not turns, f'"{self.text}" is stored as {turns}'
+
+
+@dataclass(frozen=True)
+class Kept:
+    """These words are in a stored turn of the candidate, whichever question it belongs to."""
+
+    text: str
+
+    def check(self, talk: Conversation) -> None:
+        assert any(is_in(self.text, t["text"]) for t in talk.stored()), f'lost: "{self.text}"'
 
 
 @dataclass(frozen=True)
@@ -114,6 +125,23 @@ class NotCompleted:
 
     def check(self, talk: Conversation) -> None:
         assert talk.outcome is not Outcome.COMPLETED, "the outcome is completed"
+
+
+@dataclass(frozen=True)
+class EndedByItself:
+    """The interview ended without the cancellation that the test sends at last."""
+
+    def check(self, talk: Conversation) -> None:
+        assert talk.history.reason != Reason.CANCEL_REQUESTED, "the interview did not end"
+
+
+@dataclass(frozen=True)
+class StaysOpen:
+    """The job ended because the candidate is absent, so that another job goes on when they come."""
+
+    def check(self, talk: Conversation) -> None:
+        reason = talk.history.reason
+        assert reason in CANDIDATE_ABSENT, f"the job ended with {reason}"
 
 
 @dataclass(frozen=True)

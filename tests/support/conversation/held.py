@@ -55,6 +55,8 @@ class Row:
     #: Reply of the language model; None: there is no model.
     model: Reply | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    #: True for a candidate who is not in the room yet when the job starts.
+    late: bool = False
 
 
 def table(*rows: Row) -> pytest.MarkDecorator:
@@ -98,7 +100,9 @@ class Conversation(WholeInterview):
     def _make_room(self, ctx: JobContext, on_event: Callable[[Event], None]) -> _Room:
         self.microphone = Mixer(self.row.acoustics, self.ear.number_at)
         line = EarLine(self.ear, self.lexicon)
-        return _Room(ctx, on_event, line=line, microphone=self.microphone)
+        room = _Room(ctx, on_event, line=line, microphone=self.microphone)
+        room.candidate_is_here = not self.row.late
+        return room
 
     async def _answer(self) -> None:
         """Take the steps of the row, then let the interview end."""

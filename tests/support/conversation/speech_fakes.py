@@ -88,9 +88,11 @@ class _Detection(vad.VADStream):
             self._speech_s += frame.duration
             if self._quiet_s >= ENDS_AFTER_S:
                 self._speaks, kind = False, vad.VADEventType.END_OF_SPEECH
-        elif self._loud_s >= STARTS_AFTER_S:
-            self._speaks, kind = True, vad.VADEventType.START_OF_SPEECH
-            self._speech_s = self._loud_s
+        else:
+            self._speech_s = 0.0
+            if self._loud_s >= STARTS_AFTER_S:
+                self._speaks, kind = True, vad.VADEventType.START_OF_SPEECH
+                self._speech_s = self._loud_s
         return vad.VADEvent(
             type=kind,
             samples_index=0,

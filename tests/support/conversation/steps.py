@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tests.support.conversation.acoustics import VOICE_DBFS, Timbre
@@ -15,7 +16,7 @@ from tests.support.conversation.candidate import NotHeard
 from tests.support.conversation.words import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.support.conversation.candidate import Candidate
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 THINKS_S: Final = 0.5
 #: First words of a text whose sound shows that the text is being said.
 _FIRST_WORDS: Final = 4
+#: Share of a word that is audible if the word is said to its end.
+_WHOLE: Final = 0.9
 
 
 class Step(Protocol):
@@ -56,12 +59,13 @@ class HearsALine:
     """Waits until the interviewer has said anything, and is quiet."""
 
     within_s: float = 15.0
+    quiet_s: float = 1.0
 
     async def take(self, candidate: Candidate) -> None:
         await candidate.until(
             lambda: bool(candidate.ear.since(candidate.since)), self.within_s, "hears a line"
         )
-        await candidate.until_quiet(1.0)
+        await candidate.until_quiet(self.quiet_s)
 
 
 @dataclass(frozen=True)
@@ -108,16 +112,20 @@ class Reads:
 
 @dataclass(frozen=True)
 class IsSilencedWithin:
-    """The interviewer is silent some seconds after the candidate began to speak, at a word's end."""
+    """The interviewer is silent some seconds after the candidate began to speak.
+
+    With `at_word_end`, the interviewer's last word must have been said to its end.
+    """
 
     seconds: float
+    at_word_end: bool = True
 
     async def take(self, candidate: Candidate) -> None:
         await asyncio.sleep(max(0.0, candidate.began_to_speak + self.seconds - candidate.now))
         heard = candidate.ear.words[-1]
         if heard.end > candidate.began_to_speak + self.seconds:
             raise NotHeard(f"the interviewer still speaks after {self.seconds:g} s")
-        if not heard.understood:
+        if self.at_word_end and heard.share < _WHOLE:
             raise NotHeard(f'the interviewer is silent in the middle of "{heard.text}"')
 
 
@@ -136,13 +144,17 @@ class Waits:
 
 @dataclass(frozen=True)
 class Says:
-    """Says some words. The recogniser may understand others: `heard_as`, with as many words."""
+    """Says some words. The recogniser may understand others: `heard_as`, with as many words.
+
+    With `over`, the words are said over a line of the interviewer, which later steps still look at.
+    """
 
     text: str
     heard_as: str | None = None
+    over: bool = False
 
     async def take(self, candidate: Candidate) -> None:
-        await candidate.say(self.text, heard_as=self.heard_as)
+        await candidate.say(self.text, heard_as=self.heard_as, over=self.over)
 
 
 @dataclass(frozen=True)
@@ -156,11 +168,13 @@ class Insists:
 
     async def take(self, candidate: Candidate) -> None:
         for _ in range(self.times):
-            await HearsALine(self.within_s).take(candidate)
+            await HearsALine(self.within_s, quiet_s=1.5).take(candidate)
             if candidate.hears(self.until):
                 return
             await Says(self.says).take(candidate)
-        raise NotHeard(f'"{self.until}" was not heard after "{self.says}" was said {self.times} times')
+        raise NotHeard(
+            f'"{self.until}" was not heard after "{self.says}" was said {self.times} times'
+        )
 
 
 @dataclass(frozen=True)
@@ -175,6 +189,53 @@ class Answers:
         for question, answer in zip(self.questions, self.answers, strict=True):
             await Hears(question, self.within_s).take(candidate)
             await candidate.say(answer)
+
+
+@dataclass(frozen=True)
+class IsAnsweredWithin:
+    """Waits until the interviewer speaks, which may take so long from the candidate's last sound."""
+
+    seconds: float
+
+    async def take(self, candidate: Candidate) -> None:
+        last_sound = candidate.microphone.spoke_until
+        within_s = last_sound + self.seconds - candidate.now
+        await candidate.until(
+            lambda: bool(candidate.ear.since(last_sound)), within_s, "hears the interviewer"
+        )
+
+
+@dataclass(frozen=True)
+class TalksOn:
+    """Says numbered sentences with breaths between, until the interviewer speaks.
+
+    The interviewer has to begin between `earliest_s` and `latest_s` after the first word. The
+    candidate then finishes the sentence.
+    """
+
+    earliest_s: float
+    latest_s: float
+    breath_s: float = 0.5
+
+    async def take(self, candidate: Candidate) -> None:
+        began = candidate.now
+        for sentence in numbered_sentences():
+            await candidate.say(sentence, over=True)
+            candidate.microphone.pause(self.breath_s)
+            await candidate.microphone.idle.wait()
+            if heard := candidate.ear.since(began):
+                after_s = heard[0].start - began
+                break
+            if candidate.now - began > self.latest_s:
+                raise NotHeard(f"nothing was said in {self.latest_s:g} s of talk")
+        if not self.earliest_s <= after_s <= self.latest_s:
+            raise NotHeard(f"the interviewer spoke after {after_s:.1f} s of talk")
+
+
+def numbered_sentences() -> Iterator[str]:
+    """Yield sentences for a candidate who never ends."""
+    for number in count(1):
+        yield f"Then came step {number} of that project and it was not the last one at all."
 
 
 @dataclass(frozen=True)
