@@ -59,7 +59,7 @@ WHEN = "When will I hear from the company about this job?"
         gap=START,
         plan=plan(),
         steps=(
-            *(Mutes(), Hears("microphone", within_s=8), Reads("microphone", within_s=1)),
+            *(Mutes(), HearsWord(1, of="microphone", within_s=8), Reads("microphone", within_s=1)),
             *(Reads("type", within_s=1), Mutes(False), ANSWERS_ALL),
         ),
         expects=(*EACH_ANSWER, Completed()),
@@ -70,7 +70,7 @@ WHEN = "When will I hear from the company about this job?"
         plan=plan(),
         steps=(
             Publishes(published=False),
-            *(Hears("microphone", within_s=8), Reads("microphone", within_s=1)),
+            *(HearsWord(1, of="microphone", within_s=8), Reads("microphone", within_s=1)),
             *(Publishes(published=True), ANSWERS_ALL),
         ),
         expects=(*EACH_ANSWER, Completed()),
@@ -111,7 +111,13 @@ WHEN = "When will I hear from the company about this job?"
         gap=START,
         plan=plan(),
         steps=(
-            *(Hears(Q0), Leaves(), Waits(10), Returns(), Hears("Welcome back", within_s=5)),
+            *(
+                Hears(Q0),
+                Leaves(),
+                Waits(10),
+                Returns(),
+                HearsWord(2, of="Welcome back", within_s=5),
+            ),
             *(Hears(Q0), Says(A0), ANSWERS_THE_REST),
         ),
         expects=(NeverHeard("we were interrupted"), *EACH_ANSWER, Completed()),

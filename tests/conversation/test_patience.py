@@ -138,7 +138,7 @@ IN_TWO = (Stored("q0", FIRST, REST), *EACH_ANSWER[1:], Completed())
         gap=LATE,
         plan=plan(),
         model=says(0.8, "ACKNOWLEDGE: Thank you, you rebuilt a billing system."),
-        steps=(Hears(Q0), Says(A0), IsAnsweredWithin(2.11 + 0.5 - 0.2)),
+        steps=(Hears(Q0), Says(A0), IsAnsweredWithin(2.4)),
     ),
     Row(
         name="the next question follows an answer within 2.11 s",

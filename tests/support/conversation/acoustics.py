@@ -95,8 +95,3 @@ def telephone(sound: Samples) -> Samples:
 def to_int16(sound: Samples) -> npt.NDArray[np.int16]:
     """Return the samples as 16-bit integers; too loud ones are clipped."""
     return (sound.clip(-1.0, 1.0) * _FULL_SCALE).astype(np.int16)
-
-
-def to_float(samples: npt.NDArray[np.int16]) -> Samples:
-    """Return 16-bit samples as numbers from -1 to 1."""
-    return samples / _FULL_SCALE

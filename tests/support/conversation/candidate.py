@@ -57,6 +57,7 @@ class Candidate:
         #: Time at which the candidate last began to speak.
         self.began_to_speak = 0.0
         self._used: set[str] = set()
+        self._words_seen = 0
 
     @property
     def now(self) -> float:
@@ -83,8 +84,11 @@ class Candidate:
 
     async def _habits(self) -> None:
         """Answer a line of the interviewer that every candidate answers in the same way."""
+        if len(self.ear.words) == self._words_seen:
+            return
+        self._words_seen = len(self.ear.words)
         for asked, answer in HABITS.items():
-            if asked not in self._used and is_in(asked, self.ear.text()):
+            if asked not in self._used and self.ear.occurrences(asked):
                 self._used.add(asked)
                 await self.until_quiet()
                 await self.say(answer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -19,7 +19,7 @@ from worker.audio.sinks import QueueSink
 if TYPE_CHECKING:
     from livekit import rtc
 
-    from tests.support.conversation.words import Lexicon
+    from tests.support.conversation.words import Lexicon, SpokenWord
     from worker.audio.clip import Clip
 
 #: Share of a word that must be audible for the word to be understood.
@@ -33,14 +33,20 @@ _ROUNDING_S: Final = 1e-3
 class HeardWord:
     """A word of the interviewer, as far as it was audible. Times are those of the event loop."""
 
-    number: int
-    text: str
+    word: SpokenWord
     start: float
     end: float
     #: Audible seconds, without a break in the middle of the word.
     sounded_s: float
-    #: Share of the word that was audible, from 0 to 1.
-    share: float
+
+    @property
+    def text(self) -> str:
+        return self.word.text
+
+    @property
+    def share(self) -> float:
+        """Share of the word that was audible, from 0 to 1."""
+        return self.sounded_s / self.word.seconds
 
     @property
     def understood(self) -> bool:
@@ -98,23 +104,12 @@ class Ear:
         if not number:
             return
         word = self._lexicon[number]
-        if self.words and self.words[-1].number == number:
-            last = self.words[-1]
+        last = self.words[-1] if self.words else None
+        if last is not None and last.word is word:
             sounded_s = last.sounded_s + end - start
-            share = sounded_s / word.seconds
-            self.words[-1] = replace(last, end=end, sounded_s=sounded_s, share=share)
-            return
-        share = (end - start) / word.seconds
-        self.words.append(
-            HeardWord(
-                number=number,
-                text=word.text,
-                start=start,
-                end=end,
-                sounded_s=end - start,
-                share=share,
-            )
-        )
+            self.words[-1] = replace(last, end=end, sounded_s=sounded_s)
+        else:
+            self.words.append(HeardWord(word=word, start=start, end=end, sounded_s=end - start))
 
     def number_at(self, at: float) -> int:
         """Return the number of the word that was audible at a time; 0 if none was."""
@@ -128,7 +123,8 @@ class Ear:
 
     def since(self, at: float) -> list[HeardWord]:
         """Return the words that began at a time or later."""
-        return [word for word in self.words if word.start >= at - _ROUNDING_S]
+        first = bisect_left(self.words, at - _ROUNDING_S, key=lambda word: word.start)
+        return self.words[first:]
 
     def text(self, since: float = 0.0) -> str:
         """Return the understood words since a time."""
@@ -137,7 +133,7 @@ class Ear:
     def occurrences(self, text: str, since: float = 0.0) -> list[Occurrence]:
         """Return each time that a text was heard word by word since a time."""
         wanted = plain(text)
-        words = [(part, word) for word in self.since(since) for part in plain(word.text) or [""]]
+        words = [(part, word) for word in self.since(since) for part in word.word.plain]
         found = []
         for at in range(len(words) - len(wanted) + 1):
             part = words[at : at + len(wanted)]

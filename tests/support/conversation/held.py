@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import numpy as np
 import pytest
 
 from states import Event
@@ -14,11 +15,13 @@ from tests.support.conversation.candidate import Candidate, NotHeard
 from tests.support.conversation.ear import Ear, EarLine
 from tests.support.conversation.microphone import Acoustics, Mixer
 from tests.support.conversation.speech_fakes import NumberedSTT, NumberedVoice, SileroLikeVAD
-from tests.support.conversation.steps import Step, Tries
+from tests.support.conversation.steps import Step, Tries, Waits
 from tests.support.conversation.words import Lexicon
 from tests.support.virtual.interview_parts import plan_of, question
 from tests.support.virtual.model_parts import ModelStandIn, Reply
 from tests.support.virtual.whole_interview import WholeInterview
+from worker.audio.clip import Clip
+from worker.clips import recordings
 from worker.transport.in_memory import InMemoryTransport
 
 if TYPE_CHECKING:
@@ -74,6 +77,11 @@ def table(*rows: Row) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("row", params)
 
 
+def _clip(name: recordings.ClipName) -> Clip:
+    """Return a short clip in place of a recording."""
+    return Clip(name=name, text=name.text, pcm=np.full(2400, 1, np.int16), sample_rate=24_000)
+
+
 class _Room(InMemoryTransport):
     """Transport of a conversation."""
 
@@ -94,6 +102,8 @@ class Conversation(WholeInterview):
         if row.model is not None:
             self.models = {"stand_in": ModelStandIn(row.model)}
         self.make_transport = self._make_room
+        # `EarLine` speaks the clips; the recordings are not decoded.
+        patch.setattr(recordings, "_found", {name: _clip(name) for name in recordings.ClipName})
         #: The step that failed, if any.
         self.failed: NotHeard | None = None
 
@@ -121,7 +131,7 @@ class Conversation(WholeInterview):
         for number, step in enumerate(self.row.steps, 1):
             place = f"step {number} of {len(self.row.steps)}"
             # Stands if the interview ends, and this task is cancelled, during the step.
-            if not isinstance(step, Tries):
+            if not isinstance(step, Tries | Waits):
                 self.failed = NotHeard(f"{place}: the interview ended before {step}")
             try:
                 await step.take(self.candidate)

@@ -11,33 +11,41 @@ from typing import TYPE_CHECKING, Any, Final, Never
 
 import numpy as np
 from livekit import rtc
-from livekit.agents import stt, tts, vad
+from livekit.agents import stt, vad
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions
 
-from tests.support.conversation.acoustics import level_of, to_float
 from tests.support.virtual.provider_fakes import Closable
 from tests.support.virtual.scripted_voice import ScriptedTTS, Sound, Step
 from tests.support.virtual.stt_fakes import LoudnessVAD
 from worker.audio.frames import frame_of, samples_of
-from worker.transport.in_memory import FRAME_S
 
 if TYPE_CHECKING:
     from tests.support.conversation.words import Lexicon
+    from worker.audio.dsp import Pcm
 
 #: Level from which the detector and the recogniser hear a sound.
 HEARD_DBFS: Final = -45.0
-#: Seconds of sound from which Silero detects speech: a burst of 0.18 s did not start it.
-STARTS_AFTER_S: Final = 0.2
+#: Seconds of a voice, and of another sound, from which Silero detects speech. A burst of noise of
+#: 0.18 s did not start it.
+STARTS_AFTER_S: Final = 0.1
+STARTS_AFTER_NOISE_S: Final = 0.2
 #: Seconds of quiet after which Silero ends speech. Until then the quiet counts as speech.
 ENDS_AFTER_S: Final = 0.55
 #: Seconds from the last sound to the text of the local recogniser, which gives no interim text.
 TEXT_AFTER_S: Final = 0.9
 #: Seconds of speech after which the local recogniser gives the text without waiting for a pause.
 LONGEST_PIECE_S: Final = 20.0
+_HEARD_POWER: Final = (32_767 * 10 ** (HEARD_DBFS / 20)) ** 2
 #: Number of frames from which a word is recognised.
 _WORD_FRAMES: Final = 3
 #: Value of the samples of the interviewer's word number 0. Every number above it is a word.
 VOICE_BASE: Final = 1000
+
+
+def is_heard(samples: Pcm) -> bool:
+    """Return whether a frame is loud enough to be heard. The first sample is a number."""
+    sound = samples[1:].astype(np.float32)
+    return float(sound @ sound) > _HEARD_POWER * len(sound)
 
 
 class NumberedVoice(ScriptedTTS):
@@ -80,7 +88,9 @@ class _Detection(vad.VADStream):
 
     def _event(self, frame: rtc.AudioFrame) -> vad.VADEvent:
         self._at_s += frame.duration
-        loud = level_of(to_float(samples_of(frame)[1:])) > HEARD_DBFS
+        samples = samples_of(frame)
+        loud = is_heard(samples)
+        enough_s = STARTS_AFTER_S if samples[0] else STARTS_AFTER_NOISE_S
         self._quiet_s = 0.0 if loud else self._quiet_s + frame.duration
         self._loud_s = self._loud_s + frame.duration if loud else 0.0
         kind = vad.VADEventType.INFERENCE_DONE
@@ -90,7 +100,7 @@ class _Detection(vad.VADStream):
                 self._speaks, kind = False, vad.VADEventType.END_OF_SPEECH
         else:
             self._speech_s = 0.0
-            if self._loud_s >= STARTS_AFTER_S:
+            if loud and self._loud_s >= enough_s:
                 self._speaks, kind = True, vad.VADEventType.START_OF_SPEECH
                 self._speech_s = self._loud_s
         return vad.VADEvent(
@@ -136,7 +146,7 @@ class _Recognition(stt.RecognizeStream):
                 continue
             at_s += item.duration
             samples = samples_of(item)
-            loud = level_of(to_float(samples[1:])) > HEARD_DBFS
+            loud = is_heard(samples)
             new = int(samples[0]) if loud else 0
             run = run + 1 if new == number else 1
             number = new
@@ -162,7 +172,7 @@ class _Recognition(stt.RecognizeStream):
         self._event_ch.send_nowait(stt.SpeechEvent(kind, alternatives=[data]))
 
 
-def numbered(sound: np.ndarray[Any, np.dtype[np.int16]], number: int) -> rtc.AudioFrame:
+def numbered(sound: Pcm, number: int) -> rtc.AudioFrame:
     """Return a frame of a microphone in which the recogniser finds this word; 0 is no word."""
     if number:
         sound[0] = number

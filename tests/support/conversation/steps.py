@@ -1,7 +1,8 @@
 """Steps of a conversation, as the rows of a table: what the candidate waits for and does.
 
 A step that waits looks at what was heard since the candidate last spoke, typed, left or returned,
-and fails after `within_s` seconds. All seconds are virtual.
+and since the last line that a step waited for. It fails after `within_s` seconds. All seconds are
+virtual.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Hears:
         what = f'hears "{self.text}"'
         await candidate.until(lambda: bool(candidate.hears(self.text)), self.within_s, what)
         await candidate.until_quiet()
+        candidate.since = candidate.now
         await asyncio.sleep(self.then_s)
 
 
@@ -60,12 +62,17 @@ class HearsALine:
 
     within_s: float = 15.0
     quiet_s: float = 1.0
+    #: True if later steps look only at what comes after the line.
+    ends_waiting: bool = True
 
     async def take(self, candidate: Candidate) -> None:
+        since = max(candidate.since, candidate.microphone.spoke_until)
         await candidate.until(
-            lambda: bool(candidate.ear.since(candidate.since)), self.within_s, "hears a line"
+            lambda: bool(candidate.ear.since(since)), self.within_s, "hears a line"
         )
         await candidate.until_quiet(self.quiet_s)
+        if self.ends_waiting:
+            candidate.since = candidate.now
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,7 @@ class Insists:
 
     async def take(self, candidate: Candidate) -> None:
         for _ in range(self.times):
-            await HearsALine(self.within_s, quiet_s=1.5).take(candidate)
+            await HearsALine(self.within_s, quiet_s=1.5, ends_waiting=False).take(candidate)
             if candidate.hears(self.until):
                 return
             await Says(self.says).take(candidate)
@@ -193,7 +200,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class IsAnsweredWithin:
-    """Waits until the interviewer speaks, which may take so long from the candidate's last sound."""
+    """Waits until the interviewer speaks, some seconds after the candidate's last sound at most."""
 
     seconds: float
 

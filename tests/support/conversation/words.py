@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +23,7 @@ _MOST_WORDS: Final = 8_000
 
 def plain(text: str) -> list[str]:
     """Return the words in lower case, without punctuation."""
-    return re.findall(r"[\w'@.-]*\w", text.lower().replace("’", "'"))
+    return re.findall(r"[\w'@.-]*\w", text.lower())
 
 
 def position_of(part: str, words: Sequence[str], start: int = 0) -> int | None:
@@ -51,7 +52,7 @@ def shared_run(one: str, other: str) -> int:
     return longest
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class SpokenWord:
     """One word that somebody speaks."""
 
@@ -59,6 +60,11 @@ class SpokenWord:
     text: str
     #: Time that the word takes, with the pause to the next one.
     seconds: float
+
+    @cached_property
+    def plain(self) -> list[str]:
+        """The word in lower case, without punctuation; several words if it has a dash in it."""
+        return plain(self.text)
 
 
 class Lexicon:
