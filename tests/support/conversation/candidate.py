@@ -1,4 +1,4 @@
-"""The candidate of a conversation: speaks, makes noises, types, hears, reads, leaves and returns."""
+"""The candidate of a conversation: speaks, makes noises, types, hears, reads, leaves, returns."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 #: Seconds of quiet after which the candidate takes the interviewer's line for finished.
 LINE_OVER_S: Final = 0.5
+_ROUNDING_S: Final = 1e-3
 #: What the candidate answers, in every conversation, to a line of the interviewer that has these
 #: words. So a sound check before the first question changes no row.
 HABITS: Final = {"hear me": "Yes, I can hear you."}
@@ -79,8 +80,8 @@ class Candidate:
 
     async def until_quiet(self, seconds: float = LINE_OVER_S) -> None:
         """Wait until the interviewer was quiet for some seconds."""
-        while self.now < self.ear.last_sound + seconds:
-            await asyncio.sleep(FRAME_S)
+        while (left_s := self.ear.last_sound + seconds - self.now) > _ROUNDING_S:
+            await asyncio.sleep(left_s)
 
     async def _habits(self) -> None:
         """Answer a line of the interviewer that every candidate answers in the same way."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Share of a word that must be audible for the word to be understood.
 _UNDERSTOOD: Final = 0.7
+#: Seconds of quiet between two lines of the interviewer.
+_LINE_GAP_S: Final = 0.3
 RATE: Final = 24_000
 #: Seconds by which sums of frames may be off.
 _ROUNDING_S: Final = 1e-3
@@ -125,6 +127,16 @@ class Ear:
         """Return the words that began at a time or later."""
         first = bisect_left(self.words, at - _ROUNDING_S, key=lambda word: word.start)
         return self.words[first:]
+
+    def lines(self) -> list[list[HeardWord]]:
+        """Return the words in groups with at least `_LINE_GAP_S` of quiet between them."""
+        lines: list[list[HeardWord]] = []
+        for word in self.words:
+            if lines and word.start - lines[-1][-1].end <= _LINE_GAP_S:
+                lines[-1].append(word)
+            else:
+                lines.append([word])
+        return lines
 
     def text(self, since: float = 0.0) -> str:
         """Return the understood words since a time."""

@@ -1,4 +1,4 @@
-"""Conversations on virtual time: a whole interview with a candidate who takes the steps of a row."""
+"""Conversations on virtual time: a whole interview with a candidate who takes a row's steps."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ import pytest
 
 from states import Event
 from tests.support.conversation.candidate import Candidate, NotHeard
-from tests.support.conversation.ear import Ear, EarLine
+from tests.support.conversation.ear import Ear, EarLine, HeardWord
 from tests.support.conversation.microphone import Acoustics, Mixer
 from tests.support.conversation.speech_fakes import NumberedSTT, NumberedVoice, SileroLikeVAD
 from tests.support.conversation.steps import Step, Tries, Waits
 from tests.support.conversation.words import Lexicon
-from tests.support.virtual.interview_parts import plan_of, question
 from tests.support.virtual.model_parts import ModelStandIn, Reply
 from tests.support.virtual.whole_interview import WholeInterview
 from worker.audio.clip import Clip
@@ -53,8 +52,8 @@ class Row:
     expects: tuple[Expectation, ...] = ()
     #: Number and name of the gap because of which the interview fails this row today.
     gap: str | None = None
-    plan: Plan = field(default_factory=lambda: plan_of(question(0), question(1), question(2)))
-    acoustics: Acoustics = Acoustics()
+    plan: Plan
+    acoustics: Acoustics = field(default_factory=Acoustics)
     #: Reply of the language model; None: there is no model.
     model: Reply | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -80,6 +79,11 @@ def table(*rows: Row) -> pytest.MarkDecorator:
 def _clip(name: recordings.ClipName) -> Clip:
     """Return a short clip in place of a recording."""
     return Clip(name=name, text=name.text, pcm=np.full(2400, 1, np.int16), sample_rate=24_000)
+
+
+def _shown(line: list[HeardWord]) -> str:
+    """Return a line of the interviewer; a word of which too little was audible ends with a dash."""
+    return " ".join(word.text if word.understood else f"{word.text}-" for word in line)
 
 
 class _Room(InMemoryTransport):
@@ -175,19 +179,7 @@ class Conversation(WholeInterview):
 
     def transcript(self) -> str:
         """Return what was heard, done and stored, with the job's seconds."""
-        lines = [(word.start, word) for word in self.ear.words]
-        events: list[tuple[float, str]] = []
-        said: list[str] = []
-        began = 0.0
-        for at, word in lines:
-            if said and at - last > 0.3:
-                events.append((began, "hears " + " ".join(said)))
-                said = []
-            began = at if not said else began
-            said.append(word.text if word.understood else word.text + "-")
-            last = word.end
-        if said:
-            events.append((began, "hears " + " ".join(said)))
+        events = [(line[0].start, f"hears {_shown(line)}") for line in self.ear.lines()]
         events += self.candidate.did
         events += [
             (self.began + turn["t"], f"stored under {turn['question_id']}: {turn['text']}")

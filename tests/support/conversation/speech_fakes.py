@@ -174,6 +174,5 @@ class _Recognition(stt.RecognizeStream):
 
 def numbered(sound: Pcm, number: int) -> rtc.AudioFrame:
     """Return a frame of a microphone in which the recogniser finds this word; 0 is no word."""
-    if number:
-        sound[0] = number
+    sound[0] = number
     return frame_of(sound, 16_000)
