@@ -80,7 +80,8 @@ class Candidate:
 
     async def until_quiet(self, seconds: float = LINE_OVER_S) -> None:
         """Wait until the interviewer was quiet for some seconds."""
-        while (left_s := self.ear.last_sound + seconds - self.now) > _ROUNDING_S:
+        # The last sound moves while the interviewer speaks.
+        while (left_s := self.ear.last_sound + seconds - self.now) > _ROUNDING_S:  # noqa: ASYNC110
             await asyncio.sleep(left_s)
 
     async def _habits(self) -> None:
