@@ -40,6 +40,7 @@ from tests.support.conversation.steps import (
     Makes,
     Says,
     Tries,
+    Waits,
 )
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ LATE_WORD = 11
         gap=ECHO,
         plan=plan(),
         acoustics=Acoustics(echo=Echo(db=-12)),
-        steps=(HearsWord(1, of="Hello", within_s=10),),
+        steps=(HearsWord(1, of="Hello", within_s=10), Waits(90)),
         expects=(NothingOfTheInterviewerIsStored(), NotCompleted()),
     ),
     *(
@@ -164,9 +165,9 @@ LATE_WORD = 11
         expects=(CompletedTruly(),),
     ),
     Row(
-        name="an interview that the candidate leaves before the last answer is not completed",
+        name="an interview whose last question nobody answers is not completed",
         plan=plan(),
-        steps=(Hears(Q0), Says(A0), Hears(Q1), Says(A1), Hears(Q2)),
+        steps=(Hears(Q0), Says(A0), Hears(Q1), Says(A1), Hears(Q2), Waits(40)),
         settings={"INTERVIEW_CANDIDATE_SILENCE_S": 20},
         expects=(NotCompleted(), *EACH_ANSWER[:2]),
     ),

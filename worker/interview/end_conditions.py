@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from states import Event
 from worker.audio.clip import ClipMissing
@@ -18,6 +18,10 @@ from worker.interview.recovery.stuck_turn_ladder import TurnLadder
 
 if TYPE_CHECKING:
     from worker.job.handle import JobHandle
+
+#: Minimum seconds between two checks of the candidate's silence. Waits below the resolution of the
+#: clock would keep the event loop busy.
+_LEAST_WAIT_S: Final = 0.01
 
 
 class EndConditions:
@@ -130,4 +134,5 @@ class EndConditions:
                 self._asked_again = True
                 with contextlib.suppress(ClipMissing):  # the limit applies without the clip too
                     await self._job.transport.line.play(load_clip(ClipName.STILL_THERE))
-            await asyncio.sleep(limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s)
+            left_s = limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s
+            await asyncio.sleep(max(_LEAST_WAIT_S, left_s))

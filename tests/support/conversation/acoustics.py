@@ -63,12 +63,14 @@ def returned_frame(dbfs: float) -> Samples:
 def _voice(pitch_hz: int) -> Samples:
     at_s = np.arange(FRAME_SAMPLES) / RATE
     tones = [np.sin(2 * np.pi * n * pitch_hz * at_s) / n for n in range(1, _OVERTONES + 1)]
-    return np.sum(tones, axis=0)
+    voice: Samples = np.sum(tones, axis=0)
+    return voice
 
 
 def at_level(sound: Samples, dbfs: float) -> Samples:
     """Return the sound at a level."""
-    return sound * (10 ** (dbfs / 20) / np.sqrt(np.mean(np.square(sound))))
+    scaled: Samples = sound * (10 ** (dbfs / 20) / np.sqrt(np.mean(np.square(sound))))
+    return scaled
 
 
 def level_of(sound: npt.NDArray[np.floating | np.integer]) -> float:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from worker.interview.plan.plan import Plan
 
 #: Seconds after the last step in which the interview has to end. Then the test cancels it.
-ENDS_WITHIN_S: Final = 60.0
+ENDS_WITHIN_S: Final = 20.0
 
 
 class Expectation(Protocol):
