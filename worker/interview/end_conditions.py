@@ -20,9 +20,11 @@ from worker.interview.recovery.stuck_turn_ladder import TurnLadder
 if TYPE_CHECKING:
     from worker.job.handle import JobHandle
 
-
 logger = logging.getLogger(__name__)
 
+#: Minimum seconds between two checks of the candidate's silence. Waits below the resolution of the
+#: clock would keep the event loop busy.
+_LEAST_WAIT_S: Final = 0.01
 #: What a silent candidate reads whose microphone is muted or missing.
 MICROPHONE_OFF: Final = (
     "I cannot hear you, because your microphone is off. "
@@ -150,7 +152,8 @@ class EndConditions:
             if quiet_s >= limit / 2 and not self._asked_again:
                 self._asked_again = True
                 await self._ask_if_there()
-            await asyncio.sleep(limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s)
+            left_s = limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s
+            await asyncio.sleep(max(_LEAST_WAIT_S, left_s))
 
     async def _ask_if_there(self) -> None:
         """Play a clip. If the candidate's microphone is off, also say so in a text message."""

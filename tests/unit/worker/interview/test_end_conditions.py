@@ -304,6 +304,16 @@ async def test_each_new_silence_is_asked_about(watching: Watching) -> None:
 
 
 @virtual
+@pytest.mark.timeout(30)
+async def test_a_wait_below_the_resolution_of_the_clock_ends(watching: Watching) -> None:
+    """Without a shortest wait, the clock would stand still and the watch would ask it for ever."""
+    watched = await watching()
+    watched.interviewer.last_sound += 1e-9
+    assert await watched.watch.until_it_ends() is Event.CANDIDATE_SILENT
+    assert watched.elapsed == pytest.approx(40, abs=0.1)
+
+
+@virtual
 async def test_speech_does_not_count_as_silence(watching: Watching) -> None:
     watched = await watching()
     watched.interviewer.sounding = True
