@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from states import Event
+from worker.aio.timeouts import run_with_timeout
 from worker.audio.clip import ClipMissing
 from worker.clips.recordings import ClipName, load_clip
 from worker.config.settings import Settings
@@ -30,6 +31,8 @@ MICROPHONE_OFF: Final = (
     "I cannot hear you, because your microphone is off. "
     "Please turn it on, or type your answer here."
 )
+#: Maximum seconds until the message is sent. The clip is played afterwards in any case.
+_NOTICE_S: Final = 3.0
 #: Seconds from the arrival of a candidate until the candidate hears an audio track that somebody
 #: else already hears: 0.1 to 0.3 (measured), plus a margin. LiveKit reports only the first
 #: subscription to a track.
@@ -100,10 +103,19 @@ class EndConditions:
         settings = self._settings
         patience_s = settings.candidate_grace_s if self._follows else settings.candidate_join_s
         transport = self._job.transport
-        was_away, others_listen = not transport.candidate_is_here, transport.line.subscribed
-        if not await self._candidate_within(patience_s):
+        others_listen = False
+        try:
+            async with asyncio.timeout(patience_s):
+                while not transport.candidate_is_here:
+                    # Looked at before the arrival: afterwards the subscription may be the
+                    # candidate's own.
+                    others_listen = transport.line.subscribed
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_HEARS_S):
+                            await transport.candidate_moved()
+        except TimeoutError:
             return False
-        if was_away and others_listen:
+        if others_listen:
             await asyncio.sleep(_HEARS_S)
         return True
 
@@ -161,7 +173,7 @@ class EndConditions:
         if not transport.microphone_is_on:
             self._job.recorder.refusal("candidate_audio", "MicrophoneOff")
             try:
-                await transport.write(MICROPHONE_OFF)
+                await run_with_timeout(transport.write(MICROPHONE_OFF), _NOTICE_S)
             except Exception as error:  # the clip is played all the same
                 logger.warning(
                     "telling the candidate that the microphone is off failed: %s",

@@ -81,7 +81,8 @@ class Microphone:
         self._delays: Iterator[float] = _AGAIN.delays()
         #: Number of unconfirmed requests for a subscription to the current microphone.
         self._requests = 0
-        #: Ids of the participant whose microphone was used last, and of its first microphone.
+        #: Identity of the participant whose microphone was used last, and id of the first
+        #: microphone of this participant.
         self._first: tuple[str, str] | None = None
         #: True if the participant whose microphone was used last has used two or more microphones.
         self._has_changed = False
@@ -215,7 +216,7 @@ class Microphone:
         job reconnects to the room.
         """
         person = self._person()
-        owner = "" if person is None else person.sid
+        owner = "" if person is None else person.identity
         if self._first is None or self._first[0] != owner:
             self._first, self._has_changed = (owner, publication.sid), False
         elif self._first[1] != publication.sid:

@@ -79,7 +79,7 @@ class Moment:
             self.facts[name] = value
 
     def standing(self, question: str) -> Standing:
-        """Return the standing (status and reason) of a question, after the changes of this step so far."""
+        """Return status and reason of a question, after the changes of this step so far."""
         return self.standings.get(question, self.before.standing(question))
 
     def set_standing(self, question: str, status: Status, reason: str = "") -> None:
