@@ -100,6 +100,8 @@ class Watcher:
             await self._look()
         finally:
             await cancel_and_wait(keeping)
+        if not self.acts:
+            return
         loop = asyncio.get_running_loop()
         if loop.time() >= self._sweep_due:
             self._sweep_due = loop.time() + jittered(SWEEP_EVERY_S)
@@ -130,6 +132,7 @@ class Watcher:
                 continue
             try:
                 if not await self._holds_lock():
+                    self.acts = False
                     return
             except DatabaseError:
                 await asyncio.sleep(_RENEW_AGAIN_S)

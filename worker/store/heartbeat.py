@@ -137,7 +137,8 @@ async def beat(
 
 
 #: The shortest lease of the fleet decides how long a gap must be, because a worker with longer
-#: leases may be the first that is back after an outage. `FOR UPDATE SKIP LOCKED`: of several
+#: leases may be the first that is back after an outage. A row that no worker renews any more does
+#: not count, and a lease below the minimum of the settings counts as the minimum. `FOR UPDATE SKIP LOCKED`: of several
 #: workers one writes, and no worker waits for another one.
 _CONTACT: Final = f"""
 WITH due AS (
@@ -145,7 +146,9 @@ WITH due AS (
     WHERE seen NOT BETWEEN {NOW} - {_contact_age("$1", "$2")} AND {NOW}
     FOR UPDATE SKIP LOCKED
 ), held AS (
-    SELECT min(lease_s) * {_CONTACT_AGE} + $2::float8 * {_GAP} AS gap_s FROM leases
+    SELECT min(greatest(lease_s, {_SHORTEST_AGE_S / _CONTACT_AGE})) * {_CONTACT_AGE}
+        + $2::float8 * {_GAP} AS gap_s
+    FROM leases WHERE expires > {NOW} - interval '1 hour'
 )
 UPDATE lease_contact SET seen = {NOW},
     gap_s = least($1::float8 * {_CONTACT_AGE} + $2::float8 * {_GAP}, held.gap_s),
