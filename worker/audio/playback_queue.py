@@ -272,7 +272,8 @@ class PlaybackQueue:
     async def _advance(self) -> float | None:
         """Do the next step of playback.
 
-        Returns the seconds until the following step, or None if playback must wait for a change.
+        Returns the seconds until the following step, or None if there is nothing to do until `wake`
+        is called.
         """
         segment = self.segments[0] if self.segments else None
         if segment is None or self._held or (segment.speech and self._paused):

@@ -128,7 +128,7 @@ class Segment:
             self.pushed_s -= size / self._bytes_per_s
 
     def ahead(self, queued_s: float) -> Pcm:
-        """Return the audio still to be heard, including the last `queued_s` pushed seconds."""
+        """Return the audio not heard yet: the last `queued_s` pushed seconds and unpushed audio."""
         size = min(round(queued_s * self._sample_rate) * _BYTES_PER_SAMPLE, len(self._pushed))
         pushed = self._pushed[len(self._pushed) - size :]
         return np.frombuffer(bytes(pushed + self._waiting), np.int16)

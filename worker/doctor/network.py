@@ -56,7 +56,7 @@ async def check_env_file(_: CheckContext) -> Finding:
 async def check_secrets(_: CheckContext) -> Finding:
     """Check which secrets come from files, and whether other users can change the files.
 
-    That each file has a value is already checked when the settings are read.
+    Reading the settings already checks that each file has a value.
     """
     files = await run_in_daemon_thread(lambda: secret_files(Settings))
     if not files:
@@ -84,7 +84,7 @@ def _writable_by_all(path: Path) -> bool:
 
 
 async def check_proxy(visit: CheckContext) -> Finding:
-    """Name the connections that go through a proxy of the environment, and those that do not."""
+    """Report which connections go through a proxy of the environment, and which are direct."""
     return judge_proxy(visit.settings)
 
 

@@ -138,8 +138,8 @@ async def beat(
 
 #: The shortest lease of the fleet decides how long a gap must be, because a worker with longer
 #: leases may be the first that is back after an outage. A row that no worker renews any more does
-#: not count, and a lease below the minimum of the settings counts as the minimum. `FOR UPDATE SKIP LOCKED`: of several
-#: workers one writes, and no worker waits for another one.
+#: not count, and a lease below the minimum of the settings counts as the minimum. `FOR UPDATE SKIP
+#: LOCKED`: of several workers one writes, and no worker waits for another one.
 _CONTACT: Final = f"""
 WITH due AS (
     SELECT one_row FROM lease_contact

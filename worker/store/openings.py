@@ -31,10 +31,10 @@ logger = logging.getLogger(__name__)
 #: the server the openings of all workers fail at once.
 _RETRY: Final = ExponentialBackoff(first_s=0.05, longest_s=1.0, jitter=1.0)
 #: Age in seconds of the newest opening from which a further operation begins another opening, for
-#: each opening that runs. A packet may be lost, or a server may have gone without an answer, so that
-#: the opening hangs. The time is shorter than the shortest budget of a heartbeat (a third of a lease
-#: of 3 s), so that the next heartbeat after one that failed gets a new opening. It grows with the
-#: number of openings, so that a slow server is not asked for ever more connections.
+#: each opening that runs. A packet may be lost, or a server may have gone without an answer, so
+#: that the opening hangs. The time is shorter than the shortest budget of a heartbeat (a third of a
+#: lease of 3 s), so that the next heartbeat after one that failed gets a new opening. It grows with
+#: the number of openings, so that a slow server is not asked for ever more connections.
 _OVERDUE_S: Final = 0.9
 #: Age in seconds from which an opening gives its place to another one, if no place is left.
 _HUNG_S: Final = 2.5
