@@ -168,7 +168,7 @@ class EndConditions:
             await asyncio.sleep(max(_LEAST_WAIT_S, left_s))
 
     async def _ask_if_there(self) -> None:
-        """Play a clip. If the candidate's microphone is off, also say so in a text message."""
+        """Play a clip; if the microphone is off, also tell the candidate so in a text message."""
         transport = self._job.transport
         if not transport.microphone_is_on:
             self._job.recorder.refusal("candidate_audio", "MicrophoneOff")

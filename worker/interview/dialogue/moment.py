@@ -1,4 +1,4 @@
-"""`Moment`: an input and the state before it, which guards read, and the changes by effects."""
+"""`Moment`: an input, the state before the input, and the changes that the effects make."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker.interview.dialogue.state import Dialogue, Fact, Scalar
 
 @dataclass(kw_only=True)
 class Moment:
-    """An input, the state of the dialogue before it, and the changes by the row's effects."""
+    """An input, the dialogue's state before it, and the changes that the row's effects make."""
 
     before: Dialogue
     given: Input

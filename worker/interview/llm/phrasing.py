@@ -33,8 +33,8 @@ class WordsRefused(Exception):
 def phrased(reply: str, plan: Plan, leeway: LlmAllowance) -> Move:
     """Return the interviewer's next utterance with the words of a language model's reply.
 
-    Raises WordsRefused if the words must not be spoken. The reason is Empty, FormatUnknown,
-    FollowUpNotAllowed, AcknowledgementNotAllowed, or the value of a `Refusal`.
+    Raises WordsRefused if the words must not be spoken. The exception's reason is Empty,
+    FormatUnknown, FollowUpNotAllowed, AcknowledgementNotAllowed, or the value of a `Refusal`.
     """
     if not reply.strip():
         raise WordsRefused("Empty")
