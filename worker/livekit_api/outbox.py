@@ -103,14 +103,14 @@ class LiveKitOutbox:
     async def run(
         self, call: Callable[[], Awaitable[T]], *, priority: Priority, deadline_s: float
     ) -> T:
-        """Wait for the turn of a call, make it, and return its result.
+        """Wait for the turn of a call, make the call, and return its result.
 
         If too many calls wait, the absence check that has waited longest is refused; if no absence
         check waits, the new call is refused.
 
         Args:
             call: Makes the call. Not used if the call is refused or dropped.
-            priority: What the call is for.
+            priority: The purpose of the call, which decides when its turn comes.
             deadline_s: Maximum seconds to wait for the turn. The call itself has its own timeout.
 
         Raises:

@@ -97,7 +97,7 @@ class InterviewNotCreated(OperationFailed):
 
 
 class InterviewNotRead(OperationFailed):
-    """Raised if the database fails after an interview was created, when the interview is read.
+    """Raised if an interview was created, but the database fails when the interview is read.
 
     `cause` is the error of the database, `interview_id` the id of the interview.
     """

@@ -110,8 +110,9 @@ class Database:
         """Run an operation in a transaction, and retry transient errors for `budget_s` seconds.
 
         The transaction costs two round trips, each statement with arguments two more. With
-        `writable`, an operation that only reads does not run on a read-only server. After a
-        fail-over, a pooled connection may lead to a read-only server, whose rows may be old.
+        `writable`, even an operation that only reads runs only on a server that accepts writes.
+        After a fail-over, a pooled connection may lead to a read-only server, whose rows may be
+        old.
 
         If the connection breaks during the commit, it is unknown whether the commit succeeded.
         Operations must therefore be idempotent. Raises `DatabaseUnavailable` if `budget_s` is spent

@@ -56,11 +56,11 @@ class Beat:
 
 
 def _contact_age(lease_s: str, every_s: str) -> str:
-    """Return SQL for the age in seconds from which the time of the last contact is stored anew.
+    """Return SQL for the age at which the stored time of the last contact must be replaced.
 
-    If the worker that last stored the contact has shorter leases, all workers store the contact as
-    often as that worker does. Otherwise the workers could not notice an outage in which only the
-    shorter leases expire.
+    If the worker that last stored the contact has shorter leases than the other workers, all
+    workers store the contact as often as that worker does. Otherwise the workers could not notice
+    an outage in which only the shorter leases expire.
     """
     return (
         f"make_interval(secs => least({lease_s}::float8 * {_CONTACT_AGE},"
@@ -72,7 +72,7 @@ def _beat_statement(*, with_row: bool) -> str:
     """Return the heartbeat's SQL statement; if `with_row`, it also writes the worker's row.
 
     PostgreSQL parses and plans the statement each time, which takes longer than its execution.
-    Therefore a heartbeat without a row uses a shorter statement.
+    Therefore a heartbeat that does not write the worker's row uses a shorter statement.
     """
     noted = f"""
 ), noted AS (

@@ -63,8 +63,8 @@ class InboundData:
     Args:
         room: The room, before it is connected.
         candidate: Returns the identity of the person to whom the agent listens, if there is one.
-        take_right: Takes the right to publish data from a participant; None if the job cannot take
-            it.
+        take_right: Takes away a participant's right to publish data; None if the job cannot take
+            away the right.
     """
 
     def __init__(
@@ -171,7 +171,8 @@ class InboundData:
     def _likely_sender(self) -> str | None:
         """Return the assumed sender of data without a named sender; None if there is none.
 
-        The candidate is assumed, because the operator of the room has invited all other people.
+        The candidate is assumed to be the sender, because the operator of the room has invited, and
+        therefore trusts, all other people.
         """
         if any(is_agent(each) for each in self._room.remote_participants.values()):
             return None

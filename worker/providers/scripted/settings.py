@@ -1,6 +1,7 @@
 """Declaration of the vendor `scripted`.
 
-It speaks the plan's texts without a language model, and needs neither settings nor an SDK.
+With `scripted`, the interviewer says the plan's texts without a language model. The vendor needs
+neither settings nor an SDK.
 """
 
 from __future__ import annotations
