@@ -70,7 +70,7 @@ class Segment:
     def over(self) -> bool:
         """True once the segment was played out or cut off.
 
-        No audio of the segment is fed any more.
+        True if no further audio of the segment will be sent to the output.
         """
         return self.playback is Playback.OVER
 
@@ -120,7 +120,8 @@ class Segment:
         return rtc.AudioFrame(chunk, self._sample_rate, 1, len(chunk) // _BYTES_PER_SAMPLE)
 
     def take_back(self, seconds: float) -> None:
-        """Put back the last `seconds` of pushed audio that were not played, to be pushed again."""
+        """Move the last `seconds` of the pushed audio, which were not played, back to the audio
+        that is still to be pushed."""
         size = min(round(seconds * self._sample_rate) * _BYTES_PER_SAMPLE, len(self._pushed))
         if size:
             self._waiting[:0] = self._pushed[-size:]

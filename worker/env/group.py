@@ -67,8 +67,9 @@ class SettingsGroup(BaseSettings):
     `validation_alias`, which is the variable's name. The docstring below a field is the help text
     of the setting (`help_texts`). If the help text is computed, it is the field's `description`
     instead. The values come from the environment, and from the file that INTERVIEW_ENV_FILE names.
-    If a variable is in both, the value from the environment is used. A secret may also be read from
-    a separate file (`secret_files`). White space around a secret is removed.
+    If the environment and the file set the same variable, the value from the environment is used. A
+    secret may also be read from a separate file (`secret_files`). White space around a secret is
+    removed.
     """
 
     model_config = SettingsConfigDict(

@@ -65,7 +65,8 @@ class _UnboundHttpServer(HttpServer):
 
 
 class JobServer(AgentServer):
-    """`AgentServer` that registers when it can run a job, and reports availability immediately.
+    """`AgentServer` that registers at LiveKit once it can run a job, and reports each change of its
+    availability at once.
 
     Args:
         takes_jobs: Called for each status update to LiveKit. Returns whether the worker takes jobs.

@@ -225,10 +225,10 @@ async def settle(connection: Connection, interview_id: str) -> None:
     found the interview over, are ignored. A handover does not end the interview. An interview that
     is over stays over, even if a job that does not know of the end still runs. The lease of a job
     that has ended is released. If a job ends because the candidate is absent, the interview waits
-    for the candidate until its window closes. An interview that has ended is not opened again while
-    another open interview has its room. A job in another room than the interview's is ignored. An
-    interview that was cancelled, or whose protocol is newer than this version supports, is not
-    changed.
+    for the candidate until its window closes. An interview that has ended is not reopened while
+    another interview is open in the same room. A job in another room than the interview's is
+    ignored. An interview that was cancelled, or whose protocol is newer than this version supports,
+    is not changed.
     """
     # The row lock serialises jobs that end at the same time, so that the second job sees the writes
     # of the first job.

@@ -114,7 +114,8 @@ def _role_of(url: DatabaseUrl, suffix: str) -> str:
 def _suffix(url: DatabaseUrl, place: Place) -> str:
     """Return the text that follows the role's name in the user name of the worker's URL.
 
-    Supabase's pooler requires `.project` after the name, and an Azure single server `@server`.
+    Supabase's pooler requires `.project` after the user name, and an Azure single server requires
+    `@server` after it.
     """
     user = url.user or url.options.get("user") or ""
     rest = user[len(place.role) :] if user.startswith(place.role) else ""

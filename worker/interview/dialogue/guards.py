@@ -148,7 +148,7 @@ def may_skip(moment: Moment) -> bool:
 
 
 def may_defer(moment: Moment) -> bool:
-    """Return whether the question may be answered later."""
+    """Return whether the candidate may postpone the answer to the current question."""
     question = moment.question
     first = moment.before.visit(moment.place.question) == 1
     return question is not None and question.may_come_back and first
