@@ -68,10 +68,7 @@ class Segment:
 
     @property
     def over(self) -> bool:
-        """True once the segment was played out or cut off.
-
-        True if no further audio of the segment will be sent to the output.
-        """
+        """True once the segment was played out or cut off, so that no more of its audio is sent."""
         return self.playback is Playback.OVER
 
     def _enter(self, event: SegmentEvent) -> None:
