@@ -150,7 +150,7 @@ class DispatchSender:
         return dispatch_id
 
     async def _remove_leftover(self, claim: Claim, here: Collection[str]) -> None:
-        """Remove the last interviewer from the room, if it is still there."""
+        """Remove the previous job's interviewer from the room, if LiveKit still lists it there."""
         leftover = self._check.leftover(claim.found, here)
         if leftover is None:
             return
