@@ -1,1 +1,1 @@
-"""Audio frames, audio input, the output mixer, and its sinks. The main process and the jobs use it."""
+"""Audio frames, audio input, the output mixer and its sinks, for the main process and the jobs."""
