@@ -317,7 +317,7 @@ async def test_a_message_about_the_microphone_that_is_never_sent_does_not_stop_t
     watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched = await watching()
-    monkeypatch.setattr(type(watched.transport), "microphone_is_on", property(lambda _: False))
+    watched.transport.microphone_is_on = False
 
     async def write(_: str) -> None:
         await asyncio.Event().wait()

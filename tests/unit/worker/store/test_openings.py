@@ -91,8 +91,8 @@ async def within(budget_s: float, connect: Callable[[], Any]) -> Any:
 async def test_the_next_operation_uses_the_connection_whose_opening_outlived_the_last_one() -> None:
     server = Server(takes_s=1.3)
     _, connect = openings_of(server)
-    assert await within(1.0, connect) is None
-    assert await within(1.0, connect) is server.opened[0]
+    assert await within(0.8, connect) is None
+    assert await within(0.8, connect) is server.opened[0]
     assert now() == pytest.approx(1.3)
     assert (len(server.began), server.cancelled) == (1, 0)
 

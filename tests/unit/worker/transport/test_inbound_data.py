@@ -211,6 +211,7 @@ async def test_data_that_is_counted_after_the_candidate_has_left_is_the_candidat
     rig.room.leaves("ada")
     await asyncio.sleep(2.5)
     assert [identity for identity, _ in rig.taken] == ["ada"]
+    await rig.data.aclose()
 
 
 @pytest.mark.parametrize(
