@@ -89,6 +89,7 @@ async def test_a_candidate_without_a_microphone_reads_that_it_is_off_and_types(
     assert any(fault.get("error") == "MicrophoneOff" for fault in job.faults)
 
 
+@pytest.mark.rotates
 async def test_a_candidate_on_the_telephone_is_heard_and_may_press_keys(
     impatient_worker: RunningWorker,
 ) -> None:
@@ -106,6 +107,7 @@ async def test_a_candidate_on_the_telephone_is_heard_and_may_press_keys(
     assert not worker.log(event="data_right_taken", room=interview.room)
 
 
+@pytest.mark.rotates
 async def test_a_candidate_who_joins_after_an_observer_hears_the_whole_greeting(
     impatient_worker: RunningWorker,
 ) -> None:
@@ -127,6 +129,7 @@ async def test_a_candidate_who_joins_after_an_observer_hears_the_whole_greeting(
     assert place_of(PLAN.opening, heard) is not None
 
 
+@pytest.mark.rotates
 async def test_audio_from_before_the_connection_is_left_out_and_the_answer_is_heard(
     impatient_worker: RunningWorker,
 ) -> None:

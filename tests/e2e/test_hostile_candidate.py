@@ -183,6 +183,7 @@ async def test_a_job_that_gets_hundreds_of_typed_messages_reads_a_few_and_comple
     assert any(fault.get("error") == "TooManyMessages" for fault in job.faults)
 
 
+@pytest.mark.rotates
 async def test_a_job_that_gets_remote_calls_without_end_takes_the_right_and_completes(
     impatient_worker: RunningWorker, record_property: Record
 ) -> None:
