@@ -7,16 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from worker.interview.dialogue.classify.language import TABLES, Language, language
 from worker.interview.dialogue.classify.topics import words_and_pairs
 from worker.interview.dialogue.classify.words import words_of as words_in
+from worker.interview.plan.plan import Plan
 from worker.interview.plan.problems import PlanError
 from worker.interview.plan.validation import PlanProblem
-
-if TYPE_CHECKING:
-    from worker.interview.plan.plan import Plan
 
 _PACKAGE: Final = "worker.interview.dialogue.wording"
 

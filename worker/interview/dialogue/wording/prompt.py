@@ -41,7 +41,7 @@ _NAMED_BY: Final[tuple[frozenset[Move], ...]] = (
     PROMPTS,
     frozenset({Move.FACT, Move.CLARIFICATION}),
     ASKING - {Move.LAST},
-    frozenset(Move) - {Move.LAST, Move.ACKNOWLEDGE},
+    frozenset(Move) - {Move.LAST, Move.ACKNOWLEDGE, Move.SHORT_GOODBYE},
     frozenset(Move),
 )
 
