@@ -64,6 +64,6 @@ def _step_of(record: Record, after: Dialogue) -> Step:
         to=after.place,
         standings=record.standings,
         counters=record.counters,
-        facts=record.facts,  # type: ignore[arg-type]  # the names of facts, also of newer versions
+        facts=record.facts,
         words_of=record.question,
     )

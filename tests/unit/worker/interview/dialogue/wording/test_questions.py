@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.spoken_dialogues import plan_with
 from worker.interview.dialogue.wording.questions import (
     next_probe,
     open_sentence,
@@ -11,7 +12,6 @@ from worker.interview.dialogue.wording.questions import (
     unheard_part,
 )
 from worker.interview.plan.question import Question
-from tests.support.spoken_dialogues import plan_with
 
 
 def question(**keys: object) -> Question:

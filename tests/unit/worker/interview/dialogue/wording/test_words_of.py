@@ -116,11 +116,16 @@ def test_a_probe_asks_for_the_first_point_that_is_missing() -> None:
     assert again.asking == "How did it end?"
 
 
-def test_a_probe_that_was_withdrawn_is_said_again_in_vain_and_replaced_otherwise() -> None:
+def test_a_probe_that_was_withdrawn_in_vain_is_said_again() -> None:
     dialogue = at()
     dialogue.says(Act.ANSWER, "It was small.", 3)
     dialogue.hear(happens(Event.WITHDRAWN))
     assert dialogue.hear(happens(Event.WITHDRAWN_IN_VAIN)).text == Q1_PROBES[0]
+
+
+def test_after_a_withdrawn_probe_the_question_is_open_and_the_same_probe_is_next() -> None:
+    dialogue = at()
+    dialogue.says(Act.ANSWER, "It was small.", 3)
     dialogue.hear(happens(Event.WITHDRAWN))
     assert dialogue.says(Act.REPEAT, "The question?").text == Q1
     assert dialogue.says(Act.ANSWER, "And short.", 2).text == Q1_PROBES[0]
