@@ -86,7 +86,7 @@ def require_lines(plan: Plan, source: str = "plan", line: int | None = None) -> 
     `source` names the plan in the message; `line` is the line of its language.
     """
     if not _code(plan.language):
-        message = f"has the language {plan.language}, in which the interviewer has no prepared lines"
+        message = f"has the language {plan.language}, for which there are no prepared lines"
         raise PlanError(source, (PlanProblem(line=line, message=message),))
 
 
