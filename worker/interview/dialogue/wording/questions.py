@@ -9,8 +9,8 @@ from typing import Final
 from worker.interview.plan.question import Question
 from worker.interview.sentences import sentences
 
-#: The end of a sentence that may be an abbreviation, such as `Dr.` or `e.g.`.
-_ABBREVIATION: Final = re.compile(r"(?:^|\s)(?:\w{1,3}\.)+$")
+#: An end that may be that of an abbreviation, such as `Dr.` or `e.g.`, and not of a sentence.
+_ABBREVIATION: Final = re.compile(r"(?:^|\s)(?:(?:\w{1,3}\.){2,}|[A-Z]\w{0,2}\.)$")
 #: A sentence that asks; a quotation mark may follow the question mark.
 _ASKS: Final = re.compile(r"\?\W*$")
 #: What stands before the begin of a phrase.

@@ -20,10 +20,8 @@ from worker.interview.plan.plan import Plan
 
 def spoken_after(records: Iterable[Record], plan: Plan) -> Spoken:
     """Return what the interviewer has said after the records, which are given in order."""
-    spoken = Spoken()
-    for _, spoken in prompts_of(records, plan):
-        pass
-    return spoken
+    said = [spoken for _, spoken in prompts_of(records, plan)]
+    return said[-1] if said else Spoken()
 
 
 def prompts_of(records: Iterable[Record], plan: Plan) -> Iterator[tuple[Prompt, Spoken]]:

@@ -78,9 +78,7 @@ def test_the_same_acknowledgement_never_comes_twice_in_a_row() -> None:
         dialogue = at("q2")
         given = say(Act.ANSWER)
         step = dialogue.give(given)
-        words = words_of(
-            step, dialogue.state, PLAN, given=given, spoken=dialogue.spoken, seq=seq
-        )
+        words = words_of(step, dialogue.state, PLAN, given=given, spoken=dialogue.spoken, seq=seq)
         said.append(words.parts[0].text)
         assert words.parts[0].text != dialogue.spoken.acknowledged
     assert len(set(said)) > 1
@@ -110,9 +108,7 @@ def test_a_probe_asks_for_the_first_point_that_is_missing() -> None:
     prompt = dialogue.says(Act.ANSWER, "A large tool.", points=("size",))
     assert (prompt.text, prompt.prompt) == ("How did it end?", "probe:q1/end")
     # The point is met beside the request, but the open question stays the same.
-    again = dialogue.says(
-        Act.ANSWER, "It went well. Sorry?", 4, also=Act.REPEAT, points=("end",)
-    )
+    again = dialogue.says(Act.ANSWER, "It went well. Sorry?", 4, also=Act.REPEAT, points=("end",))
     assert again.asking == "How did it end?"
 
 
