@@ -39,7 +39,8 @@ _OTHERWISE: Final[Mapping[Act, str]] = {
     Act.WITHDRAW_CONSENT: "delete",
     Act.OBJECT_RECORDING: "recorded",
 }
-#: Words of which one may be the other with an ending: at least so many letters, and so many more.
+#: Two words count as the same if one is the other with an ending, such as that of a plural: the
+#: least length of the shorter word, and the greatest length of the ending, in letters.
 _STEM, _ENDING = 4, 2
 
 

@@ -19,13 +19,13 @@ from worker.interview.plan.plan import Plan
 
 
 def spoken_after(records: Iterable[Record], plan: Plan) -> Spoken:
-    """Return what the interviewer has said after the records, which are given in order."""
+    """Return `Spoken` after the records, which are given in order."""
     said = [spoken for _, spoken in prompts_of(records, plan)]
     return said[-1] if said else Spoken()
 
 
 def prompts_of(records: Iterable[Record], plan: Plan) -> Iterator[tuple[Prompt, Spoken]]:
-    """Yield for each record the utterance that followed it, and what is said so far.
+    """Yield for each record the utterance that followed it, and `Spoken` after it.
 
     A record that a job without the lease wrote, or an event that only a newer version knows, yields
     an utterance without parts.

@@ -1,4 +1,4 @@
-"""`Spoken`: what the interviewer has said so far, as far as its next words depend on it."""
+"""`Spoken`: the parts of earlier utterances on which the next words of the interviewer depend."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def visit_of(state: Dialogue) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Spoken:
-    """What the interviewer has said so far, as far as its next words depend on it."""
+    """The parts of earlier utterances on which the next words of the interviewer depend."""
 
     #: The utterances since the candidate's last turn, in order.
     since: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class Spoken:
     read_back: str = ""
 
     def then(self, given: Input, prompt: Prompt, after: Dialogue) -> Spoken:
-        """Return what is said so far once `prompt` follows the input `given`.
+        """Return the value after the utterance `prompt`, which follows the input `given`.
 
         `after` is the state after the decision for the input.
         """

@@ -24,6 +24,9 @@ ABOUT_DATA: Is anyone listening? -> who_reads
 ABOUT_DATA: What happens with my answers? -> who_reads
 ABOUT_DATA: Where does all this go? -> who_reads
 ABOUT_DATA: Is that confidential? -> who_reads
+ABOUT_DATA: Do people listen to this later? -> who_reads
+ABOUT_DATA: Are you sharing this? -> who_reads
+ABOUT_DATA: And this goes to whom? -> who_reads
 ABOUT_DATA: Does an AI decide? -> how_decided
 ABOUT_DATA: Who decides in the end? -> how_decided
 ABOUT_DATA: Can I have it deleted? -> delete
@@ -35,6 +38,8 @@ ABOUT_TIME: How long will this take? -> how_long
 ABOUT_TIME: Are we nearly done? -> how_long
 ABOUT_TIME: How many questions are left? -> how_long
 ABOUT_TIME: What happens next? -> next_step
+ABOUT_TIME: What happens after this? -> next_step
+ABOUT_TIME: Are there more questions after this one? -> how_long
 ABOUT_TIME: What comes after the interview? -> next_step
 ABOUT_YOU: Are you a robot? -> about_you
 ABOUT_YOU: What's your name? -> about_you
@@ -53,6 +58,7 @@ ABOUT_JOB: Which stack do you use? -> tools
 ABOUT_JOB: Can I work part-time? -> hours
 ABOUT_JOB: What would my tasks be? -> role
 ABOUT_JOB: What is the job? -> role
+ABOUT_JOB: What would my day look like? -> role
 ABOUT_JOB: When will I hear from you? -> next_step
 ABOUT_JOB: Do you have a canteen? -> -
 ABOUT_RESULT: How do you rate my answers? -> how_decided
