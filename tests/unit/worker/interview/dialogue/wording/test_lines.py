@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
 from tests.support.spoken_dialogues import plan_with
+from worker.interview.dialogue import wording
 from worker.interview.dialogue.moves import Move
 from worker.interview.dialogue.phases import KINDS, Phase
 from worker.interview.dialogue.wording.facts import UNKNOWN
@@ -16,7 +19,11 @@ from worker.interview.plan.facts import Facts
 from worker.interview.plan.markup import markup_in
 from worker.interview.plan.plan import PlanError
 
+#: The folder of the files with lines.
+PACKAGE = Path(wording.__file__).parent
+
 LINES = lines_of("en")
+FILES = sorted(each.name for each in PACKAGE.glob("lines_*.toml"))
 #: The lines that no move has its name from.
 VARIANTS = {
     "at_the_end",
@@ -36,6 +43,12 @@ VARIANTS = {
 }
 
 
+def keys_of(file: str) -> dict[str, set[str]]:
+    """Return the keys of each table of a file."""
+    tables = tomllib.loads((PACKAGE / file).read_text("utf-8"))
+    return {name: set(table) for name, table in tables.items() if isinstance(table, dict)}
+
+
 def all_lines() -> list[str]:
     """Return every line."""
     return [*LINES.lines.values(), *LINES.acknowledgements, *LINES.social.values()]
@@ -50,6 +63,11 @@ def test_each_move_either_has_words_or_is_silent_for_a_reason(move: Move) -> Non
 def test_each_line_is_used_and_none_is_missing() -> None:
     ends = {f"confirm_{kind}" for kind in KINDS[Phase.CONFIRMING_END]}
     assert set(LINES.lines) == {str(move) for move in PREPARED} | VARIANTS | ends
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_each_language_has_the_keys_of_english(file: str) -> None:
+    assert keys_of(file) == keys_of("lines_en.toml")
 
 
 def test_each_fact_of_a_plan_has_words_by_which_it_is_found() -> None:

@@ -177,6 +177,13 @@ def test_a_line_between_is_repeated_before_the_question() -> None:
     assert prompt.text == f"{said}{LINES['take_your_time']} {Q2}"
 
 
+def test_a_withdrawn_utterance_is_not_repeated() -> None:
+    dialogue = at()
+    dialogue.says(Act.ANSWER, "words")
+    dialogue.hear(happens(Event.WITHDRAWN))
+    assert dialogue.says(Act.REPEAT, "Sorry?").text == Q1
+
+
 def test_a_fact_is_repeated_with_the_whole_question() -> None:
     dialogue = at()
     fact = dialogue.says(Act.ABOUT_YOU, "Are you a robot?")
