@@ -157,6 +157,17 @@ def test_a_question_that_was_put_off_is_announced_when_it_comes_again() -> None:
     assert prompt.asking == Q1
 
 
+def test_a_question_that_came_to_nothing_is_tried_again_in_other_words_than_one_put_off() -> None:
+    dialogue = at()
+    acts = (*[Act.PACE] * 3, *[Act.WAIT] * 2, *[Act.REPEAT] * 2, Act.CANNOT_HEAR, *[Act.PACE] * 2)
+    for act in acts:
+        prompt = dialogue.says(act)
+    assert prompt.text == Q2
+    for answer in ("words", "words", "012 345"):
+        dialogue.says(Act.ANSWER, answer)
+    assert dialogue.says(Act.AFFIRM, "Yes.").text == f"{LINES['once_more']} {Q1}"
+
+
 # Repetitions
 
 
