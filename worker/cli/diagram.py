@@ -28,7 +28,7 @@ def diagram(
     output: Annotated[Path | None, typer.Option("-o", help="Output file; default: print.")] = None,
     job: Annotated[str | None, typer.Option(help="Draw the path of this job.")] = None,
     dialogue: Annotated[
-        bool, typer.Option("--dialogue", help="Draw the table of the dialogue (svg or png).")
+        bool, typer.Option("--dialogue", help="Draw the phases of the dialogue (svg or png).")
     ] = False,
 ) -> None:
     """Draw the lifecycle: events solid, timeouts dashed with their seconds, failures red."""
@@ -50,7 +50,7 @@ def diagram(
 
 
 def _dialogue(form: DiagramFormat, job: str | None) -> bytes:
-    """Return the drawing of the dialogue's table."""
+    """Return the drawing of the dialogue's phases."""
     from states.render import RenderUnavailable
     from worker.interview.dialogue import drawing
 

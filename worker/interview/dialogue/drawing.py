@@ -79,7 +79,10 @@ def _box(phase: Phase | None, y: float) -> tuple[Part, float]:
 
 
 def _edges(phase: Phase | None) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yield each next phase with the acts and events that lead there: as lines, and as names."""
+    """Yield each next phase with the acts and events that lead there.
+
+    The acts and events are given as text lines to draw, and as a full list of names.
+    """
     merged: dict[str, dict[str, None]] = {}
     for row in ROWS:
         if _phase(row) is phase and row.to is not Way.STAY:
@@ -93,7 +96,7 @@ def _edges(phase: Phase | None) -> Iterator[tuple[str, list[str], list[str]]]:
 
 
 def _names(row: Row) -> list[str]:
-    """Return the acts and events of a row, or the row's name if the row is for nearly all."""
+    """Return the acts and events of a row, or the row's name if there are too many."""
     if len(row.on) > _MOST_NAMES * 2:
         return [f"ANY ({row.name.replace('_', ' ')})"]
     return [str(on) for on in row.on]
