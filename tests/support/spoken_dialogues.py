@@ -109,3 +109,11 @@ class Speaking(Driven):
         at_a_question = self.state.place.question
         open_question = at_a_question and self.state.place.phase != "CLARIFYING"
         return say(Act.ANSWER if open_question else Act.AFFIRM)
+
+
+def at(question: str = "q1") -> Speaking:
+    """Return a dialogue in which a question of `PLAN` was heard."""
+    dialogue = Speaking()
+    dialogue.until_asked(question)
+    dialogue.hear(HEARD)
+    return dialogue

@@ -90,6 +90,7 @@ def require_lines(plan: Plan, source: str = "plan", line: int | None = None) -> 
         raise PlanError(source, (PlanProblem(line=line, message=message),))
 
 
+@cache
 def _code(tag: str) -> str:
     """Return the code of a language that has lines and a table of the classifier; else ''."""
     code = tag.partition("-")[0].lower()
