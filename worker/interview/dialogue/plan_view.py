@@ -1,4 +1,4 @@
-"""The data of a plan that the dialogue uses. In this package, only `view_of` reads a `Plan`."""
+"""The data of a plan that decides the dialogue. Only `view_of` and `wording` read a `Plan`."""
 
 from __future__ import annotations
 
