@@ -52,10 +52,9 @@ def append(journal: Journal, t: float, record: Record) -> dict[str, Any]:
 def data_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return the dialogue record of a journal record as JSON data, in the form of `to_json`.
 
-    The data also has `at` and `t` of the journal record. Raises KeyError if the journal record has
-    no dialogue record.
+    The data also has `at` and `t` of the journal record.
     """
-    renamed = {here: entry[there] for here, there in _RENAMED.items()}
+    renamed = {here: entry.get(there) for here, there in _RENAMED.items()}
     return {**renamed, **{k: v for k, v in entry.items() if k not in (*_BACK, *_RENAMED)}}
 
 
