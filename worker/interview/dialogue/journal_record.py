@@ -1,7 +1,7 @@
 """The form of a dialogue record in the journal of a job: a journal record of the kind `dialogue`.
 
-The journal gives each record the fields `v`, `seq`, `at`, `t` and `kind`. A dialogue record has a
-`v`, a `seq` and a `kind` of its own, which are called `format`, `number` and `input` in the journal:
+The journal gives each record the fields `v`, `seq`, `at`, `t` and `kind`. A dialogue record has
+`v`, `seq` and `kind` of its own, which are called `format`, `number` and `input` in the journal:
 
     {"v": 1, "seq": 57, "at": "2026-01-05T09:00:31.200000Z", "t": 31.2, "kind": "dialogue",
      "format": 1, "number": 9, "input": "turn", "table": 1, "token": 3, "name": "WAIT", ...}
