@@ -15,7 +15,7 @@ from pathlib import Path
 from types import EllipsisType
 from typing import Any, Final, TypeAlias
 
-from states._expected_path import Comparison, Row, compare, side_by_side
+from states._expected_path import Comparison, compare, side_by_side
 from states._subjects import history_of
 from states.history import History
 from states.journal import JournalError
@@ -113,10 +113,12 @@ def place_path(subject: DialogueSubject) -> tuple[PlaceVisit, ...]:
     """
     path: list[PlaceVisit] = []
     for record in map(_fields_of, _records_of(subject)):
+        if record.get("late"):
+            continue
         before, to = _text(record, "phase"), _text(record, "to")
         if not path and before:
             path.append(PlaceVisit(place=before))
-        if record.get("late") or not to or (path and path[-1].place == to):
+        if not to or (path and path[-1].place == to):
             continue
         t = record.get("t")
         path.append(
@@ -208,7 +210,7 @@ def place_mismatch(actual: Sequence[PlaceVisit], comparison: Comparison[PlaceVis
             "",
             *side_by_side(head, comparison, _columns_of),
             "",
-            _parting(actual, comparison.rows[comparison.parted_at]),
+            _parting(actual, comparison.parted_at),
         ]
     )
 
@@ -219,15 +221,13 @@ def _columns_of(visit: PlaceVisit | None) -> tuple[str, ...]:
     return (visit.place, "" if visit.t is None else f"{visit.t:.3f} s", visit.name, visit.row)
 
 
-def _parting(actual: Sequence[PlaceVisit], parted: Row[PlaceVisit]) -> str:
-    if parted.actual is None:
-        last = actual[-1]
-        began = _began(last)
-        return f"The path ends in {last.place}{', entered' + began if began else ''}."
-    number = next(n for n, visit in enumerate(actual) if visit is parted.actual)
-    if number == 0:
-        return f"The path begins in {parted.actual.place}."
-    return f"{actual[number - 1].place} was left{_began(parted.actual)}."
+def _parting(actual: Sequence[PlaceVisit], parted_at: int) -> str:
+    if parted_at == len(actual):
+        began = _began(actual[-1])
+        return f"The path ends in {actual[-1].place}{', entered' + began if began else ''}."
+    if parted_at == 0:
+        return f"The path begins in {actual[0].place}."
+    return f"{actual[parted_at - 1].place} was left{_began(actual[parted_at])}."
 
 
 def _began(visit: PlaceVisit) -> str:

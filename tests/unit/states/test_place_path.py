@@ -140,8 +140,8 @@ def test_a_first_record_that_stays_in_its_place_is_one_visit() -> None:
 
 
 def test_a_late_record_changes_no_place() -> None:
-    late = {"to": "ENDED(completed)", "late": True}
-    assert_dialogue([*RECORDS, late], *WHOLE)
+    late = {"phase": "FAREWELL", "to": "ENDED(completed)", "late": True}
+    assert_dialogue([late, *RECORDS, late], *WHOLE)
 
 
 def test_a_record_without_a_known_place_changes_no_place() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from states import FileJournal
 from tests.support.dialogues import HEARD, TODAY, begun, say
@@ -16,8 +16,6 @@ from worker.interview.dialogue.journal_record import append
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from click.testing import Result
 
 
 def drawn(*arguments: str) -> Result:
