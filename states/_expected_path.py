@@ -144,9 +144,7 @@ class Comparison(Generic[_Taken]):
     parted_at: int | None
 
 
-def compare(
-    expected: Sequence[Element[_Taken]], actual: Sequence[_Taken]
-) -> Comparison[_Taken]:
+def compare(expected: Sequence[Element[_Taken]], actual: Sequence[_Taken]) -> Comparison[_Taken]:
     """Pair the visits of `actual` and `expected` as far as the two paths agree.
 
     The rows after the first difference show the remaining visits of both paths.
@@ -171,9 +169,7 @@ def compare(
     agreed = max(i for i, positions in enumerate(reached) if furthest in positions)
     rows = [
         Row(expected=expected[position].label, actual=taken)
-        for position, taken in zip(
-            _way_to(furthest, reached[: agreed + 1]), actual, strict=False
-        )
+        for position, taken in zip(_way_to(furthest, reached[: agreed + 1]), actual, strict=False)
     ]
     if matches:
         return Comparison(rows=tuple(rows), parted_at=None)

@@ -25,9 +25,7 @@ from states.machine import Lifecycle
 #: is a path. A file whose name ends in ".json" contains JSON; any other file is a journal. JSON,
 #: and a mapping, is the output of `interview-worker interviews show --json`. A list has records of
 #: a dialogue, or records of a journal.
-DialogueSubject: TypeAlias = (
-    Lifecycle | History | Path | str | Mapping[str, Any] | Iterable[object]
-)
+DialogueSubject: TypeAlias = Lifecycle | History | Path | str | Mapping[str, Any] | Iterable[object]
 #: One element of an expected path: the text of a place, or `...`.
 PlaceElement: TypeAlias = str | EllipsisType
 

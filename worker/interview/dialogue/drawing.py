@@ -95,7 +95,7 @@ def _arrow(arrow: Arrow, words: list[str], at: float) -> Iterator[Mark]:
     yield Line(start=(_BOX_X + _BOX_WIDTH, at - 4), end=(_ARROW_X, at - 4), css=css)
     if arrow.taken:
         middle = (_BOX_X + _BOX_WIDTH + _ARROW_X) / 2 - 6
-        yield Text(x=middle, y=at - 8, text=f"{arrow.taken}×", css="way-text", anchor="middle")
+        yield Text(x=middle, y=at - 8, text=f"{arrow.taken}x", css="way-text", anchor="middle")
     yield Text(x=_TARGET_X, y=at, text=arrow.target, css="way-text" if arrow.taken else "strong")
     for number, text in enumerate(words):
         yield Text(x=_TEXT_X, y=at + number * LINE_HEIGHT, text=text, css="text")

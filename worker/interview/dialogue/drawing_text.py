@@ -82,7 +82,7 @@ def _label(box: Box, line_break: str) -> str:
 def _lines_of(arrow: Arrow) -> Iterator[str]:
     """Yield the lines of an arrow's label; the first line says how often a job took the arrow."""
     if arrow.taken:
-        yield f"{arrow.taken}×"
+        yield f"{arrow.taken}x"
     yield from wrap(arrow.text, _CHARS)
 
 
