@@ -183,8 +183,8 @@ def _skipping_gaps(
 ) -> dict[int, int]:
     """Return `positions`, and the positions that are reached from these by skipping gaps.
 
-    A gap may match no visit, so the position after the gap is possible too. Each position maps to
-    the position that it was reached from.
+    A gap may match no visit, so the position after the gap is possible too. The result maps each
+    position to the position from which it was reached.
     """
     found = dict(positions)
     for position, came_from in sorted(positions.items()):

@@ -11,7 +11,7 @@ from pathlib import Path
 class UnsyncedLines:
     """Syncs a file that is only appended to, and keeps the lines that no sync has confirmed.
 
-    After a failed fsync, Linux may treat the pages that it could not write as written. A later
+    After a failed fsync, Linux may treat the pages that it could not write as written, and a later
     fsync then succeeds without writing these pages (https://wiki.postgresql.org/wiki/Fsync_Errors).
     Therefore the lines since the last successful sync are kept in memory. After a failed sync, the
     kept lines are written again, at the same position in the file, before the next fsync. A process
@@ -21,7 +21,7 @@ class UnsyncedLines:
         path: Path of the file, which is opened again to write lines again, because an `O_APPEND`
             descriptor can write only at the end.
         descriptor: The open file. The caller appends to it and closes it.
-        size: Size of the file in bytes before the first line that is reported.
+        size: Size of the file in bytes before the first line that is passed to `wrote`.
         created: True if the caller has just created the file. The first sync then also syncs the
             folder, because the file's name could otherwise be missing after a crash of the
             computer.
@@ -48,7 +48,8 @@ class UnsyncedLines:
 
         The method blocks, also while another thread is syncing.
 
-        Raises OSError if the disk reports an error. The next call then writes the lines again.
+        Raises OSError if the disk reports an error; the next call of `sync` then first writes the
+        unconfirmed lines again.
         """
         with self._syncing:
             with self._changing:

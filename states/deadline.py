@@ -39,7 +39,8 @@ class Deadline:
     def shorten(self, seconds: float) -> None:
         """Limit the remaining time to at most `seconds`.
 
-        If this shortens the remaining time, the clock is started.
+        If the remaining time was longer than `seconds`, or there was no limit, the clock is
+        started.
         """
         remaining = self.remaining
         if remaining is None or seconds < remaining:

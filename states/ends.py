@@ -1,7 +1,7 @@
-"""The ends that an application declares, beside the ends of the lifecycle's table.
+"""Ends of a job that an application declares, in addition to the ends in the state table.
 
-The table has one event for all ends that applications declare, APPLICATION_ENDED. For a declared
-end, the edge from RUNNING to CLOSING gets the outcome and the reason of the end:
+The state table has one event, APPLICATION_ENDED, for all ends that applications declare. For a
+declared end, the edge from RUNNING to CLOSING gets the outcome and the reason of the end:
 
     ENDS = {"appointment_booked": End(Outcome.COMPLETED, "AppointmentBooked")}
     job = Lifecycle(ends=ENDS)

@@ -245,8 +245,8 @@ def _content(path: Path) -> bytes:
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield each line with its number, from 1, and with its line feed.
 
-    Only a line feed ends a line. If a carriage return also ended a line, a line feed that was
-    damaged to a carriage return would make its line look like the incomplete last line, and all
+    Only a line feed ends a line. A carriage return does not end a line; otherwise, a line whose
+    line feed was damaged to a carriage return would be taken for an incomplete last line, and all
     later records would be cut off.
     """
     start = number = 0

@@ -106,7 +106,7 @@ class Lifecycle:
         return self._deadline.remaining
 
     async def reached(self, *places: State | Phase) -> State:
-        """Wait until the job has entered one of `places`, and return the state.
+        """Wait until the job has entered one of `places`, and return the first state entered.
 
         Returns immediately if the job has already entered one of `places`. Raises LifecycleStopped
         if the lifecycle stops before the job enters one of `places`.
@@ -216,7 +216,7 @@ class Lifecycle:
 
         Call the method in a state with the pausable budget, or in an earlier state. If the method
         is called several times, the largest value counts. If the budget is used up, the state ends
-        at once. Raises JournalError if the journal cannot be written, which changes nothing.
+        at once. Raises JournalError if the journal cannot be written; the budget is then unchanged.
         """
         if not seconds > self._deadline.earlier_s:
             return

@@ -1,10 +1,10 @@
 """The pytest plugin of `states.testing`: the fixtures `journey` and `lifecycle`.
 
-Wherever the package is installed, pytest imports this module through the package's entry point. The
-import is therefore cheap and needs only pytest. An async test that uses `lifecycle` needs no mark
-to run on virtual time (with pytest-asyncio and looptime, which the `testing` extra installs). To
-run an async test on real time, mark the test with `@pytest.mark.looptime(False)`. If a test fails,
-its report shows the path of every job that the test made with one of the fixtures.
+Wherever the package is installed, pytest imports this module through the package's entry point, so
+the import must be cheap and must need only pytest. An async test that uses `lifecycle` needs no
+mark to run on virtual time (with pytest-asyncio and looptime, which the `testing` extra installs).
+To run an async test on real time, mark the test with `@pytest.mark.looptime(False)`. If a test
+fails, its report shows the path of every job that the test made with one of the fixtures.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ CATEGORIES: Final = {
     "integration": "integration",
     "fuzz": "fuzz",
     "e2e": "e2e",
+    "conversation": "conversation",
 }
 #: looptime goes round the loop 42 times before each step of its clock, for threads that may have
 #: something to say. A thread that the loop waits for is waited for anyway, and audio is fifty

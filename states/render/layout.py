@@ -124,7 +124,7 @@ class _Drawing:
     # --- arrows ------------------------------------------------------------------------------
 
     def _endings(self, states: tuple[object, ...]) -> list[Arrow]:
-        """Return the arrows to CLOSING whose source states are all in this row."""
+        """Return the arrows to CLOSING whose source states are all in `states`."""
         return [
             arrow
             for arrow in self.view.arrows

@@ -20,7 +20,7 @@ _CLOCK = {Clock.STOPPED: "pauses the budget", Clock.RUNNING: "resumes the budget
 def junctions(view: View) -> dict[str, str]:
     """Return the name and the text of each junction.
 
-    A junction is a node at which the arrows start that all states of a group have in common.
+    The arrows that all states of a group have in common start at one node, the junction.
     """
     return {
         name: f"any state before {view.closing}" if name == LIVE else " or ".join(group)

@@ -1,7 +1,7 @@
 """Writes a scene as SVG without scripts, external fonts or images, for light and dark pages.
 
-The drawing has its own background. The text therefore stays readable on a dark page in a browser
-that requests light colours.
+The drawing has its own background, so the text stays readable even on a dark page in a browser that
+requests light colours.
 """
 
 from __future__ import annotations

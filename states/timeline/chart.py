@@ -1,7 +1,7 @@
 """A chart independent of the output format: rows of bars over a time axis, one panel per topic.
 
-Names stand in a column on the left, and figures in a column on the right. A label therefore never
-needs space beside its bar, even if the bar is short or near the end of the axis.
+Names stand in a column on the left, and figures in a column on the right, so that a label needs no
+space beside its bar, even if the bar is short or near the end of the axis.
 """
 
 from __future__ import annotations

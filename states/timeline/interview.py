@@ -188,7 +188,7 @@ def _losses(history: History, end: float) -> Iterator[Row]:
 def _faults(history: History, end: float) -> Iterator[Row]:
     """Yield one row per place at which a fault occurred that the job survived.
 
-    The steps of the stuck-turn recovery share one row, which shows their names.
+    All steps of the recovery from a stuck turn share one row, which shows the names of the steps.
     """
     where: dict[str, list[tuple[float, str]]] = {}
     for fault in history.faults:

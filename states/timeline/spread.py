@@ -1,4 +1,4 @@
-"""Statistics of many start-ups: the distribution of each step's duration, the slowest step."""
+"""Statistics of many start-ups: the distribution of each step's duration, and the slowest step."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def startup(history: History) -> Startup:
 
 
 def last_word(history: History) -> float:
-    """Return the time of the last transition, step, turn or fault, in seconds since the receipt."""
+    """Return the seconds from the job's receipt to its last transition, step, turn or fault."""
     times = [x.t for x in (*history.transitions, *history.internals)]
     times += [step.t for step in history.steps]
     times += [turn.t for turn in history.turns]

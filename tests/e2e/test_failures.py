@@ -316,6 +316,8 @@ async def test_a_returning_candidate_continues_the_interview(
     async with worker.candidate_of(interview) as candidate:
         await candidate.wait_for_interviewer(timeout_s=PATIENCE_S)
         await candidate.wait_until_heard(timeout_s=PATIENCE_S)
+        # The question is asked again, as this client has not heard it.
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
         await answer(candidate)
         said = await hear_out(candidate)
     job = await worker.ended_job(interview.room)

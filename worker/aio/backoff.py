@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class ExponentialBackoff:
-    """Limits of the delays between attempts.
+    """Parameters of the delays between attempts: first delay, maximum, growth factor and jitter.
 
     No retry library such as stamina is used, because such a library controls the whole retry loop.
     The retry loops of this project differ in how they end, restart and wait, and share only the

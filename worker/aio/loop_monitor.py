@@ -1,4 +1,4 @@
-"""Watchdog thread that finds the call that blocks the event loop, and can act during the stall."""
+"""Watchdog thread that finds the call that blocks the event loop, and runs a callback meanwhile."""
 
 from __future__ import annotations
 

@@ -168,7 +168,8 @@ class LastAnswer(Generic[T]):
         name: Name of the thread.
         first: The result that `ask` returns until the first call has ended.
         within_s: Maximum seconds that `ask` waits for a call. If the call takes longer, `ask`
-            returns the last result, and does not wait again until the call has ended.
+            returns the last result; until that call has ended, `ask` returns the last result at
+            once.
     """
 
     def __init__(self, name: str, first: T, *, within_s: float) -> None:

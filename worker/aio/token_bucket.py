@@ -40,6 +40,6 @@ class TokenBucket:
     def take(self, tokens: float = 1.0) -> None:
         """Take `tokens`.
 
-        Call this only after `wait_s` has returned 0 for the same number of tokens.
+        Call this method only after `wait_s` has returned 0 for the same number of tokens.
         """
         self._tokens -= tokens

@@ -1,1 +1,1 @@
-"""Audio frames, audio input, the output mixer, and its sinks. All processes use this package."""
+"""Audio frames, audio input, the output mixer and its sinks, for the main process and the jobs."""

@@ -33,12 +33,12 @@ def is_made_up(frame: object) -> bool:
 class GaplessInput(io.AudioInput):
     """Audio input that passes on the frames of `source`, and fills gaps with silence.
 
-    After 0.5 s without a frame (`_LOOKS` waits), the input generates silence in real time. The VAD
-    and the speech-to-text stream need generated silence, because they measure time only by the
-    audio that they receive. If the audio stopped during speech, a VAD would never end that speech,
-    and the transcript of that speech would never be final. The audio stops at once if the
-    candidate's client unpublishes its microphone or leaves (measured). Lost packets do not stop the
-    audio, because WebRTC fills them with silence.
+    After 0.5 s without a frame (`_LOOKS` waits of 0.1 s each), the input generates silence in real
+    time. The VAD and the speech-to-text stream need generated silence, because they measure time
+    only by the audio that they receive. If the audio stopped during speech, a VAD would never end
+    that speech, and the transcript of that speech would never be final. The audio stops at once if
+    the candidate's client unpublishes its microphone or leaves (measured). Lost packets do not stop
+    the audio, because WebRTC fills them with silence.
 
     No silence is generated before the first frame, or while no session is attached.
 

@@ -109,7 +109,7 @@ class MixedAudioOutput(io.AudioOutput):
         """Return the last event loop time at which sound was audible; None if there was no sound.
 
         Audio that was only queued does not count, and digital silence does not count as sound. If
-        `speech` is True, clips do not count either.
+        `speech` is True, only the session's speech counts, not clips.
         """
         return self._feeder.meter.heard_at(speech=speech)
 

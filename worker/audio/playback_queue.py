@@ -39,10 +39,10 @@ class PlaybackQueue:
     `on_begun` is called before the first audio of a segment goes to the sink. `on_played` is called
     once the whole segment was played, and `on_cut` if the segment was cut off.
 
-    A complete segment (a clip, a cached sentence, speech that was fully synthesised) goes to the
-    sink as a whole, as far as the sink has room. The candidate therefore hears the whole of a
-    complete segment even if the event loop is blocked. A segment that is still being synthesised is
-    fed `QUEUE_S` seconds ahead of playback.
+    A complete segment (a clip, a cached sentence, speech that was fully synthesised) is sent to the
+    sink in one go, limited only by the free space of the sink. The candidate therefore hears the
+    whole of a complete segment even if the event loop is blocked. A segment that is still being
+    synthesised is fed `QUEUE_S` seconds ahead of playback.
 
     The first segment waits for a subscriber, at most `subscribe_timeout` seconds. While output is
     held, because the candidate cannot hear it, nothing is fed and no audio is lost.
@@ -272,7 +272,8 @@ class PlaybackQueue:
     async def _advance(self) -> float | None:
         """Do the next step of playback.
 
-        Returns the seconds until the following step, or None if playback must wait for a change.
+        Returns the seconds until the following step, or None if there is nothing to do until `wake`
+        is called.
         """
         segment = self.segments[0] if self.segments else None
         if segment is None or self._held or (segment.speech and self._paused):

@@ -103,9 +103,9 @@ class PlayoutMeter:
 class Playhead:
     """Counts the seconds of audio that were queued and not played yet.
 
-    Queued audio begins to play at once, or when the audio queued before it has ended. Nothing else
-    stops or delays the audio, not even a blocked event loop. Any thread may read a playhead. All
-    code that changes a playhead must hold the same lock.
+    Queued audio begins to play at once, or when the audio queued before it has ended. A blocked
+    event loop does not stop or delay queued audio. Any thread may read a playhead. All code that
+    changes a playhead must hold the same lock.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

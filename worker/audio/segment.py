@@ -68,10 +68,7 @@ class Segment:
 
     @property
     def over(self) -> bool:
-        """True once the segment was played out or cut off.
-
-        No audio of the segment is fed any more.
-        """
+        """True once the segment was played out or cut off, so that no more of its audio is sent."""
         return self.playback is Playback.OVER
 
     def _enter(self, event: SegmentEvent) -> None:
@@ -120,7 +117,8 @@ class Segment:
         return rtc.AudioFrame(chunk, self._sample_rate, 1, len(chunk) // _BYTES_PER_SAMPLE)
 
     def take_back(self, seconds: float) -> None:
-        """Put back the last `seconds` of pushed audio that were not played, to be pushed again."""
+        """Move the last `seconds` of the pushed audio, which were not played, back to the audio
+        that is still to be pushed."""
         size = min(round(seconds * self._sample_rate) * _BYTES_PER_SAMPLE, len(self._pushed))
         if size:
             self._waiting[:0] = self._pushed[-size:]
@@ -128,7 +126,7 @@ class Segment:
             self.pushed_s -= size / self._bytes_per_s
 
     def ahead(self, queued_s: float) -> Pcm:
-        """Return the audio still to be heard, including the last `queued_s` pushed seconds."""
+        """Return the audio not heard yet: the last `queued_s` pushed seconds and unpushed audio."""
         size = min(round(queued_s * self._sample_rate) * _BYTES_PER_SAMPLE, len(self._pushed))
         pushed = self._pushed[len(self._pushed) - size :]
         return np.frombuffer(bytes(pushed + self._waiting), np.int16)

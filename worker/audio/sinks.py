@@ -168,7 +168,7 @@ class RtcSink:
                 capture_via_ffi(self._source, frame)
             except StraightUnavailable as error:
                 logger.warning(
-                    "a waiting message was not played: %s",
+                    "a message that asks the candidate to wait was not played: %s",
                     error,
                     extra={"event": "waiting_message_not_played"},
                 )

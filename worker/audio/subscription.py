@@ -44,7 +44,7 @@ class Subscription:
         return self.exists
 
     async def settle(self) -> None:
-        """Wait for a subscriber; without one, log that audio is played anyway."""
+        """Wait for a subscriber; if nobody subscribes in time, log that audio is played anyway."""
         if not await self.wait():
             logger.warning(
                 "no participant subscribed to the audio output in time, playing anyway",
@@ -54,5 +54,5 @@ class Subscription:
 
     @property
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
-        """The task that waits, to be cancelled at the end; empty before `start`."""
+        """The task that waits for a subscriber, for the caller to cancel; empty before `start`."""
         return () if self._listener is None else (self._listener,)

@@ -34,7 +34,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def print_json(value: Any) -> None:
     """Print `value` as JSON on standard output. Times are in ISO 8601 format.
 
-    Characters that control a terminal are escaped. Half of a surrogate pair, which a journal may
+    Characters that control a terminal are escaped. An unpaired surrogate, which a journal may
     contain, is escaped too, because UTF-8 cannot represent it.
     """
     text = json_for_terminals(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))

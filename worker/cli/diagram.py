@@ -37,7 +37,7 @@ def diagram(
         typer.Option(help="Draw the path of this job: the job's id, or the path of a journal."),
     ] = None,
     dialogue: Annotated[
-        bool, typer.Option("--dialogue", help="Draw the table of the dialogue instead.")
+        bool, typer.Option("--dialogue", help="Draw the phases of the dialogue instead.")
     ] = False,
 ) -> None:
     """Draw the lifecycle: events solid, timeouts dashed with their seconds, failures red.
@@ -69,7 +69,7 @@ def _lifecycle(form: DiagramFormat, history: History | None) -> str | bytes:
 
 
 def _dialogue(form: DiagramFormat, history: History | None) -> str | bytes:
-    """Return the drawing of the dialogue's table, or of a job's path in it.
+    """Return the drawing of the dialogue's phases, or of a job's path through them.
 
     Raises CommandError if the job has no records of a dialogue, or one that cannot be read.
     """

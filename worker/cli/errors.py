@@ -136,7 +136,8 @@ def report(message: str) -> None:
 
     A character that is not printable is escaped, because it could control the terminal: a message
     may quote a file name, a setting or the answer of a server. If the message has more than
-    `MOST_LINES` lines, the first ones and the number of the other lines are printed.
+    `MOST_LINES` lines, only the first `MOST_LINES` lines and the number of omitted lines are
+    printed.
     """
     lines = message.split("\n")
     for line in lines[:MOST_LINES]:

@@ -131,7 +131,7 @@ def _get(server: HttpAddress, path: str) -> tuple[int, bytes]:
 
 
 class AnswerTooLarge(http.client.HTTPException):
-    """Raised when an answer is longer than `_MAX_BODY`, which the answer of a worker never is."""
+    """Raised when an answer is longer than `_MAX_BODY`, so it cannot come from a worker."""
 
 
 class _UntilDeadline(io.RawIOBase):

@@ -181,7 +181,7 @@ def _check_id(interview_id: str | None) -> None:
 
 @contextmanager
 def _named_if_interrupted() -> Iterator[list[Interview]]:
-    """Yield a list to which the stored interview is added; on Ctrl-C, print this interview's id."""
+    """Yield a list for the stored interview; on Ctrl-C, print the id of that interview."""
     stored: list[Interview] = []
     try:
         yield stored
@@ -294,8 +294,8 @@ async def _token(interview_id: str) -> dict[str, str]:
 def _run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that signs tokens for LiveKit, and hide the warning of a short secret.
 
-    The warning would show a file name and a line of source code. `token` reports the short secret
-    in a sentence.
+    The warning would show a file name and a line of source code. The command `token` prints its own
+    warning about a short secret.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The HMAC key is")

@@ -95,7 +95,7 @@ def ship_(
 
 
 async def _ship_again(journals: list[Path] | None) -> tuple[int, int, int]:
-    """Return the number of journals read, of new records, and of journals that were refused."""
+    """Return the numbers of journals read, of new records, and of journals that failed."""
     settings = Settings.load()
     chosen = journals or operations.kept_journals(settings)
     bad = 0

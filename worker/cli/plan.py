@@ -25,8 +25,8 @@ def check(
     """Check plan files, and print every problem with its file and line.
 
     The command needs no LiveKit server, no database and no settings. A plan is refused if the
-    configured providers cannot hear or speak its language. The providers that are used without
-    settings know only English. The exit code is 0 if all plans are valid, and 2 otherwise.
+    configured providers cannot transcribe or speak its language. The default providers support only
+    English. The exit code is 0 if all plans are valid, and 2 otherwise.
     """
     checked = _with_languages([check_plan(path) for path in files])
     if as_json:

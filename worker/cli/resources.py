@@ -34,7 +34,7 @@ def resources(
 
 
 def _block(row: dict[str, Any]) -> Table:
-    """Return the table of one resource: a row of facts, then rows of sentences."""
+    """Return the table of one resource: its name, kind and budget, then the effects of its loss."""
     needs = f", after {', '.join(row['needs'])}" if row["needs"] else ""
     kind = "required" if row["required"] else "optional"
     block = Table(box=None, pad_edge=False, show_header=False)

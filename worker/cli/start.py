@@ -104,7 +104,7 @@ def _report_opt_outs(settings: Settings) -> None:
 
 
 def _report_proxy(settings: Settings) -> None:
-    """Warn of a proxy through which not all connections to LiveKit work."""
+    """Warn if the proxy for LIVEKIT_URL does not suit the SDK or the worker's registration."""
     url = settings.livekit_url
     if obstacle := sdk_obstacle(url) or registration_obstacle(url):
         logger.warning(

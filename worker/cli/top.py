@@ -57,7 +57,7 @@ def top(
 
 
 def _screen_or_trouble(settings: Settings, usage: Usage) -> Any:
-    """Return the screen; if no worker answers, an error text, as the worker may be restarting."""
+    """Return the screen, or, if no worker answers (for example during a restart), an error text."""
     try:
         return screen(look(settings, usage))
     except CommandError as error:

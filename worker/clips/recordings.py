@@ -88,7 +88,7 @@ def load_clip(name: ClipName) -> Clip:
 
 
 def preload_clips() -> None:
-    """Decode every clip before the fork, so that decoding blocks no event loop later.
+    """Decode every clip before job processes fork, so that decoding blocks no event loop later.
 
     Missing clips are logged and raise no error. `missing_clips` returns them.
     """

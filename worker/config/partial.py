@@ -42,7 +42,7 @@ def partial_settings(invalid: SettingsInvalid) -> Settings:
 
 
 def _defaults_except(names: Collection[str]) -> Mapping[str, Any]:
-    """Return the default of each setting but `names` and the HTTP port, by variable."""
+    """Return the defaults of all settings except `names` and the HTTP port, by variable name."""
     left_out = {*names, "http_port"}
     return {
         variable_of(name): field.default

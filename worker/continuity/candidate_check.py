@@ -65,7 +65,7 @@ class CandidateCheck:
     ) -> bool:
         """Return whether the room has an interviewer that the database does not know yet.
 
-        The job of such an interviewer began while the database was unavailable. LiveKit lists a
+        The job of an unknown interviewer began while the database was unavailable. LiveKit lists a
         dead interviewer for about 20 s, so the wait for an unknown interviewer is limited.
         """
         last, prefix = self._last(found), self._identity("")

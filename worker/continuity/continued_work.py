@@ -177,7 +177,7 @@ class ContinuedWork:
             raise LoadFailed("MetadataInvalid", problem, event=Event.METADATA_INVALID)
 
     async def _store(self, database: Database) -> None:
-        """Store the work if this job is the first of the work.
+        """Store the work if this job is the first job of the work.
 
         A later job reads the work from the database.
 

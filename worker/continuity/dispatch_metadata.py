@@ -104,7 +104,7 @@ def _identity_of(interview_id: str) -> str:
 
 
 def _sealed(metadata: str, seal: Seal) -> str | None:
-    """Return the sealed metadata; None if the plain or the sealed metadata is too large."""
+    """Return the encrypted metadata; None if the plain or the encrypted metadata is too large."""
     if not _fits(metadata):
         return None
     sealed = seal(metadata)
@@ -121,7 +121,7 @@ def without_plan(interview: Interview, **more: Any) -> str:
 
 
 class MetadataInvalid(ValueError):
-    """Raised if the metadata of a dispatch names no interview that this version can hold."""
+    """Raised if the metadata of a dispatch names no interview that this version can conduct."""
 
 
 def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
@@ -152,7 +152,7 @@ def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
 
 
 def has_newer_protocol(metadata: str) -> bool:
-    """Return whether a dispatch names an interview that only a later version can hold."""
+    """Return whether a dispatch names an interview that only a later version can conduct."""
     try:
         data = json.loads(metadata)
     except (ValueError, RecursionError):

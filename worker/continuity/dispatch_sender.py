@@ -1,4 +1,4 @@
-"""Dispatch interviewers to claimed interviews, and give back claims that get no interviewer."""
+"""Dispatch interviewers to claimed interviews, and undo claims that lead to no dispatch."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ class DispatchSender:
     async def send_all(self, ledger: OrphanStore, claims: Sequence[Claim]) -> int:
         """Dispatch interviewers to claimed interviews; return the number of dispatches.
 
-        If the participants of a room were not listed before the claim, they are listed first. The
-        claim is given back if no candidate waits in the room, if LiveKit cannot list the
-        participants, or if the dispatch fails. Raises DatabaseError if the database fails.
+        If the participants of a room were not listed before the claim, they are listed before the
+        dispatch. The claim is given back if no candidate waits in the room, if LiveKit cannot list
+        the participants, or if the dispatch fails. Raises DatabaseError if the database fails.
         """
         try:
             people, told = await asyncio.gather(
@@ -150,7 +150,7 @@ class DispatchSender:
         return dispatch_id
 
     async def _remove_leftover(self, claim: Claim, here: Collection[str]) -> None:
-        """Remove the last interviewer from the room, if it is still there."""
+        """Remove the previous job's interviewer from the room, if LiveKit still lists it there."""
         leftover = self._check.leftover(claim.found, here)
         if leftover is None:
             return
@@ -165,7 +165,7 @@ class DispatchSender:
             )
 
     def _undo_later(self, ledger: OrphanStore, claims: Sequence[Claim]) -> None:
-        """Undo the claims in the background, because a claimed interview gets no other dispatch.
+        """Undo the claims in the background, so that other checks can claim the interviews again.
 
         Undoing a claim is harmless if LiveKit has accepted the dispatch: the dispatched job keeps
         the interview.

@@ -1,4 +1,4 @@
-"""The heartbeat of a worker, which renews its leases and writes its row for other workers."""
+"""The heartbeat of a worker: renews its leases, and updates its row in the table `workers`."""
 
 from __future__ import annotations
 

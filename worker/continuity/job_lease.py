@@ -1,4 +1,4 @@
-"""Job side of the lease: take it before speaking, and end once the job no longer holds it."""
+"""Job side of the lease: take the lease before speaking, and end the job if the lease is lost."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class OrphanStore(Protocol):
         ...
 
     async def claim(self, found: Sequence[OrphanedInterview]) -> Mapping[str, int]:
-        """Claim redispatches; return the tokens of the successful claims, by interview id."""
+        """Claim interviews; return the tokens of the successful claims, by interview id."""
         ...
 
     async def record(self, looks: Sequence[Look]) -> Mapping[str, float]:
@@ -62,7 +62,7 @@ class OrphanStore(Protocol):
         ...
 
     async def give_up(self, found: Sequence[OrphanedInterview]) -> None:
-        """Let interviews wait or end, without a redispatch, because their candidates have left."""
+        """Set interviews without a candidate to waiting, or end them if the window has closed."""
         ...
 
 

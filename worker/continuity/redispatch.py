@@ -199,7 +199,7 @@ class Redispatcher:
         found: Sequence[OrphanedInterview],
         people: Mapping[str, Collection[str]],
     ) -> None:
-        """Store that interviews got no interviewer, and give up those with an absent candidate."""
+        """Store that interviews got no interviewer; give up interviews without a candidate."""
         looks = [
             Look(
                 found=each,
@@ -226,8 +226,8 @@ def _rooms_of(found: Sequence[OrphanedInterview]) -> set[str]:
 def _is_likely(found: OrphanedInterview, counts: Mapping[str, int] | None) -> bool:
     """Return whether an interview is claimed before the participants of its room are listed.
 
-    Such an early claim does not wait for a request to LiveKit for each room, which would take too
-    long if many leases end at once. If the room's number of participants, which may be 10 s old, is
+    An early claim does not wait for a request to LiveKit for each room, which would take too long
+    if many leases end at once. If the room's number of participants, which may be 10 s old, is
     above 0, the candidate is probably in the room. If the candidate turns out to be absent, the
     claim is given back. A claim cannot reopen an interview that has ended, because an ended
     interview has no lease that expires. An interview is claimed early only once after each expired

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class RoomRecheckQueue:
-    """Queue of room checks, which run one at a time, because lease renewal needs the database too.
+    """Queue of room checks, which run one at a time, so that they do not delay lease renewals.
 
     Args:
         look: Checks the room with the given name.

@@ -24,7 +24,7 @@ from worker.continuity.worker_registry import WorkerRegistry
 from worker.job.application import declared_in
 from worker.journal.liveness import Liveness
 from worker.livekit_api.connection import LiveKitConnection
-from worker.livekit_api.outbox import LiveKitOutbox
+from worker.livekit_api.outbox import COUNTED, LiveKitOutbox
 from worker.store.claims import end_closed
 from worker.store.errors import DatabaseError
 from worker.store.leader_lock import drop_leader_locks, hold_leader_lock
@@ -193,6 +193,7 @@ class ContinuityService:
         )
 
     async def _look(self) -> None:
+        COUNTED.set(True)
         if (database := self._database()) is not None:
             await self._rescue.look(DatabaseOrphanStore(database, self._limits))
 

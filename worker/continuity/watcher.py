@@ -31,8 +31,8 @@ class Watcher:
     """Checks for orphaned interviews periodically, while this worker holds the leader lock.
 
     Args:
-        may_lead: Returns whether this worker is the leader, or whether there is no leader. While
-            another worker is the leader, this worker does not ask for the lock.
+        may_lead: Returns True if this worker is the leader, or if there is no leader. While another
+            worker is the leader, this worker does not ask for the lock.
         on_duty: Takes or renews the leader lock for the given seconds; returns False while
             another worker holds it.
         look: Finds and redispatches orphaned interviews.
@@ -100,6 +100,8 @@ class Watcher:
             await self._look()
         finally:
             await cancel_and_wait(keeping)
+        if not self.acts:
+            return
         loop = asyncio.get_running_loop()
         if loop.time() >= self._sweep_due:
             self._sweep_due = loop.time() + jittered(SWEEP_EVERY_S)
@@ -119,7 +121,7 @@ class Watcher:
         """Renew the leader lock during a check that takes longer than the lock lasts.
 
         A check of a thousand interviews takes seconds. If another worker became the leader
-        meanwhile, both would call LiveKit at the full rate, for the same interviews.
+        meanwhile, both workers would call LiveKit at the full rate, for the same interviews.
         """
         loop = asyncio.get_running_loop()
         reached = self._progress()
@@ -130,6 +132,7 @@ class Watcher:
                 continue
             try:
                 if not await self._holds_lock():
+                    self.acts = False
                     return
             except DatabaseError:
                 await asyncio.sleep(_RENEW_AGAIN_S)

@@ -25,7 +25,8 @@ class Finding:
     """The finding of a check, which contains no secrets.
 
     `found` is one line about the result. `advice` says what to do; empty if nothing is to be done.
-    `facts` are values for programs. The name of a fact ends with its unit, as in `free_bytes`.
+    `facts` contains values for programs, which `doctor --json` prints. The name of a fact ends with
+    its unit, as in `free_bytes`.
     """
 
     verdict: Verdict

@@ -56,7 +56,7 @@ _ANSWER_S: Final = 2.0
 
 
 async def check_data_dir(visit: CheckContext) -> Finding:
-    """Check that the journal folder is writable, with the probe of the worker's readiness check."""
+    """Check that the journal folder is writable, in the same way as the readiness check."""
     if (problem := unknown_home(visit.settings.data_dir)) is not None:
         return wrong(problem, "set INTERVIEW_DATA_DIR to a folder that can be written")
     folder = visit.settings.journal_dir

@@ -56,7 +56,7 @@ async def check_env_file(_: CheckContext) -> Finding:
 async def check_secrets(_: CheckContext) -> Finding:
     """Check which secrets come from files, and whether other users can change the files.
 
-    That each file has a value is already checked when the settings are read.
+    Reading the settings already checks that each file has a value.
     """
     files = await run_in_daemon_thread(lambda: secret_files(Settings))
     if not files:
@@ -84,12 +84,12 @@ def _writable_by_all(path: Path) -> bool:
 
 
 async def check_proxy(visit: CheckContext) -> Finding:
-    """Name the connections that go through a proxy of the environment, and those that do not."""
+    """Report which connections go through a proxy of the environment, and which are direct."""
     return judge_proxy(visit.settings)
 
 
 def judge_proxy(settings: Settings) -> Finding:
-    """Judge the proxies of the environment for the addresses of the settings."""
+    """Report which addresses in the settings are reached through a proxy, and any proxy problem."""
     if not any_proxy():
         return fine("no proxy is set (HTTPS_PROXY, HTTP_PROXY)", proxied=[], direct=[])
     addresses = _addresses(settings)
@@ -139,7 +139,7 @@ def _addresses(settings: Settings) -> list[tuple[str, str]]:
 
 
 async def check_probes(visit: CheckContext) -> Finding:
-    """Name the address of the probes, and check that its port is free or that a worker uses it."""
+    """Report the address of the health probes; check that its port is free or used by a worker."""
     settings = visit.settings
     if port := settings.http_probe_port:
         host = settings.http_probe_host or settings.http_host
@@ -177,7 +177,7 @@ async def _is_alive(url: str) -> bool:
 
 
 def judge_probes(settings: Settings) -> Finding:
-    """Judge the addresses of the HTTP server and of the server of the probes."""
+    """Report whether the health probes and the other HTTP pages need the HTTP token."""
     token = bool(settings.http_token.get_secret_value())
     if settings.http_probe_port is None:
         needed = "need the token; INTERVIEW_HTTP_PROBE_PORT sets a port that needs none"

@@ -98,7 +98,7 @@ async def _used(settings: Settings, kind: str, name: str) -> bool:
 
 
 def _privacy_of(name: str, settings: Settings, works: str, *, refused: bool, took: int) -> Finding:
-    """Return the finding for a working provider, and whether it agrees to keep no data."""
+    """Return the finding for a working provider; warn if the provider refuses to keep no data."""
     opt_out = VENDORS[name].opt_out
     if opt_out is None:
         return fine(works, answer_ms=took)
@@ -203,5 +203,5 @@ def _sorted(failure: Failure, name: str, *, key_is_good: bool) -> Finding:
 
 
 def _named(*fields: str | None) -> str:
-    """Return the environment variables of settings fields; None is a field the vendor lacks."""
+    """Return the environment variables of settings fields, joined for a message, without None."""
     return " and ".join(variable_of(field) for field in fields if field) or "its settings"

@@ -1,4 +1,4 @@
-"""The list of all checks. The checks of the providers depend on the fallback chains."""
+"""The list of all checks. There is one check for each provider in the fallback chains."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The environment of the process: its settings, and what its container and its system allow."""
+"""The process's environment: settings, secrets, proxies, container limits, system features."""

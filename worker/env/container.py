@@ -1,7 +1,8 @@
 """Processors and memory that this process may use, which in a container may be less than all.
 
-`os.cpu_count` returns the processors of the machine also in a container that may use two of them.
-Everything in the worker that depends on processors or memory asks this module.
+In a container that may use only two processors, `os.cpu_count` still returns the number of
+processors of the whole machine. All code of the worker that depends on processors or memory uses
+this module instead.
 
 Sources: the kernel documents admin-guide/cgroup-v2.rst (memory.max, memory.high, cpu.max,
 cpuset.cpus.effective; the limits of all parent groups apply too), cgroup-v1/memory.rst,
@@ -38,8 +39,8 @@ _IDLE_PROCESSES: Final = 2
 class Limits:
     """The smallest limits of all control groups of a process; None if no group sets a limit.
 
-    `memory` and `used` are in bytes. `used` is the memory in use of the group with the smallest
-    memory limit, without the file cache that the kernel can drop at once.
+    `memory` and `used` are in bytes. `used` is the memory that the group with the smallest memory
+    limit uses, without the file cache that the kernel can drop at once.
     """
 
     memory: int | None = None
@@ -85,14 +86,17 @@ class Capacity:
 
     @property
     def slots_by_memory(self) -> int | None:
-        """Number of interviews that fit into the memory, possibly 0; None if that is unknown."""
+        """Number of interviews that fit into the memory, possibly 0; None if memory is unknown."""
         if self.memory is None:
             return None
         return max(0, int((self.memory / _MB - BASE_MB) / JOB_MB))
 
     @property
     def slots(self) -> int:
-        """Number of interviews that fit, at least 1, because a worker without a slot is useless."""
+        """Number of interviews that the processors and the memory allow.
+
+        The number is at least 1, because a worker without a slot is useless.
+        """
         by_memory = self.slots_by_memory
         most = self.slots_by_cpus if by_memory is None else min(self.slots_by_cpus, by_memory)
         return min(max(1, most), _MOST_SLOTS)
@@ -158,7 +162,8 @@ class _Mount:
 def _groups(root: Path) -> Iterator[Path]:
     """Yield the folders of this process's control groups and of their mounted parents.
 
-    A line of `/proc/self/cgroup` is `number:controllers:group`; version 2 has no controllers.
+    A line of `/proc/self/cgroup` is `number:controllers:group`; `controllers` is empty in version
+    2.
     """
     mounts = list(_mounts(root)) or _usual_mounts(root)
     for line in _lines(root / "proc/self/cgroup"):
@@ -236,7 +241,7 @@ def _memory(folder: Path) -> tuple[int, int] | None:
 
 
 def _quota(folder: Path) -> float | None:
-    """Return the number of processors of a group's quota; None without a quota."""
+    """Return the number of processors that a group's CPU quota allows; None without a quota."""
     words = next(iter(_lines(folder / "cpu.max")), "").split()
     if words:
         quota = _whole(words[0])

@@ -65,10 +65,11 @@ class SettingsGroup(BaseSettings):
 
     The variable's name is INTERVIEW_ and the field's name in upper case, unless the field has a
     `validation_alias`, which is the variable's name. The docstring below a field is the help text
-    of the setting (`help_texts`). A computed help text is the field's `description` instead. The
-    values come from the environment, and from the file that INTERVIEW_ENV_FILE names. If a variable
-    is in both, the value from the environment is used. A secret may also be read from a separate
-    file (`secret_files`). White space around a secret is removed.
+    of the setting (`help_texts`). If the help text is computed, it is the field's `description`
+    instead. The values come from the environment, and from the file that INTERVIEW_ENV_FILE names.
+    If the environment and the file set the same variable, the value from the environment is used. A
+    secret may also be read from a separate file (`secret_files`). White space around a secret is
+    removed.
     """
 
     model_config = SettingsConfigDict(

@@ -39,8 +39,8 @@ _SENTENCES: Final[Mapping[str, str]] = {
 def sentence_of(error: ErrorDetails) -> str:
     """Return what is wrong with a setting, as a sentence without its subject (the variable).
 
-    If `_SENTENCES` has no sentence for the type of the error, return the error's own message. The
-    errors of this project's own validators have such messages.
+    If `_SENTENCES` has no sentence for the type of the error, return the error's own message,
+    because this project's own validators write their messages as sentences without a subject.
     """
     sentence = _SENTENCES.get(error["type"])
     if sentence is None:

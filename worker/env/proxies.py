@@ -109,8 +109,8 @@ def _is_escaped_by_sdk(parts: SplitResult) -> bool:
 def registration_obstacle(livekit_url: str) -> str:
     """Return why a worker cannot register at `livekit_url` through most proxies; empty if it can.
 
-    aiohttp sends the request of an unencrypted WebSocket to the proxy, without CONNECT, and most
-    proxies do not forward its upgrade (tinyproxy removes the header).
+    aiohttp sends the upgrade request of an unencrypted WebSocket to the proxy without CONNECT, and
+    most proxies do not forward the Upgrade header (tinyproxy removes the header).
     """
     encrypted = urlsplit(livekit_url).scheme in ("wss", "https")
     if encrypted or proxy_for(livekit_url) is None:

@@ -49,13 +49,13 @@ class UnusableSecret:
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Return whether a setting may come from a file. White space around such a value is removed."""
+    """Return whether a setting may come from a file and is stripped of surrounding white space."""
     marked = any(isinstance(each, FromFile) for each in field.metadata)
     return field.annotation is SecretStr or marked
 
 
 def secret_variables(group: type[BaseSettings]) -> dict[str, str]:
-    """Return the variable of each setting of a group that may come from a file, by field name."""
+    """Return, by field name, the variable of each setting that may come from a file."""
     return {
         name: str(field.validation_alias)
         for name, field in group.model_fields.items()
@@ -101,7 +101,7 @@ def read_secret(path: str) -> str:
 
 
 def secret_files(group: type[BaseSettings]) -> dict[str, str]:
-    """Return the path of each secret of a group that comes from a file, by the field's name.
+    """Return, by field name, the file path of each secret that comes from a file.
 
     The paths come from the environment and from the file of settings. A secret that has a file and
     a value is included too, although reading the settings refuses it.
@@ -118,9 +118,10 @@ def secret_files(group: type[BaseSettings]) -> dict[str, str]:
 def forget_values_beside_files(group: type[BaseSettings]) -> None:
     """Remove from the environment the value of each secret that has a file.
 
-    livekit-agents writes its URL, key and secret into the environment of the worker, where the job
-    processes would find them beside the variable of the file. Only variables of the environment are
-    read, because `start` has copied the file of settings into the environment.
+    livekit-agents writes its URL, key and secret into the environment of the worker. The job
+    processes inherit this environment, and would refuse a secret that has both a value and a file.
+    Only variables of the environment are read, because `start` has copied the file of settings into
+    the environment.
     """
     given = {name.upper() for name, value in os.environ.items() if value.strip()}
     for variable in secret_variables(group).values():

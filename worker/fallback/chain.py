@@ -34,10 +34,10 @@ class ProviderChain(Generic[E]):
     without a probe cools down for the time of its back-off. With a `breaker`, all jobs of a worker
     share the state of the members that have a probe.
 
-    `without_opt_out` has a factory for each member whose instances ask the provider to keep no
-    data. The factory creates an instance that sends no such request (no opt-out) to the provider.
-    If a member refuses its first request, the chain asks the member again at once with an instance
-    from this factory.
+    `without_opt_out` has a factory for each member whose instances ask the provider to keep no data
+    (the opt-out). An instance from the factory sends no opt-out to the provider. If a member
+    refuses its first request, the chain asks the member again at once with an instance from
+    `without_opt_out`.
 
     The chain calls `on_change` with the resource's condition when a different member starts to
     serve and when no member can serve. The chain calls `on_fault` with a member's name and the
@@ -136,7 +136,7 @@ class ProviderChain(Generic[E]):
             self._say(self.condition())
 
     def remake(self, name: str) -> None:
-        """Close a member's plugin instance. The next use creates a new instance and connections."""
+        """Close a member's plugin instance; the member's next use creates a new instance."""
         self._named(name).abandon_engine()
 
     def has_better(self, name: str) -> bool:
@@ -155,9 +155,10 @@ class ProviderChain(Generic[E]):
     ) -> bool:
         """Record a failure: disable the member permanently, or start its cooldown.
 
-        Return True if nothing was recorded, because the member may work without the opt-out. If
-        another member has just served instead, `served_by` is its name, and the chain's resource is
-        not reported as lost. `engine` is the plugin instance that failed; None for the current one.
+        Return True if nothing was recorded, because the member may work without the opt-out (the
+        request to keep no data). If another member has just served instead, `served_by` is its
+        name, and the chain's resource is not reported as lost. `engine` is the plugin instance that
+        failed; None for the current one.
         """
         member = self._named(name)
         failure = member.judge(error)
@@ -265,7 +266,7 @@ class ProviderChain(Generic[E]):
             listener()
 
     def _look(self) -> None:
-        """Apply the records that other jobs wrote since the last call."""
+        """Update the members' states from the records that other jobs wrote since the last call."""
         for member in self._members:
             self._cooldowns.look_at(member)
         self._judge()

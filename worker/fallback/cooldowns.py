@@ -90,7 +90,7 @@ class Cooldowns:
             self.begin(member, seconds)
 
     def look_at(self, member: Member[Any]) -> None:
-        """Apply what other jobs wrote about the member since the last call."""
+        """Update the member's state from a record that another job wrote since the last call."""
         if self._closed or member.state is MemberState.DISABLED:
             return
         record = self._sharing.news_of(member)

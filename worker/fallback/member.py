@@ -43,7 +43,7 @@ class Member(Generic[E]):
 
     The table `TRANSITIONS` in `member_state` tells what each event does to the state. Only the
     methods under the comment "events" change `state` and `failure`, and only the chain calls these
-    methods. Each of these methods returns False if the table has no row for the event.
+    methods. An event method returns False if the table has no row for the state and the event.
     """
 
     name: str
@@ -101,10 +101,10 @@ class Member(Generic[E]):
     def judge(self, error: BaseException) -> Failure:
         """Classify an error of this provider.
 
-        If the provider has served before, a rejected request is not a permanent failure, for two
-        reasons. ElevenLabs closes the connection with code 1008 for too many concurrent contexts as
-        well as for a wrong voice. A language model's server sends 400 if its filter rejects a
-        single prompt.
+        If the provider has served before, a rejected request is not a permanent failure, because
+        the provider may accept later requests: ElevenLabs closes the connection with code 1008 for
+        too many concurrent contexts as well as for a wrong voice, and a language model's server
+        sends 400 if its filter rejects a single prompt.
         """
         failure = failure_of(error)
         if failure.reason == REQUEST_REFUSED and self.served_at > float("-inf"):
@@ -150,7 +150,10 @@ class Member(Generic[E]):
         return self._enter(MemberEvent.PROBE_FAILED)
 
     def failed_elsewhere(self, failure: Failure) -> bool:
-        """Handle another job's report of a failure. A failure that this job saw itself is kept."""
+        """Handle another job's report of a failure.
+
+        The report does not replace a failure that this job saw itself.
+        """
         if not self.is_fresh:
             return self._enter(MemberEvent.FAILED_ELSEWHERE_TOO)
         self.failure = failure
@@ -178,10 +181,10 @@ class Member(Generic[E]):
     # --- the opt-out ------------------------------------------------------------------------------
 
     def opt_out_event(self, event: OptOutEvent) -> OptOutState | None:
-        """Handle an event of the opt-out; return the new state, or None if nothing changed.
+        """Handle an event of the opt-out; return the opt-out's new state, or None if unchanged.
 
-        If the opt-out is dropped, the plugin instance is abandoned, and the next instance is made
-        without the opt-out.
+        If the opt-out (the request to keep no data) is dropped, the plugin instance is abandoned,
+        and the next instance is made without the opt-out.
         """
         if self.make_without is None:
             return None
@@ -194,7 +197,7 @@ class Member(Generic[E]):
         return target
 
     def new_engine(self) -> E:
-        """Create a plugin instance, without the opt-out if the provider has refused it."""
+        """Create a plugin instance, without the opt-out if the provider refused the opt-out."""
         dropped = self.opt_out in (OptOutState.DROPPED, OptOutState.REFUSED)
         return self.make_without() if dropped and self.make_without is not None else self.make()
 

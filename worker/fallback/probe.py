@@ -2,9 +2,9 @@
 
 Each probe is one authenticated GET that no provider bills. The probe returns if the provider
 answers. A failed probe raises `ProbeFailed`, TimeoutError or an error of aiohttp (an OSError or
-`aiohttp.ClientError`). Some valid keys may use the service, but may not list projects or read the
-account. For such a key the provider refuses only this GET, and the probe treats the refusal as an
-answer. Each vendor's plugin.py has its own probe.
+`aiohttp.ClientError`). If a key may use the service, but may not list projects or read the account,
+the provider refuses only this GET, and the probe treats the refusal as an answer. Each vendor's
+plugin.py has its own probe.
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ _LONGEST_BODY = 4096
 def http_probe(url: str, headers: Mapping[str, str], *, no_permission: str | None = None) -> Probe:
     """Return a probe that sends a GET. `url` may be a websocket URL.
 
-    `no_permission` is the `detail.status` in the body of a 401 by which the provider says that a
-    valid key lacks a permission. The probe also succeeds if the provider refuses the request with
-    this status.
+    If a valid key lacks a permission, the provider answers 401 with the value `no_permission` in
+    `detail.status` of the response body. The probe treats a 401 with this value as a success.
     """
     # The settings may give websocket URLs for some providers.
     url = url.replace("wss://", "https://", 1) if url.startswith("wss:") else url

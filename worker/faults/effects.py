@@ -26,9 +26,9 @@ _MAKERS: dict[str, Callable[[Fault], Exception]] = {}
 
 
 def add_error(point: str, make: Callable[[Fault], Exception]) -> None:
-    """Set the function that makes the exceptions of faults at a point.
+    """Set the function that makes the exceptions of faults at an injection point.
 
-    The package whose library would raise such an exception calls this function.
+    `add_error` is called by the package that uses the library whose exceptions are imitated.
     """
     _MAKERS[point] = make
 

@@ -25,7 +25,7 @@ _DELIVERY = tuple(Kind)
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One place, or one family of places, where a fault can be set."""
+    """One injection point, or a family of injection points, at which a fault can be set."""
 
     point: str
     #: Description of the operation in which the fault occurs, in one line.
@@ -49,7 +49,7 @@ class Point:
 
     @property
     def members(self) -> tuple[str, ...]:
-        """The members of a family, including those from `add_members`; empty for a single place."""
+        """The members of a family, including those from `add_members`; empty for a single point."""
         return (*self.names, *_ADDED.get(self.point, ()))
 
     @property

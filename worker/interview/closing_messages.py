@@ -1,4 +1,4 @@
-"""The recorded clip that closes an interview, for each reason for the end."""
+"""The recorded clip that closes an interview, by the reason for the end of the job."""
 
 from __future__ import annotations
 

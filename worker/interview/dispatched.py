@@ -91,6 +91,6 @@ class DispatchedInterview:
         return bool(self.orchestrator.turns)
 
     async def read_time(self, database: Database | None) -> None:
-        """Read how much time earlier jobs used, if turns or the dispatch show such jobs."""
+        """Read how much time earlier jobs used, if turns or the dispatch show earlier jobs."""
         if database is not None and (self.resumes or self.is_successor):
             await self.time_limit.read(database)

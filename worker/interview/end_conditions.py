@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from states import Event
+from worker.aio.timeouts import run_with_timeout
 from worker.audio.clip import ClipMissing
 from worker.clips.recordings import ClipName, load_clip
 from worker.config.settings import Settings
@@ -20,14 +21,18 @@ from worker.interview.recovery.stuck_turn_ladder import TurnLadder
 if TYPE_CHECKING:
     from worker.job.handle import JobHandle
 
-
 logger = logging.getLogger(__name__)
 
+#: Minimum seconds between two checks of the candidate's silence. Waits below the resolution of the
+#: clock would keep the event loop busy.
+_LEAST_WAIT_S: Final = 0.01
 #: What a silent candidate reads whose microphone is muted or missing.
 MICROPHONE_OFF: Final = (
     "I cannot hear you, because your microphone is off. "
     "Please turn it on, or type your answer here."
 )
+#: Maximum seconds until the message is sent. The clip is played afterwards in any case.
+_NOTICE_S: Final = 3.0
 #: Seconds from the arrival of a candidate until the candidate hears an audio track that somebody
 #: else already hears: 0.1 to 0.3 (measured), plus a margin. LiveKit reports only the first
 #: subscription to a track.
@@ -98,10 +103,19 @@ class EndConditions:
         settings = self._settings
         patience_s = settings.candidate_grace_s if self._follows else settings.candidate_join_s
         transport = self._job.transport
-        was_away, others_listen = not transport.candidate_is_here, transport.line.subscribed
-        if not await self._candidate_within(patience_s):
+        others_listen = False
+        try:
+            async with asyncio.timeout(patience_s):
+                while not transport.candidate_is_here:
+                    # Looked at before the arrival: afterwards the subscription may be the
+                    # candidate's own.
+                    others_listen = transport.line.subscribed
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_HEARS_S):
+                            await transport.candidate_moved()
+        except TimeoutError:
             return False
-        if was_away and others_listen:
+        if others_listen:
             await asyncio.sleep(_HEARS_S)
         return True
 
@@ -150,15 +164,16 @@ class EndConditions:
             if quiet_s >= limit / 2 and not self._asked_again:
                 self._asked_again = True
                 await self._ask_if_there()
-            await asyncio.sleep(limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s)
+            left_s = limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s
+            await asyncio.sleep(max(_LEAST_WAIT_S, left_s))
 
     async def _ask_if_there(self) -> None:
-        """Play a clip. If the candidate's microphone is off, also say so in a text message."""
+        """Play a clip; if the microphone is off, also tell the candidate so in a text message."""
         transport = self._job.transport
         if not transport.microphone_is_on:
             self._job.recorder.refusal("candidate_audio", "MicrophoneOff")
             try:
-                await transport.write(MICROPHONE_OFF)
+                await run_with_timeout(transport.write(MICROPHONE_OFF), _NOTICE_S)
             except Exception as error:  # the clip is played all the same
                 logger.warning(
                     "telling the candidate that the microphone is off failed: %s",

@@ -86,12 +86,12 @@ class OrchestratorLLM(llm.LLM[Never]):
     """The source of the interviewer's words in one interview.
 
     `room` is the room of the job, which must be the interview's room; None to accept any room.
-    `candidate_identity` is the identity in the dispatch, until the identity in the database is
-    known. `snapshot` is the plan in the dispatch, and `turns` are the turns before the dispatch.
-    With `snapshot` and `turns`, the worker can hold or continue the interview while the database is
-    unavailable. `on_refused` is called with a reason each time that a language model's words are
-    not spoken. The reason is one CamelCase word, which names a refusal (such as those of
-    `worker.interview.llm.guardrails`) or a failure of the model.
+    `candidate_identity` is the candidate's identity in the dispatch, which is used until the
+    identity in the database is known. `snapshot` is the plan in the dispatch, and `turns` are the
+    turns before the dispatch. With `snapshot` and `turns`, the worker can hold or continue the
+    interview while the database is unavailable. `on_refused` is called with a reason each time that
+    a language model's words are not spoken. The reason is one CamelCase word, which names a refusal
+    (such as those of `worker.interview.llm.guardrails`) or a failure of the model.
     """
 
     def __init__(
@@ -144,10 +144,11 @@ class OrchestratorLLM(llm.LLM[Never]):
     async def init(self, db: Database | None) -> None:
         """Load the interview. The method may be called again after a failure.
 
-        Raises LoadFailed if there is no valid plan, or no interview to hold. The failure is
-        permanent for INTERVIEW_UNKNOWN, for INTERVIEW_OVER, for METADATA_INVALID (see `check_own`),
-        and for an invalid plan. If the dispatch contained no plan, the failure is transient while
-        the database is unavailable, and permanent if the database refuses the query.
+        Raises LoadFailed if there is no valid plan, or no interview to hold. LoadFailed is
+        permanent for the events INTERVIEW_UNKNOWN, INTERVIEW_OVER and METADATA_INVALID (see
+        `check_own`), and for an invalid plan. If the dispatch contained no plan, LoadFailed is
+        transient while the database is unavailable, and permanent if the database refuses the
+        query.
         """
         if db is None:
             self._load_snapshot("no database is available")
@@ -197,7 +198,10 @@ class OrchestratorLLM(llm.LLM[Never]):
         return tuple(self._turns)
 
     def commit(self, turn: CommittedTurn) -> None:
-        """Add a turn that is in the journal. Only added turns advance the position in the plan."""
+        """Add a turn, which the journal has already, to the turns that decide the next utterance.
+
+        Only added turns advance the position in the plan.
+        """
         self._turns.append(turn)
         self._utterance = None
 

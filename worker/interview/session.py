@@ -21,8 +21,8 @@ _LAST_TRANSCRIPT_S: Final = 1.0
 def session_of(orchestrator: OrchestratorLLM, held: AgentResources) -> AgentSession[Any]:
     """Return a session that is built from the loaded resources.
 
-    A VAD that has not loaded is passed as None. If the argument were left out, the framework would
-    load its default VAD, which is another model, on the event loop.
+    A VAD that has not loaded is passed as None. If `vad` were left out, the framework would load
+    its default VAD, which is another model, on the event loop.
     """
     detector = held.get("vad")
     return AgentSession(

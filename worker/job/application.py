@@ -95,13 +95,14 @@ class Application(Protocol):
     async def run(self, job: JobHandle) -> None:
         """Do the work while the job is RUNNING, and fire the event that ends the job.
 
-        The events that lead from RUNNING to CLOSING are in states/table.py. Fire an event that ends
-        the job, for example with `await job.life.fire(Event.CANDIDATE_LEFT)`, or an end that `ends`
-        declares, with `await job.end("appointment_booked")`. If `run` returns without firing an
-        event, the job is completed with reason WorkDone. If `run` raises an error, the job has
-        failed with reason JobCrashed. `run` is cancelled when the job ends for another reason, at
-        the latest when the budget of RUNNING is spent (INTERVIEW_BUDGET_RUNNING_S). An application
-        may stop the clock of this budget and let it run again, with the events CLOCK_STOPPED and
+        The events that lead from RUNNING to CLOSING are in states/table.py. To end the job, fire an
+        event that leads to CLOSING, for example with `await job.life.fire(Event.CANDIDATE_LEFT)`,
+        or call `job.end` with the name of an end that `ends` declares, for example `await
+        job.end("appointment_booked")`. If `run` returns without firing an event, the job is
+        completed with reason WorkDone. If `run` raises an error, the job has failed with reason
+        JobCrashed. `run` is cancelled when the job ends for another reason, at the latest when the
+        budget of RUNNING is spent (INTERVIEW_BUDGET_RUNNING_S). An application may stop the clock
+        of the RUNNING budget with the event CLOCK_STOPPED, and start the clock again with
         CLOCK_RESUMED.
         """
         ...
@@ -188,7 +189,7 @@ class ApplicationFactory(Protocol):
     def __call__(self, dispatch: Dispatch, settings: Settings) -> Application:
         """Create the application. The call must be cheap, and must not raise for invalid metadata.
 
-        The loader of a resource reports invalid metadata.
+        Invalid metadata is reported later, by the loader of a resource.
         """
         ...
 
@@ -232,7 +233,7 @@ class Declared:
     def failed_words(self) -> Clip | None:
         """Return the closing message of a job whose application could not be created.
 
-        The factory's own message is returned if it has one, else the default of `Application`.
+        If the factory declares no message, the default of `Application` is returned.
         """
         try:
             words: Callable[[], Clip | None] = self._declared("failed_words")

@@ -104,10 +104,10 @@ def set_up(_: JobProcess) -> None:
 
 
 def _is_reported(record: logging.LogRecord) -> bool:
-    """Return False for the framework's log record that LiveKit Cloud gets no traces of the job.
+    """Return False for the framework's log record about traces that LiveKit Cloud does not get.
 
-    The framework tries to prepare such traces for each job on LiveKit Cloud, and needs the API
-    secret for this, which a job does not have.
+    On LiveKit Cloud, the framework fails to set up tracing for each job, because tracing needs the
+    API secret, which a job does not have.
     """
     return record.msg != "failed to prepare the cloud trace pipeline"
 
@@ -208,9 +208,10 @@ async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
 
     Once the main process is gone, the framework cancels every task of the event loop, including
     those of the lifecycle, the session and the room, so that the job could not say goodbye, leave
-    the room, or record its end. But the framework first cancels the context's pending tasks and
-    waits for them (ipc/job_proc_lazy_main.py, _run_job_task). This function registers a pending
-    task, whose cancellation makes the job hand over its interview or end.
+    the room, or record its end. Before that, the framework cancels the pending tasks of the
+    JobContext and waits until these tasks have ended (ipc/job_proc_lazy_main.py, _run_job_task).
+    This function registers a pending task, whose cancellation makes the job hand over its interview
+    or end.
     """
     over = asyncio.Event()
 

@@ -31,7 +31,8 @@ class FailedApplication(Application):
     def resources(self) -> Sequence[Resource]:
         """Raise the error of the failed creation.
 
-        The job calls this method before any other that raises, once the job has joined the room.
+        The job calls `resources` after the job has joined the room, and before `start_session` and
+        `run`.
         """
         self._crash()
 

@@ -99,11 +99,11 @@ class Job:
         return self.life.outcome or Outcome.FAILED
 
     async def _see_through(self, part: Coroutine[Any, Any, object]) -> None:
-        """Await `part` to its end. A cancellation of this call hurries the job; `part` continues.
+        """Await `part` to its end. If this call is cancelled, `part` continues, but ends sooner.
 
         The framework cancels this call when it ends the process, because the worker is gone or
-        because LiveKit considered the job ended 15 s ago. If the cancellation took effect, the job
-        could not leave the room, say goodbye, or arrange for the interview to continue.
+        because LiveKit considered the job ended 15 s ago. If the cancellation reached `part`, the
+        job could not leave the room, say goodbye, or arrange for the interview to continue.
         """
         task = asyncio.create_task(part, name="job-life")
         while not task.done():

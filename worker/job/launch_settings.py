@@ -34,8 +34,9 @@ def with_settings(info: RunningJobInfo, settings: Mapping[str, str]) -> RunningJ
 def settings_of(ctx: JobContext) -> Settings:
     """Read the settings of this process, including those that the main process gave to the job.
 
-    If a given setting names the file of a secret, the name is copied into the environment, where
-    the setting's readers look for it. Raises SettingsInvalid.
+    A given setting that names the file of a secret, such as DATABASE_URL_FILE, is also copied into
+    the environment, because the code that reads the file gets the path from the environment. Raises
+    SettingsInvalid.
     """
     given = given_settings(ctx)
     os.environ.update({name: path for name, path in given.items() if name.endswith(SUFFIX)})

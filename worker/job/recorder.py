@@ -140,7 +140,7 @@ class JobRecorder:
             )
 
     def typed_refused(self, messages: int) -> None:
-        """Record how many typed messages were refused since the last such record, without text."""
+        """Record how many typed messages were refused since the last record, but not the texts."""
         with contextlib.suppress(JournalError):
             self._life.journal.append(
                 "fault",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class RunnerJob(JobHandle, Protocol):
-    """Further members of a job, which only the modules of this package use."""
+    """Interface of a job with members that only the modules of this package may use."""
 
     app: Application
     #: Task that publishes the audio output; None until the room is connected.

@@ -150,7 +150,7 @@ class _Closing:
         await self.step("release_lease", 1.2, release)
 
     async def leave(self) -> None:
-        """Leave the room. If the job is handed over, dispatch the successor at the same time."""
+        """Leave the room; in a handover, dispatch the successor at the same time."""
         leaving = [self.step("leave_room", 2.0, self.leave_room())]
         if (succession := self.successor) is not None:
             sending = self.step("send_successor", 2.0, succession.send_successor())

@@ -42,7 +42,7 @@ class FolderIdentity:
                 self._first = self._identity()
 
     def problem(self) -> str | None:
-        """Return why the path no longer leads to the folder that `note` found; None if it does."""
+        """Return why the folder that `note` found is lost or replaced; None if it is unchanged."""
         if self._first is None:
             return None
         try:

@@ -29,7 +29,8 @@ class Liveness:
     """Liveness of the jobs of one worker. No call blocks the event loop, even if the disk hangs.
 
     While the disk does not answer, the last heartbeats that were read are used, and a job without
-    an earlier heartbeat counts as alive. The states of the processes do not depend on the disk.
+    an earlier heartbeat counts as alive. The check whether a job's process runs does not need the
+    disk.
     """
 
     def __init__(self, folder: Path) -> None:

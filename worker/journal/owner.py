@@ -58,9 +58,9 @@ class OtherHosts:
 
         Blocks while the journal is read.
 
-        The answer is False for a journal of this host, because its lock tells whether the job runs.
-        The answer is also False if the journal did not change for `SILENT_ELSEWHERE_S` seconds
-        while this process observed it. Clocks of different hosts are not compared.
+        The answer is False for a journal of this host, because the journal's lock tells whether the
+        job runs. The answer is also False if the journal did not change for `SILENT_ELSEWHERE_S`
+        seconds while this process observed it. Clocks of different hosts are not compared.
         """
         try:
             header, change = _read(path)
@@ -75,7 +75,7 @@ class OtherHosts:
         return self._clock() - seen[1] < SILENT_ELSEWHERE_S
 
     def forget_all_but(self, job_ids: Collection[str]) -> None:
-        """Forget the journals that are gone, which are all except those of the jobs `job_ids`."""
+        """Forget all journals except those of the jobs `job_ids`, because all others are gone."""
         self._seen = {name: seen for name, seen in self._seen.items() if name in job_ids}
 
 
@@ -105,7 +105,7 @@ def _read(path: Path) -> tuple[Mapping[str, Any] | None, tuple[int, int]]:
 
 
 def _is_of_this_host(header: Mapping[str, Any]) -> bool:
-    """Return whether a header names this host, or no host, as in version 0.1.0."""
+    """Return True if a header names this host, or no host (headers of version 0.1.0 name none)."""
     there, here = header.get("boot_id"), boot_id()
     if isinstance(there, str) and here is not None:
         return there == here

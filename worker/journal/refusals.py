@@ -94,9 +94,9 @@ def is_refused(error: Exception) -> bool:
 
 
 def shown(error: Exception) -> str:
-    """Return an error's text for a log, or only its type if the error is not one of this project.
+    """Return an error's text for a log; for an error of another project, only the type.
 
-    The text of a foreign error may quote personal data.
+    The text of an error that another project defines may quote personal data.
     """
     ours = (DatabaseError, SchemaDiffers)
     return str(error) if isinstance(error, ours) else type(error).__name__

@@ -55,10 +55,10 @@ class JournalSlow(JournalError):
 class DiskFaultTolerantJournal(FileJournal):
     """A journal on a disk that may fail. Records that the disk refuses wait in memory.
 
-    The lifecycle makes no change that is not recorded. If `append` raised an error on a full disk,
-    the job would therefore stay in its current state, and could not end. Records that wait in
-    memory are ingested into the database while the job runs, and are written to the disk in order
-    as soon as the disk accepts them.
+    The lifecycle changes its state only after the journal has recorded the change. If `append`
+    raised an error on a full disk, the job would therefore stay in its current state, and could not
+    end. Records that wait in memory are ingested into the database while the job runs, and are
+    written to the disk in order as soon as the disk accepts them.
 
     A thread of the journal makes all calls to the disk except the sync, in order. `append` waits
     until the thread has written the record, because an event must not take effect before it is

@@ -40,8 +40,9 @@ def same_server(one: str, other: str) -> bool:
 def server_name(url: str, name: str = "") -> str:
     """Return the name by which workers know that they use the same server.
 
-    The name is `name` (INTERVIEW_LIVEKIT_NAME), or `normalised(url)` if `name` is empty. `name` may
-    also be the result of `normalised` for the URL that other workers use.
+    The name is `name` (INTERVIEW_LIVEKIT_NAME), or `normalised(url)` if `name` is empty. Workers
+    that reach one server under different URLs need the same name: if the other workers have no
+    name, pass the result of `normalised` for their URL as `name`.
 
     Raises LiveKitUrlInvalid if `name` is empty and the URL cannot be the URL of a LiveKit server.
     """

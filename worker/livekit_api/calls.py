@@ -53,9 +53,9 @@ class LiveKitCalls(LiveKitCall):
     ) -> str:
         """Create a room, or keep the existing room of that name; return its session id ("RM_…").
 
-        LiveKit does not change the options of an open room. An open room that would close earlier
-        than asked for, or admits more participants, is therefore deleted and created again, unless
-        a participant is in the room.
+        LiveKit does not change the options of an open room. An open room that would close earlier,
+        or admits more participants, than this call asks for is therefore deleted and created again,
+        unless a participant is in the room.
 
         Args:
             empty_timeout_s: Seconds that the room waits for its first participant.

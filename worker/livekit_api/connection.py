@@ -60,7 +60,7 @@ class _KeptSession:
 
 
 class _Sessions:
-    """The session for new calls. A retired session stays open for the calls that use it."""
+    """Holds the session for new calls. A retired session stays open until its calls have ended."""
 
     def __init__(self) -> None:
         self.places = asyncio.Semaphore(MOST_CONNECTIONS)

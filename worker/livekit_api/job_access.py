@@ -65,7 +65,7 @@ class JobAccess:
         metadata_key: The key that encrypts the dispatches of the job's interview; empty if the job
             holds no interview.
         worker: Asks the main process for another token.
-        clock: Returns the time in seconds.
+        clock: Returns the Unix time in seconds.
     """
 
     def __init__(

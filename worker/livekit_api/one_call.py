@@ -1,4 +1,4 @@
-"""One call of LiveKit's server API: its access, its timeout, its failures and its repetition."""
+"""One call of LiveKit's server API: credentials, timeout, conversion of errors, and repetition."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class LiveKitCall(ABC):
 
     @classmethod
     def of(cls, settings: LiveKitSettings) -> Self:
-        """Return an instance for the server that the settings name. A setting may be empty."""
+        """Return an instance for the server of `settings`. The URL, key and secret may be empty."""
         secret = settings.livekit_api_secret.get_secret_value()
         return cls(settings.livekit_url, settings.livekit_api_key, secret)
 
@@ -89,7 +89,7 @@ class LiveKitCall(ABC):
 
     @asynccontextmanager
     async def _within(self, operation: str, timeout_s: float) -> AsyncIterator[None]:
-        """Check the access, limit the time of a call, and convert its failures."""
+        """Check URL, key and secret, limit the time of a call, and convert the call's failures."""
         check_url(self.url)
         self._check_access()
         with converted(operation, self.url, budget_s=timeout_s):

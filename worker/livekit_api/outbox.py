@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from enum import IntEnum
 from typing import Final, TypeVar
 
@@ -15,6 +16,11 @@ T = TypeVar("T")
 #: Minimum seconds to wait for the rate limit, because shorter waits could cause a busy loop on a
 #: coarse clock.
 _SHORTEST_WAIT_S: Final = 0.001
+
+
+#: True in the task of the leader's check, and so in the tasks that the check starts: the answered
+#: calls of these tasks count as progress of the check.
+COUNTED: Final[ContextVar[bool]] = ContextVar("counted", default=False)
 
 
 class Priority(IntEnum):
@@ -81,7 +87,7 @@ class LiveKitOutbox:
 
     @property
     def answered(self) -> int:
-        """The number of calls that LiveKit has answered so far."""
+        """The number of calls so far that LiveKit has answered and for which `COUNTED` was true."""
         return self._answered
 
     @property
@@ -97,14 +103,14 @@ class LiveKitOutbox:
     async def run(
         self, call: Callable[[], Awaitable[T]], *, priority: Priority, deadline_s: float
     ) -> T:
-        """Wait for the turn of a call, make it, and return its result.
+        """Wait for the turn of a call, make the call, and return its result.
 
         If too many calls wait, the absence check that has waited longest is refused; if no absence
         check waits, the new call is refused.
 
         Args:
             call: Makes the call. Not used if the call is refused or dropped.
-            priority: What the call is for.
+            priority: The purpose of the call, which decides when its turn comes.
             deadline_s: Maximum seconds to wait for the turn. The call itself has its own timeout.
 
         Raises:
@@ -117,7 +123,7 @@ class LiveKitOutbox:
         finally:
             self._running[priority] -= 1
             self._start_waiting()
-        self._answered += 1
+        self._answered += COUNTED.get()
         return answer
 
     async def _wait_for_turn(self, priority: Priority, deadline_s: float) -> None:

@@ -40,7 +40,7 @@ class RoomOptions:
     most_people: int = 0
 
     def configuration(self) -> api.RoomConfiguration:
-        """Return the options in the form of a token.
+        """Return the options in the form that a token contains.
 
         The room gets these options if the owner of the token opens the room.
         """

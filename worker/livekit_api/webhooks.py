@@ -52,10 +52,10 @@ class Webhooks:
     Args:
         api_key: The key with which LiveKit signs webhooks.
         api_secret: The secret of `api_key`.
-        on_room: Called with a room's name after each event of `LOOKED_AT`. Returns False if the
-            room cannot be checked now.
-        on_event: Called with the metric label of each request: one of `LOOKED_AT`, `OTHER` or
-            `REFUSED`.
+        on_room: Called with a room's name after each event whose type is in `LOOKED_AT`. Returns
+            False if the room cannot be checked now.
+        on_event: Called with the metric label of each request: an event type in `LOOKED_AT`, or
+            `OTHER`, or `REFUSED`.
         body_s: Maximum seconds until the body of a request has arrived.
     """
 

@@ -63,7 +63,8 @@ class InterviewWindowClosed(OperationFailed):
     def __init__(self, interview_id: str, closed_at: datetime | None) -> None:
         self.interview_id, self.closed_at = interview_id, closed_at
         when = f" at {closed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if closed_at else ""
-        super().__init__(f"the window of interview {interview_id} closed{when}: create another")
+        window = f"the window of interview {interview_id}"
+        super().__init__(f"{window} closed{when}: create a new interview")
 
 
 class InterviewTooNew(OperationFailed):
@@ -97,7 +98,7 @@ class InterviewNotCreated(OperationFailed):
 
 
 class InterviewNotRead(OperationFailed):
-    """Raised if the database fails after an interview was created, when the interview is read.
+    """Raised if an interview was created, but the database fails when the interview is read.
 
     `cause` is the error of the database, `interview_id` the id of the interview.
     """

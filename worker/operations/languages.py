@@ -37,9 +37,9 @@ class LanguageCheck:
 def check_language(tag: str, settings: Settings) -> LanguageCheck:
     """Return whether the providers of the settings can transcribe and speak a language.
 
-    A chain counts as serving the language if at least one provider serves the language, or if the
-    languages of at least one provider are not known. Providers whose API key is not set are
-    ignored.
+    A fallback chain counts as serving the language if at least one of its providers serves the
+    language, or if the languages of at least one of its providers are not known. Providers whose
+    API key is not set are ignored.
     """
     language = language_of(tag)
     problems: list[str] = []

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class CheckedPlan:
     """A plan file with its problems, in the order of their lines.
 
-    `plan` is None if the file has a mistake, but not if the only problem is the plan's language.
+    `plan` is None if the file has a mistake, but is set if the only problem is the plan's language.
     """
 
     path: str

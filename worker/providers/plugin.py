@@ -1,4 +1,4 @@
-"""The type of the constant `PLUGIN` in each vendor's `plugin.py`, and the access to it."""
+"""The type of the constant `PLUGIN` in each vendor's `plugin.py`, and a function to import it."""
 
 from __future__ import annotations
 

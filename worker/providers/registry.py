@@ -28,7 +28,7 @@ def vendors_of(chain: str) -> tuple[Vendor, ...]:
 
 
 def settings_of(chain: str) -> tuple[type, ...]:
-    """Return the settings classes of the vendors whose first chain is `chain`."""
+    """Return the settings classes of the vendors whose first chain in `CHAINS` is `chain`."""
     return tuple(
         vendor.settings
         for vendor in vendors_of(chain)

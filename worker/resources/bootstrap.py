@@ -42,8 +42,8 @@ async def bootstrap_resources(
 
     Return once each loader has ended or exceeded its budget. `on_report` is called once for each
     resource. An optional resource that exceeds its budget is reported as not ok (LoadTimeout), and
-    its loader continues in the background. `on_late` is called when such a loader ends. If the
-    loader of an optional resource fails transiently, and supplies no temporary object
+    its loader continues in the background. `on_late` is called when a loader in the background
+    ends. If the loader of an optional resource fails transiently, and supplies no temporary object
     (`LoadFailed.meanwhile`), the loader is retried in the background, with back-off, until it
     succeeds or fails permanently. The loader of a required resource has no separate budget, because
     the caller's budget limits the whole bootstrap.

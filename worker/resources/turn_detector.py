@@ -52,7 +52,8 @@ def _runtime() -> Any:
 def turn_detector_resource() -> Resource:
     """Declare the end-of-turn model.
 
-    The model runs after the VAD. Without the model, the VAD ends turns.
+    The model needs the VAD, which detects the pauses in an answer. Without the model, the VAD ends
+    turns.
     """
 
     async def load(_: AgentResources) -> SupervisedTurnDetector:

@@ -36,8 +36,8 @@ class Admission:
         unable: Returns why no job can run, as one word and as a sentence; None if jobs can run.
         is_late: Returns whether a job with the given metadata would wait long for a process here,
             so that another worker or a later dispatch can serve it sooner.
-        equip: Decrypts the metadata of a job, and adds the rights that its process needs. Raises
-            MetadataLocked if no key of this worker decrypts the metadata.
+        equip: Decrypts the metadata of a job, and adds the room token and the key that its process
+            needs. Raises MetadataLocked if no key of this worker decrypts the metadata.
         stopping: Returns True once the worker was asked to stop.
         on_taken: Called with the id, the room and the metadata of each accepted job.
         on_refused: Called with a one-word reason for each refused job.
@@ -92,7 +92,8 @@ class Admission:
     def _refusal(self, job: agent.Job) -> tuple[str, str] | None:
         """Return why to refuse a job, as one word and as a sentence; None to accept the job.
 
-        The method also gives a job that is to be accepted its rights (`equip`).
+        If the job is to be accepted, the method also calls `equip`, which decrypts the metadata and
+        adds the job's token and key.
         """
         if self._stopping():
             # The framework itself refuses jobs only after its drain has begun.

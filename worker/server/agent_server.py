@@ -58,14 +58,15 @@ class _WatchedContext:
 
 
 class _UnboundHttpServer(HttpServer):
-    """HTTP server that never listens, used because the framework's server has no limits."""
+    """HTTP server that never listens; replaces the framework's server, which limits no requests."""
 
     async def start(self) -> None:
         """Do nothing."""
 
 
 class JobServer(AgentServer):
-    """`AgentServer` that registers only once it can run a job, and reports availability at once.
+    """`AgentServer` that registers at LiveKit once it can run a job, and reports each change of its
+    availability at once.
 
     Args:
         takes_jobs: Called for each status update to LiveKit. Returns whether the worker takes jobs.

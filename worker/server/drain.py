@@ -122,7 +122,7 @@ class Drain:
         return target is not None
 
     async def run(self) -> None:
-        """Return once every job has ended, or has taken longer than is allowed after its signal."""
+        """Return once each job has ended, or has exceeded the time limit after its last signal."""
         self._enter(DrainEvent.STARTED)
         drain_s = self._settings.drain_s
         self._drained_at = asyncio.get_running_loop().time() + drain_s

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class EndedJobs:
-    """Logs the end of each job process, and has the job's journal ingested.
+    """Logs the end of each job process, and starts the ingestion of the job's journal.
 
     Args:
         books: Ingests the journal.

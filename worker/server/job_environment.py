@@ -49,10 +49,10 @@ def _emptied() -> list[str]:
 def hide_secrets() -> None:
     """Remove the secrets of the main process from the environment of this process.
 
-    The variables of each secret, NAME and NAME_FILE, are empty afterwards, not absent: a setting
-    whose variable is absent would be read from the file of settings by a job process. The memory
-    that held the environment when this process began is overwritten too, because every process of
-    the same user can read this memory in /proc/PID/environ.
+    The variables of each secret, NAME and NAME_FILE, are empty afterwards and not absent, because
+    in place of an absent variable a job process would use the value in the settings file. The
+    memory that held the environment when this process began is overwritten too, because every
+    process of the same user can read this memory in /proc/PID/environ.
 
     The function is called before each process is made, because livekit-agents puts the API secret
     into the environment when the server starts.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class JobRights:
-    """Gives jobs their rights, with the secrets of the settings."""
+    """Makes the tokens and keys of jobs from the secrets in the settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._keys = WorkerKeys("")
@@ -47,7 +47,7 @@ class JobRights:
         self._secrets = tuple(dict.fromkeys(filter(None, (self._secret, *self._secrets))))
 
     def equip(self, job: agent.Job) -> None:
-        """Decrypt the metadata of a job that LiveKit offers, and add token and key.
+        """Decrypt the metadata of a job that LiveKit offers, and add the job's token and key.
 
         Raises MetadataLocked if the metadata is encrypted, and no key of this worker decrypts it.
         """
@@ -57,7 +57,7 @@ class JobRights:
         job.attributes[METADATA_KEY] = self._interview_key(job.metadata, room)
 
     def job_token(self, token: str, options: RoomOptions) -> str:
-        """Return LiveKit's token for a job with options of the room (`with_room_options`)."""
+        """Return LiveKit's token for a job, with room options added (`with_room_options`)."""
         return next(
             (
                 changed

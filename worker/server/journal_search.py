@@ -26,7 +26,7 @@ _AT_A_TIME = 500
 
 
 class JournalSearch:
-    """Finds leftover journals of ended jobs, and has them ingested one after the other.
+    """Finds leftover journals of ended jobs, and calls `ingest` for one after the other.
 
     The search finds journals of earlier workers on this machine, and journals that could not be
     ingested before. Journals of running jobs are skipped.

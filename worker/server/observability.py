@@ -64,7 +64,7 @@ class HostUnusable(Exception):
 class ListeningAddress:
     """An address on which a worker listens.
 
-    The variables `prefix`_HOST and `prefix`_PORT set it.
+    The environment variables `prefix`_HOST and `prefix`_PORT set the address.
     """
 
     prefix: str
@@ -231,7 +231,7 @@ class Observability:
         )
 
     def _waiting_on(self) -> list[tuple[str, str]]:
-        """Return the reasons why the worker takes no jobs; a start removes them in this order."""
+        """Return why the worker takes no jobs; during a start, the first reason ends first."""
         reasons = self._readiness.reasons()
         waiting = [(NAMES[each.cause], each.message) for each in reasons]
         if self._awaits_process():

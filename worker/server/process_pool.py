@@ -39,7 +39,7 @@ class ReadinessSink(Protocol):
     """Receiver of the supervisor's reports, such as `worker.server.readiness.Readiness`."""
 
     def set_up_failed(self, why: str) -> None:
-        """Record why no process can be prepared; no prepared process is left."""
+        """Record why no process can be prepared. Called when no prepared process is left."""
         ...
 
     def set_up_works(self) -> None:
@@ -161,9 +161,9 @@ class ProcessPoolSupervisor:
 def start_without_waiting(pool: ProcPool) -> None:
     """Let `ProcPool.start` return at once. Call this function before the pool has started.
 
-    Normally `ProcPool.start` waits up to 12 s for all idle processes, and the server holds a lock
-    during that time, for which a stop request would have to wait. `first_process` waits without the
-    lock.
+    Normally `ProcPool.start` waits up to 12 s for all idle processes. The server holds a lock
+    during that time, so a stop request would have to wait. `first_process` waits for the first
+    process without this lock.
     """
     pool._idle_ready.set()  # private in livekit-agents
 

@@ -16,9 +16,9 @@ _ALGORITHM: Final = "HS256"
 def with_room_options(token: str, secret: str, options: RoomOptions) -> str:
     """Return a job's token with room options, which apply if the job opens the room.
 
-    LiveKit ignores the options while the room is open, and keeps them when it renews the token. A
-    token that was not signed with `secret` is returned unchanged; the room then gets the options of
-    LiveKit's configuration.
+    LiveKit ignores the options while the room is open, and copies the options into each renewed
+    token. A token that was not signed with `secret` is returned unchanged; the room then gets the
+    options of LiveKit's configuration.
     """
     try:
         claims = jwt.decode(

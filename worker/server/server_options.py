@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
-    """Return keyword arguments of `AgentServer`, and prepare the environment that it reads."""
+    """Return keyword arguments of `AgentServer`; set an environment variable of the framework."""
     # The framework would preload its end-of-turn model (244 MB). worker/job/preload.py loads the
     # model if a setting names it.
     os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")

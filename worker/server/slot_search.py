@@ -22,7 +22,7 @@ class SlotSearch:
         reserve: Reserves up to the given number of free slots of other workers. Returns None if the
             other workers are not known.
         is_shared: Whether there is a database through which workers know of each other.
-        keeps: Whether jobs without a free slot continue on this worker.
+        keeps: Whether jobs for which no free slot is found continue on this worker.
         longest_s: Maximum seconds that the search waits for a free slot, from the first `look`.
     """
 

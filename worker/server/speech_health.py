@@ -10,7 +10,9 @@ from worker.speech import local_models
 def speech_problems(
     settings: ProviderSettings, breaker: SharedBreaker
 ) -> tuple[str | None, str | None]:
-    """Return the problems of STT and of TTS. A problem is None if a provider is usable.
+    """Return the problems of STT and of TTS.
+
+    The problem of STT, or of TTS, is None if at least one of its providers is usable.
 
     The function reads files, so it must not run on an event loop. The function does not notice a
     local model that is installed but cannot be loaded; only the set-up of a job process notices

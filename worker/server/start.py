@@ -1,4 +1,4 @@
-"""Steps of the start of a worker."""
+"""Steps that a worker takes when it starts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ def install_signals(*, stop: Callable[[], None], on_hangup: Callable[[], None]) 
 
 
 async def unless_stopped(step: Coroutine[Any, Any, None], stopped: asyncio.Event) -> bool:
-    """Run a step of the start. If `stopped` is set first, cancel the step and return False."""
+    """Run one step of the worker's start, and return True.
+
+    If `stopped` is set before the step has ended, cancel the step and return False.
+    """
     doing = asyncio.create_task(step, name="start")
     stopping = asyncio.create_task(stopped.wait(), name="stop-signal")
     try:

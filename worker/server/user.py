@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 def missing_user_name(settings: Settings) -> str | None:
     """Return the problem if the worker's database needs a user name and the user id has no name.
 
-    The problem is one line that ends with what to do, after a colon. The result is None if there is
-    no problem. Another check reports an unknown home folder of the embedded database.
+    The problem is one line, which ends with a colon and the remedy. The result is None if there is
+    no problem. The result is also None if the embedded database is in a home folder that is not
+    known, because another check reports this problem.
     """
     if url := settings.database_url.get_secret_value():
         return unnamed_database_user(url)

@@ -169,10 +169,10 @@ class Worker:
         return (reasons[0].cause, "; ".join(map(str, reasons))) if reasons else None
 
     def _is_late(self, metadata: str) -> bool:
-        """Return whether to refuse a job that would begin late, because its dispatch is repeated.
+        """Return whether the worker must refuse a job, because the job would begin late.
 
-        The leader repeats only dispatches of interviews. A refused job of another application might
-        never be dispatched again.
+        Only jobs of interviews are refused, because the leader repeats only dispatches of
+        interviews. A refused job of another application might never be dispatched again.
         """
         if self._books.database is None or not self._set_ups.is_late:
             return False
@@ -259,8 +259,9 @@ class Worker:
     def _use_secrets(self, settings: Settings) -> None:
         """Use the secrets of `settings` for new connections, new requests and new jobs.
 
-        The database pools read the file of DATABASE_URL themselves. A running job keeps the
-        providers' keys with which it began.
+        This method does not update the database pools, because the pools themselves read the
+        database URL from its file again. A running job keeps the providers' keys with which it
+        began.
         """
         key, secret = settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
         self.server.use_key(key, secret)

@@ -128,10 +128,9 @@ class TrackPlacer:
     times must not cause gaps in the recording.
 
     The arrival time of a frame shows the frame's correct position only if the reader had to wait
-    for the frame. The position is corrected if `_JUDGED_FRAMES` frames for which the reader had to
-    wait all arrive more than `_OFF_S` seconds after their computed positions (frames were lost), or
-    all arrive more than `_OFF_S` seconds before their computed positions (the first frames were
-    late).
+    for the frame. The position is corrected once `_JUDGED_FRAMES` frames that the reader had to
+    wait for were all more than `_OFF_S` seconds later than computed (frames were lost), or all more
+    than `_OFF_S` seconds earlier than computed (the first frames were late).
     """
 
     _WAITED_S = (0.004, 0.1)

@@ -80,8 +80,8 @@ class SimulatedCandidate(ABC):
     def late_frames(self) -> int:
         """The number of microphone frames that were sent more than 0.1 s (`LATE_S`) late.
 
-        If frames were late, the machine was too busy, and errors in a transcript of the candidate
-        are no proof of errors of the interviewer.
+        Late frames mean that the machine was too busy. Errors in a transcript of the candidate may
+        then be caused by the machine, and not by the interviewer.
         """
         return self._microphone.late_frames
 

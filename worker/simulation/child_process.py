@@ -36,10 +36,10 @@ def start_child(
 ) -> subprocess.Popen[bytes]:
     """Start a program that the kernel kills when the calling thread ends.
 
-    The kernel kills the program at the end of the calling thread, not of its process (prctl(2),
-    PR_SET_PDEATHSIG). So call this function in a long-lived thread: in the main thread or the
-    thread of an event loop, never in a thread of an executor. Outside Linux the kernel does not
-    kill the program.
+    The kernel kills the program when the calling thread ends, even if the calling process continues
+    (prctl(2), PR_SET_PDEATHSIG). So call this function in a long-lived thread: in the main thread
+    or the thread of an event loop, never in a thread of an executor. Outside Linux the kernel does
+    not kill the program.
 
     The program leads its own process group. Ctrl-C in the terminal therefore reaches only this
     process, which can then end its child processes in the right order.

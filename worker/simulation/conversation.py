@@ -88,9 +88,9 @@ class _Listener:
     async def next_utterance(self, *, first: bool) -> tuple[str, float] | None:
         """Wait until the interviewer pauses; return the words, and when they began, in seconds.
 
-        Return None if the interviewer left or stayed silent. If `first` is True, silence raises
-        CandidateTimeout. A recorded clip such as "one moment, please" has no caption and needs no
-        answer, so the clip is ignored.
+        Return None if the interviewer left or stayed silent. If `first` is True and the interviewer
+        stays silent, CandidateTimeout is raised. A recorded clip such as "one moment, please" has
+        no caption and needs no answer, so the clip is ignored.
         """
         # Time before which sound is ignored; None for the end of the candidate's last answer.
         since_s: float | None = None
@@ -120,8 +120,8 @@ async def _next_word(
 ) -> float | None:
     """Wait until the interviewer speaks, and return the time at which the speech began.
 
-    Return None if the interviewer left or stayed silent. If `first` is True, silence raises
-    CandidateTimeout.
+    Return None if the interviewer left or stayed silent. If `first` is True and the interviewer
+    stays silent, CandidateTimeout is raised.
     """
     sound = asyncio.create_task(candidate.wait_for_sound(since_s=since_s, timeout_s=_FIRST_WORD_S))
     gone = asyncio.create_task(candidate.wait_until_alone(timeout_s=_FIRST_WORD_S))

@@ -77,7 +77,10 @@ class LiveKitServer:
 
     @property
     def ports(self) -> Ports:
-        """The ports of the server. `start` replaces the ports if another process has taken one."""
+        """The ports of the server.
+
+        `start` replaces the ports if another process has taken one of them.
+        """
         return self._ports
 
     @property

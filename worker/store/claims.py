@@ -82,7 +82,7 @@ async def claim_dispatches(
 
 
 def _one_in_room(found: Sequence[OrphanedInterview]) -> list[OrphanedInterview]:
-    """Return `found` without ended interviews whose room another interview in `found` has.
+    """Return `found` without ended interviews that share their room with another interview.
 
     A claim opens an ended interview again, and a room has at most one open interview. If two
     interviews of one room were claimed, the statement would fail for all interviews. An interview
@@ -113,9 +113,10 @@ async def note_dispatches(
 ) -> None:
     """Store the dispatch ids from LiveKit, and the current time, in the interviews' rows.
 
-    A worker's time to take the dispatch counts from the stored time, because a dispatch may be sent
-    some time after the claim. `sent` maps each interview's id to the claimed token and the id of
-    the dispatch. Nothing is stored for an interview whose dispatch token has changed since.
+    The time limit for a worker to take the dispatch begins at the stored time, because a dispatch
+    may be sent some time after the claim. `sent` maps each interview's id to the claimed token and
+    the id of the dispatch. Nothing is stored for an interview whose dispatch token has changed
+    since.
     """
     if sent:
         await db.fetch(
@@ -145,8 +146,9 @@ async def give_back_dispatches(
 ) -> None:
     """Undo claims whose dispatches were not sent, so that another claim is possible at once.
 
-    `claims` has each interview with the token that was claimed. A dispatch that was not sent does
-    not count as a try. If an interviewer joins nevertheless, that interviewer keeps the interview.
+    `claims` contains each interview with the token that was claimed. A dispatch that was not sent
+    does not count as a redispatch. If an interviewer has already joined, the claim is not undone,
+    and the interviewer keeps the interview.
     """
     if claims:
         await db.fetch(

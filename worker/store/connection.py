@@ -1,6 +1,6 @@
 """One database connection: its type, how it is opened, and the pools that open many.
 
-asyncpg ships no types, so this module defines the part that operations use.
+asyncpg ships no types, so this module defines types for the part of asyncpg that operations use.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ async def connection_arguments(url: str) -> dict[str, Any]:
     """Return the arguments of asyncpg that say where and how to connect.
 
     Certificates are read in a thread. Raises DatabaseUrlInvalid if the URL is invalid, or if a
-    certificate that it or a PG* variable names cannot be read.
+    certificate that the URL or a PG* variable names cannot be read.
     """
     parts = DatabaseUrl.of(url)
     try:
@@ -146,10 +146,11 @@ _ARRAYS = (
 
 
 async def _know_arrays(connection: StampedConnection) -> None:
-    """Tell asyncpg about array types, so that it does not ask the server at their first use.
+    """Register array types with asyncpg, so that asyncpg does not query the server for them.
 
-    Such a question costs six round trips on each connection. Behind PgBouncer, the question also
-    changes a setting (jit) of a server connection that other clients use.
+    For an array type that is not registered, the query at the first use costs six round trips on
+    each connection. Behind PgBouncer, such a query also changes a setting (jit) of a server
+    connection that other clients use.
     """
     connection.get_settings().register_data_types(
         [
@@ -194,8 +195,8 @@ async def open_pool(
 
     `arguments` is the result of `connection_arguments`. A connection that was idle for `idle_s`
     seconds is closed; with 0, idle connections stay open. `through` gets the function that opens a
-    connection, and returns the function that the pool calls in its place. With `url_again`, each
-    new connection uses the URL that this function returns.
+    connection, and returns the function that the pool calls in its place. If `url_again` is given,
+    it is called before each new connection and returns the URL to use.
     """
     return await asyncpg.create_pool(
         **arguments,

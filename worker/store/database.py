@@ -72,9 +72,9 @@ class Database:
     ) -> Database:
         """Create the pool. The first operation opens the first connection.
 
-        With `url_again`, each new connection uses the URL that this function returns, because the
-        password in the URL may be rotated. Raises `DatabaseUrlInvalid` if `url` is not a PostgreSQL
-        URL.
+        If `url_again` is given, it is called before each new connection and returns the URL to use,
+        because the password in the URL may be rotated. Raises `DatabaseUrlInvalid` if `url` is not
+        a PostgreSQL URL.
         """
         check_url(url)
         connections = await Connections.open(url, limits or PoolLimits(), url_again)
@@ -110,8 +110,9 @@ class Database:
         """Run an operation in a transaction, and retry transient errors for `budget_s` seconds.
 
         The transaction costs two round trips, each statement with arguments two more. With
-        `writable`, an operation that only reads does not run on a read-only server. After a
-        fail-over, a pooled connection may lead to a read-only server, whose rows may be old.
+        `writable`, even an operation that only reads runs only on a server that accepts writes.
+        After a fail-over, a pooled connection may lead to a read-only server, whose rows may be
+        old.
 
         If the connection breaks during the commit, it is unknown whether the commit succeeded.
         Operations must therefore be idempotent. Raises `DatabaseUnavailable` if `budget_s` is spent

@@ -56,11 +56,11 @@ class Beat:
 
 
 def _contact_age(lease_s: str, every_s: str) -> str:
-    """Return the SQL expression for the age at which the last contact must be stored again.
+    """Return SQL for the age at which the stored time of the last contact must be replaced.
 
-    If the worker that last stored the contact has shorter leases, all workers store the contact as
-    often as that worker does. Otherwise the workers could not notice an outage in which only the
-    shorter leases expire.
+    If the worker that last stored the contact has shorter leases than the other workers, all
+    workers store the contact as often as that worker does. Otherwise the workers could not notice
+    an outage in which only the shorter leases expire.
     """
     return (
         f"make_interval(secs => least({lease_s}::float8 * {_CONTACT_AGE},"
@@ -72,7 +72,7 @@ def _beat_statement(*, with_row: bool) -> str:
     """Return the heartbeat's SQL statement; if `with_row`, it also writes the worker's row.
 
     PostgreSQL parses and plans the statement each time, which takes longer than its execution.
-    Therefore a heartbeat without a row uses a shorter statement.
+    Therefore a heartbeat that does not write the worker's row uses a shorter statement.
     """
     noted = f"""
 ), noted AS (
@@ -137,15 +137,18 @@ async def beat(
 
 
 #: The shortest lease of the fleet decides how long a gap must be, because a worker with longer
-#: leases may be the first that is back after an outage. `FOR UPDATE SKIP LOCKED`: of several
-#: workers one writes, and no worker waits for another one.
+#: leases may be the first that is back after an outage. A row that no worker renews any more does
+#: not count, and a lease below the minimum of the settings counts as the minimum. `FOR UPDATE SKIP
+#: LOCKED`: of several workers one writes, and no worker waits for another one.
 _CONTACT: Final = f"""
 WITH due AS (
     SELECT one_row FROM lease_contact
     WHERE seen NOT BETWEEN {NOW} - {_contact_age("$1", "$2")} AND {NOW}
     FOR UPDATE SKIP LOCKED
 ), held AS (
-    SELECT min(lease_s) * {_CONTACT_AGE} + $2::float8 * {_GAP} AS gap_s FROM leases
+    SELECT min(greatest(lease_s, {_SHORTEST_AGE_S / _CONTACT_AGE})) * {_CONTACT_AGE}
+        + $2::float8 * {_GAP} AS gap_s
+    FROM leases WHERE expires > {NOW} - interval '1 hour'
 )
 UPDATE lease_contact SET seen = {NOW},
     gap_s = least($1::float8 * {_CONTACT_AGE} + $2::float8 * {_GAP}, held.gap_s),

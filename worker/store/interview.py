@@ -74,7 +74,7 @@ class InterviewExists(Exception):
 
 
 class InterviewClosedToJob(Exception):
-    """Raised when a job may not read an interview, because the interview has another room."""
+    """Raised when a job may not read an interview, because the job is in another room."""
 
     def __init__(self) -> None:
         super().__init__("the interview that the dispatch names has another room")
@@ -174,7 +174,10 @@ class Interview:
 
     @property
     def is_cancelled(self) -> bool:
-        """True if a command cancelled the interview. No job may then change the interview's end."""
+        """True if a command cancelled the interview.
+
+        No job may change the outcome of a cancelled interview.
+        """
         return is_cancelled(self.status, self.outcome, self.reason)
 
     def differs_from(

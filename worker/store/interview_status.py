@@ -56,7 +56,7 @@ _ROOM_IN_USE: Final = """
 class _Locked:
     """The fields of an interview that `settle` reads.
 
-    A job's role may read these fields of any interview.
+    The database role of the jobs may read these fields of any interview.
     """
 
     interview_id: str
@@ -116,9 +116,9 @@ async def set_dispatched(
 ) -> bool:
     """Store a dispatch of the interview; return False if the interview is over or does not exist.
 
-    An interview also counts as over if another open interview of the same LiveKit server has its
-    room. With `scope`, the interview belongs to the workers of that scope, and to its LiveKit
-    server, from now on. Raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database
+    An interview also counts as over if another open interview of the same LiveKit server has the
+    same room. With `scope`, the interview belongs to the workers and the LiveKit server of that
+    scope from now on. Raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database
     operation fails.
     """
     agent_name, livekit = (scope.agent_name, scope.livekit) if scope is not None else (None, None)
@@ -152,10 +152,10 @@ async def cancel_interview(
 
     Return the interview as it was before; None if it does not exist.
 
-    The interview ends as cancelled / CancelRequested, and its token rises. Therefore no earlier job
-    can continue the interview, a redispatch that was claimed before has no effect, and a running
-    job notices the end at its next check of its lease. An interview that is over, or that has a
-    newer protocol than this version, is not changed.
+    The interview ends with the outcome `cancelled` and the reason `CancelRequested`, and its token
+    is raised. Therefore no earlier job can continue the interview, a redispatch that was claimed
+    before has no effect, and a running job notices the end at its next check of its lease. An
+    interview that is over, or whose protocol is newer than this version supports, is not changed.
 
     Raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
     """
@@ -225,9 +225,10 @@ async def settle(connection: Connection, interview_id: str) -> None:
     found the interview over, are ignored. A handover does not end the interview. An interview that
     is over stays over, even if a job that does not know of the end still runs. The lease of a job
     that has ended is released. If a job ends because the candidate is absent, the interview waits
-    for the candidate until its window closes. An interview that has ended is not opened again while
-    another open interview has its room. A job in another room than the interview's is ignored. An
-    interview that was cancelled, or that has a newer protocol, is not changed.
+    for the candidate until its window closes. An interview that has ended is not reopened while
+    another interview is open in the same room. A job in another room than the interview's is
+    ignored. An interview that was cancelled, or whose protocol is newer than this version supports,
+    is not changed.
     """
     # The row lock serialises jobs that end at the same time, so that the second job sees the writes
     # of the first job.
@@ -282,7 +283,8 @@ async def _locked(connection: Connection, interview_id: str) -> _Locked | None:
 
 
 async def _last_job(connection: Connection, interview: _Locked) -> Row | None:
-    """Return state, outcome and reason of the job that `settle` calls the last job, or None."""
+    """Return state, outcome and reason of the last job, as `settle` defines it; None if no job
+    counts."""
     return await connection.fetchrow(
         "SELECT state, outcome, reason FROM jobs WHERE interview_id = $1"
         " AND outcome IS DISTINCT FROM $2 AND reason IS DISTINCT FROM $3"

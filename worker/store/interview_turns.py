@@ -1,7 +1,7 @@
 """Read the turns of interviews.
 
-The module `turns` has the record of a turn. Every function takes a time budget in seconds, and
-raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
+The class of a stored turn is in the module `turns`. Every function takes a time budget in seconds,
+and raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
 """
 
 from __future__ import annotations

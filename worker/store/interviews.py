@@ -1,9 +1,9 @@
 """Create and read interviews.
 
-The module `interview` has the record of an interview, `interview_turns` reads the turns, and
-`interview_status` updates the status. Every function that takes a `Database` also takes a time
-budget in seconds. Besides the errors that its docstring names, each function raises
-`DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
+The module `interview` defines the class of a stored interview, `interview_turns` reads the turns,
+and `interview_status` updates the status. Every function that takes a `Database` also takes a time
+budget in seconds. Each function raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the
+database operation fails, and the other errors that the function's docstring names.
 """
 
 from __future__ import annotations

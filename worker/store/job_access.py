@@ -1,4 +1,4 @@
-"""The access of job processes to the database: a separate role, and a pass for one interview.
+"""The access of job processes to the database: a separate role, and a secret pass per interview.
 
 A job's process handles media from untrusted participants, so its database role has only the
 privileges `privileges.OF_JOBS`. The role can access plans, names and transcripts only through SQL
@@ -40,7 +40,7 @@ _NO_PASS: Final = "none"  # noqa: S105  # no password
 
 @dataclass(frozen=True, kw_only=True)
 class JobAccess:
-    """How job processes connect to the database: with a separate role, and a pass."""
+    """How job processes connect to the database: with a separate role, and a pass per interview."""
 
     role: str
     #: Actions that the role may do although no job needs them, each as words that follow "may".
@@ -49,7 +49,8 @@ class JobAccess:
     _key: bytes = field(repr=False)
 
     def url_for(self, interview_id: str | None, room: str) -> str:
-        """Return the database URL of a job in `room` that holds this interview, with its pass."""
+        """Return the database URL for a job in `room`; the URL contains the pass of the
+        interview."""
         proof = _NO_PASS if interview_id is None else pass_for(self._key, interview_id, room)
         url = str(self._url)
         return f"{url}{'&' if self._url.options else '?'}{PASS}={proof}"
@@ -58,15 +59,15 @@ class JobAccess:
 def pass_for(key: bytes, interview_id: str, room: str) -> str:
     """Return the pass of an interview, as the SQL function `has_pass` computes it.
 
-    The pass is valid only if `room` is the interview's room, because a job under the control of an
-    attacker could dispatch a job for any interview into its own room.
+    The pass is valid only if `room` is the interview's room. Otherwise an attacker who controls a
+    job could dispatch a job for any interview into the attacker's room, and use the pass there.
     """
     names = hashlib.sha256(interview_id.encode()).digest() + hashlib.sha256(room.encode()).digest()
     return hashlib.sha256(key + hashlib.sha256(key + names).digest()).hexdigest()
 
 
 async def prepare_job_access(database: Database, url: str, *, job_url: str = "") -> JobAccess:
-    """Make the role of the jobs if needed, grant its privileges, and connect with it.
+    """Make the jobs' role if needed, grant its privileges, and test a connection with the role.
 
     `url` is the database URL of the worker. `job_url` is the database URL of the jobs if an
     operator created the role of the jobs. Raises NoJobRole if the jobs cannot have a separate role,
@@ -113,7 +114,8 @@ def _role_of(url: DatabaseUrl, suffix: str) -> str:
 def _suffix(url: DatabaseUrl, place: Place) -> str:
     """Return the text that follows the role's name in the user name of the worker's URL.
 
-    Supabase's pooler requires `.project` after the name, and an Azure single server `@server`.
+    Supabase's pooler requires `.project` after the user name, and an Azure single server requires
+    `@server` after it.
     """
     user = url.user or url.options.get("user") or ""
     rest = user[len(place.role) :] if user.startswith(place.role) else ""

@@ -163,7 +163,7 @@ async def grant_missing(connection: Connection, role: str, place: Place) -> None
 
 
 async def restore_password(database: Database, stored: StoredRole, refused: NoJobRole) -> bool:
-    """Set the stored password for the role if the server refused it, as after a restore.
+    """Set the role's password again if the server refused it, for example after a restore.
 
     Return False if the server refused the role for another reason, or if the worker may not set the
     password.
@@ -182,7 +182,7 @@ async def restore_password(database: Database, stored: StoredRole, refused: NoJo
 
 
 async def try_role(url: DatabaseUrl) -> tuple[str, list[str]]:
-    """Connect as a job does; return the role, and what the role may do beyond `OF_JOBS`.
+    """Connect as a job does; return the role, and the role's privileges beyond `OF_JOBS`.
 
     Raises NoJobRole if the role cannot connect, or lacks a privilege.
     """

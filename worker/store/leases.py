@@ -1,11 +1,11 @@
 """Leases of interviews: take, check and release. Times come from the database's clock.
 
-A lease is live until it expires. Each row has the duration that its holder chose, so that workers
-with different settings judge a lease in the same way. While no worker can reach the database, no
-lease expires. When a worker reaches the database again, no lease expires for one more lease
-duration. The module `heartbeat` renews leases, stores the time of the workers' last contact with
-the database, and defines how long the contact must be missing to count as an outage (by default
-half a lease duration). docs/explanation/continuity.md explains the reason.
+A lease is live until it expires. Each lease's row contains the duration that the holder of the
+lease chose, so that workers with different settings agree whether the lease has expired. While no
+worker can reach the database, no lease expires. When a worker reaches the database again, no lease
+expires for one more lease duration. The module `heartbeat` renews leases, stores the time of the
+workers' last contact with the database, and defines how long the contact must be missing to count
+as an outage (by default half a lease duration). docs/explanation/continuity.md explains the reason.
 """
 
 from __future__ import annotations
@@ -170,12 +170,13 @@ async def take_lease(
     """Take the interview's lease for `lease_s` seconds; return the fencing token.
 
     Each job that takes the lease gets a higher token. A job that already holds the lease keeps its
-    token. `room` is the job's room; None to take the lease from any room. With `scope`, the
-    interview belongs to the workers of that scope from now on. Return None if the interview is over
-    or does not exist. Raises LeaseRefused if the interview has another room or a newer protocol, or
-    if another open interview of that scope's LiveKit server has the room. Raises InterviewCancelled
-    if the interview was cancelled, LeaseHeld if another job's lease is live, and
-    DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
+    token. `room` is the job's room, which must be the interview's room; with None the rooms are not
+    compared. With `scope`, the interview belongs to the workers of that scope from now on. Return
+    None if the interview is over or does not exist. Raises LeaseRefused if the interview has
+    another room or a newer protocol, or if another open interview of the LiveKit server of `scope`
+    has the same room. Raises InterviewCancelled if the interview was cancelled, LeaseHeld if
+    another job's lease is live, and DatabaseUnavailable or DatabaseOperationFailed if the database
+    operation fails.
     """
     agent_name, livekit = (scope.agent_name, scope.livekit) if scope is not None else (None, None)
     parameters = (interview_id, job_id, lease_s, agent_name, livekit, room)
@@ -200,8 +201,9 @@ async def _take_once(
 ) -> Row | None:
     """Try to take a lease once; return the result, or None if the interview does not exist.
 
-    Raises LeaseRefused if another open interview of the job's LiveKit server has the room. This can
-    happen if an earlier version created the interview without a LiveKit server.
+    Raises LeaseRefused if another open interview of the job's LiveKit server has the room. Such a
+    conflict is possible if an earlier version created the interview without storing the interview's
+    LiveKit server.
     """
     try:
         found = await db.fetch("take_lease", _TAKE, *parameters, budget_s=budget_s)

@@ -30,9 +30,14 @@ logger = logging.getLogger(__name__)
 #: Delays before the next opening while openings fail. The jitter is 1.0, because after a restart of
 #: the server the openings of all workers fail at once.
 _RETRY: Final = ExponentialBackoff(first_s=0.05, longest_s=1.0, jitter=1.0)
-#: Age in seconds of the newest opening from which a further operation begins another opening. A
-#: packet may be lost, or a server may have gone without an answer, so that the opening hangs.
-_OVERDUE_S: Final = 1.5
+#: Age in seconds of the newest opening from which a further operation begins another opening, for
+#: each opening that runs. A packet may be lost, or a server may have gone without an answer, so
+#: that the opening hangs. The time is shorter than the shortest budget of a heartbeat (a third of a
+#: lease of 3 s), so that the next heartbeat after one that failed gets a new opening. It grows with
+#: the number of openings, so that a slow server is not asked for ever more connections.
+_OVERDUE_S: Final = 0.9
+#: Age in seconds from which an opening gives its place to another one, if no place is left.
+_HUNG_S: Final = 2.5
 
 
 class Openings:
@@ -40,8 +45,8 @@ class Openings:
 
     An opening is a task that opens one connection. Normally, at most one opening runs for each
     operation that waits for a connection. If the operation is cancelled, the next operation gets
-    the connection. An additional opening begins only if the newest opening has run for `_OVERDUE_S`
-    seconds and the limits allow another connection.
+    the connection. An additional opening begins only if the newest opening is overdue, and if the
+    limits allow another connection or an opening hangs, which is then cancelled.
 
     Args:
         limits: Limits of the process's connections. An opening takes at most `connect_timeout_s`.
@@ -103,10 +108,14 @@ class Openings:
             del self._waiting[waiter]
 
     def _needs_another(self) -> bool:
-        """Return whether the newest opening is overdue and the limits allow another connection."""
-        overdue = asyncio.get_running_loop().time() - max(self._running.values()) >= _OVERDUE_S
-        most = self._limits.size + self._limits.overflow
-        return overdue and self._connected() + len(self._running) < most
+        """Return whether the newest opening is overdue, and a place is left or was made."""
+        now = asyncio.get_running_loop().time()
+        if now - max(self._running.values()) < _OVERDUE_S * len(self._running):
+            return False
+        if self._connected() + len(self._running) < self._limits.size + self._limits.overflow:
+            return True
+        oldest = min(self._running, key=self._running.__getitem__)
+        return now - self._running[oldest] >= _HUNG_S and oldest.cancel()
 
     def _begin(self, connect: Callable[[], Awaitable[Any]]) -> None:
         now = asyncio.get_running_loop().time()
@@ -123,14 +132,16 @@ class Openings:
             return await connect()
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        del self._running[task]
+        began = self._running.pop(task)
         error = ConnectionLost() if task.cancelled() else task.exception()
         if error is None:
             self._delays = None
             self._give(task.result())
             return
-        self._delays = self._delays or _RETRY.delays()
-        self._not_before = asyncio.get_running_loop().time() + next(self._delays)
+        if not task.cancelled() and began >= self._not_before:
+            # Openings that ran at the same time fail together, and count as one failure.
+            self._delays = self._delays or _RETRY.delays()
+            self._not_before = asyncio.get_running_loop().time() + next(self._delays)
         waiting = [each for each in self._waiting if not each.done()]
         if len(self._running) < len(waiting):
             waiting[0].set_exception(error)

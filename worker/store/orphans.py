@@ -244,7 +244,7 @@ _FIND_OWN: Final = _FIND.replace(
 
 
 def parameters(limits: Limits) -> tuple[object, ...]:
-    """Return the values of the parameters $1 to $4 of `WHY` and `DUE`."""
+    """Return the values of the parameters $1 to $4 of the SQL expressions `WHY` and `DUE`."""
     reasons = [str(reason) for reason in WORTH_ANOTHER_TRY]
     return limits.join_s, reasons, limits.delay_s, limits.tries
 
@@ -318,11 +318,11 @@ async def record_looks(
 ) -> dict[str, float]:
     """Store that orphaned interviews were checked and got no interviewer.
 
-    Each interview is left out of `find_orphaned` for its back-off. Return the seconds for which
-    each absent candidate has been absent, by interview id. A redispatch raises the interview's
-    token and happens only if the candidate is present, so an absence from before the redispatch
-    does not count. Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation
-    fails.
+    `find_orphaned` leaves out each of these interviews until the interview's back-off is over.
+    Return the seconds for which each absent candidate has been absent, by interview id. A
+    redispatch raises the interview's token and happens only if the candidate is present, so an
+    absence from before the redispatch does not count. Raises DatabaseUnavailable or
+    DatabaseOperationFailed if the database operation fails.
     """
     if not looks:
         return {}

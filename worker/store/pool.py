@@ -111,8 +111,9 @@ class Connections:
     ) -> list[Any]:
         """Run one statement in its own implicit transaction; return its rows. Two round trips.
 
-        The first round trip only parses the statement. If the connection is verified, the timeout
-        of this round trip is the shorter of `verify_s` and `PoolLimits.verify_timeout_s`.
+        The first round trip only parses the statement. If the connection has been idle for
+        `PoolLimits.verify_after_idle_s` seconds, the timeout of this round trip is the shorter of
+        `verify_s` and `PoolLimits.verify_timeout_s`.
         """
 
         async def parse(connection: Any, timeout_s: float | None) -> Any:
@@ -136,10 +137,10 @@ class Connections:
     ) -> AsyncIterator[Any]:
         """Yield a connection in a transaction. Commit if the block succeeds, otherwise roll back.
 
-        The transaction costs one round trip to begin and one to commit. If the connection is
-        verified, the timeout of the first round trip is the shorter of `verify_s` and
-        `PoolLimits.verify_timeout_s`. With `writable`, a connection to a read-only server counts as
-        broken.
+        The transaction costs one round trip to begin and one to commit. If the connection has been
+        idle for `PoolLimits.verify_after_idle_s` seconds, the timeout of the first round trip is
+        the shorter of `verify_s` and `PoolLimits.verify_timeout_s`. With `writable`, a connection
+        to a read-only server counts as broken.
         """
 
         async def begin(connection: Any, timeout_s: float | None) -> None:
@@ -160,7 +161,7 @@ class Connections:
     async def _begun(
         self, first: Callable[[Any, float | None], Awaitable[T]], end: str, verify_s: float
     ) -> tuple[_Held, T]:
-        """Acquire a connection and make the first round trip; return the connection and result.
+        """Acquire a connection, and call `first` with it; return the connection and the result.
 
         If a connection that was used before is broken or silent, another connection is tried at
         once, at most as many times as the process may have connections, because the same cause has

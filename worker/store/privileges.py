@@ -1,8 +1,9 @@
 """The privileges that the statements of this package need, for a worker and for a job.
 
-The worker grants a job's role exactly this list, and `interview-worker doctor` checks both lists.
-A statement that uses another privilege needs an entry here: tests/integration/job_role runs
-the statements of a job with nothing but these privileges.
+The worker grants a job's role exactly the privileges `OF_JOBS`, and `interview-worker doctor`
+checks the privileges of both roles. If a new statement needs another privilege, add the privilege
+to this module: tests/integration/job_role runs the statements of a job with only the privileges
+listed here.
 """
 
 from __future__ import annotations
@@ -187,7 +188,7 @@ UNION ALL SELECT 'delete from ' || name FROM unnest($2::text[]) AS name
 
 
 async def too_much(connection: Connection, role: str) -> list[str]:
-    """Return what a job's role may do but should not, each as words that follow "may".
+    """Return what a job's role may do but should not, as phrases such as "be a superuser".
 
     Raises the errors of asyncpg.
     """

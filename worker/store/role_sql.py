@@ -1,4 +1,4 @@
-"""Parts of SQL statements about roles, which take no parameters."""
+"""Parts of SQL statements about roles, in which PostgreSQL accepts no query parameters."""
 
 from __future__ import annotations
 

@@ -131,10 +131,10 @@ async def missing_migrations(
 async def check_schema(connection: Connection) -> None:
     """Raise `SchemaTooNew` or `SchemaTooOld` if a job of this worker cannot use the schema.
 
-    The result is reliable only in the last step of a transaction that has written. A migration must
-    wait for the tables that such a transaction has locked. Therefore either a concurrent migration
-    has committed before this check, and the check detects the migration, or the migration takes
-    effect only after this transaction has committed.
+    Call this function as the last step of a transaction that has written to a table; otherwise the
+    result is not reliable. A concurrent migration waits for the tables that the caller's
+    transaction has locked. Therefore the migration has either committed before this check, which
+    then detects the migration, or takes effect only after the caller's transaction has committed.
     """
     try:
         found = await connection.fetchval(

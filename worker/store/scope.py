@@ -28,7 +28,7 @@ class Scope:
 
     @property
     def parameters(self) -> tuple[str, str, bool]:
-        """The values of the query parameters of `in_scope`, in that order."""
+        """The values of the query parameters of `in_scope`, in the order of its arguments."""
         return self.agent_name, self.livekit, self.takes_unnamed
 
     @property

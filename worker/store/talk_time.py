@@ -58,8 +58,8 @@ async def talk_seconds(
     A second counts if the job was RUNNING, the candidate was present, and output was not paused.
     For a job that died, the time up to its last stored record counts. The job `besides` is left
     out, as is a job whose records are invalid. If the records of earlier jobs are not stored yet,
-    the number of seconds in a later job's dispatch counts instead. Raises DatabaseError if the
-    database fails.
+    the number of used seconds that a later job's dispatch contains counts instead. Raises
+    DatabaseError if the database fails.
     """
     used = await talk_seconds_of_all(db, [interview_id], besides=besides, budget_s=budget_s)
     return used[interview_id]

@@ -1,4 +1,4 @@
-"""TLS of a connection to the database: the sslmode, what has chosen it, and the certificates.
+"""TLS of a connection to the database: the sslmode and its source, and the certificates.
 
 For a server on this machine, asyncpg's own defaults apply. For a server on another machine, TLS
 with a certificate that is valid for the server's name is required, unless an sslmode is set.
@@ -38,7 +38,7 @@ _ALPN: Final = "postgresql"
 
 @dataclass(frozen=True, kw_only=True)
 class Tls:
-    """The sslmode of the connections to a database, and what has chosen it."""
+    """The sslmode of the connections to a database, and its source, for example the URL."""
 
     #: The sslmode, one of `url_options.TLS_MODES`; None to use asyncpg's default, for a server on
     #: this machine.
@@ -52,7 +52,8 @@ class Tls:
 def tls_of(url: DatabaseUrl, *, default: str = DEFAULT_MODE) -> Tls:
     """Return the sslmode of a URL. `default` is the sslmode for a server on another machine.
 
-    With `ssl=true` in the URL, a mode of `UNSAFE` is used only if the URL itself contains it.
+    If the URL contains `ssl=true`, a mode in `UNSAFE` is used only if the URL also sets `sslmode`
+    to this mode.
     """
     found = _chosen(url, default)
     is_safe = found.mode is not None and found.mode not in UNSAFE
@@ -149,7 +150,7 @@ def arguments_of(url: DatabaseUrl) -> dict[str, Any]:
 def _context(
     mode: str, certificate: str | None, key: str | None, password: str | None
 ) -> ssl.SSLContext:
-    """Return a TLS context with the certificates of the operating system; made once per process."""
+    """Return a TLS context with the certificates of the operating system; contexts are cached."""
     context = ssl.create_default_context()
     context.check_hostname = mode == "verify-full"
     context.minimum_version = ssl.TLSVersion.TLSv1_2

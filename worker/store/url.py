@@ -80,7 +80,7 @@ def mask_url(url: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseUrl:
-    """A PostgreSQL URL in its parts, which are decoded."""
+    """The parts of a PostgreSQL URL. The user, the password and the options are decoded."""
 
     #: The user; None if the URL names none.
     user: str | None
@@ -144,7 +144,7 @@ def _check_scheme(url: str) -> None:
 
 
 def _strict_parts(url: str) -> DatabaseUrl:
-    """Read a URL by the rules of URLs; its user and its password may contain an @."""
+    """Read a URL in the standard URL syntax, but allow an @ in its user and its password."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -165,7 +165,7 @@ def _strict_parts(url: str) -> DatabaseUrl:
 
 
 def _loose_parts(url: str) -> DatabaseUrl:
-    """Read a URL whose password has characters that end a part of a URL."""
+    """Read a URL whose password has unescaped delimiters of a URL, such as `/`, `?`, `#` or `@`."""
     found = _LOOSE.fullmatch(url)
     if found is None:
         raise _Unreadable("")

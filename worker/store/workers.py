@@ -160,7 +160,7 @@ async def reserve_slots(
         for_s: Seconds for which a slot stays reserved if no interview arrives.
         fresh_s: Maximum age of a heartbeat, in seconds.
         livekit_url: The LiveKit server of the interviews, in the form that workers store; None if
-            all workers use the same one.
+            all workers use the same server.
         budget_s: Time budget in seconds.
     """
     (found,) = await db.fetch(
@@ -199,7 +199,7 @@ async def can_be_followed(
 ) -> bool:
     """Return whether a worker can take over the interview whose lease the job `job_id` holds.
 
-    Slots that are reserved for interviews of other workers do not count.
+    Slots that are reserved for interviews of other workers do not count as free.
 
     Args:
         db: The database.
@@ -209,7 +209,7 @@ async def can_be_followed(
         failed_tries: The maximum number of redispatches if the job has failed; None if the job's
             worker asked the job to end.
         livekit_url: The LiveKit server of the interview, in the form that workers store; None if
-            all workers use the same one.
+            all workers use the same server.
         budget_s: Time budget in seconds.
     """
     found = await db.fetch(

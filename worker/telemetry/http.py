@@ -156,7 +156,7 @@ class TelemetryServer:
         return bound
 
     def use_token(self, token: str) -> None:
-        """Require this bearer token from the next request on; an empty one disables the check."""
+        """Require this bearer token from the next request on; an empty token disables the check."""
         self._token = token
 
     async def aclose(self) -> None:

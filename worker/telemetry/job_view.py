@@ -27,8 +27,8 @@ MALFORMED: Final = (
 def finite(value: Any) -> float:
     """Return a number from a journal record as a float.
 
-    Raises one of the errors in `MALFORMED` if `value` is not a number, is NaN, or is larger than
-    any figure of a job. An infinite value, for example, would make a counter infinite for ever.
+    Raises one of the errors in `MALFORMED` if `value` is not a number, is NaN, or is not between
+    `-MOST_S` and `MOST_S`. An infinite value, for example, would make a counter infinite for ever.
     """
     number = float(value)
     if not -MOST_S < number < MOST_S:

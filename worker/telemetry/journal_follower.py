@@ -212,5 +212,5 @@ def _close(followed: _Followed) -> None:
 
 
 def age_s(alive_at: float) -> float:
-    """Return the seconds since `alive_at`, the time of a heartbeat; 0 if it is in the future."""
+    """Return the seconds since a heartbeat at `alive_at`; 0 if `alive_at` is in the future."""
     return max(0.0, time.time() - alive_at)

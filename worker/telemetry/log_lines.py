@@ -109,7 +109,7 @@ class JsonLine:
         self._longest = longest
 
     def __call__(self, _: Any, __: str, line: MutableMapping[str, Any]) -> str:
-        """Return the line as JSON; shorten its longest fields if it is too long."""
+        """Return the line as JSON, with its longest fields shortened if the JSON is too long."""
         text = _json(line)
         if self._longest is None or len(text) < self._longest:
             return text

@@ -1,9 +1,10 @@
 """Log output, without candidates' words: JSON in production, plain text on a terminal.
 
-Each log call of `worker` and `states` names the kind of its line with a key, next to a sentence for
-people: `logger.info("the worker is draining", extra={"event": "worker_draining"})`. A JSON line has
-the key as `event` and the sentence as `message`. An agent of your own may use keys in the same way.
-docs/reference/log-events.md lists all keys of the worker.
+Each log call of the packages `worker` and `states` has a message for people, and an event key that
+names the kind of log line: `logger.info("the worker is draining", extra={"event":
+"worker_draining"})`. A JSON log line has the event key as `event` and the message as `message`. The
+code of an agent may use event keys in the same way. docs/reference/log-events.md lists all event
+keys of the worker.
 
 A job process sends its log records unformatted to the main process, which formats all log records
 with this module. The module `redaction` decides which content must be removed, and `log_lines`
@@ -87,9 +88,9 @@ def _steps() -> list[Any]:
 
 
 def _named(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any]:
-    """Return a log line with its key as `event`, its sentence as `message`, and its extra fields.
+    """Return a log line with its event key as `event`, its text as `message`, and its extra fields.
 
-    A line without a key, such as a line of a library, has the name of its logger as `event`.
+    A line without an event key, such as a line of a library, has the name of its logger as `event`.
     """
     record = line.get("_record")  # None for a line of a structlog logger
     extra = {} if record is None else vars(record)

@@ -89,9 +89,9 @@ def _package(name: str) -> str:
 class Redaction(logging.Filter):
     """Removes personal data from every log record, of the worker or of the framework.
 
-    An exception becomes the field `exception` with redacted text. If the exception stayed in the
-    record, a formatter would write the exception's whole text, in a job process even before the
-    main process receives the record.
+    An exception becomes the field `exception` with redacted text. The exception itself is removed
+    from the record, because a formatter would write the exception's whole text (in a job process,
+    even before the main process receives the record).
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -117,7 +117,7 @@ class QuotingDebug(logging.Filter):
 
 
 def _redact_line(record: logging.LogRecord) -> None:
-    """Remove what a log line quotes, and errors in the record's extra fields."""
+    """Remove quoted input from a log line, and errors from the record's extra fields."""
     if record.name in _REMOVED:
         _remove_line(record)
         return

@@ -30,8 +30,8 @@ _ON_ITS_WAY_S: Final = 2.0
 class DataRights:
     """The participants that have lost the right to publish data, or are about to lose it.
 
-    An attempt that fails is repeated with back-off, until it succeeds or the job leaves the room.
-    While the attempts are repeated, the caller drops the participant's data.
+    A failed attempt to take away the right is repeated with back-off, until an attempt succeeds or
+    the job leaves the room. Until an attempt succeeds, the caller drops the participant's data.
 
     Args:
         take: Takes away the right to publish data; None if the job cannot take away the right.

@@ -120,8 +120,8 @@ class InMemoryTransport:
 
     Args:
         ctx: Not used; present because a job passes its context to every transport.
-        on_event: Called by code that plays the part of the room, for example with
-            `Event.ROOM_LOST`. The transport itself fires no event, because it has no room to lose.
+        on_event: Called by code that simulates the room, for example with `Event.ROOM_LOST`. The
+            transport itself fires no event, because it has no room to lose.
         line: The audio output; by default an output that calls `on_frame`.
         microphone: The candidate's microphone; by default a microphone that delivers digital
             silence.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from livekit import rtc
 from livekit.agents.types import TOPIC_CHAT
@@ -18,6 +19,10 @@ from worker.transport.unseen_data import UnseenData, received
 
 if TYPE_CHECKING:
     from livekit.agents import Agent
+
+#: Seconds after the candidate has left in which data may still be the candidate's: data of which
+#: the SDK reports no event is counted one to two seconds late.
+_LATE_S: Final = 3.0
 
 
 @runtime_checkable
@@ -51,14 +56,15 @@ class InboundData:
       are exempt from the limits, because a candidate's token does not allow joining as an agent.
     - Data of which the SDK reports no event also counts towards the limits, one to two seconds
       after its arrival.
-    - Data without a named sender counts as data of the candidate, or else of the only person in the
-      room.
+    - Data without a named sender counts as data of the candidate, also shortly after the candidate
+      has left, or else as data of the only person in the room. While another agent is in the room
+      such data may be the agent's, and is not counted.
 
     Args:
         room: The room, before it is connected.
         candidate: Returns the identity of the person to whom the agent listens, if there is one.
-        take_right: Takes the right to publish data from a participant; None if the job cannot take
-            it.
+        take_right: Takes away a participant's right to publish data; None if the job cannot take
+            away the right.
     """
 
     def __init__(
@@ -75,10 +81,13 @@ class InboundData:
         self._watching: asyncio.Task[None] | None = None
         self._typed: TypedStreams | None = None
         self._notes: NotesRefusedText | None = None
+        #: Event-loop time at which each person has left the room.
+        self._left_s: dict[str, float] = {}
+        room.on("participant_disconnected", self._note_left)
         guard(room, self.admits, most_stream_bytes=MOST_STREAM_BYTES)
 
     def watch(self) -> None:
-        """From now on, count data of which the SDK reports no event.
+        """Start to count the received data for which the SDK reports no event.
 
         Call this method when the room is connected.
         """
@@ -156,16 +165,23 @@ class InboundData:
         person = self._room.remote_participants.get(identity)
         return person is not None and is_agent(person)
 
-    def _likely_sender(self) -> str | None:
-        """Return the assumed sender of data without a named sender: the candidate, or the only
-        person.
+    def _note_left(self, person: rtc.RemoteParticipant) -> None:
+        self._left_s[person.identity] = asyncio.get_running_loop().time()
 
-        The candidate is assumed, because the operator of the room has invited all other people.
+    def _likely_sender(self) -> str | None:
+        """Return the assumed sender of data without a named sender; None if there is none.
+
+        The candidate is assumed to be the sender, because the operator of the room has invited, and
+        therefore trusts, all other people.
         """
+        if any(is_agent(each) for each in self._room.remote_participants.values()):
+            return None
         people = [who.identity for who in people_in(self._room)]
         candidate = self._candidate()
-        if candidate in people:
-            return candidate
+        if candidate is not None:
+            left_s = self._left_s.get(candidate, -math.inf)
+            if candidate in people or asyncio.get_running_loop().time() - left_s < _LATE_S:
+                return candidate
         return people[0] if len(people) == 1 else None
 
 

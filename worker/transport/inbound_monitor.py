@@ -63,9 +63,9 @@ class InboundMonitor:
     """Detects that expected packets of the candidate's microphone do not arrive.
 
     The SDK reports a hung server or a failed network only after some 14 s (by a ping), and a
-    candidate's lost connection after some 20 s. Before the report, WebRTC fills the gap with
-    silence (measured), so a partial answer would count as a complete answer, and the reply would
-    not reach the candidate.
+    candidate's lost connection after some 20 s. Before the SDK reports the failure, WebRTC fills
+    the missing audio with silence (measured), so a partial answer would count as a complete answer,
+    and the reply would not reach the candidate.
 
     Args:
         packets: Returns the number of packets received so far; None if no packets are expected, for

@@ -126,12 +126,12 @@ class LiveKitTransport:
     `on_event` gets ROOM_LOST, ROOM_CLOSED or ROOM_DELETED when the room is gone without a call to
     `leave`.
 
-    Of all tracks, one microphone of the candidate is subscribed. The data that participants send is
-    limited (`InboundData`), and byte streams are not accepted.
+    The job subscribes to only one track: a microphone of the candidate. The data that participants
+    send is limited (`InboundData`), and byte streams are not accepted.
 
     Args:
-        take_data_right: Takes away the right to publish data of a participant who sends too much.
-            None if the job cannot take the right away and can only drop the data.
+        take_data_right: Takes the right to publish data away from a participant who sends too much
+            data. None if the job cannot take the right away and can only drop the data.
     """
 
     def __init__(

@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 class Microphone:
-    """Subscribes to one microphone: the newest of the person to whom the agent listens.
+    """Subscribes to one microphone: the newest microphone of the person to whom the agent listens.
 
     No other track is subscribed. If the person publishes another microphone, the earlier microphone
     stays subscribed until the audio of the newer microphone can arrive. If the newest microphone is
@@ -52,10 +52,10 @@ class Microphone:
     If `_REQUESTS` requests have no effect, the job reconnects to the room, once for each
     microphone: after many changes of a participant's tracks, the SDK may not notice a track that
     the server sends (livekit-rtc 1.1.21: seen after twenty microphones in six seconds, on a busy
-    machine). For the first microphone of a participant the job does not reconnect, because the SDK
-    misses tracks only after changes. If the track of an earlier microphone arrives late, that
-    microphone is unsubscribed again, because a session would otherwise use a track that carries no
-    audio.
+    machine). The job does not reconnect for the first microphone of a participant, because the SDK
+    misses a track only after the participant's tracks have changed. If the track of an earlier
+    microphone arrives late, that microphone is unsubscribed again, because a session would
+    otherwise use a track that carries no audio.
 
     Args:
         room: The room, before it is connected.
@@ -81,7 +81,8 @@ class Microphone:
         self._delays: Iterator[float] = _AGAIN.delays()
         #: Number of unconfirmed requests for a subscription to the current microphone.
         self._requests = 0
-        #: Ids of the participant whose microphone was used last, and of its first microphone.
+        #: Identity of the participant whose microphone was used last, and id of the first
+        #: microphone of this participant.
         self._first: tuple[str, str] | None = None
         #: True if the participant whose microphone was used last has used two or more microphones.
         self._has_changed = False
@@ -187,9 +188,8 @@ class Microphone:
         """Request the current subscription again if the server has not confirmed it.
 
         After a full reconnect the SDK reports the tracks of the room before it uses the new
-        connection for requests. A request between the report and the first use of the new
-        connection is lost (livekit-rtc 1.1.21: `try_restart_connection` replaces the session after
-        `SignalRestarted`).
+        connection for requests, and a request that is made between these two steps is lost
+        (livekit-rtc 1.1.21: `try_restart_connection` replaces the session after `SignalRestarted`).
         """
         if self._current is not None and not self._current.subscribed:
             self._current.set_subscribed(True)
@@ -215,7 +215,7 @@ class Microphone:
         job reconnects to the room.
         """
         person = self._person()
-        owner = "" if person is None else person.sid
+        owner = "" if person is None else person.identity
         if self._first is None or self._first[0] != owner:
             self._first, self._has_changed = (owner, publication.sid), False
         elif self._first[1] != publication.sid:

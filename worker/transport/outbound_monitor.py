@@ -120,7 +120,8 @@ class OutboundMonitor:
         self.room_back()
 
     def person_left(self) -> None:
-        """Record that the candidate has left the room, which is still connected.
+        """Record that the candidate has left the room; the job itself is still connected to the
+        room.
 
         Output is not paused, because the candidate may never return.
         """

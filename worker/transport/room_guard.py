@@ -65,7 +65,7 @@ def guard(room: rtc.Room, admits: Callable[[Incoming], bool], *, most_stream_byt
     """Let `admits` decide which data of participants is kept. Call this function before connecting.
 
     Data that `admits` refuses, or that no code reads, is released at once. LiveKit's native library
-    ends a data stream with an error when it has more than `most_stream_bytes` bytes after
+    ends a data stream with an error when the stream has more than `most_stream_bytes` bytes after
     decompression.
     """
     connect, deliver = room.connect, room._on_room_event

@@ -1,4 +1,4 @@
-"""Finds data that a job receives but LiveKit's SDK does not report, by WebRTC's statistics."""
+"""Uses WebRTC's statistics to find data that a job receives but LiveKit's SDK does not report."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Figures:
         return Figures(self.messages + other.messages, self.size + other.size)
 
     def beyond(self, other: Figures) -> Figures:
-        """Return by how much these figures exceed the others: at least 0 each."""
+        """Return by how much these figures exceed `other`; each returned figure is at least 0."""
         return Figures(max(0, self.messages - other.messages), max(0, self.size - other.size))
 
 
@@ -45,11 +45,11 @@ class UnseenData:
     """Finds received data of which the SDK has reported no event.
 
     LiveKit's native library answers remote procedure calls itself, and drops packets that it cannot
-    use, such as encrypted ones. For such calls and packets, Python gets no event. WebRTC counts the
-    messages and bytes of all packets, without their senders. Data that WebRTC has counted, but that
-    no event has reported, is called unseen.
+    use, such as encrypted packets; Python gets no event for these calls and packets. WebRTC counts
+    the messages and bytes of all packets, without their senders. Data that WebRTC has counted, but
+    that no event has reported, is called unseen.
 
-    The event of a packet may come after WebRTC has counted the packet. Therefore the events so far
+    Because the event of a packet may come after WebRTC has counted the packet, the events so far
     are compared with the previous reading of WebRTC's figures. The figures of a new connection
     begin at 0.
 

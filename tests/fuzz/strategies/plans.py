@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
@@ -51,6 +52,7 @@ _YAML_DAMAGE: Final = (
 )
 
 
+@cache
 def texts() -> SearchStrategy[str]:
     """Return texts that a plan may have: words of any language, without markup."""
     readable = st.characters(
@@ -61,80 +63,98 @@ def texts() -> SearchStrategy[str]:
     return st.text(readable, min_size=1, max_size=60).filter(lambda text: text.strip() != "")
 
 
+@cache
 def slugs() -> SearchStrategy[str]:
     """Return ids of questions."""
     return st.from_regex(r"[a-z0-9][a-z0-9_-]{0,12}", fullmatch=True)
 
 
+@cache
 def _texts_by_text() -> SearchStrategy[dict[str, str]]:
     """Return mappings of texts whose keys differ in more than spaces."""
     pairs = st.tuples(texts(), texts())
     return st.lists(pairs, max_size=3, unique_by=lambda pair: " ".join(pair[0].split())).map(dict)
 
 
+@cache
 def _points() -> SearchStrategy[list[dict[str, str]]]:
     """Return the points of one question."""
     point = st.fixed_dictionaries({"id": slugs(), "text": texts()}, optional={"probe": texts()})
     return st.lists(point, max_size=3, unique_by=lambda each: each["id"])
 
 
-@st.composite
-def _questions(draw: DrawFn, slug: str) -> dict[str, Any]:
-    more = draw(
-        st.fixed_dictionaries(
-            {},
-            optional={
-                "good_answer": st.lists(texts(), max_size=3),
-                "follow_ups": st.lists(texts(), max_size=5),
-                "follow_ups_allowed": st.integers(0, 5),
-                "longest_time_s": st.integers(10, 1800) | st.floats(10, 1800),
-                "thinking_pause_s": st.floats(0.3, 6.0),
-                "mandatory": st.booleans(),
-                "may": st.lists(st.sampled_from(("skip", "come_back")), unique=True),
-                "rephrased": st.lists(texts(), max_size=3),
-                "clarify": _texts_by_text(),
-                "points": _points(),
-                "probes_allowed": st.integers(0, 5),
-                "expects": st.sampled_from(("open", "story", "yes_no", "number", "date", "name")),
-                "time": st.fixed_dictionaries({}, optional={"hard_s": st.floats(1800, 2700)}),
-            },
-        )
+# Built once: hypothesis needs longer to check a new strategy than to draw from it.
+@cache
+def _optional_of_a_question() -> SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "good_answer": st.lists(texts(), max_size=3),
+            "follow_ups": st.lists(texts(), max_size=5),
+            "follow_ups_allowed": st.integers(0, 5),
+            "longest_time_s": st.integers(10, 1800) | st.floats(10, 1800),
+            "thinking_pause_s": st.floats(0.3, 6.0),
+            "mandatory": st.booleans(),
+            "may": st.lists(st.sampled_from(("skip", "come_back")), unique=True),
+            "rephrased": st.lists(texts(), max_size=3),
+            "clarify": _texts_by_text(),
+            "points": _points(),
+            "probes_allowed": st.integers(0, 5),
+            "expects": st.sampled_from(("open", "story", "yes_no", "number", "date", "name")),
+            "time": st.fixed_dictionaries({}, optional={"hard_s": st.floats(1800, 2700)}),
+        },
     )
-    return {"id": slug, "text": draw(texts()), **more}
 
 
-@st.composite
-def plans(draw: DrawFn) -> dict[str, Any]:
+@cache
+def _optional_of_a_plan() -> SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "language": st.sampled_from(("en", "en-GB")),
+            "short_answer_words": st.integers(0, 100),
+            "disclosure": st.fixed_dictionaries({}, optional={"say": texts()}),
+            "consent": st.fixed_dictionaries({"ask": texts()}, optional={"refused": texts()}),
+            "facts": st.fixed_dictionaries(
+                {}, optional={"who_reads": texts(), "salary": st.none() | texts()}
+            ),
+            "candidate_questions": st.fixed_dictionaries(
+                {}, optional={"ask": texts(), "longest_s": st.integers(10, 1800)}
+            ),
+            "silence": st.lists(st.integers(1, 900), min_size=5, max_size=5, unique=True).map(
+                sorted
+            ),
+            "sound_check": texts(),
+            "stopped": texts(),
+            "postponed": texts(),
+            "missed": texts(),
+        },
+    )
+
+
+@cache
+def _ids() -> SearchStrategy[list[str]]:
+    return st.lists(slugs(), min_size=1, max_size=4, unique=True)
+
+
+@cache
+def plans() -> SearchStrategy[dict[str, Any]]:
     """Return the JSON data of a valid plan."""
-    ids = draw(st.lists(slugs(), min_size=1, max_size=4, unique=True))
-    more = draw(
-        st.fixed_dictionaries(
-            {},
-            optional={
-                "language": st.sampled_from(("en", "en-GB")),
-                "short_answer_words": st.integers(0, 100),
-                "disclosure": st.fixed_dictionaries({}, optional={"say": texts()}),
-                "consent": st.fixed_dictionaries({"ask": texts()}, optional={"refused": texts()}),
-                "facts": st.fixed_dictionaries(
-                    {}, optional={"who_reads": texts(), "salary": st.none() | texts()}
-                ),
-                "candidate_questions": st.fixed_dictionaries(
-                    {}, optional={"ask": texts(), "longest_s": st.integers(10, 1800)}
-                ),
-                "silence": st.lists(st.integers(1, 900), min_size=5, max_size=5, unique=True).map(
-                    sorted
-                ),
-                "sound_check": texts(),
-                "stopped": texts(),
-                "postponed": texts(),
-                "missed": texts(),
-            },
-        )
-    )
+    return _plans()
+
+
+@st.composite
+def _plans(draw: DrawFn) -> dict[str, Any]:
+    ids = draw(_ids())
+    more = draw(_optional_of_a_plan())
+    questions = []
+    for slug in ids:
+        optional = draw(_optional_of_a_question())
+        questions.append({"id": slug, "text": draw(texts()), **optional})
     return {
         "title": draw(texts()),
         "opening": draw(texts()),
-        "questions": [draw(_questions(slug)) for slug in ids],
+        "questions": questions,
         "closing": draw(texts()),
         **more,
     }

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from livekit.agents import JobContext
 
     from states import Event
+    from worker.interview.plan.plan import Plan
+    from worker.transport.livekit_room import TransportMaker
 
 PLAN = plan_of(question(0), question(1), question(2))
 #: Seconds that a candidate thinks before an answer.
@@ -62,15 +64,17 @@ class FakeDatabase(Database):
     It counts the ingested batches.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, plan: Plan = PLAN) -> None:
         self.away = False
         self.shipped = 0
+        self._plan = plan
 
     async def run(
         self, name: str, operation: Any, *, budget_s: float = 5.0, writable: bool = False
     ) -> Any:
         await self._answer(name, budget_s)
-        return {"get_interview": _interview(), "turns_of": [], "ship": 1}.get(name)
+        interview = _interview(self._plan)
+        return {"get_interview": interview, "turns_of": [], "ship": 1}.get(name)
 
     async def fetch(self, name: str, query: str, *args: object, budget_s: float = 5.0) -> list[Any]:
         await self._answer(name, budget_s)
@@ -87,12 +91,12 @@ class FakeDatabase(Database):
         """Do nothing."""
 
 
-def _interview() -> dict[str, Any]:
+def _interview(plan: Plan) -> dict[str, Any]:
     """Return the row of the interview."""
     row: dict[str, Any] = dict.fromkeys(Interview.__dataclass_fields__)
     row |= {"interview_id": "iv-1", "candidate_identity": "candidate-iv-1"}
     row |= {"room": "room-1", "protocol": 1}
-    return row | {"plan": json.dumps(PLAN.to_json()), "status": InterviewStatus.DISPATCHED}
+    return row | {"plan": json.dumps(plan.to_json()), "status": InterviewStatus.DISPATCHED}
 
 
 class _Stage(InMemoryTransport):
@@ -119,10 +123,16 @@ class WholeInterview:
     """One interview, its candidate, and all parts that a test may break."""
 
     def __init__(
-        self, folder: Path, patch: pytest.MonkeyPatch, *, with_snapshot: bool = True
+        self,
+        folder: Path,
+        patch: pytest.MonkeyPatch,
+        *,
+        with_snapshot: bool = True,
+        plan: Plan = PLAN,
     ) -> None:
         self._folder = folder
-        self.database = FakeDatabase()
+        self.database = FakeDatabase(plan)
+        self.make_transport: TransportMaker = _Stage
         self.detector = LoudnessVAD()
         self.ears = {"first": CountingSTT(), "second": CountingSTT()}
         self.voices = {name: ScriptedTTS([Sound(2.0)]) for name in ("first", "second")}
@@ -130,7 +140,7 @@ class WholeInterview:
         self.makers: dict[str, Any] = {}
         metadata: dict[str, Any] = {"interview_id": "iv-1"}
         if with_snapshot:
-            metadata["plan"] = PLAN.to_json()
+            metadata["plan"] = plan.to_json()
         self._metadata = json.dumps(metadata)
         #: Actions to take in the middle of an answer, by the answer's number from 0.
         self.in_answer: dict[int, Any] = {}
@@ -171,7 +181,7 @@ class WholeInterview:
         app = InterviewApplication(
             Dispatch(job_id=JOB_ID, room="room-1", metadata=self._metadata), settings
         )
-        self.job = Job(fake_context(), app, settings, make_transport=_Stage)
+        self.job = Job(fake_context(), app, settings, make_transport=self.make_transport)
         self.began = self.job.life._received_at = loop.time()
         self.transport = cast(_Stage, self.job.transport)
         self.job.life.journal.subscribe(self._take_note)  # type: ignore[attr-defined]

@@ -93,12 +93,12 @@ class Answers:
 
     @property
     def is_held(self) -> bool:
-        """True if the end of a turn is held back, because more of the answer may follow."""
+        """True if the text of an ended turn is held back, because more of the answer may follow."""
         return bool(self._held)
 
     @property
     def goes_on(self) -> bool:
-        """True if a final transcript has arrived since the end of a turn was held back."""
+        """True if a final transcript has arrived since the text of a turn was held back."""
         return self.half.pieces > self._held_pieces
 
     def hold_back(self, message: llm.ChatMessage) -> None:
@@ -115,7 +115,7 @@ class Answers:
         await self._commit_spoken(_text_of(message), latency_of(message), heard)
 
     async def held_back(self) -> None:
-        """Commit the text that was held back as a turn.
+        """Commit the held-back text as a turn.
 
         Raises OrchestratorNotReady if the plan has not loaded.
         """

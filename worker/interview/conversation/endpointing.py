@@ -42,7 +42,7 @@ class Endpointing:
         self.deaf = False
 
     def wait_for_text(self) -> None:
-        """End answers only after `UNHEARD_PAUSE_S`, because no speech-to-text provider is left."""
+        """Let only a pause of `UNHEARD_PAUSE_S` end an answer, as no STT provider is left."""
         self.deaf = True
         self._set()
 
@@ -53,7 +53,7 @@ class Endpointing:
             self._set()
 
     def listen(self) -> None:
-        """Set the pauses (`begin`); when the question's time is over, use `HURRIED_PAUSE_S`."""
+        """Set the pauses as `begin` does; use `HURRIED_PAUSE_S` after the question's time."""
         hurried_s = min(self.begin(), HURRIED_PAUSE_S)
         self._time_over = asyncio.get_running_loop().call_later(
             max(LEAST_ANSWER_S, self._orchestrator.seconds_left()),

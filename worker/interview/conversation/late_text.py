@@ -45,7 +45,7 @@ class LateText:
         answers: Keeps the text of the turn that is held back.
         transcriber: Returns the speech-to-text in use; None if there is none.
         speaks: Returns whether the candidate is speaking.
-        commit: Commits the text that is held back as a turn, and replies to it.
+        commit: Commits the held-back text as a turn, and replies to the turn.
     """
 
     def __init__(

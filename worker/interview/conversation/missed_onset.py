@@ -118,7 +118,7 @@ class MissedOnset:
         self._line = None
 
     def taken(self) -> None:
-        """Clear `cut` after an answer was committed, unless the candidate is still speaking.
+        """Clear `cut` (onset missed) after a committed answer, unless the candidate still speaks.
 
         If the candidate continues the same speech, the onset of that speech is still missing.
         """
@@ -127,7 +127,7 @@ class MissedOnset:
             self.cut = False
 
     def stop(self) -> None:
-        """Cancel the timer that clears `cut`."""
+        """Cancel the timer that clears `cut` (onset missed)."""
         if self._forgetting is not None:
             self._forgetting.cancel()
             self._forgetting = None
@@ -141,6 +141,9 @@ class MissedOnset:
         self.cut = True
 
     def _came_to_nothing(self) -> None:
-        """Clear `cut` if no transcript followed, so that no later answer is marked as cut off."""
+        """Clear `cut` (onset missed) if no transcript followed.
+
+        Otherwise the next answer would be marked as cut off.
+        """
         if not self._text():
             self.cut = False

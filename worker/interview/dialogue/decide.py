@@ -76,7 +76,10 @@ def decide(state: Dialogue, given: Input, plan: PlanView) -> Step:
 
 
 def _rows(moment: Moment, words_of: str) -> list[Row]:
-    """Return the chain of rows for the input, ending with the row to take; empty if none fits."""
+    """Return the rows found for the input, with the row to take last; empty if no row fits.
+
+    Each earlier row only starts another look-up.
+    """
     rows: list[Row] = []
     found = _first(moment, _all(moment))
     while found is not None:
@@ -120,7 +123,7 @@ def _limited(moment: Moment, row: Row) -> Row:
 
 
 def _count(moment: Moment, rows: list[Row]) -> None:
-    """Increment the counters of the chosen row, even if the row of a limit replaced it."""
+    """Increment the counters of the chosen row, even if a limit's row replaced the chosen row."""
     chosen = next(row for row in reversed(rows) if row not in _LIMIT_ROWS)
     counter = chosen.counter or ("" if moment.on in _NOT_COUNTED else str(moment.on))
     if counter:

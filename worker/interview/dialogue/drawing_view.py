@@ -163,7 +163,7 @@ def _arrows(phase: Phase | None, taken: Counter[str]) -> Iterator[Arrow]:
 
 
 def _names(row: Row) -> list[str]:
-    """Return the acts and events of a row, or the row's name if the row is for nearly all."""
+    """Return the acts and events of a row, or the row's name if there are too many."""
     if len(row.on) > _MOST_NAMES * 2:
         return [f"ANY ({row.name.replace('_', ' ')})"]
     return [str(on) for on in row.on]

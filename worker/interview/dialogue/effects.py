@@ -32,7 +32,7 @@ def adds(name: str) -> Effect:
 
 
 def prompt_was_heard(moment: Moment) -> None:
-    """Open the question whose prompt was heard. Later words belong to this question."""
+    """Open the question whose prompt was heard, so that later words count as its answer."""
     question = moment.place.question
     now = moment.standing(question).status
     if now in (Status.NOT_REACHED, Status.DEFERRED):
@@ -165,7 +165,7 @@ def withdrawn_again(moment: Moment) -> None:
 
 
 def confirmed(moment: Moment) -> None:
-    """End the interview as the candidate has confirmed; the outcome depends on the kind of end."""
+    """End the interview, because the candidate confirmed the end; its kind sets the outcome."""
     moment.set_fact(Fact.OUTCOME, CONFIRMED[Kind(moment.place.kind)])
     end_open(moment, "stopped")
 

@@ -44,7 +44,11 @@ _FACTS = frozenset(Fact)
 
 
 def _with_words(state: Dialogue, record: Record) -> Dialogue:
-    """Return the state with the record's words added to its question; else to `others`."""
+    """Return the state with the sequence number of a record that has words.
+
+    The number is added to the answers of the record's question, or to `others` if the record has no
+    question.
+    """
     if not record.words:
         return state
     number = (record.seq,)

@@ -41,17 +41,26 @@ MOST_CANDIDATE_TURNS = 8
 
 
 def up_to(most: int, name: str = "") -> Guard:
-    """Return a guard that holds for the first `most` occurrences of the input, or of `name`."""
+    """Return a guard that holds for the first `most` occurrences of the input.
+
+    `name` is the counter to use instead of the input's own counter.
+    """
     return lambda moment: moment.n(name) <= most
 
 
 def exactly(number: int, name: str = "") -> Guard:
-    """Return a guard that holds only for occurrence `number` of the input, or of `name`."""
+    """Return a guard that holds only for occurrence `number` of the input.
+
+    `name` is the counter to use instead of the input's own counter.
+    """
     return lambda moment: moment.n(name) == number
 
 
 def since(number: int, name: str = "") -> Guard:
-    """Return a guard that holds from occurrence `number` of the input, or of `name`, on."""
+    """Return a guard that holds from occurrence `number` of the input on.
+
+    `name` is the counter to use instead of the input's own counter.
+    """
     return lambda moment: moment.n(name) >= number
 
 
@@ -139,7 +148,7 @@ def may_skip(moment: Moment) -> bool:
 
 
 def may_defer(moment: Moment) -> bool:
-    """Return whether the question may be answered later."""
+    """Return whether the candidate may postpone the answer to the current question."""
     question = moment.question
     first = moment.before.visit(moment.place.question) == 1
     return question is not None and question.may_come_back and first
@@ -222,7 +231,8 @@ def too_many_unheard(moment: Moment) -> bool:
 def can_withdraw(moment: Moment) -> bool:
     """Return whether the candidate may be continuing an earlier answer.
 
-    The prompt is then withdrawn, at most `MOST_WITHDRAWN` times in a visit of a question.
+    The guard holds at most `MOST_WITHDRAWN` times in one visit of a question; each time, the prompt
+    is withdrawn.
     """
     before = str(moment.fact(Fact.HEARD_QUESTION) or "")
     standing = moment.standing(before)

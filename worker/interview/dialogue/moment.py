@@ -1,4 +1,4 @@
-"""`Moment`: an input and the state before it, which guards read, and the changes by effects."""
+"""`Moment`: an input, the state before the input, and the changes that the effects make."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker.interview.dialogue.state import Dialogue, Fact, Scalar
 
 @dataclass(kw_only=True)
 class Moment:
-    """An input, the state of the dialogue before it, and the changes by the row's effects."""
+    """An input, the dialogue's state before it, and the changes that the row's effects make."""
 
     before: Dialogue
     given: Input
@@ -56,7 +56,7 @@ class Moment:
         return self.count(name or str(self.on)) + 1
 
     def count(self, name: str) -> int:
-        """Return the value of a counter, with the changes so far."""
+        """Return the value of a counter, after the changes of this step so far."""
         key = self.before.key(name)
         return self.counters.get(key, self.before.counters.get(key, 0))
 
@@ -70,7 +70,7 @@ class Moment:
         self.set_count(name, self.count(name) + by)
 
     def fact(self, name: Fact) -> Scalar:
-        """Return a fact, with the changes so far; False if it is not set."""
+        """Return a fact after the changes of this step so far; False if the fact is not set."""
         return self.facts.get(name, self.before.facts.get(name, False))
 
     def set_fact(self, name: Fact, value: Scalar) -> None:
@@ -79,7 +79,7 @@ class Moment:
             self.facts[name] = value
 
     def standing(self, question: str) -> Standing:
-        """Return the standing (status and reason) of a question, with the changes so far."""
+        """Return status and reason of a question, after the changes of this step so far."""
         return self.standings.get(question, self.before.standing(question))
 
     def set_standing(self, question: str, status: Status, reason: str = "") -> None:
@@ -89,7 +89,7 @@ class Moment:
             self.standings[question] = Standing(status, reason)
 
     def was_heard(self, question: str) -> bool:
-        """Return whether the question was heard, with the changes so far."""
+        """Return whether the question was heard, after the changes of this step so far."""
         return self.standing(question).status not in (Status.NOT_REACHED, Status.NOT_HEARD)
 
     @property

@@ -98,7 +98,8 @@ def view_of(plan: Plan) -> PlanView:
 def _question(question: Question) -> QuestionView:
     """Return one question.
 
-    The probes of a question with points are those of its points, otherwise its follow-ups.
+    If the question has points, its probes are the probes of the points; otherwise its probes are
+    its follow-ups.
     """
     probes = tuple(point.probe for point in question.points if point.probe is not None)
     allowed = question.probes_allowed if question.points else question.follow_ups_allowed

@@ -2,8 +2,8 @@
 
 A record contains the table row that was taken, the next place, and the changes of the state.
 Therefore `fold` computes the state from the records alone, also if an older version of the table
-wrote the records. Names that this version does not know are kept. An unknown act counts as ANSWER.
-An unknown event makes only the changes that its record contains.
+wrote the records. A name in a record that this version does not know is kept unchanged. An unknown
+act counts as ANSWER. An unknown event makes only the changes that its record contains.
 """
 
 from __future__ import annotations

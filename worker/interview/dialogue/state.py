@@ -127,7 +127,11 @@ class Dialogue:
         return self.counters.get(f"visit@{question}", 0)
 
     def key(self, name: str) -> str:
-        """Return the key in `counters` of a counter of the interview, or of the current visit."""
+        """Return the key of a counter in `counters`.
+
+        Unless the counter is for the whole interview, the key contains the current question and
+        visit.
+        """
         if name in INTERVIEW_WIDE or "@" in name:
             return name
         return f"{name}@{self.question or '-'}#{self.visit(self.question)}"

@@ -142,7 +142,10 @@ def phases_of(state: Dialogue, on: Act | Event) -> Iterator[Phase]:
 
 
 def candidates(state: Dialogue, on: Act | Event) -> Iterable[Row]:
-    """Yield the rows for an act or event in the order of look-up; none for a pair of `NO_ROW`."""
+    """Yield the rows for an act or event in the order of look-up.
+
+    The rows end at a phase for which `NO_ROW` excludes the act or event.
+    """
     for phase in phases_of(state, on):
         if (phase, on) in NO_ROW:
             return

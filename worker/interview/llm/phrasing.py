@@ -1,4 +1,4 @@
-"""Conversion of a language model's reply to the next utterance, or to a reason for a refusal.
+"""Converts the reply of a language model to the next utterance, or to the reason why it is refused.
 
 The functions have no side effects. For every reply, the utterance either ends with the plan's own
 next words, or is one follow-up that the plan allows.
@@ -33,8 +33,8 @@ class WordsRefused(Exception):
 def phrased(reply: str, plan: Plan, leeway: LlmAllowance) -> Move:
     """Return the interviewer's next utterance with the words of a language model's reply.
 
-    Raises WordsRefused if the words must not be spoken. The reason is Empty, FormatUnknown,
-    FollowUpNotAllowed, AcknowledgementNotAllowed, or the value of a `Refusal`.
+    Raises WordsRefused if the words must not be spoken. The exception's reason is Empty,
+    FormatUnknown, FollowUpNotAllowed, AcknowledgementNotAllowed, or the value of a `Refusal`.
     """
     if not reply.strip():
         raise WordsRefused("Empty")

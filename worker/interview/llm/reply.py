@@ -37,11 +37,11 @@ class ModelWords:
     async def find(self, plan: Plan, leeway: LlmAllowance) -> Move:
         """Return the interviewer's next utterance in the model's words.
 
-        Raises WordsRefused if the model's words cannot be spoken. The reason is LanguageUnknown,
-        without a request, if there is no vocabulary for the plan's language. The reason is
-        FirstWordLate, ReplyLate or TooLong if the reply exceeds a limit. If the model failed, the
-        reason comes from `failure_of`. For a reply that must not be spoken, the reason comes from
-        `phrased`.
+        Raises WordsRefused if the model's words cannot be spoken. If there is no vocabulary for the
+        plan's language, the exception's reason is LanguageUnknown, and the model gets no request.
+        The exception's reason is FirstWordLate, ReplyLate or TooLong if the reply exceeds a limit.
+        If the model failed, the exception's reason comes from `failure_of`. For a reply that must
+        not be spoken, the exception's reason comes from `phrased`.
         """
         if vocabulary_of(plan.language) is None:
             raise WordsRefused(Refusal.LANGUAGE_UNKNOWN.value)

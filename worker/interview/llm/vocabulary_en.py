@@ -4,7 +4,7 @@ In a language without a table, only the plan's own words are spoken. Doubtful wo
 refused, because a refusal costs only one acknowledgement or one follow-up.
 
 Every pattern is searched in normalized sentences, which contain only lowercase letters, digits and
-single spaces. Contractions are spelled out.
+single spaces, with contractions spelled out.
 """
 
 from __future__ import annotations

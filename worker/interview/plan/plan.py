@@ -123,7 +123,8 @@ class Plan(Checked):
     def from_json(cls, data: object, *, source: str = "plan") -> Plan:
         """Return the plan from JSON data, checked as strictly as a plan file.
 
-        Raises `PlanError` with every problem if the plan is invalid. The message names `source`.
+        Raises `PlanError` with every problem if the plan is invalid. The error message names
+        `source`.
         """
         return _checked(Document(value=data), source)
 

@@ -1,4 +1,4 @@
-"""Reactions to the loss of a resource during an interview, as declared in its `Consequence`."""
+"""Reactions to the loss of a resource in an interview, as the resource's `Consequence` declares."""
 
 from __future__ import annotations
 

@@ -46,17 +46,17 @@ class TurnLadder:
     """Stuck-turn recovery of one interview. A new turn or audible speech restarts the recovery.
 
     If an utterance was not spoken to its end, audible speech no longer restarts the recovery in
-    that turn. After a second unfinished utterance in one turn, the utterance is sent as text. While
-    the audio has no subscriber, the first step is to send the utterance as text. Sending the text
-    is due when the clip (`Rung.CLIP`) would be due. In later turns the text is due after 1 s
-    (`_DEAF_S`).
+    that turn. If the agent fails twice in one turn to finish an utterance, the candidate gets the
+    utterance as text. While the audio has no subscriber, the first step is to send the utterance as
+    text. The text is due when the clip (`Rung.CLIP`) would be due, or after 1 s (`_DEAF_S`) if an
+    earlier utterance was already sent as text for this reason.
 
     Args:
         interviewer: The interviewer.
         line: The audio output to the candidate.
         rungs_s: Seconds without speech at which each step is due, in the order of `Rung`.
         voices: Returns the fallback chain of text-to-speech providers; None if there is none.
-        record: Called with each step.
+        record: Called with each recovery step that is taken.
     """
 
     def __init__(

@@ -27,10 +27,10 @@ def turns_end_on(held: AgentResources) -> Any:
 
 
 async def take_vad(job: JobHandle, condition: Condition) -> None:
-    """Report the VAD's condition to the job. After a loss, speech-to-text ends turns.
+    """Report the VAD's condition to the job. After a loss of the VAD, speech-to-text ends turns.
 
-    After a loss, speech-to-text also repeats its last end-of-speech event, so that the current turn
-    ends even if the candidate stopped speaking before the loss.
+    After a loss of the VAD, speech-to-text also repeats its last end-of-speech event, so that the
+    current turn ends even if the candidate stopped speaking before the loss.
     """
     await job.tell(condition)
     if condition.status is Status.LOST and (engine := job.resources.get("stt")) is not None:
@@ -38,7 +38,9 @@ async def take_vad(job: JobHandle, condition: Condition) -> None:
 
 
 async def take_turn_detector(job: JobHandle, condition: Condition) -> None:
-    """Report the turn detector's condition to the job. After a loss, the VAD alone ends turns.
+    """Report the turn detector's condition to the job.
+
+    Without the detector, the VAD alone ends turns.
 
     A detector that is available again takes over only at the candidate's next turn.
     """

@@ -53,9 +53,10 @@ class UnrecognizedSpeechMonitor:
         sound_at: Returns the event-loop time of the candidate's last sound.
         end_speech: Ends the speech for the VAD and for speech-to-text.
         listen_anew: Restarts the VAD. Raises RuntimeError if the session is closing.
-        may_ask: Returns whether the interviewer would be heard and has nothing else to say.
+        may_ask: Returns whether asking is useful now: the candidate can hear, the interviewer is
+            silent, and speech-to-text works.
         ask_again: Asks the open question again.
-        record: Called with each problem.
+        record: Called with the name of each problem, and the seconds that the problem lasted.
     """
 
     def __init__(

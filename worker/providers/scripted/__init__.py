@@ -1,1 +1,1 @@
-"""The words of the interview plan, spoken without a language model."""
+"""The vendor `scripted`: the interviewer says the plan's texts without a language model."""

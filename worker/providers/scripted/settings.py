@@ -1,4 +1,8 @@
-"""Declaration of the vendor `scripted`: the plan's own words, without settings or an SDK."""
+"""Declaration of the vendor `scripted`.
+
+With `scripted`, the interviewer says the plan's texts without a language model. The vendor needs
+neither settings nor an SDK.
+"""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ class CatchUp:
 
     A provider that hears speech live may give its final transcript late, if the provider, the
     network or the machine is slow. If the turn ended before the final transcript, the turn would
-    lack the words of the transcript. Therefore a transcript is due after the end of speech if there
-    was interim text or at least `LEAST_SPEECH_S` of speech.
+    lack the words of the transcript. Therefore a final transcript is still expected after the end
+    of speech if there was interim text or at least `LEAST_SPEECH_S` seconds of speech.
 
     Speech is buffered for a provider that did not receive it while it was spoken, because another
     stream failed or no provider was available. The provider needs some time to transcribe the
@@ -47,12 +47,12 @@ class CatchUp:
     buffered speech, a pause between transcripts does not mean that the speaker has paused or
     finished.
 
-    A transcript of buffered speech is expected for at most `SPEAKING_S` seconds while the speaker
-    speaks, otherwise for at most `UNATTENDED_S` seconds while no provider is available, and for at
-    most `OVERDUE_S` seconds while a provider transcribes the speech. A final transcript of live
-    speech is expected for `patience_s` plus `DUE_MARGIN_S` seconds; after `patience_s` seconds
-    another provider gets the speech. `on_over` is called when no transcript of earlier speech is
-    expected any more, before calls of `over` return.
+    While the speaker speaks, a transcript of buffered speech is expected for at most `SPEAKING_S`
+    seconds. While the speaker is silent, the limit is `UNATTENDED_S` seconds if no provider is
+    available, and `OVERDUE_S` seconds if a provider transcribes the buffered speech. A final
+    transcript of live speech is expected for `patience_s` plus `DUE_MARGIN_S` seconds; after
+    `patience_s` seconds another provider gets the speech. `on_over` is called when no transcript of
+    earlier speech is expected any more, before calls of `over` return.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class CatchUp:
         """Handle a new stream of a provider.
 
         `late` is True if the stream received buffered speech. `found_nothing` is True if another
-        provider, which works, gave no text for that speech.
+        provider, which works, gave no text for the buffered speech.
         """
         self._interim = False
         event = CatchUpEvent.OPENED
@@ -158,11 +158,11 @@ class CatchUp:
 
     @property
     def _words_due(self) -> bool:
-        """True if words of speech that has ended have no final transcript."""
+        """True if speech with words has ended, and some of its words have no final transcript."""
         return self._interim or (self._watch.owed and self._watch.untranscribed_s >= LEAST_SPEECH_S)
 
     def _look_at_live_speech(self) -> None:
-        """Expect the transcript of speech that has ended, unless it ended long ago."""
+        """Expect a transcript if speech has ended within the last `OVERDUE_S` seconds."""
         now = asyncio.get_running_loop().time()
         if self._words_due and now - self._watch.ended_at < OVERDUE_S:
             self._enter(CatchUpEvent.WORDS_DUE)
@@ -170,7 +170,8 @@ class CatchUp:
             self.look()
 
     def _ends_at(self, behind_since: float) -> float:
-        """Return the event loop time at which the time limit is over."""
+        """Return the event loop time at which the time limit for the expected transcript is
+        over."""
         if self.state is CatchUpState.DUE:
             return max(self._watch.ended_at, self._text_at) + self._due_within_s
         if self._watch.speaking:

@@ -1,4 +1,4 @@
-"""States that tell whether speech-to-text is behind the speech, and the transition table."""
+"""States that tell whether a transcript of earlier speech is expected, and the transition table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Final
 
 
 class CatchUpState(StrEnum):
-    """How the provider in use received the speech. Every stream begins as UNATTENDED."""
+    """Whether the provider in use received speech live or buffered, and whether a transcript is
+    due. The first state of every stream is UNATTENDED."""
 
     #: No provider's stream is open. Speech is buffered until a provider can transcribe it.
     UNATTENDED = auto()

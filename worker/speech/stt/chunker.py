@@ -30,7 +30,7 @@ class Piece:
 
 
 class SpeechPieces:
-    """Collects the audio of the speech in progress (16 kHz mono). Returns pieces to transcribe."""
+    """Collects the audio of speech in progress (16 kHz mono), and returns pieces to transcribe."""
 
     def __init__(self) -> None:
         self._speech: list[Pcm] | None = None

@@ -29,11 +29,12 @@ class ChainSTT(stt.STT[Never]):
     A provider counts as failed if it raises an error or gives no transcript. If `detector` detects
     speech and no text arrives for `patience_s` seconds, the next provider receives the same audio.
     Without a `detector`, loudness decides what is speech. A change of the provider neither loses
-    nor duplicates words, and gives the words of the buffered audio as one final transcript.
+    nor duplicates words. After the change, the words of the buffered audio arrive as one final
+    transcript.
 
     The streams of a ChainSTT never fail, because an error would make livekit-agents close the
-    session. If no provider is left, a stream asks the chain again, with backoff, as long as audio
-    arrives.
+    session. If no provider is available, a stream repeatedly asks the chain for a provider, with
+    backoff, as long as audio arrives.
     """
 
     def __init__(
@@ -101,12 +102,13 @@ class ChainSTT(stt.STT[Never]):
     def is_behind(self) -> bool:
         """True if a transcript of earlier speech is still expected.
 
-        While this is True, the end of a transcript does not mean that the speaker has finished.
+        While `is_behind` is True, the end of a transcript does not mean that the speaker has
+        finished.
         """
         return self._stream is not None and self._stream.is_behind
 
     async def caught_up(self) -> None:
-        """Wait until speech-to-text is no longer behind, at most for the limits of `CatchUp`."""
+        """Wait until no transcript of earlier speech is expected; `CatchUp` limits the wait."""
         while self._stream is not None and self._stream.is_behind:
             await self._stream.caught_up()
 

@@ -267,7 +267,7 @@ class ChainStream(stt.RecognizeStream):
         return self._catch_up.is_behind
 
     async def caught_up(self) -> None:
-        """Wait until speech-to-text is no longer behind, at most for the limits of `CatchUp`."""
+        """Wait until no transcript of earlier speech is expected; `CatchUp` limits the wait."""
         await self._catch_up.over()
 
     def end_speech(self) -> None:

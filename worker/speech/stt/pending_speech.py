@@ -58,9 +58,9 @@ class ReplayBuffer:
 class PendingSpeech:
     """Detects speech with its own VAD stream, and keeps the audio that has no transcript yet.
 
-    Speech that no final transcript covers is "owed". Without a VAD, or after a failure of the VAD,
-    `EnergyVAD` detects speech. `on_change` is called whenever speech begins or ends. Times are
-    event loop times. Positions are seconds of audio since the stream began.
+    Speech that no final transcript covers yet is called "owed". Without a VAD, or after a failure
+    of the VAD, `EnergyVAD` detects speech. `on_change` is called whenever speech begins or ends.
+    Times are event loop times. Positions are seconds of audio since the stream began.
     """
 
     def __init__(self, detector: vad.VAD | None, on_change: Callable[[], None]) -> None:
@@ -100,13 +100,13 @@ class PendingSpeech:
 
     @property
     def untranscribed_s(self) -> float:
-        """Seconds from the start of the oldest owed speech to the end of the newest speech."""
+        """Seconds from the start of untranscribed speech to the end of the newest speech."""
         began_s, length_s = self.stretch
         return began_s + length_s - max(self._owed_from_s, self._understood_s)
 
     @property
     def owed_s(self) -> float:
-        """Seconds of kept audio that may contain speech without a transcript; 0 if not `owed`."""
+        """Seconds of kept audio that may contain untranscribed speech; 0 if `owed` is False."""
         return self.buffer.end_s - self.buffer.start_s if self.owed else 0.0
 
     @property
@@ -149,7 +149,8 @@ class PendingSpeech:
     def end_of_audio(self) -> None:
         """Record that the audio has ended.
 
-        Speech in progress then counts as ended, and so does speech that the VAD reports later.
+        Speech in progress then counts as ended. Speech that the VAD reports later counts as ended
+        at once.
         """
         self._over = True
         if self.speaking:

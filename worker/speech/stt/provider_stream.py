@@ -30,9 +30,9 @@ class ProviderStream:
     """STT stream of one provider. The provider first receives the audio that has no transcript yet.
 
     The constructor raises the errors of the provider's `stream` method. `late` is True if the
-    stream was opened for speech that had already begun and had no final transcript yet. Another
-    provider, or an earlier stream of this provider, has already received the speech of a late
-    stream.
+    stream was opened for speech that had already begun and had no final transcript yet. A late
+    stream receives speech that another provider, or an earlier stream of this provider, has already
+    received.
     """
 
     def __init__(

@@ -53,7 +53,7 @@ class ProviderRound:
         return bool(self._suspects)
 
     def patience_factor(self, stretch: tuple[float, float]) -> int:
-        """Return the factor by which the timeout of `stretch` is extended.
+        """Return the factor by which the timeout for a transcript of `stretch` is multiplied.
 
         The factor is more than 1 if earlier rounds found no words in the same stretch.
         """

@@ -205,9 +205,10 @@ class _Filling:
     async def _failed(self, name: str, voice: tts.TTS[Any], error: Exception) -> None:
         """Count a failure of a provider, and pause before the next request.
 
-        A permanent failure is reported to the chain, so that no utterance has to wait for that
-        provider later. A temporary failure is not reported, because the warm-up's own requests may
-        have caused it, and the interviewer's voice must not change for that reason.
+        A permanent failure is reported to the chain, so that no utterance has to wait for the
+        failed provider later. A temporary failure is not reported, because the warm-up's own
+        requests may have caused it, and the interviewer's voice must not change because of the
+        warm-up.
         """
         failure = failure_of(error)
         failures = self._failures.get(name, 0) + 1

@@ -29,8 +29,9 @@ class ChainTTS(tts.TTS[Never]):
 
     A sentence that is in the cache `prepared` is played from the cache at once. If no provider can
     speak a sentence, its cached audio in any voice of the chain is played. `patience_s` is the
-    timeout in seconds for a provider's first audio. The module `worker.speech.tts.attempt` defines
-    the other failures of a provider.
+    timeout in seconds for a provider's first audio. Besides a timeout, errors of a provider's
+    plugin and the exceptions of the module `worker.speech.tts.attempt` count as failures of the
+    provider.
     """
 
     def __init__(

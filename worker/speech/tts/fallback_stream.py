@@ -152,7 +152,8 @@ class ChainStream(tts.SynthesizeStream):
 
         `serving` is the first provider of the chain that can speak live; None if no provider can.
         If the utterance already has a voice, only that voice is returned. Otherwise, the voices of
-        `serving` and of the providers before it are returned, or all voices if `serving` is None.
+        `serving` and of the providers before `serving` in the chain are returned, or all voices if
+        `serving` is None.
         """
         names = self._chain.names
         if self._voice is not None:
@@ -211,7 +212,7 @@ class ChainStream(tts.SynthesizeStream):
         return False
 
     async def _pause(self, emitter: tts.AudioEmitter) -> None:
-        """Add silence after a sentence if its own audio does not end with enough silence."""
+        """Add silence after a sentence if the sentence's audio does not end with enough silence."""
         lacking = round(SENTENCE_PAUSE_S * SAMPLE_RATE) - self._quiet
         await self._push(np.zeros(max(0, lacking), np.int16), emitter)
 
@@ -226,7 +227,10 @@ class ChainStream(tts.SynthesizeStream):
 
 
 class _Candidates:
-    """The providers to ask, in order. A provider is created only when it becomes the next one."""
+    """The providers to try, in order.
+
+    A provider is created only when it becomes the next provider.
+    """
 
     def __init__(self, candidates: Iterator[tuple[str, tts.TTS[Any]]]) -> None:
         self._candidates = candidates

@@ -1,8 +1,8 @@
 """Voice activity detection by loudness alone: the fallback if no VAD model could be loaded.
 
-The detector uses no model and no native code, so it cannot fail for the reasons that made the real
-VAD fail. The detector is less exact than Silero, because it distinguishes loud from quiet but not
-speech from music.
+The detector uses no model and no native code, so a problem that makes Silero fail does not make
+this detector fail. The detector is less exact than Silero, because it distinguishes loud from quiet
+but not speech from music.
 """
 
 from __future__ import annotations

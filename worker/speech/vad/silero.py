@@ -120,7 +120,10 @@ class VADCache:
         return await asyncio.shield(self._loading)
 
     async def get(self) -> vad.VAD | None:
-        """Return the VAD, or None if loading fails, because turns can also end without a VAD."""
+        """Return the VAD, or None if loading fails.
+
+        No error is raised, because turns can also end without a VAD.
+        """
         try:
             return await self.load()
         except VADLoadFailed:

@@ -45,10 +45,11 @@ class SupervisedVAD(StrictVAD):
 
     A stream of `inner` is lost if it raises an error, ends early (`VADEnded`), or receives audio
     for `_SILENT_LOOKS` checks (2 s) without sending an event (`VADSilent`). A lost stream is
-    reopened, with backoff. Speech in progress is ended, because no other component would end the
-    speech. END_OF_SPEECH is emitted only after `on_change` has returned (at most `_TELL_S` seconds
-    later), so that the callback can first let another component end the turn. A reopened stream is
-    used, and reported as ready, once it has heard no speech for `_QUIET_S` seconds.
+    reopened, with backoff. If speech is in progress when a stream is lost, the VAD ends the speech
+    with END_OF_SPEECH, because no other component would end the speech. This END_OF_SPEECH is
+    emitted only after `on_change` has returned (or has run for `_TELL_S` seconds), so that
+    `on_change` can first let another component end the turn. A reopened stream is used, and
+    reported as ready, once it has heard no speech for `_QUIET_S` seconds.
     """
 
     def __init__(self, inner: vad.VAD) -> None:
@@ -61,7 +62,8 @@ class SupervisedVAD(StrictVAD):
         self._stream: WatchedStream | None = None
 
     def join_late(self) -> None:
-        """Deliver the next stream's events only after a pause in speech; set `delivers` then."""
+        """Deliver the next stream's events only after a pause in speech, and set `delivers` at that
+        time."""
         self._joins_late = True
         self.delivers.clear()
 

@@ -1,8 +1,8 @@
 """Use the embedded PostgreSQL, a private database that needs no installed server.
 
 Any number of processes, started in any order, share the server of a data folder. The server runs as
-long as at least one process uses it. The server stops soon after its last user has ended, even if
-that user was killed: see `worker.store.embedded.supervisor`.
+long as at least one process uses it. The server stops soon after the last process that uses the
+server has ended, even if that process was killed: see `worker.store.embedded.supervisor`.
 """
 
 from __future__ import annotations
@@ -50,9 +50,10 @@ _RESTART_DELAY_S = 1.0
 class EmbeddedPostgres:
     """The use of a data folder's embedded PostgreSQL by this process, from `start` to `aclose`.
 
-    The keeper is the process that runs the server. If the keeper dies during the use, another
-    keeper is started and the URL stays the same. A process that is forked from this process does
-    not keep the server alive, because the fork closes the copied connection to the keeper.
+    The keeper is the process that runs the server. If the keeper dies while this process uses the
+    server, another keeper is started and the URL stays the same. A process that is forked from this
+    process does not keep the server alive, because the fork closes the copied connection to the
+    keeper.
     """
 
     def __init__(self, layout: Layout, connection: socket.socket) -> None:
@@ -78,7 +79,10 @@ class EmbeddedPostgres:
         return cls(layout, await _take_aside(layout))
 
     async def aclose(self) -> None:
-        """End this use. The server stops `supervisor.LINGER_S` (2 s) after its last use."""
+        """End the use of the server by this process.
+
+        The server stops `supervisor.LINGER_S` (2 s) after the last process has ended its use.
+        """
         self._watch.cancel()
         await asyncio.gather(self._watch, return_exceptions=True)
         self._connection.close()

@@ -111,7 +111,10 @@ class Layout:
 
     @property
     def keeper_socket(self) -> Path:
-        """The keeper's Unix socket. Each connection to this socket is one use of the server."""
+        """The keeper's Unix socket.
+
+        As long as a connection to this socket is open, a process uses the server.
+        """
         return self.run_dir / "keeper.sock"
 
     @property

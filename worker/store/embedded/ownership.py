@@ -29,8 +29,8 @@ _NOBODY: Final = "nobody"
 def server_owners() -> frozenset[int]:
     """Return the ids of the users that may own the server's files.
 
-    The users are this process's user and, for root, the system user as which root's server runs, or
-    `nobody` if no system user could be made.
+    The user of this process may own the files. If this process runs as root, the system user that
+    runs root's server may also own the files, or `nobody` if no system user could be created.
     """
     if os.geteuid() != 0:
         return frozenset({os.geteuid()})

@@ -1,10 +1,11 @@
 """The keeper of the embedded PostgreSQL: `python -m worker.store.embedded.supervisor FOLDER FD`.
 
-The keeper is the process that starts and stops PostgreSQL for one data folder. The first user
-starts the keeper as a detached process. Each user is one connection to the keeper's socket, and the
-kernel closes this connection even if the user's process is killed. Shortly after the last user has
-left, the keeper stops PostgreSQL and ends. If the keeper is killed, the kernel signals PostgreSQL
-to shut down, and the next user starts another keeper.
+The keeper is the process that starts and stops PostgreSQL for one data folder. The first process
+that uses PostgreSQL starts the keeper as a detached process. Each process that uses PostgreSQL has
+a connection to the keeper's socket, and the kernel closes this connection even if the process is
+killed. Shortly after the last connection was closed, the keeper stops PostgreSQL and ends. If the
+keeper is killed, the kernel signals PostgreSQL to shut down, and the next process that uses
+PostgreSQL starts another keeper.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class Keeper:
                 self._lingering = self._loop.call_later(LINGER_S, self._over.set)
 
     async def _until_over(self) -> None:
-        """Return when the server has no more users, or on SIGTERM or SIGINT.
+        """Return when no process uses the server any more, or on SIGTERM or SIGINT.
 
         While this method waits, the server is started again whenever it dies.
         """

@@ -64,7 +64,7 @@ def as_user(user: pwd.struct_passwd) -> dict[str, Any]:
 def programs_for(
     user: pwd.struct_passwd, layout: Layout, bin_dir: Path, *, copies: Path = _COPIES
 ) -> Path:
-    """Return a folder of programs that `user` may run: `bin_dir`, or the same folder of a copy.
+    """Return a folder of programs that `user` may run: `bin_dir`, or a copy of `bin_dir`.
 
     The copy (41 MB) is made once for each build of PostgreSQL, and only root can write to the copy.
     Raises `PostgresDidNotStart` if the user can run neither the original nor the copy.

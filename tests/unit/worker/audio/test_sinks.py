@@ -176,8 +176,8 @@ async def test_a_changed_sdk_is_logged_in_one_line(
     assert not sink.play_aside(frame_of(ramp(0.3), RATE), after_s=0.0)
     assert sink.aside_s == 0
     assert caplog.messages == [
-        "a waiting message was not played: cannot play audio while the event loop is blocked:"
-        " livekit's SDK has changed (AttributeError)"
+        "a message that asks the candidate to wait was not played: cannot play audio while the"
+        " event loop is blocked: livekit's SDK has changed (AttributeError)"
     ]
     await sink.aclose()
 

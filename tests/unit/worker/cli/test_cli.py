@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.environment import environment
 from worker.cli import main
 
 if TYPE_CHECKING:
@@ -24,25 +22,6 @@ def readable_by_all() -> Iterator[None]:
     before = os.umask(0o022)
     yield
     os.umask(before)
-
-
-# `--version` fails when its output is flushed, and `config` while it prints: 22 kB.
-@pytest.mark.parametrize("command", [("--version",), ("config",), ("config", "--json")])
-def test_output_on_a_full_disk_is_an_error_of_one_line(
-    command: tuple[str, ...], tmp_path: Path
-) -> None:
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "worker", *command],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            cwd=tmp_path,
-            env=environment({}),
-        )
-    assert done.returncode == 1
-    assert done.stderr == "interview-worker: No space left on device\n"
 
 
 @pytest.mark.usefixtures("readable_by_all")

@@ -292,6 +292,42 @@ async def test_a_greeting_waits_until_a_candidate_hears_what_an_observer_heard_b
 
 
 @virtual
+async def test_a_greeting_waits_if_an_observer_joined_while_the_job_waited_for_the_candidate(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = await watching()
+    line, observers = type(watched.transport.line), list[str]()
+    monkeypatch.setattr(line, "subscribed", property(lambda _: bool(observers)))
+    watched.transport.move(here=False)
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(5)
+    observers.append("recorder")
+    await asyncio.sleep(5)
+    watched.transport.move(here=True)
+    await asyncio.sleep(0.4)
+    assert watched.interviewer.spoke == 0
+    await asyncio.sleep(0.2)
+    assert watched.interviewer.spoke == 1
+    watched.interviewer.finished.set()
+    assert await ending is Event.INTERVIEW_COMPLETED
+
+
+@virtual
+async def test_a_message_about_the_microphone_that_is_never_sent_does_not_stop_the_silence_limit(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = await watching()
+    watched.transport.microphone_is_on = False
+
+    async def write(_: str) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(watched.transport, "write", write)
+    assert await watched.watch.until_it_ends() is Event.CANDIDATE_SILENT
+    assert watched.transport.line.played == [ClipName.STILL_THERE]
+
+
+@virtual
 async def test_each_new_silence_is_asked_about(watching: Watching) -> None:
     """Each silence counts separately, even if speech came between two checks of the clock."""
     watched = await watching()
@@ -301,6 +337,16 @@ async def test_each_new_silence_is_asked_about(watching: Watching) -> None:
     assert await ending is Event.CANDIDATE_SILENT
     assert watched.elapsed == pytest.approx(70)
     assert watched.transport.line.played == [ClipName.STILL_THERE] * 2
+
+
+@virtual
+@pytest.mark.timeout(30)
+async def test_a_wait_below_the_resolution_of_the_clock_ends(watching: Watching) -> None:
+    """Without a shortest wait, the clock would stand still and the watch would ask it for ever."""
+    watched = await watching()
+    watched.interviewer.last_sound += 1e-9
+    assert await watched.watch.until_it_ends() is Event.CANDIDATE_SILENT
+    assert watched.elapsed == pytest.approx(40, abs=0.1)
 
 
 @virtual

@@ -9,7 +9,7 @@ import pytest
 
 from worker.aio.tasks import cancel_and_wait
 from worker.livekit_api.errors import LiveKitCallLate, LiveKitCallRefused, LiveKitError
-from worker.livekit_api.outbox import LiveKitOutbox, Priority
+from worker.livekit_api.outbox import COUNTED, LiveKitOutbox, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -239,3 +239,14 @@ async def test_a_call_that_fails_frees_its_place() -> None:
 def test_limits_that_let_no_call_pass_are_refused(limits: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must let calls pass"):
         LiveKitOutbox(**limits)
+
+
+async def test_only_answered_calls_of_the_tasks_that_a_check_starts_count_as_its_progress() -> None:
+    outbox, calls = LiveKitOutbox(), Calls()
+
+    async def check() -> None:
+        COUNTED.set(True)
+        await asyncio.gather(*(start(outbox, calls, name) for name in ("a", "b")))
+
+    await asyncio.gather(asyncio.create_task(check()), start(outbox, calls, "of another task"))
+    assert outbox.answered == 2

@@ -15,6 +15,7 @@ import pytest
 from livekit import api
 
 from worker.livekit_api.webhooks import LOOKED_AT, MOST_BYTES, PATH, Webhooks
+from worker.telemetry.bounded_server import HttpLimits
 from worker.telemetry.http import TelemetryServer
 from worker.telemetry.job_observer import Observer
 from worker.telemetry.worker_status import WorkerStatus
@@ -36,18 +37,19 @@ def signed(body: str, *, key: str = KEY, secret: str = SECRET) -> str:
 class Received:
     """A worker's server for webhooks, with the rooms and events that it received."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limits: HttpLimits | None) -> None:
         self.rooms: list[str] = []
         self.events: list[str] = []
         self.can_look = True
         self.webhooks = Webhooks(
-            KEY, SECRET, on_room=self.told, on_event=self.events.append, body_s=0.2
+            KEY, SECRET, on_room=self.told, on_event=self.events.append, body_s=0.1
         )
         self.server = TelemetryServer(
             Observer(folder, version="1"),
             WorkerStatus,
             token="of-the-other-pages",
             posts={PATH: self.webhooks.handle},
+            limits=limits,
         )
         self.url = ""
 
@@ -70,8 +72,8 @@ class Received:
 
 
 @asynccontextmanager
-async def receiving(folder: Path) -> AsyncIterator[Received]:
-    one = Received(folder)
+async def receiving(folder: Path, *, limits: HttpLimits | None = None) -> AsyncIterator[Received]:
+    one = Received(folder, limits)
     one.url = f"http://127.0.0.1:{await one.server.start('127.0.0.1', 0)}"
     try:
         yield one
@@ -164,6 +166,10 @@ async def test_the_probes_still_require_their_token(tmp_path: Path) -> None:
 # --- what is sent on a socket ---------------------------------------------------------------------
 
 
+#: A client that leaves its body unsent is waited for, and the end of the server with it.
+SHORT = HttpLimits(linger_s=0.05)
+
+
 async def answered(here: Received, authorization: str, length: int, body: bytes = b"") -> bytes:
     """Send the head of a webhook, and a part of its body; return the status line of the answer."""
     port = int(here.url.rpartition(":")[2])
@@ -183,7 +189,7 @@ async def answered(here: Received, authorization: str, length: int, body: bytes 
 async def test_a_wrong_signature_is_refused_before_the_body_has_come(tmp_path: Path) -> None:
     """Otherwise any client could make the worker read large bodies."""
     wrong = signed("{}", secret="another-secret-of-more-than-thirty-two-chars")
-    async with receiving(tmp_path) as here:
+    async with receiving(tmp_path, limits=SHORT) as here:
         assert b" 401 " in await answered(here, wrong, 1000)
         assert here.events == ["refused"]
 
@@ -194,7 +200,7 @@ async def test_the_token_of_a_candidate_is_refused_before_the_body_has_come(
     """It is signed with the same key, and signs no body."""
     grants = api.VideoGrants(room_join=True, room="room-1")
     token = api.AccessToken(KEY, SECRET).with_identity("candidate-1").with_grants(grants)
-    async with receiving(tmp_path) as here:
+    async with receiving(tmp_path, limits=SHORT) as here:
         assert b" 401 " in await answered(here, token.to_jwt(), 1000)
         assert here.events == ["refused"]
 
@@ -202,14 +208,14 @@ async def test_the_token_of_a_candidate_is_refused_before_the_body_has_come(
 async def test_a_length_beyond_the_limit_is_refused_before_the_body_has_come(
     tmp_path: Path,
 ) -> None:
-    async with receiving(tmp_path) as here:
+    async with receiving(tmp_path, limits=SHORT) as here:
         assert b" 413 " in await answered(here, signed("{}"), MOST_BYTES + 1)
         assert here.events == ["refused"]
 
 
 async def test_a_signed_body_that_does_not_come_in_time_is_refused(tmp_path: Path) -> None:
     body = json.dumps(LEFT)
-    async with receiving(tmp_path) as here:
+    async with receiving(tmp_path, limits=SHORT) as here:
         half = body.encode()[:10]
         assert b" 408 " in await answered(here, signed(body), len(body), half)
         assert (here.rooms, here.events) == ([], ["refused"])

@@ -135,8 +135,9 @@ async def test_a_stuck_log_does_not_keep_the_process_alive(monkeypatch: pytest.M
 
 
 async def test_a_worker_that_does_not_stop_is_ended_and_logs_its_remaining_tasks(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(watchdog, "_WORD_S", 0.01)
     stuck = Stuck()
     hangs = asyncio.create_task(asyncio.Event().wait(), name="ship-AJ_1")
     read = threading.Event()
@@ -144,11 +145,11 @@ async def test_a_worker_that_does_not_stop_is_ended_and_logs_its_remaining_tasks
     thread.start()
     stuck.resort.end_after(0.01)
     assert stuck.ended.wait(PATIENCE_S)
+    (said,) = critical(caplog)
     await end(hangs)
     read.set()
     thread.join()
     assert stuck.codes == [1]
-    (said,) = critical(caplog)
     assert "did not stop within 0.01 s" in said
     assert "ship-AJ_1 (Event.wait)" in said
     assert "disk" in said

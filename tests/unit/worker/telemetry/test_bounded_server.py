@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Seconds within which a server with short limits must have closed a connection.
 PATIENCE_S = 5.0
 SHORT = HttpLimits(head_s=0.3, answer_s=0.3, linger_s=0.1, body_bytes=1000)
-LARGE = HttpLimits(body_bytes=1000)
+LARGE = HttpLimits(linger_s=0.1, body_bytes=1000)
 
 
 async def hello(_: web.Request) -> web.StreamResponse:

@@ -61,8 +61,16 @@ class Room:
             for identity, kind in kinds.items()
         }
         self.handlers: dict[str, Callable[..., None]] = {}
+        self.leaving: Callable[[Any], None] = lambda _: None
         #: Messages that the data channel has received.
         self.received = 0
+
+    def on(self, event: str, handler: Callable[[Any], None]) -> None:
+        assert event == "participant_disconnected"
+        self.leaving = handler
+
+    def leaves(self, identity: str) -> None:
+        self.leaving(self.remote_participants.pop(identity))
 
     async def get_rtc_stats(self) -> Any:
         stats = RtcStats()
@@ -193,10 +201,23 @@ async def test_agents_and_the_server_are_not_limited(monkeypatch: pytest.MonkeyP
     assert rig.taken == []
 
 
+async def test_data_that_is_counted_after_the_candidate_has_left_is_the_candidates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig(monkeypatch, ada=PERSON, bob=PERSON)
+    rig.receives(500)
+    rig.data.watch()
+    await asyncio.sleep(0.1)
+    rig.room.leaves("ada")
+    await asyncio.sleep(2.5)
+    assert [identity for identity, _ in rig.taken] == ["ada"]
+    await rig.data.aclose()
+
+
 @pytest.mark.parametrize(
     ("people", "loses"),
     [
-        ({"ada": PERSON, "interviewer": AGENT}, ["ada"]),
+        ({"ada": PERSON, "interviewer": AGENT}, []),
         ({"bob": PERSON, "ada": PERSON}, ["ada"]),
         ({"bob": PERSON}, ["bob"]),
         ({"bob": PERSON, "eve": PERSON}, []),

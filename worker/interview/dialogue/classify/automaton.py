@@ -54,8 +54,8 @@ class _State:
 class Automaton:
     """Matches all patterns at once.
 
-    The number of a pattern is its index in `patterns`. Each pattern has a flag. If the flag is
-    False, a wildcard such as `*3` in the pattern matches no words.
+    The number of a pattern is its index in `patterns`. Each pattern has a flag; if the flag is
+    False, a wildcard such as `*3` in the pattern matches zero words.
     """
 
     def __init__(self, patterns: Iterable[tuple[str, bool]], macros: Mapping[str, str]) -> None:

@@ -62,7 +62,7 @@ class _Readings(Turn):
         )
 
     def _whole(self) -> Reading | None:
-        """Return the reading of a turn that patterns match completely."""
+        """Return the reading of the turn if patterns match all of its words; otherwise None."""
         cover = self.strict[0]
         found = first_of(cover.found) if cover is not None and not self.cut else None
         if found is None:

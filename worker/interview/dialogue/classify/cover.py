@@ -91,7 +91,7 @@ def _segments(
 
 
 def _is_a_story(label: Label, words: Sequence[Word], language: Language) -> bool:
-    """Return whether words that an open pattern matches are two sentences or reported speech."""
+    """Return whether words that a wildcard pattern matches are two sentences or reported speech."""
     if any(word.edge is Edge.SENTENCE for word in words[1:]):
         return True
     return label.act is not Act.GO_BACK and any(word.text in language.reports for word in words)

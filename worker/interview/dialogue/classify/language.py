@@ -80,7 +80,7 @@ class Language:
     role_play: frozenset[str]
 
     def tells_a_story(self, word: str) -> bool:
-        """Return whether the word, as in a story, is in the past tense or the third person."""
+        """Return whether the word has a form typical of a story: past tense or third person."""
         return word in self.tells or (word.endswith("ed") and len(word) > 4)
 
 

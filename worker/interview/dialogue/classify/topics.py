@@ -3,9 +3,9 @@
     wish: talk speak & human real_person
 
 A topic has a mood and groups of words. A sentence fits the topic if it contains a word of each
-group. `real_person` stands for two consecutive words. The sentence may have at most three other
-content words and no words that are typical of a story, so that a sentence about the candidate's
-work is not classified as a wish.
+group. An entry with `_`, such as `real_person`, stands for consecutive words. The sentence may have
+at most three other content words and no words that are typical of a story, so that a sentence about
+the candidate's work is not classified as a wish.
 """
 
 from __future__ import annotations

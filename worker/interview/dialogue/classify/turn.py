@@ -163,7 +163,7 @@ class Turn:
         return topic.act, topic.id
 
     def _is_own(self, start: int, end: int) -> bool:
-        """Return whether a request, such as to stop, is the candidate's own and not reported."""
+        """Return whether the candidate makes a request, such as to stop, and does not quote it."""
         texts = [word.text for word in self.words[max(0, start - _LOSS_REPORTED_WITHIN) :]]
         if not self.table.reports.isdisjoint(texts):
             return False
@@ -195,7 +195,7 @@ class Turn:
         return asks if mood == ASKS else asks or wishes
 
     def _is_about(self, topic: Topic, texts: Sequence[str]) -> bool:
-        """Return whether only few words are not of the topic, and none is typical of a story."""
+        """Return whether the words outside the topic are few and not typical of a story."""
         others = [text for text in texts if text not in topic.words]
         known = self.table.function | self.table.light | self.table.subjects
         content = [text for text in others if text not in known]

@@ -141,7 +141,7 @@ def _replaced(
 def _without(words: Sequence[Word], dropped: frozenset[str]) -> list[Word]:
     """Return the words without `dropped`.
 
-    Neighbours take over their boundaries and question marks.
+    The boundary and the question mark of a dropped word move to a neighbouring word.
     """
     result: list[Word] = []
     edge, start = Edge.NONE, -1

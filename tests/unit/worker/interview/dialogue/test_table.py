@@ -51,7 +51,7 @@ def test_the_names_of_the_rows_are_unique() -> None:
 def test_places_are_read_back_from_their_text() -> None:
     for text in ("ARRIVING", "ASKING:q1", "CLARIFYING:q-2(skip)", "CONFIRMING_END(stop)"):
         assert str(Place.parse(text)) == text
-    with pytest.raises(ValueError, match="no place"):
+    with pytest.raises(ValueError, match="not a position"):
         Place.parse("asking q1")
 
 

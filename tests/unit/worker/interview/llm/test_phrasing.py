@@ -169,8 +169,8 @@ REPLIES = st.sampled_from(
         "**ACKNOWLEDGE:** fine",
         "ACKNOWLEDGE: <b>Thank you.</b>",
     ]
-) | st.text(max_size=60).flatmap(
-    lambda text: st.sampled_from([text, f"ACKNOWLEDGE: {text}", f"FOLLOW-UP: {text}"])
+) | st.builds(
+    str.__add__, st.sampled_from(["", "ACKNOWLEDGE: ", "FOLLOW-UP: "]), st.text(max_size=60)
 )
 PLANS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=4).map(
     lambda sizes: plan_of(*(question(n, follow_ups=f, allowed=a) for n, (f, a) in enumerate(sizes)))

@@ -118,13 +118,14 @@ def test_the_prompt_size_is_bounded_for_any_length_of_interview() -> None:
     plan, talk = longest_plan(200), Talk()
     ten_minutes = "so then we did this and that " * 250
     assert len(ten_minutes.split()) > 1500
-    sizes = []
+    sizes, now = [], leeway(plan, talk.turns)
     for number in range(240):
-        talk.asked(next_move(plan, talk.turns))
+        talk.asked(now.move)
         # Five short answers, so that each follow-up is asked, and a long one.
         for _ in range(3 if number % 6 == 5 else 1):
             talk.answered(ten_minutes if number % 6 == 5 else "not much")
-        prompt = told(plan, talk)
+        now = leeway(plan, talk.turns)
+        prompt = prompt_for(plan, now)
         sizes.append(len(prompt.system) + len(prompt.user))
     assert max(sizes) <= MAX_CHARACTERS
     assert sizes[-1] <= max(sizes[:12])

@@ -208,21 +208,23 @@ def test_more_than_500_questions_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "problems"),
-    [(500, []), (501, ["plan.yaml:3: questions must have 1 to 500 entries (has 501)"])],
+    ("number", "text", "problems"),
+    [
+        (500, "How was it there? " * 20, []),
+        (501, "Why?", ["plan.yaml:3: questions must have 1 to 500 entries (has 501)"]),
+    ],
 )
 def test_a_file_with_500_questions_is_read_and_a_longer_one_is_refused(
-    plan_file: Path, number: int, problems: list[str]
+    plan_file: Path, number: int, text: str, problems: list[str]
 ) -> None:
     questions = "".join(
-        f"  - id: q{n}\n    text: {'How was it there? ' * 20}\n    follow_ups: [Why so?]\n"
-        for n in range(number)
+        f"  - id: q{n}\n    text: {text}\n    follow_ups: [Why so?]\n" for n in range(number)
     )
-    text = f"title: A plan\nopening: Hello.\nquestions:\n{questions}closing: Goodbye.\n"
+    plan = f"title: A plan\nopening: Hello.\nquestions:\n{questions}closing: Goodbye.\n"
     if problems:
-        assert problems_of(plan_file, text) == problems
+        assert problems_of(plan_file, plan) == problems
     else:
-        plan_file.write_text(text)
+        plan_file.write_text(plan)
         assert len(load_plan(plan_file).questions) == number
 
 
