@@ -157,7 +157,7 @@ def exit_codes_table() -> str:
         ExitCode.OK: "done",
         ExitCode.FAILED: "failed, for a reason that has no exit code of its own",
         ExitCode.USAGE: "the command line, a setting or a plan is wrong",
-        ExitCode.NOT_FOUND: "there is no such interview, job or file",
+        ExitCode.NOT_FOUND: "there is no such interview, job or file, or no dialogue in a job",
         ExitCode.LIVEKIT_REFUSED: "LiveKit refused the key",
         ExitCode.UNAVAILABLE: "LiveKit or the database is unavailable; trying again may help",
         ExitCode.TAKEN: "a port or a name is in use, or a folder cannot be written",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import zip_longest
 from types import EllipsisType
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from states.conditions import Status
 from states.history import History
@@ -16,6 +16,27 @@ from states.table import Event, State
 from states.transition import Transition
 
 _Word = TypeVar("_Word", bound=StrEnum)
+#: One visit of the path that was taken, in whatever form a module records visits.
+_Taken = TypeVar("_Taken")
+_Taken_contra = TypeVar("_Taken_contra", contravariant=True)
+
+
+class Element(Protocol[_Taken_contra]):
+    """One element of an expected path."""
+
+    @property
+    def label(self) -> str:
+        """The text of the element in a report."""
+        ...
+
+    @property
+    def repeats(self) -> bool:
+        """True if the element matches any number of visits, including none."""
+        ...
+
+    def accepts(self, taken: _Taken_contra, /) -> bool:
+        """Return True if this element matches the visit."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +122,7 @@ def _visit(element: PathElement) -> Visit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class Row(Generic[_Taken]):
     """One line of a comparison: the expected visit beside the actual visit.
 
     `expected` is None after the end of the expected path, and `actual` is None after the end of the
@@ -109,21 +130,21 @@ class Row:
     """
 
     expected: str | None
-    actual: Transition | None
+    actual: _Taken | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class Comparison(Generic[_Taken]):
     """The expected path beside the actual path.
 
     `parted_at` is the index of the first row that differs; None if the paths match.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[Row[_Taken], ...]
     parted_at: int | None
 
 
-def compare(expected: Sequence[Visit], actual: Sequence[Transition]) -> Comparison:
+def compare(expected: Sequence[Element[_Taken]], actual: Sequence[_Taken]) -> Comparison[_Taken]:
     """Pair the visits of `actual` and `expected` as far as the two paths agree.
 
     The rows after the first difference show the remaining visits of both paths.
@@ -132,10 +153,10 @@ def compare(expected: Sequence[Visit], actual: Sequence[Transition]) -> Comparis
     # visits of `actual`. The value of a key is the position from which the key was reached. Several
     # positions are possible because a gap matches any number of visits.
     reached: list[dict[int, int]] = [_skipping_gaps(expected, {0: 0})]
-    for transition in actual:
+    for taken in actual:
         following: dict[int, int] = {}
         for position in reached[-1]:
-            if position < len(expected) and expected[position].accepts(transition):
+            if position < len(expected) and expected[position].accepts(taken):
                 after = position if expected[position].repeats else position + 1
                 following.setdefault(after, position)
         if not following:
@@ -147,19 +168,19 @@ def compare(expected: Sequence[Visit], actual: Sequence[Transition]) -> Comparis
     furthest = len(expected) if matches else max(max(positions) for positions in reached)
     agreed = max(i for i, positions in enumerate(reached) if furthest in positions)
     rows = [
-        Row(expected=expected[position].label, actual=transition)
-        for position, transition in zip(
-            _way_to(furthest, reached[: agreed + 1]), actual, strict=False
-        )
+        Row(expected=expected[position].label, actual=taken)
+        for position, taken in zip(_way_to(furthest, reached[: agreed + 1]), actual, strict=False)
     ]
     if matches:
         return Comparison(rows=tuple(rows), parted_at=None)
-    rest = zip_longest((visit.label for visit in expected[furthest:]), actual[agreed:])
-    rows += [Row(expected=label, actual=transition) for label, transition in rest]
+    rest = zip_longest((element.label for element in expected[furthest:]), actual[agreed:])
+    rows += [Row(expected=label, actual=taken) for label, taken in rest]
     return Comparison(rows=tuple(rows), parted_at=agreed)
 
 
-def _skipping_gaps(expected: Sequence[Visit], positions: dict[int, int]) -> dict[int, int]:
+def _skipping_gaps(
+    expected: Sequence[Element[_Taken]], positions: dict[int, int]
+) -> dict[int, int]:
     """Return `positions`, and the positions that are reached from these by skipping gaps.
 
     A gap may match no visit, so the position after the gap is possible too. The result maps each
@@ -186,17 +207,13 @@ def _way_to(position: int, reached: Sequence[dict[int, int]]) -> list[int]:
     return way[::-1]
 
 
-def mismatch(history: History, comparison: Comparison) -> str:
+def mismatch(history: History, comparison: Comparison[Transition]) -> str:
     """Return the message of a failed `assert_path`.
 
     The message shows the expected and the actual path side by side, and where they differ.
     """
     assert comparison.parted_at is not None  # noqa: S101  # only called for a mismatch
-    lines = [("expected", "actual", "t", "on")]
-    lines += [
-        (row.expected or "(the end)", *_actual_columns(row.actual)) for row in comparison.rows
-    ]
-    table = _columns(lines, marked=comparison.parted_at + 1)
+    table = side_by_side(("expected", "actual", "t", "on"), comparison, _actual_columns)
     parted = comparison.rows[comparison.parted_at]
     return "\n".join(
         [
@@ -208,6 +225,22 @@ def mismatch(history: History, comparison: Comparison) -> str:
             *facts(history),
         ]
     )
+
+
+def side_by_side(
+    head: tuple[str, ...],
+    comparison: Comparison[_Taken],
+    columns_of: Callable[[_Taken | None], tuple[str, ...]],
+) -> list[str]:
+    """Return the lines of a table with the expected path beside the actual path.
+
+    `columns_of` returns the columns of one actual visit, or of none. `> ` marks the first row that
+    differs.
+    """
+    rows = comparison.rows
+    lines = [head, *((row.expected or "(the end)", *columns_of(row.actual)) for row in rows)]
+    marked = None if comparison.parted_at is None else comparison.parted_at + 1
+    return _columns(lines, marked=marked)
 
 
 def path_table(history: History) -> str:
@@ -252,7 +285,7 @@ def _columns(lines: Sequence[tuple[str, ...]], *, marked: int | None) -> list[st
     ]
 
 
-def _parting(history: History, parted: Row) -> str:
+def _parting(history: History, parted: Row[Transition]) -> str:
     if not history.transitions:
         return "No state was entered."
     if parted.actual is None:

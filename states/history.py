@@ -47,6 +47,8 @@ class History:
     condition_changes: tuple[Condition, ...] = ()
     steps: tuple[Step, ...] = ()
     turns: tuple[Turn, ...] = ()
+    #: The records of the kind `dialogue`, in order, with the fields in docs/reference/journal.md.
+    dialogue: tuple[Mapping[str, Any], ...] = ()
     faults: tuple[Mapping[str, Any], ...] = ()
     #: True if the job's process is known to have exited. If the process died together with its
     #: worker, its exit code and signal are unknown: `exit_code` and `signal` may both be None.
@@ -105,6 +107,7 @@ class History:
             condition_changes=tuple(reader.conditions),
             steps=tuple(reader.steps),
             turns=tuple(reader.turns),
+            dialogue=tuple(reader.dialogue),
             faults=tuple(reader.faults),
             exited=reader.exited,
             exit_code=reader.exit_code,

@@ -96,6 +96,7 @@ class RecordReader:
         self.conditions: list[Condition] = []
         self.steps: list[Step] = []
         self.turns: list[Turn] = []
+        self.dialogue: list[Mapping[str, Any]] = []
         self.faults: list[Mapping[str, Any]] = []
         self.exited = False
         self.exit_code: int | None = None
@@ -120,6 +121,9 @@ class RecordReader:
             self.steps.append(step_from(record))
         elif kind == "turn":
             self.turns.append(_turn(record))
+        elif kind == "dialogue":
+            _text(record, "to")
+            self.dialogue.append(dict(record))
         elif kind == "fault":
             _text(record, "where", default="")
             self.faults.append(dict(record))

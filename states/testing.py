@@ -14,10 +14,11 @@ To use this module in another project, run `pip install 'interview-lifecycle[tes
         )
         assert_path(history, ..., "BOOTSTRAPPING", "READY")
 
-Every assertion except `assert_refused` accepts a running `Lifecycle`, a `History`, a journal file,
-or the output of `interview-worker jobs show --json`. An assertion that was written for a test on
-virtual time can therefore also check a real job. The pytest plugin (`states.pytest_plugin`)
-provides the fixtures `journey` and `lifecycle`.
+Every assertion except `assert_refused` and `assert_dialogue` accepts a running `Lifecycle`, a
+`History`, a journal file, or the output of `interview-worker jobs show --json`. An assertion that
+was written for a test on virtual time can therefore also check a real job. `assert_dialogue`
+accepts records of a dialogue instead of the output of `jobs show`. The pytest plugin
+(`states.pytest_plugin`) provides the fixtures `journey` and `lifecycle`.
 """
 
 from __future__ import annotations
@@ -38,6 +39,13 @@ from states._expected_path import (
     visits,
     word,
 )
+from states._place_path import (
+    DialogueSubject,
+    PlaceElement,
+    compare_places,
+    place_mismatch,
+    place_path,
+)
 from states._subjects import Subject, history_of
 from states.conditions import Condition, Status
 from states.history import History
@@ -47,11 +55,14 @@ from states.table import Event, State
 from states.transition import IllegalTransition
 
 __all__ = [
+    "DialogueSubject",
     "Entry",
     "PathElement",
+    "PlaceElement",
     "Subject",
     "Visit",
     "assert_condition",
+    "assert_dialogue",
     "assert_entered",
     "assert_outcome",
     "assert_path",
@@ -176,6 +187,33 @@ def assert_path(subject: Subject, *path: PathElement) -> None:
     comparison = compare(visits(path), history.transitions)
     if comparison.parted_at is not None:
         raise AssertionError(mismatch(history, comparison))
+
+
+def assert_dialogue(subject: DialogueSubject, *path: PlaceElement) -> None:
+    """Assert that the dialogue took exactly this path through the places of its records.
+
+    The path begins in the place in which the first record found the dialogue, and ends in the
+    current place. An element of `path` is a place, or `...` for any number of visits to any places.
+    A place is written as `PHASE`, `PHASE:question` or `PHASE:question(kind)`, such as
+    `CLARIFYING:q1(skip)`. What is left out matches anything: `WAITING` stands for
+    `WAITING:q1(think)` too, and `ENDED(completed)` needs no question. Records in a row that name
+    the same place are one visit.
+
+    The subject is a list of records of a dialogue, a journal (a running `Lifecycle`, a `History`,
+    the path of a file, or a list of its records), or the output of
+    `interview-worker interviews show --json`, which has the records of all jobs of the interview.
+
+    Raises AssertionError if the dialogue took another path, with the expected and the actual path
+    side by side, or if the subject has no record of a dialogue. Raises ValueError if a text of
+    `path` is not a place, and JournalError if the subject cannot be read.
+    """
+    __tracebackhide__ = True
+    taken = place_path(subject)
+    comparison = compare_places(path, taken)
+    if not taken:
+        raise AssertionError("no dialogue is recorded")
+    if comparison.parted_at is not None:
+        raise AssertionError(place_mismatch(taken, comparison))
 
 
 def assert_entered(

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from states.testing import assert_dialogue
 from tests.support.database.job_records import JobRecords, header
 from worker.interview.plan.plan import SAMPLE_PLAN, Plan, load_plan
+from worker.operations.interviews import interview_as_data
 from worker.store.interview_status import set_dispatched
 from worker.store.interview_turns import typed_turns
 from worker.store.interviews import (
@@ -136,3 +138,21 @@ async def test_a_typed_answer_is_told_apart_from_a_spoken_one(database: Database
     await ship(database, header("AJ_1", "iv-1"), job.records)
     # The first is from a version that recorded no `typed`.
     assert await typed_turns(database, "iv-1") == {("AJ_1", seqs[0]), ("AJ_1", seqs[4])}
+
+
+async def test_the_dialogue_records_of_all_jobs_are_shown_in_their_order(
+    database: Database,
+) -> None:
+    await create(database, "iv-1")
+    places = (("AJ_2", 1, ("GREETING", "ASKING:q1")), ("AJ_1", 2, ("ASKING:q1", "LISTENING:q1")))
+    for job_id, token, to in places:
+        job = JobRecords()
+        job.transition("RUNNING")
+        for number, place in enumerate(to):
+            event = {"format": 1, "number": number, "input": "event", "name": "resumed"}
+            job.add("dialogue", **event, phase="ARRIVING", to=place, token=token)
+        await ship(database, header(job_id, "iv-1", token=token), job.records)
+    shown = await interview_as_data(database, "iv-1")
+    assert [each["job_id"] for each in shown["dialogue"]] == ["AJ_2", "AJ_2", "AJ_1", "AJ_1"]
+    assert [each["kind"] for each in shown["dialogue"]] == ["event"] * 4
+    assert_dialogue(shown, "ARRIVING", "GREETING", "ASKING:q1", "LISTENING:q1")

@@ -11,6 +11,7 @@ from tests.support.database.cli_process import command
 from tests.support.database.job_records import JobRecords, header
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.database import Database, PoolLimits
+from worker.store.interview_dialogue import dialogue_of
 from worker.store.interview_status import set_dispatched
 from worker.store.interview_turns import turns_of, typed_turns
 from worker.store.interviews import (
@@ -96,6 +97,7 @@ async def test_no_query_scans_a_whole_table(full: Database) -> None:
     assert len(await list_jobs(full, "iv-77")) == 1
     assert await get_interview(full, "iv-77") is not None
     assert await typed_turns(full, "iv-77") == set()
+    assert await dialogue_of(full, "iv-77") == []
     assert await get_job(full, "AJ-77") is not None
     assert len(await turns_of(full, "iv-77")) == 4
     assert len(await records_of(full, "AJ-77")) == 10

@@ -29,7 +29,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     #: The command line, a setting or a plan is wrong, so another attempt will not help.
     USAGE = 2
-    #: There is no such interview, job or file.
+    #: There is no such interview, job or file, or no dialogue in a job.
     NOT_FOUND = 3
     #: LiveKit refused the key.
     LIVEKIT_REFUSED = 4

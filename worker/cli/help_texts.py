@@ -135,6 +135,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "diagram": (
         "interview-worker diagram --format svg -o lifecycle.svg",
         "interview-worker diagram --job AJ_VnxxiVcE3YnD --format png -o path.png",
+        "interview-worker diagram --dialogue --format svg -o dialogue.svg",
     ),
     "resources": (
         "interview-worker resources",

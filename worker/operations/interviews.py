@@ -10,6 +10,7 @@ from worker.continuity.dispatch_metadata import compose
 from worker.continuity.metadata_cipher import WorkerKeys
 from worker.continuity.room_options import room_options
 from worker.continuity.scope import scope_of
+from worker.interview.dialogue.journal_record import data_of
 from worker.job.application import declared_in
 from worker.livekit_api.client import LiveKitClient
 from worker.operations.errors import (
@@ -23,6 +24,7 @@ from worker.operations.errors import (
     NothingToCancel,
 )
 from worker.store.errors import DatabaseError
+from worker.store.interview_dialogue import dialogue_of
 from worker.store.interview_status import cancel_interview, obstacles_of, set_dispatched
 from worker.store.interview_turns import turns_of, typed_turns
 from worker.store.interviews import InterviewStatus, RoomInUse, get_interview
@@ -171,9 +173,10 @@ async def known_interview(db: Database, interview_id: str) -> Interview:
 
 
 async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
-    """Return an interview with its jobs and turns, as data for JSON.
+    """Return an interview with its jobs, turns and dialogue records, as data for JSON.
 
-    `typed` is True for a turn that the candidate has typed. Times that are not known yet are None.
+    `typed` is True for a turn that the candidate has typed. `dialogue` has the dialogue records in
+    the journals of the jobs, each with its `job_id`. Times that are not known yet are None.
     `opens_at` is None if the window of the interview opened with its creation. Raises
     InterviewNotFound if the database does not have the interview.
     """
@@ -181,6 +184,7 @@ async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
     jobs = await list_jobs(db, interview_id)
     turns = await turns_of(db, interview_id)
     typed = await typed_turns(db, interview_id)
+    dialogue = await dialogue_of(db, interview_id)
     return {
         "interview_id": interview.interview_id,
         "room": interview.room,
@@ -202,6 +206,7 @@ async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
             | {"typed": (turn.job_id, turn.seq) in typed}
             for turn in turns
         ],
+        "dialogue": [data_of(record) | {"job_id": job_id} for job_id, record in dialogue],
     }
 
 

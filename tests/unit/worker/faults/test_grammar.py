@@ -231,6 +231,7 @@ def test_the_operations_are_those_of_the_database() -> None:
     of_commands = {
         "cancel_interview",
         "create_interview",
+        "dialogue_of",
         "get_job",
         "list_interviews",
         "list_jobs",
