@@ -44,10 +44,10 @@ class Spoken:
             elif part.move is Move.READ_BACK:
                 spoken = replace(spoken, read_back=part.text)
             elif part.move is Move.PROBE:
-                spoken = replace(spoken, probes=spoken._with_probe(part.id, after))
+                spoken = replace(spoken, probes=spoken.with_probe(part.id, after))
         return spoken
 
-    def _with_probe(self, probe: str, after: Dialogue) -> Mapping[str, tuple[str, ...]]:
+    def with_probe(self, probe: str, after: Dialogue) -> Mapping[str, tuple[str, ...]]:
         """Return the probes with one more; it replaces a probe of the visit that was withdrawn."""
         return {**self.probes, visit_of(after): (*self.asked_before(after), probe)}
 
