@@ -41,7 +41,14 @@ class Position(Tick):
 
 @dataclass(frozen=True, kw_only=True)
 class LineEnds(Tick):
-    """The line was played to its end, or was ended by something other than the floor."""
+    """The line is over.
+
+    Not needed after STOP, WITHDRAW or SAY_AGAIN. If it is given then, it must come before the next
+    `LineBegins`.
+    """
+
+    #: False if something other than the floor has cut the line off.
+    complete: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,7 @@ class Line:
         #: The words, each without punctuation. One entry may hold several words or none.
         self.words = tuple(plain(text) for text in texts)
         self._ends_s = tuple(sorted(ends))
+        self._begins_s = (0.0, *self._ends_s)[: len(self._ends_s)]
         self._anchor = begins.at
         self._played_s = 0.0
         self._playing = True
@@ -78,12 +79,11 @@ class Line:
 
     def begun(self, at: float) -> int:
         """Return the number of words that have begun at a time."""
-        begins = (0.0, *self._ends_s)[: len(self._ends_s)]
-        return bisect.bisect_right(begins, self.played_s(at) + _TINY_S)
+        return bisect.bisect_right(self._begins_s, self.played_s(at) + _TINY_S)
 
     def begin_s(self, index: int) -> float:
         """Return the position at which a word begins, in seconds from the start of the line."""
-        return self._ends_s[index - 1] if index else 0.0
+        return self._begins_s[index]
 
     def share(self, at: float) -> float:
         """Return the share of the words that were said completely at a time, from 0 to 1."""
@@ -119,14 +119,21 @@ class SaidWords:
 
     def take(self, line: Line, at: float) -> None:
         """Add the words of the line that have begun since the last call."""
-        if line is not self._line:
-            self._line, self._next = line, 0
-        for index in range(self._next, line.begun(at)):
-            began = at - max(0.0, line.played_s(at) - line.begin_s(index))
-            self._said.append(_Said(line.words[index], began))
-        self._next = max(self._next, line.begun(at))
+        self._take(line, at, line.begun(at))
         while self._said and self._said[0].at < at - _KEPT_S:
             self._said.popleft()
+
+    def take_all(self, line: Line, at: float) -> None:
+        """Add all words of a line that was played to its end, because its times are estimates."""
+        self._take(line, at, len(line.words))
+
+    def _take(self, line: Line, at: float, count: int) -> None:
+        if line is not self._line:
+            self._line, self._next = line, 0
+        for index in range(self._next, count):
+            began = at - max(0.0, line.played_s(at) - line.begin_s(index))
+            self._said.append(_Said(line.words[index], began))
+        self._next = max(self._next, count)
 
     def around(self, begun: float, ended: float) -> tuple[str, ...]:
         """Return the words whose echo a sound from `begun` to `ended` may contain."""

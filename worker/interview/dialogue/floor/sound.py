@@ -85,11 +85,11 @@ class Sound:
     @property
     def due(self) -> float:
         """Time at which the sound is decided if no more words come."""
-        latest = max(self.begun, self.words_at or self.begun)
-        longest = latest + LONGEST_UNDECIDED_S
+        longest = self.begun + LONGEST_UNDECIDED_S
         if self.ended is None:
             return longest
-        return min(longest, max(self.ended, latest) + WORDS_WITHIN_S)
+        latest = self.ended if self.words_at is None else max(self.ended, self.words_at)
+        return min(longest, latest + WORDS_WITHIN_S)
 
     def is_continued(self, at: float) -> bool:
         """Return whether a sound that begins at a time is a part of this one."""
@@ -100,11 +100,7 @@ class Sound:
         self.earlier_s += self.current_s
         self.current_s, self.ended, self.announced = voiced_s, None, False
 
-    def rest(self, at: float) -> Sound:
+    def rest(self, at: float, *, over_line: bool) -> Sound:
         """Return the sound that goes on after this one was decided."""
-        return Sound(
-            begun=at,
-            over_line=self.over_line,
-            current_s=self.current_s,
-            decided_s=self.current_s,
-        )
+        voiced_s = self.current_s
+        return Sound(begun=at, over_line=over_line, current_s=voiced_s, decided_s=voiced_s)
