@@ -20,10 +20,16 @@ CLOSED_WORDS: Final = 8
 class EndingWords:
     """The words of a language that show whether a turn is complete."""
 
-    #: Words after which a phrase is not finished, fillers among them.
+    #: Words after which a phrase is never finished: conjunctions, articles, fillers.
     trailing: frozenset[str]
+    #: Words after which a phrase is not finished unless a mark ends the sentence.
+    trailing_unmarked: frozenset[str]
+    #: Pairs of words that do end a sentence, although the second is in `trailing`.
+    finished: frozenset[tuple[str, str]]
     #: Words that end a text as a closing cue, each as words in a row.
     closing: tuple[tuple[str, ...], ...]
+    #: Words that may follow a closing cue.
+    courtesy: frozenset[str]
     #: Words of which one must occur in an answer to a closed question.
     given: Mapping[Expects, frozenset[str]]
 
@@ -45,12 +51,16 @@ _YES_NO: Final = frozenset(
 
 ENGLISH_ENDINGS: Final = EndingWords(
     trailing=frozenset(
-        """a an the and or but so because cause since although though while if when where which who
-        that than then as like to of in on at for with from by about into over under between my our
-        your his her their its this these those is are was were am be been being have has had do
-        does did can could will would should may might must i we they he she you not very really
-        also well um umm uh uhm er erm hmm hm eh""".split()
+        """a an the and or but so because cause since although while if my your our their um umm uh
+        uhm er erm hmm hm eh""".split()
     ),
+    trailing_unmarked=frozenset(
+        """though when where which who that than then as like to of in on at for with from by about
+        into over under between his her its this these those is are was were am be been being have
+        has had do does did can could will would should may might must i we they he she you not very
+        really also well""".split()
+    ),
+    finished=frozenset({("think", "so"), ("hope", "so"), ("guess", "so"), ("believe", "so")}),
     closing=tuple(
         tuple(cue.split())
         for cue in (
@@ -77,37 +87,38 @@ ENGLISH_ENDINGS: Final = EndingWords(
             "nothing to add",
             "im done",
             "i am done",
-            "done",
-            "i think thats all",
         )
     ),
+    courtesy=frozenset("thank you thanks really basically yeah yes i think guess suppose".split()),
     given=MappingProxyType(
         {Expects.YES_NO: _YES_NO, Expects.NUMBER: _NUMBERS, Expects.DATE: _DATES | _NUMBERS}
     ),
 )
-#: Trailing words that complete a short answer, as in "Yes, I do." and "No, I was not."
-_SHORT_ANSWER_ENDS: Final = frozenset(
-    "do does did have has had am is are was were can could will would should not i we that".split()
-)
+#: Maximum number of words of an answer such as "yes I do" or "no we did not", which is finished.
+_SHORT_WORDS: Final = 4
 
 
 def is_open_by(text: str, words: EndingWords) -> bool:
     """Return whether the text ends in the middle of a phrase, or with a filler.
 
-    A word that ends a sentence, with a full stop or a question mark, is not open, unless it is a
-    conjunction or a filler, after which speech-to-text sets a full stop as well.
+    Speech-to-text sets a full stop after each piece, so a mark proves little: "And then the." is
+    open. It is trusted only after words that do end sentences, as in "the team I worked with."
     """
     said = plain(text)
-    if not said or said[-1] not in words.trailing:
+    if not said or said[-2:] in words.finished:
         return False
-    if text.rstrip().endswith((".", "?", "!")) and said[-1] in _SHORT_ANSWER_ENDS:
+    if said[-1] in words.trailing:
+        return True
+    if said[-1] not in words.trailing_unmarked or text.rstrip().endswith((".", "?", "!")):
         return False
-    return not (len(said) <= 4 and said[0] in _YES_NO and said[-1] in _SHORT_ANSWER_ENDS)
+    return not (len(said) <= _SHORT_WORDS and said[0] in words.given[Expects.YES_NO])
 
 
 def is_closed_by(text: str, words: EndingWords) -> bool:
-    """Return whether the text ends with a closing cue, such as "that's it"."""
+    """Return whether the text ends with a closing cue, such as "That's it, thank you."."""
     said = plain(text)
+    while said and said[-1] in words.courtesy:
+        said = said[:-1]
     return any(said[-len(cue) :] == cue for cue in words.closing)
 
 

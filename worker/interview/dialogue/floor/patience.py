@@ -104,23 +104,19 @@ NONE: Final = Accommodations()
 def ending_of(turn: TurnSoFar, words: EndingWords = ENGLISH_ENDINGS) -> Ending:
     """Return how complete the turn is.
 
-    A phrase that is open at its end outranks everything but a request for time: "Yes, and" is not
-    complete, although a yes was asked for. A closing cue and an answer that was asked for outrank
-    the end-of-turn detector, which knows sentences but not what was asked.
+    A phrase that is open at its end outranks an answer that was asked for: "Yes, and" is not
+    complete. A closing cue and an answer that was asked for outrank the end-of-turn detector, which
+    knows sentences but not what was asked.
     """
     acts = (turn.act, turn.also)
-    if Act.WAIT in acts or (turn.waiting and turn.act is Act.STALL):
+    if Act.WAIT in acts or (turn.waiting and (turn.act is Act.STALL or not turn.text)):
         return Ending.ASKED_FOR
-    if is_open_by(turn.text, words):
-        return Ending.INCOMPLETE
     if Act.DONE in acts or is_closed_by(turn.text, words):
         return Ending.COMPLETE
-    if turn.act is Act.STALL:
+    if turn.act is Act.STALL or is_open_by(turn.text, words):
         return Ending.INCOMPLETE
     if gives_what_was_asked(turn.text, turn.act, turn.expects, words):
         return Ending.COMPLETE
-    if turn.waiting and not turn.text:
-        return Ending.ASKED_FOR
     return Ending.INCOMPLETE if turn.unfinished else Ending.OPEN
 
 
@@ -156,10 +152,8 @@ class Patience:
         of learning is a choice of the plan's author, and is only raised.
         """
         silence_s = plan_pause_s
-        if (
-            len(self._pauses) >= LEAST_PAUSES
-            and LEAST_LEARNED_S <= plan_pause_s <= MOST_LEARNED_S
-        ):
+        usual = LEAST_LEARNED_S <= plan_pause_s <= MOST_LEARNED_S
+        if usual and len(self._pauses) >= LEAST_PAUSES:
             silence_s = self._learned_s()
         return max(silence_s, self._least_s)
 
