@@ -1,7 +1,7 @@
 """Turn-taking: who may interrupt whom (`Floor`), and which silence ends a turn (`Patience`).
 
-The package uses neither LiveKit nor a database nor a clock: every input carries its time. Interviews
-do not use it yet.
+The package uses neither LiveKit nor a database nor a clock: every input carries its time.
+Interviews do not use it yet.
 
 **How it decides.** A sound over the interviewer's line pauses the line before it is known what the
 sound is, and only final words end the line. A pause can be taken back, so it may come early: a
@@ -44,8 +44,8 @@ and ends its speech with each final transcript. So the session has the option `i
 ends while a speech is unfinished; STOP and WITHDRAW come before, with the final words.
 
 **How an interview uses `Patience`:** at each silence, `ending_of` and `Patience.silence_s` give the
-session's endpointing delays (`AgentSession.update_options`), both with the same value. The act comes
-from the classifier, and `unfinished` from the end-of-turn detector (`SupervisedTurnDetector`). A
-`SoundBegins` while no line sounds, after final words of the same turn, ends a pause inside an
-answer: `Patience.note_pause`.
+session's endpointing delays (`AgentSession.update_options`), both with the same value. The act
+comes from the classifier, and `unfinished` from the end-of-turn detector
+(`SupervisedTurnDetector`). A `SoundBegins` while no line sounds, after a sound of the same turn,
+ends a pause inside an answer: `Patience.note_pause`.
 """

@@ -174,7 +174,10 @@ class Floor(FloorMachine):
             begun = self._now - max(0.0, voiced_s)
             over_line = self._sounds_at(begun)
             self._sound = sound = Sound(begun=begun, over_line=over_line, current_s=voiced_s)
-        if self._line is not None and sound.over_line:
+        if self._line is None:
+            # It began at the end of a line at the earliest, and goes on: it may be the answer.
+            sound.at_the_end = sound.over_line
+        elif sound.over_line:
             self._line.disturbed = True
         self._announce(sound)
 

@@ -128,6 +128,7 @@ class Patience:
         self._pauses: deque[float] = deque(maxlen=KEPT_PAUSES)
         # The silence below which no open turn ends, raised by withdrawn lines.
         self._least_s = 0.0
+        self._complete_s = COMPLETE_S
 
     def silence_s(self, ending: Ending, plan_pause_s: float) -> float:
         """Return the seconds of silence that end a turn.
@@ -137,7 +138,7 @@ class Patience:
         factor = self._accommodations.pause_factor
         match ending:
             case Ending.COMPLETE:
-                return COMPLETE_S * factor
+                return min(self._complete_s, self.open_s(plan_pause_s)) * factor
             case Ending.INCOMPLETE:
                 return max(INCOMPLETE_S, plan_pause_s) * factor
             case Ending.ASKED_FOR:
@@ -167,15 +168,16 @@ class Patience:
             self._pauses.append(pause_s)
 
     def withdrawn(self, pause_s: float, plan_pause_s: float, ending: Ending = Ending.OPEN) -> None:
-        """Raise the silence of open turns: a pause of `pause_s` was taken for the end of the turn.
+        """Raise the silence: a pause of `pause_s` was taken for the end of the turn.
 
         Call it for the decision JOIN, not for a line that was withdrawn in vain.
         """
         self.note_pause(pause_s, ending)
-        if ending is not Ending.OPEN:
-            return
-        raised_s = max(self.open_s(plan_pause_s) + RAISED_BY_S, pause_s + MARGIN_S)
-        self._least_s = max(self._least_s, min(raised_s, MOST_LEARNED_S))
+        if ending is Ending.COMPLETE:
+            self._complete_s = min(self._complete_s + RAISED_BY_S, LEAST_LEARNED_S)
+        elif ending is Ending.OPEN:
+            raised_s = max(self.open_s(plan_pause_s) + RAISED_BY_S, pause_s + MARGIN_S)
+            self._least_s = max(self._least_s, min(raised_s, MOST_LEARNED_S))
 
     def _learned_s(self) -> float:
         """Return the median plus two median absolute deviations of the pauses, within bounds."""

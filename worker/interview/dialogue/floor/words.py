@@ -47,8 +47,8 @@ ENGLISH: Final = Lexicon(
         }
     ),
     acknowledgements=frozenset(
-        """ah aha alright cool exactly fine good great hm hmm huh i mhm mm mmhm mmhmm nice oh ok okay
-        right see sure uh uhhuh um understood yeah yep yes yup""".split()
+        """ah aha alright cool exactly fine good great hm hmm huh i mhm mm mmhm mmhmm nice oh ok
+        okay right see sure uh uhhuh um understood yeah yep yes yup""".split()
     ),
 )
 
