@@ -31,6 +31,10 @@ ONSET_S = 0.1
 WINDOW_S = 0.032
 #: Silence after which the end of a sound is reported.
 END_S = 0.2
+#: States in which nothing is undecided.
+DECIDED = (FloorState.THEIRS, FloorState.OURS_OPENING, FloorState.OURS)
+#: Decisions that end an undecided time.
+DECIDING = (Kind.RESUME, Kind.STOP, Kind.JOIN, Kind.SAY_AGAIN)
 #: Seconds between SAY_AGAIN and the first sound of the line.
 _AGAIN_S = 0.1
 
@@ -70,14 +74,15 @@ class Scene:
     def __init__(self) -> None:
         self.floor = Floor()
         self.decisions: list[Decision] = []
-        #: Each change of the state, with its time.
-        self.states: list[tuple[float, FloorState]] = [(0.0, self.floor.state)]
+        #: Beginning and end of each time in which something was undecided.
+        self.episodes: list[tuple[float, float]] = []
         #: How often a line was played to its end.
         self.completed = 0
         self._line: LineBegins | None = None
         self._playing_since: float | None = None
         self._played_s = 0.0
         self._again_at: float | None = None
+        self._undecided_since: float | None = None
 
     @property
     def kinds(self) -> list[str]:
@@ -133,11 +138,19 @@ class Scene:
         elif isinstance(given, LineEnds):
             self.completed += self._playing_since is not None
             self._playing_since = None
-        for decision in self.floor.give(given):
+        decisions = self.floor.give(given)
+        for decision in decisions:
             self.decisions.append(decision)
             self._carry_out(decision)
-        if self.floor.state is not self.states[-1][1]:
-            self.states.append((given.at, self.floor.state))
+        self._note_episode(given.at, decided=any(each.kind in DECIDING for each in decisions))
+
+    def _note_episode(self, at: float, *, decided: bool) -> None:
+        since = self._undecided_since
+        if since is not None and (decided or self.state in DECIDED):
+            self.episodes.append((since, at))
+            self._undecided_since = None
+        if self._undecided_since is None and self.state not in DECIDED:
+            self._undecided_since = at
 
     def _carry_out(self, decision: Decision) -> None:
         if decision.kind in (Kind.PAUSE, Kind.WITHDRAW, Kind.STOP):

@@ -129,7 +129,7 @@ class Floor(FloorMachine):
     def _line_begins(self, begins: LineBegins) -> None:
         sound = self._sound
         if sound is not None and sound.ended is None:
-            self._sound = sound.rest(self._now, over_line=True)
+            self._sound = sound.rest(self._now, at_the_end=False)
         line = Line(begins)
         line.guarded = self._say_again or self.echoing
         line.disturbed = sound is not None and sound.ended is None
@@ -251,7 +251,7 @@ class Floor(FloorMachine):
 
     def _judge(self, words: tuple[str, ...], given: Words, sound: Sound) -> Verdict:
         ended = self._now if sound.ended is None else sound.ended
-        if is_echo(words, self._said.around(sound.begun, ended)):
+        if is_echo(words, self._said.around(sound.heard_from, ended)):
             sure = proves_echo(words) or self.echoing
             return Verdict.ECHO if sure else Verdict.BACKCHANNEL
         return verdict_of(
@@ -289,4 +289,4 @@ class Floor(FloorMachine):
         sound.settled = True
         sound.said.clear()
         if sound.ended is None:
-            self._sound = sound.rest(self._now, over_line=self._line is not None)
+            self._sound = sound.rest(self._now, at_the_end=self._line is None)

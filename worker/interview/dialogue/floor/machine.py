@@ -33,6 +33,11 @@ class FloorMachine:
         # True if the next line is one that was withdrawn in vain.
         self._say_again = False
 
+    @property
+    def line_sounds(self) -> bool:
+        """True while a line of the interviewer is played and not paused."""
+        return self._line is not None and self._line.playing
+
     def _sounds_at(self, at: float) -> bool:
         """Return whether a line sounds now, or still sounded at a time."""
         return self._silent_since is None or at < self._silent_since

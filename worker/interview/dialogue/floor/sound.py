@@ -22,10 +22,12 @@ HARMLESS = frozenset({Verdict.BACKCHANNEL, Verdict.SOCIAL, Verdict.ECHO})
 class Sound:
     """A sound of the candidate. Sounds with short silences between them are one sound."""
 
-    #: Time at which the sound began.
+    #: Time at which the sound began, or the part of it that is not decided.
     begun: float
     #: True if a line of the interviewer sounded when the sound began, or has begun since.
     over_line: bool
+    #: Time at which the whole sound began; None: at `begun`.
+    whole_begun: float | None = None
     #: Voiced seconds up to the last silence in the sound.
     earlier_s: float = 0.0
     #: Voiced seconds since the last silence in the sound.
@@ -53,6 +55,11 @@ class Sound:
     def voiced_s(self) -> float:
         """Voiced seconds of the sound."""
         return max(0.0, self.earlier_s + self.current_s - self.decided_s)
+
+    @property
+    def heard_from(self) -> float:
+        """Time at which the whole sound began."""
+        return self.begun if self.whole_begun is None else self.whole_begun
 
     @property
     def talks(self) -> bool:
@@ -100,7 +107,13 @@ class Sound:
         self.earlier_s += self.current_s
         self.current_s, self.ended, self.announced = voiced_s, None, False
 
-    def rest(self, at: float, *, over_line: bool) -> Sound:
+    def rest(self, at: float, *, at_the_end: bool) -> Sound:
         """Return the sound that goes on after this one was decided."""
-        voiced_s = self.current_s
-        return Sound(begun=at, over_line=over_line, current_s=voiced_s, decided_s=voiced_s)
+        return Sound(
+            begun=at,
+            over_line=True,
+            whole_begun=self.heard_from,
+            current_s=self.current_s,
+            decided_s=self.current_s,
+            at_the_end=at_the_end,
+        )

@@ -14,7 +14,9 @@ from worker.interview.dialogue.floor.closed_answers import (
 from worker.interview.dialogue.plan_view import Expects
 
 
-@pytest.mark.parametrize("text", ["That's it.", "So that's about it, I think.", "Nothing else, thanks"])
+@pytest.mark.parametrize(
+    "text", ["That's it.", "So that's about it, I think.", "Nothing else, thanks"]
+)
 def test_a_closing_cue_at_the_end_closes(text: str) -> None:
     assert is_closed_by(text, ENGLISH_ENDINGS)
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.floor_scenes import LINE, WORD_S, Scene, final, interim, line_at, sound
+from tests.support.floor_scenes import (
+    DECIDED,
+    LENGTH_S,
+    LINE,
+    WORD_S,
+    Scene,
+    final,
+    interim,
+    line_at,
+    sound,
+)
 from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.floor.decisions import Kind
 from worker.interview.dialogue.floor.figures import (
@@ -35,9 +44,6 @@ from worker.interview.dialogue.floor.inputs import (
 
 #: Tolerance for sums of floating-point times.
 TINY_S: Final = 1e-6
-#: States in which nothing is undecided.
-DECIDED: Final = (FloorState.THEIRS, FloorState.OURS_OPENING, FloorState.OURS)
-UNDECIDED: Final = tuple(state for state in FloorState if state not in DECIDED)
 
 TEXTS: Final = (
     "",
@@ -100,32 +106,21 @@ def test_each_contested_line_is_decided_within_30_s(order: list[Input]) -> None:
     scene = Scene()
     for each in sorted(order, key=lambda given_input: given_input.at):
         scene.give(each)
-    scene.run_until(order[-1].at + 100.0)
+    scene.run_until(max(each.at for each in order) + 100.0)
 
-    last = (order[-1].at + 100.0, scene.state)
-    changes = [*scene.states, last]
-    since: float | None = None
-    for (at, state), (until, _) in pairwise(changes):
-        if state not in UNDECIDED:
-            since = None
-            continue
-        since = at if since is None else since
-        assert until - since <= LONGEST_UNDECIDED_S + WORD_END_WITHIN_S + TINY_S
-        if state is FloorState.YIELDING:
-            assert until - at <= WORD_END_WITHIN_S + TINY_S
+    bound_s = LONGEST_UNDECIDED_S + WORD_END_WITHIN_S + TINY_S
+    assert scene.state in DECIDED
+    assert all(until - since <= bound_s for since, until in scene.episodes)
 
 
 @settings(max_examples=400, deadline=None)
 @given(inputs())
-def test_the_line_is_paused_only_in_the_states_that_say_so(order: list[Input]) -> None:
-    """Each PAUSE is followed by RESUME, STOP or the end of the line before the next PAUSE."""
+def test_a_line_sounds_in_each_state_of_ours_that_is_not_a_pause(order: list[Input]) -> None:
     scene = Scene()
     for each in sorted(order, key=lambda given_input: given_input.at):
         scene.give(each)
-        paused = scene.floor.state in (FloorState.PAUSED, FloorState.WITHDRAWING)
-        sounding = scene.floor._line is not None and scene.floor._line.playing
-        assert not (paused and sounding)
-        assert sounding or paused or scene.floor.state is FloorState.THEIRS
+        silent = scene.state in (FloorState.PAUSED, FloorState.WITHDRAWING, FloorState.THEIRS)
+        assert scene.floor.line_sounds is not silent
 
 
 @st.composite
@@ -198,22 +193,21 @@ def test_a_cough_or_an_acknowledgement_at_the_start_never_ends_a_line(
 def test_an_echo_never_ends_a_line(delay_s: float, words: int, after_answer: bool) -> None:
     """The echo of the whole line returns, in pieces of `words` words."""
     scene = Scene()
-    if after_answer:
-        scene.after_an_answer(10.0)
+    begun = 10.0
+    if after_answer:  # the line is withdrawn, so that its first echo has one word
+        scene.after_an_answer(begun)
+        scene.give(*sound(begun + delay_s, 0.3), final(begun + delay_s + 1.2, "Please."))
+        begun += delay_s + 1.3
     else:
-        scene.give(line_at(10.0))
-    if after_answer:  # the first echo is cut off with the line
-        scene.give(*sound(10.0 + delay_s, 0.3), final(11.8 + delay_s, "Please."))
-        scene.run_until(13.0)
-    begun = scene.floor._line._anchor if scene.floor._line is not None else 0.0
+        scene.floor.echoing = True
+        scene.give(line_at(begun))
     said = LINE.split()
-    voiced_s = len(said) * WORD_S
     pieces = [
         final(begun + delay_s + min(first + words, 22) * WORD_S + 0.9, " ".join(piece))
         for first in range(0, len(said), words)
         if len(piece := said[first : first + words]) >= 3
     ]
-    scene.give(*sound(begun + delay_s, voiced_s), *pieces)
+    scene.give(*sound(begun + delay_s, LENGTH_S), *pieces)
     scene.run_until(60.0)
 
     assert not {Kind.STOP, Kind.JOIN} & set(scene.kinds)

@@ -28,8 +28,8 @@ AT: Final = 11.55
 _ANSWER: Final = final(5.0, "I built the search")
 _BEGINS: Final = SoundBegins(at=11.0, voiced_s=0.1)
 
-#: How a floor comes into each state. With a star: a short sound over the line, which is over, may
-#: still get words.
+#: How a floor comes into each state. With a star: a short sound over the line is over, but may still
+#: get words; PAUSING*: the time without words is over before the line pauses.
 PATHS: Final[Mapping[str, Sequence[Input]]] = {
     "theirs": [],
     "theirs*": [
@@ -54,6 +54,7 @@ PATHS: Final[Mapping[str, Sequence[Input]]] = {
     "ours*": [line_at(10.0), _BEGINS, SoundEnds(at=11.4, voiced_s=0.3)],
     "contested": [line_at(10.0), _BEGINS],
     "pausing": [line_at(10.0), _BEGINS, SoundGoesOn(at=11.5, voiced_s=0.6)],
+    "pausing*": [line_at(10.0), SoundBegins(at=11.5, voiced_s=29.93)],
     "paused": [
         line_at(10.0),
         SoundBegins(at=10.6, voiced_s=0.1),
@@ -86,23 +87,23 @@ INPUTS: Final[Mapping[str, Input]] = {
 
 #: The state after the input, with the decisions. `-`: nothing changes and nothing is decided.
 TABLE: Final = """
-input            theirs theirs*        ours_opening             ours_opening*            ours                ours*         contested           pausing                    paused              yielding     withdrawing           withdrawing*
-line_begins      ours   ours           -                        -                        -                   -             ours                ours                       ours                ours_opening ours_opening          ours_opening
-line_ends        -      -              theirs                   theirs                   theirs              theirs        theirs              theirs                     theirs              theirs       -                     -
-position         -      -              -                        -                        -                   -             -                   -                          -                   -            -                     -
-sound_begins     -      :overlap       withdrawing:withdraw     -                        contested:duck      contested:duck -                  -                          -                   -            -                     -
-sound_goes_on    -      :overlap       withdrawing:withdraw     -                        pausing:duck        pausing:duck  pausing             -                          -                   -            -                     -
-short_sound_ends -      -              -                        -                        -                   -             ours:resume         ours:resume                ours:resume         -            -                     -
-long_sound_ends  -      -              -                        -                        -                   -             -                   -                          -                   -            -                     -
-interim_yeah     -      -              -                        -                        -                   -             -                   contested                  contested:resume    -            -                     -
-interim_talk     -      -              withdrawing:withdraw     withdrawing:withdraw     pausing             pausing       pausing             -                          -                   -            -                     -
-final_yeah       -      :overlap       :overlap                 :overlap                 :overlap            :overlap      ours:resume+overlap ours:resume+overlap        ours:resume+overlap -            -                     theirs:overlap+say_again
-final_echo       -      :echo          :echo                    :echo                    :echo               :echo         ours:resume+echo    ours:resume+echo           ours:resume+echo    -            theirs:echo+say_again theirs:echo+say_again
-final_talk       -      -              theirs:withdraw+join     theirs:withdraw+join     yielding            yielding      yielding            yielding                   theirs:stop         -            theirs:join           theirs:join
-no_text          -      -              -                        -                        -                   -             -                   -                          -                   -            -                     -
-tick_0.25_s      -      :overlap       -                        -                        -                   -             -                   paused:pause               -                   theirs:stop  -                     -
-tick_1.05_s      -      :overlap       ours                     ours:overlap             -                   :overlap      -                   paused:pause               -                   theirs:stop  -                     theirs:say_again
-tick_31_s        -      :overlap       ours                     ours:overlap             -                   :overlap      ours:resume+overlap ours:pause+resume+overlap  ours:resume+overlap theirs:stop  theirs:say_again      theirs:say_again
+input            theirs theirs*        ours_opening             ours_opening*            ours                ours*         contested           pausing                    paused              yielding     withdrawing           withdrawing*  pausing*
+line_begins      ours   ours           -                        -                        -                   -             ours                ours                       ours                ours_opening ours_opening          ours_opening  ours
+line_ends        -      -              theirs                   theirs                   theirs              theirs        theirs              theirs                     theirs              theirs       -                     -  theirs
+position         -      -              -                        -                        -                   -             -                   -                          -                   -            -                     -  -
+sound_begins     -      :overlap       withdrawing:withdraw     -                        contested:duck      contested:duck -                  -                          -                   -            -                     -  -
+sound_goes_on    -      :overlap       withdrawing:withdraw     -                        pausing:duck        pausing:duck  pausing             -                          -                   -            -                     -  -
+short_sound_ends -      -              -                        -                        -                   -             ours:resume         ours:resume                ours:resume         -            -                     -  -
+long_sound_ends  -      -              -                        -                        -                   -             -                   -                          -                   -            -                     -  -
+interim_yeah     -      -              -                        -                        -                   -             -                   contested                  contested:resume    -            -                     -  -
+interim_talk     -      -              withdrawing:withdraw     withdrawing:withdraw     pausing             pausing       pausing             -                          -                   -            -                     -  -
+final_yeah       -      :overlap       :overlap                 :overlap                 :overlap            :overlap      ours:resume+overlap ours:resume+overlap        ours:resume+overlap -            -                     theirs:overlap+say_again  ours:resume+overlap
+final_echo       -      :echo          :echo                    :echo                    :echo               :echo         ours:resume+echo    ours:resume+echo           ours:resume+echo    -            theirs:echo+say_again theirs:echo+say_again  ours:resume+echo
+final_talk       -      -              theirs:withdraw+join     theirs:withdraw+join     yielding            yielding      yielding            yielding                   theirs:stop         -            theirs:join           theirs:join  yielding
+no_text          -      -              -                        -                        -                   -             -                   -                          -                   -            -                     -  -
+tick_0.25_s      -      :overlap       -                        -                        -                   -             -                   paused:pause               -                   theirs:stop  -                     -  ours:resume+overlap
+tick_1.05_s      -      :overlap       ours                     ours:overlap             -                   :overlap      -                   paused:pause               -                   theirs:stop  -                     theirs:say_again  ours:resume+overlap
+tick_31_s        -      :overlap       ours                     ours:overlap             -                   :overlap      ours:resume+overlap ours:pause+resume+overlap  ours:resume+overlap theirs:stop  theirs:say_again      theirs:say_again  ours:resume+overlap
 """  # noqa: E501  # one row per input
 
 CELLS: Final = cells_of(TABLE)

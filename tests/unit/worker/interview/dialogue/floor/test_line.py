@@ -67,7 +67,7 @@ def test_words_have_the_times_at_which_they_were_played() -> None:
     said.take(ours, 21.0)
 
     assert said.around(11.5, 12.0) == ("which", "part")
-    assert said.around(21.9, 21.0) == ("was", "yours")
+    assert said.around(21.8, 21.0) == ("was", "yours")
 
 
 def test_words_that_were_not_yet_said_have_no_echo() -> None:

@@ -24,10 +24,15 @@ def test_one_or_two_words_are_a_backchannel(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Stop.", "Wait, wait.", "Sorry?", "Pardon?", "Sorry, what?", "Hold on.", "Excuse me.", "No, no."],
+    ["Stop.", "Wait, wait.", "Sorry?", "Pardon?", "Sorry, what?", "Hold on.", "Excuse me."],
 )
 def test_stop_words_interrupt(text: str) -> None:
     assert verdict(text) is Verdict.STOP_WORD
+
+
+def test_no_interrupts_only_if_it_is_said_twice() -> None:
+    assert verdict("No.") is Verdict.BACKCHANNEL
+    assert verdict("No, no.") is Verdict.STOP_WORD
 
 
 def test_three_words_interrupt() -> None:
