@@ -130,6 +130,8 @@ class Floor(FloorMachine):
         sound = self._sound
         if sound is not None and sound.ended is None:
             self._sound = sound.rest(self._now, at_the_end=False)
+        elif sound is not None and not sound.is_open:
+            sound.settled = True  # a sound that follows is another one
         line = Line(begins)
         line.guarded = self._say_again or self.echoing
         line.disturbed = sound is not None and sound.ended is None
