@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from worker.interview.dialogue.acts import Act
-from worker.interview.dialogue.floor.words import plain
+from worker.interview.dialogue.floor.words import plain, word_set
 from worker.interview.dialogue.plan_view import Expects
 
 #: Maximum number of words of an answer that gives nothing but what was asked for. "Yes, in Java and
@@ -34,31 +34,31 @@ class EndingWords:
     given: Mapping[Expects, frozenset[str]]
 
 
-_NUMBERS: Final = frozenset(
+_NUMBERS: Final = word_set(
     """none zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
     fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty
-    ninety hundred thousand million dozen half once twice""".split()
+    ninety hundred thousand million dozen half once twice"""
 )
-_DATES: Final = frozenset(
+_DATES: Final = word_set(
     """january february march april may june july august september october november december monday
     tuesday wednesday thursday friday saturday sunday today tomorrow yesterday immediately now
-    week month year weeks months years first second third fourth fifth""".split()
+    week month year weeks months years first second third fourth fifth"""
 )
-_YES_NO: Final = frozenset(
+_YES_NO: Final = word_set(
     """yes yeah yep yup sure absolutely definitely certainly correct right okay ok no nope never
-    not""".split()
+    not"""
 )
 
 ENGLISH_ENDINGS: Final = EndingWords(
-    trailing=frozenset(
+    trailing=word_set(
         """a an the and or but so because cause since although while if my your our their um umm uh
-        uhm er erm hmm hm eh""".split()
+        uhm er erm hmm hm eh"""
     ),
-    trailing_unmarked=frozenset(
+    trailing_unmarked=word_set(
         """though when where which who that than then as like to of in on at for with from by about
         into over under between his her its this these those is are was were am be been being have
         has had do does did can could will would should may might must i we they he she you not very
-        really also well""".split()
+        really also well"""
     ),
     finished=frozenset({("think", "so"), ("hope", "so"), ("guess", "so"), ("believe", "so")}),
     closing=tuple(
@@ -89,7 +89,7 @@ ENGLISH_ENDINGS: Final = EndingWords(
             "i am done",
         )
     ),
-    courtesy=frozenset("thank you thanks really basically yeah yes i think guess suppose".split()),
+    courtesy=word_set("thank you thanks really basically yeah yes i think guess suppose"),
     given=MappingProxyType(
         {Expects.YES_NO: _YES_NO, Expects.NUMBER: _NUMBERS, Expects.DATE: _DATES | _NUMBERS}
     ),

@@ -18,6 +18,11 @@ HOTWORD_ACTS: Final = frozenset({*RIGHTS, Act.CANNOT_HEAR, Act.REPEAT, Act.PACE,
 _WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 
 
+def word_set(words: str) -> frozenset[str]:
+    """Return the words of a list that is separated by spaces."""
+    return frozenset(words.split())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lexicon:
     """The short words of a language that decide who has the floor."""
@@ -33,9 +38,7 @@ class Lexicon:
 #: English. "No" alone is no stop word, because the local speech-to-text writes "No." for "Mm-hmm."
 #: (measured). "Huh" and "hello" are missing for the same reason: it writes them for "Hm."
 ENGLISH: Final = Lexicon(
-    stop=frozenset(
-        "stop wait sorry pardon what repeat question again slower louder quiet pause".split()
-    ),
+    stop=word_set("stop wait sorry pardon what repeat question again slower louder quiet pause"),
     stop_pairs=frozenset(
         {
             ("hold", "on"),
@@ -46,9 +49,9 @@ ENGLISH: Final = Lexicon(
             ("one", "second"),
         }
     ),
-    acknowledgements=frozenset(
+    acknowledgements=word_set(
         """ah aha alright cool exactly fine good great hm hmm huh i mhm mm mmhm mmhmm nice oh ok
-        okay right see sure uh uhhuh um understood yeah yep yes yup""".split()
+        okay right see sure uh uhhuh um understood yeah yep yes yup"""
     ),
 )
 

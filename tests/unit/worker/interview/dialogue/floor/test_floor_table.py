@@ -28,8 +28,8 @@ AT: Final = 11.55
 _ANSWER: Final = final(5.0, "I built the search")
 _BEGINS: Final = SoundBegins(at=11.0, voiced_s=0.1)
 
-#: How a floor comes into each state. With a star: a short sound over the line is over, but may still
-#: get words; PAUSING*: the time without words is over before the line pauses.
+#: How a floor comes into each state. With a star: a short sound over the line is over, but may
+#: still get words. PAUSING with a star: the time without words is over before the line pauses.
 PATHS: Final[Mapping[str, Sequence[Input]]] = {
     "theirs": [],
     "theirs*": [
