@@ -172,11 +172,12 @@ class Patience:
 
         Call it for the decision JOIN, not for a line that was withdrawn in vain.
         """
+        before_s = self.open_s(plan_pause_s)
         self.note_pause(pause_s, ending)
         if ending is Ending.COMPLETE:
             self._complete_s = min(self._complete_s + RAISED_BY_S, LEAST_LEARNED_S)
         elif ending is Ending.OPEN:
-            raised_s = max(self.open_s(plan_pause_s) + RAISED_BY_S, pause_s + MARGIN_S)
+            raised_s = max(before_s + RAISED_BY_S, pause_s + MARGIN_S)
             self._least_s = max(self._least_s, min(raised_s, MOST_LEARNED_S))
 
     def _learned_s(self) -> float:

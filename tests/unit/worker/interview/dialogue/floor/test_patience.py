@@ -172,6 +172,16 @@ def test_a_withdrawn_line_raises_the_silence_above_the_pause() -> None:
     assert patience.open_s(PLAN_S) == pytest.approx(2.6)
 
 
+def test_a_withdrawn_line_raises_the_silence_although_its_pause_is_the_fifth() -> None:
+    patience = Patience()
+    for _ in range(LEAST_PAUSES - 1):
+        patience.note_pause(1.0)
+
+    patience.withdrawn(1.0, PLAN_S)
+
+    assert patience.open_s(PLAN_S) == pytest.approx(2.05)
+
+
 def test_a_line_withdrawn_after_a_closing_cue_raises_that_silence_only() -> None:
     patience = Patience()
 
