@@ -8,8 +8,17 @@ from tests.support.floor_scenes import LENGTH_S, Scene, final, interim, line_at,
 from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.events import Event
 from worker.interview.dialogue.floor.decisions import Kind, Verdict
+from worker.interview.dialogue.floor.floor import Floor
 from worker.interview.dialogue.floor.floor_state import FloorState
-from worker.interview.dialogue.floor.inputs import LineBegins, LineEnds, SoundBegins, Words
+from worker.interview.dialogue.floor.inputs import (
+    Input,
+    LineBegins,
+    LineEnds,
+    SoundBegins,
+    SoundEnds,
+    Tick,
+    Words,
+)
 
 
 @pytest.fixture
@@ -399,3 +408,110 @@ def test_the_text_of_the_candidate_is_not_in_the_representation_of_a_decision(sc
     scene.give(*sound(13.0, 0.42), final(14.3, "Mm-hm."))
 
     assert "Mm-hm" not in repr(scene.decisions)
+
+
+def decided(*inputs: Input, floor: Floor | None = None) -> list[str]:
+    """Return the kinds of all decisions on the inputs."""
+    floor = floor or Floor()
+    return [str(decision.kind) for each in inputs for decision in floor.give(each)]
+
+
+def test_a_second_sound_within_a_second_keeps_a_line_withdrawn(opening: Scene) -> None:
+    opening.give(*sound(10.8, 0.3), *sound(12.0, 1.0), final(14.0, "and then we moved it"))
+    opening.run_until(20.0)
+
+    assert opening.kinds == ["withdraw", "join"]
+
+
+def test_words_after_an_echo_of_a_withdrawn_line_are_the_candidate_s() -> None:
+    kinds = decided(
+        final(5.0, "I built the search"),
+        line_at(10.0),
+        SoundBegins(at=11.2, voiced_s=0.1),
+        final(12.5, "please tell me"),
+        final(12.6, "Okay."),
+    )
+
+    assert kinds == ["withdraw", "echo", "say_again"]
+
+
+def test_the_last_words_of_a_fast_voice_have_an_echo() -> None:
+    floor = Floor()
+    floor.echoing = True
+    kinds = decided(
+        LineBegins(at=10.0, text="which part of it was your own work", pace=5.0),
+        SoundBegins(at=12.0, voiced_s=0.1),
+        LineEnds(at=12.5),
+        SoundEnds(at=12.9, voiced_s=0.8),
+        final(13.5, "was your own work"),
+        floor=floor,
+    )
+
+    assert kinds == ["echo"]
+
+
+def test_a_sound_that_begins_while_the_line_yields_is_the_candidate_s_turn() -> None:
+    kinds = decided(
+        line_at(10.0),
+        SoundBegins(at=12.0, voiced_s=0.1),
+        SoundEnds(at=12.5, voiced_s=0.4),
+        final(13.02, "Sorry, can I ask something?"),
+        SoundBegins(at=13.1, voiced_s=0.05),
+        Tick(at=13.3),
+        SoundEnds(at=13.6, voiced_s=0.4),
+        final(14.5, "Yes."),
+        Tick(at=30.0),
+    )
+
+    assert kinds == ["duck", "resume", "stop"]
+
+
+def test_a_sound_without_words_pauses_the_line_at_the_last_end_of_a_word_in_time() -> None:
+    floor = Floor()
+    ends = tuple(0.1 * index for index in range(1, 31))
+    decided(LineBegins(at=10.0, text="a " * 30, word_ends_s=ends), floor=floor)
+
+    decided(SoundBegins(at=11.05, voiced_s=0.6), floor=floor)
+
+    assert floor.due == pytest.approx(11.3)
+
+
+def test_a_sound_just_after_the_line_has_begun_is_not_a_part_of_the_answer_before() -> None:
+    kinds = decided(
+        line_at(5.0),
+        SoundBegins(at=6.9, voiced_s=0.1),
+        LineEnds(at=7.0),
+        final(8.0, "I built the search"),
+        SoundEnds(at=9.9, voiced_s=2.8),
+        line_at(10.0),
+        SoundBegins(at=10.15, voiced_s=0.05),
+    )
+
+    assert kinds == ["duck", "withdraw"]
+
+
+def test_a_yes_that_is_reported_after_the_line_is_the_answer() -> None:
+    kinds = decided(
+        line_at(10.0),
+        LineEnds(at=12.0),
+        SoundBegins(at=12.05, voiced_s=0.1),
+        SoundEnds(at=12.5, voiced_s=0.4),
+        final(13.4, "Yes."),
+        Tick(at=30.0),
+    )
+
+    assert kinds == []
+
+
+def test_two_pieces_of_one_echo_may_come_late() -> None:
+    floor = Floor()
+    floor.echoing = True
+    kinds = decided(
+        line_at(10.0),
+        SoundBegins(at=10.4, voiced_s=0.1),
+        final(13.5, "please tell me"),
+        final(14.0, "about a recent project"),
+        floor=floor,
+    )
+
+    assert kinds == ["echo", "echo"]
