@@ -45,7 +45,7 @@ $(READY): pyproject.toml states/pyproject.toml requirements/development.lock
 demo: $(READY) ## A whole spoken interview in a real LiveKit room, with no key and no setting
 	@$(BIN)/interview-worker demo
 
-unit: $(READY) ## The tests of single modules, in a minute and a half
+unit: $(READY) ## The tests of single modules, in two minutes
 	$(PYTEST) -n logical tests/unit
 
 test: $(READY) ## The tests, in minutes, with one whole interview on the real server
