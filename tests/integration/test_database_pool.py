@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 PATIENT: Final = PoolLimits(
     size=1, overflow=0, acquire_timeout_s=60, statement_timeout_s=60, verify_timeout_s=60
 )
+#: A statement that sends a notice when the server runs it, and then does not end.
+ENDLESS: Final = "DO $$ BEGIN RAISE NOTICE 'runs'; PERFORM pg_sleep(600); END $$"
 
 
 @pytest.fixture
@@ -319,7 +321,7 @@ async def test_an_abandoned_statement_is_cancelled_at_the_server(
         begun.set()
         connection.add_log_listener(noticed)
         try:
-            await connection.execute("DO $$ BEGIN RAISE NOTICE ''; PERFORM pg_sleep(600); END $$")
+            await connection.execute(ENDLESS)
         finally:
             connection.remove_log_listener(noticed)
 
