@@ -283,8 +283,7 @@ async def _locked(connection: Connection, interview_id: str) -> _Locked | None:
 
 
 async def _last_job(connection: Connection, interview: _Locked) -> Row | None:
-    """Return state, outcome and reason of the last job, as `settle` defines it; None if no job
-    counts."""
+    """Return state, outcome and reason of the last job (see `settle`); None if there is none."""
     return await connection.fetchrow(
         "SELECT state, outcome, reason FROM jobs WHERE interview_id = $1"
         " AND outcome IS DISTINCT FROM $2 AND reason IS DISTINCT FROM $3"
