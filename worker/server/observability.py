@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 #: Seconds between two checks of the free disk space.
 _DISK_EVERY_S: Final = 5.0
-#: The missing prerequisite of a worker whose first process is not prepared, as name and sentence.
+#: Why a worker takes no jobs while its first process for a job is not prepared.
 _NO_PROCESS: Final = (
     "the first process for a job is not prepared yet; the worker then registers with LiveKit"
 )
