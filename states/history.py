@@ -80,8 +80,7 @@ class History:
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]], *, torn_bytes: int = 0) -> History:
-        """Build a history from journal records. The records may be unordered and contain
-        duplicates.
+        """Build a history from journal records, in any order and with or without duplicates.
 
         Raises JournalError if a record is invalid.
         """

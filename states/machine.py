@@ -47,8 +47,9 @@ class _Letter:
 
 
 class Lifecycle:
-    """The lifecycle of one job. Use a Lifecycle as an async context manager, or call `start` and
-    `stop`.
+    """The lifecycle of one job.
+
+    Use a Lifecycle as an async context manager, or call `start` and `stop`.
 
     `received_at` is the event loop time at which the job was received; `t` counts from this time.
     `budgets` replaces the table's budgets of single states, in seconds. `ends` are the ends that

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 import pytest
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
     from tests.stand_ins.tcp_proxy import TcpProxy
     from worker.store.connection import Connection
+
+#: Limits of a pool with one connection. A busy machine does not exceed the times, so the pool never
+#: replaces the connection because the server was slow.
+PATIENT: Final = PoolLimits(
+    size=1, overflow=0, acquire_timeout_s=60, statement_timeout_s=60, verify_timeout_s=60
+)
+#: A statement that sends a notice when the server runs it, and then does not end.
+ENDLESS: Final = "DO $$ BEGIN RAISE NOTICE 'runs'; PERFORM pg_sleep(600); END $$"
 
 
 @pytest.fixture
@@ -302,14 +311,19 @@ async def test_an_abandoned_statement_is_cancelled_at_the_server(
     empty_database_url: str, by: str
 ) -> None:
     """Otherwise each retry of a statement that waits for a lock would take one more connection."""
-    limits = PoolLimits(
-        size=1, overflow=0, statement_timeout_s=0.1 if by == "statement timeout" else 60
-    )
-    begun = asyncio.Event()
+    limits = replace(PATIENT, statement_timeout_s=0.1) if by == "statement timeout" else PATIENT
+    begun, runs = asyncio.Event(), asyncio.Event()
 
-    async def endless(connection: Connection) -> None:
+    def noticed(*_: object) -> None:
+        runs.set()
+
+    async def endless(connection: Any) -> None:
         begun.set()
-        await connection.execute("SELECT pg_sleep(600)")
+        connection.add_log_listener(noticed)
+        try:
+            await connection.execute(ENDLESS)
+        finally:
+            connection.remove_log_listener(noticed)
 
     async with opened(empty_database_url, limits) as db:
         await db.run("one", one)
@@ -317,13 +331,16 @@ async def test_an_abandoned_statement_is_cancelled_at_the_server(
         task = asyncio.create_task(
             db.run("endless", endless, budget_s=60 if by == "cancellation" else 0.3)
         )
-        await begun.wait()
         if by == "cancellation":
+            # A server that gets the request to cancel before it has begun the statement ignores the
+            # request, so wait for the statement's notice.
+            await runs.wait()
             task.cancel()
         with pytest.raises((DatabaseUnavailable, asyncio.CancelledError)):
             await task
+        assert begun.is_set()
         # The same single connection is free again once the statement has ended.
-        assert await db.run("next", one) == 1
+        assert await db.run("next", one, budget_s=60) == 1
         assert await backends(empty_database_url) == before
 
 
@@ -331,7 +348,7 @@ async def test_a_single_statement_that_waits_for_a_table_is_cancelled_at_the_ser
     empty_database_url: str,
 ) -> None:
     """It waits in its first round trip, and its connection is neither silent nor broken."""
-    async with opened(empty_database_url, PoolLimits(size=1, overflow=0)) as db:
+    async with opened(empty_database_url, PATIENT) as db:
         await db.run("make", lambda c: c.execute("CREATE TABLE things (n integer)"))
         before = await backends(empty_database_url)
         migrating = await asyncpg.connect(empty_database_url)
@@ -339,7 +356,7 @@ async def test_a_single_statement_that_waits_for_a_table_is_cancelled_at_the_ser
             await migrating.execute("LOCK TABLE things")
             with pytest.raises(DatabaseUnavailable, match="timed out"):
                 await db.fetch("count", "SELECT count(*) FROM things", budget_s=0.3)
-            assert await db.run("next", one) == 1
+            assert await db.run("next", one, budget_s=60) == 1
             waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
             assert await migrating.fetchval(waiting) == 0
         await migrating.close()

@@ -117,8 +117,7 @@ class Segment:
         return rtc.AudioFrame(chunk, self._sample_rate, 1, len(chunk) // _BYTES_PER_SAMPLE)
 
     def take_back(self, seconds: float) -> None:
-        """Move the last `seconds` of the pushed audio, which were not played, back to the audio
-        that is still to be pushed."""
+        """Take back the last `seconds` of the pushed audio, which were not played."""
         size = min(round(seconds * self._sample_rate) * _BYTES_PER_SAMPLE, len(self._pushed))
         if size:
             self._waiting[:0] = self._pushed[-size:]

@@ -151,9 +151,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
 def examples(command: str) -> str:
     """Return the examples of a command, one per line, for the end of the command's help."""
     head = "Examples:" if len(EXAMPLES[command]) > 1 else "Example:"
-    # typer removes the indentation that all lines but the first have in common. The first line is
-    # An empty line and a heading without indentation make typer keep the indentation of the
-    # examples.
+    # typer removes the indentation that all lines but the first have in common. An empty first line
+    # and a heading without indentation make typer keep the indentation of the examples.
     return "\n".join(("", head, *(f"  {line}" for line in EXAMPLES[command])))
 
 

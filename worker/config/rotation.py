@@ -52,8 +52,7 @@ class SecretRotation:
         self._seen: Mapping[str, str | None] = {}
 
     async def run(self) -> None:
-        """Read the files every `EVERY_S` seconds until cancelled; return at once if no secret has a
-        file."""
+        """Read the files every `EVERY_S` seconds until cancelled; without files, return at once."""
         while self._files:
             await self.look()
             await asyncio.sleep(EVERY_S)
@@ -83,8 +82,7 @@ class SecretRotation:
             self._use(fresh)
 
     def _value(self, name: str, text: str | None) -> str:
-        """Return the text that was read for a setting; the value in use if the file was
-        unreadable."""
+        """Return the text that was read for a setting, or the value in use if `text` is None."""
         if text is not None:
             return text
         if name in self._files:

@@ -63,14 +63,12 @@ class OptOuts:
         self._records = OptOutRecords(resource, breaker)
 
     def begin(self, member: Member[Any]) -> None:
-        """Use the member without the opt-out if a stored record says that the provider refuses
-        it."""
+        """Use the member without the opt-out if the provider is known to refuse the opt-out."""
         if member.make_without is not None and self._records.is_refused(member.name):
             member.opt_out_event(OptOutEvent.REFUSED_ELSEWHERE)
 
     def explains(self, failure: Failure, member: Member[Any], engine: object) -> bool:
-        """Return whether the opt-out may have caused a failure, so that a request without it may
-        help.
+        """Return whether a failure may come from the opt-out, so that a request without it helps.
 
         When a member refuses a request for the first time, the opt-out is dropped for the member. A
         refusal changes nothing if `engine`, which made the request, is no longer the member's

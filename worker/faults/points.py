@@ -62,10 +62,10 @@ _ADDED: dict[str, tuple[str, ...]] = {}
 
 
 def add_members(point: str, names: tuple[str, ...]) -> None:
-    """Add members to a family of points. The package that knows the members' names calls this
-    function.
+    """Add members to a family of points.
 
-    Adding the same names again changes nothing.
+    The package that knows the names of the members calls this function. Adding the same names again
+    changes nothing.
     """
     known = _ADDED.get(point, ())
     _ADDED[point] = (*known, *(name for name in names if name not in known))

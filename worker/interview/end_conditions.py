@@ -82,7 +82,7 @@ class EndConditions:
             self._saying_back = asyncio.create_task(saying, name="say-back")
             await asyncio.sleep(0)
         async with self._interviewer.exclusive.held():
-            # Otherwise the reply to an earlier typed message comes first.
+            # While it is the interviewer's turn, the reply to an earlier typed message comes next.
             if not self._interviewer.floor.ours:
                 await self._interviewer.speak_next()
         enders = {

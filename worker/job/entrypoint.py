@@ -42,8 +42,6 @@ from worker.speech import local_models
 from worker.telemetry.logs import redact_job_logs
 from worker.transport.livekit_room import LiveKitTransport
 
-logger = logging.getLogger(__name__)
-
 #: Maximum seconds for the exit steps of the framework, which take one or two seconds (measured).
 #: After this time the process is ended even if the steps hang.
 _EXITS_S = 15.0

@@ -71,18 +71,9 @@ class LiveKitClient(LiveKitCalls):
         """
         if not (self.key and self.secret and room and identity):
             raise ValueError("a candidate's token needs a key, a secret, a room and an identity")
-        grants = api.VideoGrants(
-            room_join=True,
-            room=room,
-            can_publish=True,
-            can_publish_sources=["microphone"],
-            can_publish_data=True,
-            can_subscribe=True,
-            can_update_own_metadata=False,
-        )
         now = datetime.datetime.now(datetime.UTC)
         until = expires or now + datetime.timedelta(seconds=ttl_s)
-        token = api.AccessToken(self.key, self.secret).with_name(name).with_grants(grants)
+        token = api.AccessToken(self.key, self.secret).with_name(name).with_grants(_grants(room))
         if options is not None:
             token = token.with_room_config(options.configuration())
         # `AccessToken.to_jwt` cannot sign a token that becomes valid later.
@@ -142,3 +133,16 @@ class LiveKitClient(LiveKitCalls):
             # LiveKit.
             reason = f"HTTP {error.status}"
             raise LiveKitUnreachable(self.url, reason=reason, budget_s=timeout_s) from error
+
+
+def _grants(room: str) -> api.VideoGrants:
+    """Return the rights of a candidate in a room."""
+    return api.VideoGrants(
+        room_join=True,
+        room=room,
+        can_publish=True,
+        can_publish_sources=["microphone"],
+        can_publish_data=True,
+        can_subscribe=True,
+        can_update_own_metadata=False,
+    )

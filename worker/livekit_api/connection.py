@@ -154,5 +154,4 @@ class LiveKitConnection(LiveKitCalls):
                 raise LiveKitUnreachable(self.url, reason=reason, budget_s=0.0)
             key, secret = self._sessions.access or (self.key, self.secret)
             async with self._sessions.session(self.url) as session:
-                server = api.LiveKitAPI(self.url, key, secret, session=session)
-                yield server
+                yield api.LiveKitAPI(self.url, key, secret, session=session)

@@ -65,8 +65,7 @@ class _UnboundHttpServer(HttpServer):
 
 
 class JobServer(AgentServer):
-    """`AgentServer` that registers at LiveKit once it can run a job, and reports each change of its
-    availability at once.
+    """`AgentServer` that registers once it can run a job, and reports availability changes at once.
 
     Args:
         takes_jobs: Called for each status update to LiveKit. Returns whether the worker takes jobs.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 #: Seconds between two checks of the free disk space.
 _DISK_EVERY_S: Final = 5.0
-#: The missing prerequisite of a worker whose first process is not prepared, as name and sentence.
+#: Why a worker takes no jobs while its first process for a job is not prepared.
 _NO_PROCESS: Final = (
     "the first process for a job is not prepared yet; the worker then registers with LiveKit"
 )
@@ -144,22 +144,28 @@ class Observability:
         on_failed = partial(self.observer.metrics.count, catalog.RENEWAL_FAILURES)
         #: Outcomes of the lease renewals. The continuity service records each renewal here.
         self.renewals = LeaseRenewals(settings.lease_s, on_failed=on_failed)
-        self._webhooks = Webhooks(
-            settings.livekit_api_key,
-            settings.livekit_api_secret.get_secret_value(),
-            on_room=on_room,
-            on_event=partial(self.observer.metrics.count, catalog.WEBHOOKS),
-        )
-        self._server = TelemetryServer(
-            self.observer,
-            self.status,
-            token=settings.http_token.get_secret_value(),
-            posts={WEBHOOKS_PATH: self._webhooks.handle},
-        )
+        self._webhooks = self._make_webhooks(on_room)
+        self._server = self._make_server()
         self._probes = ProbeServer(self.observer, self.status)
         self._journals = settings.journal_dir
         self._disk_free: float | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _make_webhooks(self, on_room: Callable[[str], bool]) -> Webhooks:
+        return Webhooks(
+            self._settings.livekit_api_key,
+            self._settings.livekit_api_secret.get_secret_value(),
+            on_room=on_room,
+            on_event=partial(self.observer.metrics.count, catalog.WEBHOOKS),
+        )
+
+    def _make_server(self) -> TelemetryServer:
+        return TelemetryServer(
+            self.observer,
+            self.status,
+            token=self._settings.http_token.get_secret_value(),
+            posts={WEBHOOKS_PATH: self._webhooks.handle},
+        )
 
     def use_secrets(self, settings: Settings) -> None:
         """Use the token and the LiveKit key of `settings` from the next request on."""

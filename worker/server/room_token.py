@@ -1,5 +1,4 @@
-"""Room options in a job's token, which apply if the job reopens the room after LiveKit's
-restart."""
+"""Room options in a job's token, for a job that reopens the room after a restart of LiveKit."""
 
 from __future__ import annotations
 

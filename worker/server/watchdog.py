@@ -121,7 +121,7 @@ def _say_stuck(call: str) -> None:
 
 def _left(loop: AbstractEventLoop) -> list[str]:
     """Return the names of the tasks and threads that keep the process from ending."""
-    # The set of tasks or threads changed during the iteration.
+    # A set of tasks or threads may change during the iteration.
     with contextlib.suppress(RuntimeError):
         tasks = sorted(
             f"{task.get_name()} ({getattr(task.get_coro(), '__qualname__', '?')})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -40,8 +39,6 @@ from worker.telemetry import catalog
 
 if TYPE_CHECKING:
     from livekit.agents.ipc.proc_pool import ProcPool
-
-logger = logging.getLogger(__name__)
 
 #: Maximum seconds for the last steps of a shutdown: a job process says goodbye and ends (15), the
 #: worker ingests the remaining journals (5), closes the database (5) and informs the other workers

@@ -58,9 +58,9 @@ class Beat:
 def _contact_age(lease_s: str, every_s: str) -> str:
     """Return SQL for the age at which the stored time of the last contact must be replaced.
 
-    If the worker that last stored the contact has shorter leases than the other workers, all
-    workers store the contact as often as that worker does. Otherwise the workers could not notice
-    an outage in which only the shorter leases expire.
+    The age is a quarter of the worker's own lease duration, or of the shortest lease of the fleet,
+    from which the stored gap (`gap_s`) is computed. If the age were higher, the workers could not
+    notice an outage in which only the shorter leases expire.
     """
     return (
         f"make_interval(secs => least({lease_s}::float8 * {_CONTACT_AGE},"

@@ -247,17 +247,8 @@ async def settle(connection: Connection, interview_id: str) -> None:
             "UPDATE interviews SET updated_at = now() WHERE interview_id = $1", interview_id
         )
         return
-    if last["outcome"] == Outcome.ABANDONED and last["reason"] in CANDIDATE_ABSENT:
-        await connection.execute(_WITHOUT_CANDIDATE, interview_id, last["outcome"], last["reason"])
-    elif last["outcome"] is not None:
-        await connection.execute(
-            "UPDATE interviews SET status = 'ended', outcome = $2, reason = $3, updated_at = now()"
-            " WHERE interview_id = $1 AND (status, outcome, reason)"
-            " IS DISTINCT FROM ('ended', $2, $3)",
-            interview_id,
-            last["outcome"],
-            last["reason"],
-        )
+    if last["outcome"] is not None:
+        await _end(connection, interview_id, last)
     elif phase_of(last["state"]) is Phase.SESSION and not interview.is_over:
         await connection.execute(
             "UPDATE interviews SET status = 'running', outcome = NULL, reason = NULL,"
@@ -267,6 +258,18 @@ async def settle(connection: Connection, interview_id: str) -> None:
         )
 
 
+async def _end(connection: Connection, interview_id: str, last: Row) -> None:
+    """End the interview as its last job ended, or let it wait if the candidate was absent."""
+    query = _END
+    if last["outcome"] == Outcome.ABANDONED and last["reason"] in CANDIDATE_ABSENT:
+        query = _WITHOUT_CANDIDATE
+    await connection.execute(query, interview_id, last["outcome"], last["reason"])
+
+
+_END: Final = """
+UPDATE interviews SET status = 'ended', outcome = $2, reason = $3, updated_at = now()
+WHERE interview_id = $1 AND (status, outcome, reason) IS DISTINCT FROM ('ended', $2, $3)
+"""
 _WITHOUT_CANDIDATE: Final = f"""
 UPDATE interviews SET updated_at = now(), reason = $3,
     status = CASE WHEN closes_at > now() THEN 'waiting' ELSE 'ended' END,
@@ -283,8 +286,7 @@ async def _locked(connection: Connection, interview_id: str) -> _Locked | None:
 
 
 async def _last_job(connection: Connection, interview: _Locked) -> Row | None:
-    """Return state, outcome and reason of the last job, as `settle` defines it; None if no job
-    counts."""
+    """Return state, outcome and reason of the last job (see `settle`); None if there is none."""
     return await connection.fetchrow(
         "SELECT state, outcome, reason FROM jobs WHERE interview_id = $1"
         " AND outcome IS DISTINCT FROM $2 AND reason IS DISTINCT FROM $3"

@@ -49,8 +49,7 @@ class JobAccess:
     _key: bytes = field(repr=False)
 
     def url_for(self, interview_id: str | None, room: str) -> str:
-        """Return the database URL for a job in `room`; the URL contains the pass of the
-        interview."""
+        """Return the database URL for a job in `room`, with the pass of the interview."""
         proof = _NO_PASS if interview_id is None else pass_for(self._key, interview_id, room)
         url = str(self._url)
         return f"{url}{'&' if self._url.options else '?'}{PASS}={proof}"

@@ -100,7 +100,7 @@ async def migrate(
             version = await database.run("migrate", step, budget_s=until - loop.time())
         except _LockNotAvailable as locked:
             delay_s = next(delays)
-            # There is no time for another attempt.
+            # Give up if too little time is left for another attempt.
             if loop.time() + delay_s + 2 * _LOCK_MS / 1000 >= until:
                 raise DatabaseUnavailable("migrate", locked.error, database.url) from None
             logger.info(

@@ -111,8 +111,7 @@ class QuotingDebug(logging.Filter):
     """Drops log records below INFO of packages that quote spoken words in the log message."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return True to keep the record: its level is INFO or above, or its package quotes no
-        input."""
+        """Keep a record if its level is INFO or above, or if its package quotes no input."""
         return record.levelno >= logging.INFO or _package(record.name) not in _QUOTING
 
 

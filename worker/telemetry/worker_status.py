@@ -10,7 +10,7 @@ from typing import Any, Final
 class Cause(StrEnum):
     """Cause that keeps the worker from taking jobs."""
 
-    #: No speech-to-text provider or no text-to-speech provider works.
+    #: No speech-to-text provider works, and no text-to-speech provider.
     NO_SPEECH = "NoSpeech"
     #: The data folder cannot store a journal.
     CANNOT_WRITE = "CannotWrite"

@@ -44,8 +44,7 @@ class DataRights:
         self._taken_at: dict[str, float] = {}
 
     def take(self, identity: str) -> None:
-        """Take away a participant's right to publish data, unless an attempt runs or has just
-        ended."""
+        """Take away the right to publish data, unless an attempt runs or has just ended."""
         now = asyncio.get_running_loop().time()
         just_taken = now - self._taken_at.get(identity, -math.inf) < _ON_ITS_WAY_S
         if identity in self._taking or just_taken:

@@ -145,7 +145,7 @@ class InMemoryTransport:
         self.microphone = microphone or CandidateMicrophone()
         #: True while the candidate is present: see `move`.
         self.candidate_is_here = True
-        #: False to play a candidate whose microphone is muted or missing.
+        #: False to simulate a candidate whose microphone is muted or missing.
         self.microphone_is_on = True
         self.reach = OutboundMonitor(self.line, lambda: self.candidate_is_here)
         #: The agent of the session; None until the session is started.

@@ -201,8 +201,7 @@ class Microphone:
         return max(off_s, self._changes.wait_s(now_s))
 
     def _request(self) -> None:
-        """Request the subscription to the current microphone, and check later that it is
-        confirmed."""
+        """Request a subscription to the current microphone, and check later if it is confirmed."""
         if self._current is not None:
             self._requests += 1
             self._current.set_subscribed(True)
@@ -225,8 +224,7 @@ class Microphone:
         self._delays, self._requests = _AGAIN.delays(), 0
 
     def _check(self) -> None:
-        """End the current subscription if it is unconfirmed, and request it again after
-        `_OFF_S`."""
+        """If the subscription is unconfirmed, end it, and request it again after `_OFF_S`."""
         self._unconfirmed = None
         if self._current is None:
             return

@@ -120,8 +120,7 @@ class OutboundMonitor:
         self.room_back()
 
     def person_left(self) -> None:
-        """Record that the candidate has left the room; the job itself is still connected to the
-        room.
+        """Record that the candidate has left the room, while the job is still connected to it.
 
         Output is not paused, because the candidate may never return.
         """
@@ -141,8 +140,7 @@ class OutboundMonitor:
         self._enter(OutboundEvent.CLOSED)
 
     def _look(self) -> None:
-        """Check whether the candidate can hear the track, and change the monitor's state to
-        match."""
+        """Check whether the candidate can hear the track, and enter the state that matches."""
         # After the track was published again, wait until the candidate counts as present, because
         # the subscription is reported a moment earlier.
         if self._track is not Track.SAME and not self._is_here():

@@ -210,7 +210,8 @@ class Interviewer(Agent):
                 # The partial answer was committed, and the interviewer already speaks again.
                 raise StopResponse
             if waited:
-                # The waiting typed answers get one reply together with this answer.
+                # Cut off what the previous block began to say, because the reply to this answer
+                # comes next.
                 await self.cut_off()
             done = await self._take_answer(self.answers.spoken(new_message, heard))
             self._stop.candidate_moved()

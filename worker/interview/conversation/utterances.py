@@ -97,8 +97,8 @@ class Utterances:
                 "an utterance was cut off before any of it was heard",
                 extra={"event": "utterance_cut_off_unheard", "role": move.role},
             )
-            # The candidate is speaking, and the reply follows the candidate's speech.
             if self._floor.contested:
+                # The candidate is speaking, and the reply follows the candidate's speech.
                 self._floor.begin_anew(UNFINISHED_PAUSE_S)
         if broke_off or not (heard or handle.interrupted):
             logger.error(

@@ -14,8 +14,8 @@ from worker.interview.plan.validation import WRONG_VALUE, printable_key
 
 _PROTOCOL: Final = "protocol"
 #: Metadata of a key that workers of protocol 1 do not know. Such a key is left out of the JSON form
-#: if its value is the default, so that these workers can hold an
-#: interview whose plan sets none of them.
+#: if its value is the default, so that these workers can hold an interview whose plan sets no such
+#: key.
 PROTOCOL_2: Final[Mapping[str, int]] = MappingProxyType({_PROTOCOL: 2})
 
 

@@ -43,8 +43,7 @@ class Consent(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateQuestions(Checked):
-    """The part of the interview after the last question, in which the candidate may ask
-    questions."""
+    """The part after the last question of the plan, in which the candidate may ask questions."""
 
     ask: Text = "What would you like to know, or add?"
     #: Time limit of this part (10 to 1800 s).

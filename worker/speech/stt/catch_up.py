@@ -170,8 +170,7 @@ class CatchUp:
             self.look()
 
     def _ends_at(self, behind_since: float) -> float:
-        """Return the event loop time at which the time limit for the expected transcript is
-        over."""
+        """Return the event loop time until which the transcript is expected."""
         if self.state is CatchUpState.DUE:
             return max(self._watch.ended_at, self._text_at) + self._due_within_s
         if self._watch.speaking:

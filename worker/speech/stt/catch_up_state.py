@@ -9,8 +9,10 @@ from typing import Final
 
 
 class CatchUpState(StrEnum):
-    """Whether the provider in use received speech live or buffered, and whether a transcript is
-    due. The first state of every stream is UNATTENDED."""
+    """How the provider in use received the speech, and whether a transcript is due.
+
+    The first state of every stream is UNATTENDED.
+    """
 
     #: No provider's stream is open. Speech is buffered until a provider can transcribe it.
     UNATTENDED = auto()

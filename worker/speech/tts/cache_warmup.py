@@ -153,7 +153,7 @@ class _Filling:
                 return _Outcome.ELSEWHERE
             try:
                 if not self._engine.is_quiet:
-                    # Stop, because an utterance has begun, which may cache this sentence itself.
+                    # Look again later: an utterance has begun, which may cache this sentence.
                     continue
                 pcm = await self._ask(name, voice, sentence)
                 if pcm is not None:

@@ -56,8 +56,7 @@ class StrictVAD(vad.VAD):
 
     @property
     def min_silence_duration(self) -> float | None:
-        """Seconds of quiet after which speech counts as ended; None if `inner` has no such
-        limit."""
+        """Seconds of quiet that end speech; None if `inner` does not tell."""
         silence_s: float | None = getattr(self.inner, "min_silence_duration", None)
         return silence_s
 

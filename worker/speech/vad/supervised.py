@@ -62,8 +62,7 @@ class SupervisedVAD(StrictVAD):
         self._stream: WatchedStream | None = None
 
     def join_late(self) -> None:
-        """Deliver the next stream's events only after a pause in speech, and set `delivers` at that
-        time."""
+        """Deliver the next stream's events only after a pause in speech, then set `delivers`."""
         self._joins_late = True
         self.delivers.clear()
 
