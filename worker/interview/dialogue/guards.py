@@ -185,16 +185,30 @@ def very_short_story(moment: Moment) -> bool:
 
 
 def probe_due(moment: Moment) -> bool:
-    """Return whether the answer is insufficient, and a follow-up question and time are left."""
+    """Return whether the answer is insufficient, and a probe for it and time are left."""
     question, given = moment.question, moment.given
     if question is None or not isinstance(given, Turn) or moment.fact(Fact.SOFT):
         return False
     if moment.n("probe") > question.probes_allowed or moment.count("closed") > 0:
         return False
     if question.points:
-        met = {p for p in question.points if moment.count(f"point.{p}@{question.id}") > 0}
-        return not set(question.points) <= met | set(given.points)
+        return bool(point_to_probe(moment))
     return moment.count("words") + given.words < moment.plan.short_answer_words
+
+
+def point_to_probe(moment: Moment) -> str:
+    """Return the first missing point whose probe was not asked in this visit; empty for none."""
+    question, given = moment.question, moment.given
+    if question is None:
+        return ""
+    met = given.points if isinstance(given, Turn) else ()
+    for point in question.probed_points:
+        missing = point not in met and not moment.count(f"point.{point}@{question.id}")
+        # A probe with a number above that of the last probe was withdrawn.
+        asked = 0 < moment.count(f"probed.{point}") <= moment.count("probe")
+        if missing and not asked:
+            return point
+    return ""
 
 
 def goes_back(moment: Moment) -> bool:
