@@ -83,10 +83,12 @@ PROMPTS: Final = frozenset(
 )
 #: The moves that say the question again, in full or its last sentence.
 AGAIN: Final = frozenset({Move.LAST, Move.FULL, Move.SLOWER, Move.REPHRASED, Move.UNHEARD_PART})
+#: Share of a prompt that must be heard before it counts as heard.
+PROMPT_HEARD: Final = 0.8
 
 
 def share_needed(moves: tuple[Move, ...]) -> float:
     """Return the share of an utterance that must be heard before it counts as heard."""
     if Move.DISCLOSE in moves:
         return 0.9
-    return 0.8 if PROMPTS.intersection(moves) else 0.5
+    return PROMPT_HEARD if PROMPTS.intersection(moves) else 0.5
