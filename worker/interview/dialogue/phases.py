@@ -131,6 +131,14 @@ class Place:
         return cls(Phase(phase), question, kind)
 
 
+def place_of(text: str) -> Place | None:
+    """Convert a text to a place; return None for a place that only another version has."""
+    try:
+        return Place.parse(text)
+    except ValueError:
+        return None
+
+
 class Status(TextEnum):
     """Status of a question in the dialogue, such as open, answered or declined."""
 
@@ -151,13 +159,3 @@ class Standing:
 
     status: Status = Status.NOT_REACHED
     reason: str = ""
-
-
-#: The statuses with which a question needs no further asking.
-FINAL: Final = (
-    Status.NOT_HEARD,
-    Status.ANSWERED,
-    Status.DECLINED,
-    Status.UNUSABLE,
-    Status.UNANSWERED,
-)
