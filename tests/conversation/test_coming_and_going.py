@@ -1,4 +1,4 @@
-"""Microphones that are missing, candidates who come, leave and return, and the end (gaps 8, 12)."""
+"""Microphones that are missing, candidates who come, leave and return, and the end."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.looptime
 
-START = "8: the start, and coming late"
-LANDING = "12: no landing"
+START = "the sound is not checked at the start, and nobody is welcomed back"
+AFTER_CLOSING = "a question of the candidate after the closing gets no answer"
 FIRST = "I rebuilt the billing system of a small bank"
 REST = "and then I moved all of its customers with two colleagues in one year."
 WHEN = "When will I hear from the company about this job?"
@@ -130,14 +130,14 @@ WHEN = "When will I hear from the company about this job?"
     ),
     Row(
         name="a question over the goodbye gets an answer",
-        gap=LANDING,
+        gap=AFTER_CLOSING,
         plan=plan(),
         steps=(ANSWERS_ALL, HearsWord(12, of=CLOSING), Says(WHEN), HearsALine(within_s=10)),
         expects=(*EACH_ANSWER, Completed()),
     ),
     Row(
         name="a question right after the goodbye gets an answer",
-        gap=LANDING,
+        gap=AFTER_CLOSING,
         plan=plan(),
         steps=(ANSWERS_ALL, Hears(CLOSING), Says(WHEN), HearsALine(within_s=10)),
         expects=(*EACH_ANSWER, Completed()),

@@ -1,4 +1,4 @@
-"""Other languages, and typing beside speaking (gaps 13 and 14)."""
+"""Other languages, and typing beside speaking."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TYPED = "https://example.com/ada/billing"
 @table(
     Row(
         name="a candidate who speaks another language is asked about it",
-        gap="13: language",
+        gap="the interviewer does not notice another language",
         plan=plan(),
         steps=(
             *(Hears(Q0), Says(SPANISH), HearsNot((Q1,), for_s=5), Hears("English", within_s=10)),
@@ -34,7 +34,7 @@ TYPED = "https://example.com/ada/billing"
     ),
     Row(
         name="what is typed half a second after what is said is a part of the same answer",
-        gap="14: typing",
+        gap="typed and spoken words do not become one answer",
         plan=plan(),
         steps=(Hears(Q0), Says(SPOKEN), Waits(0.5), Types(TYPED), ANSWERS_THE_REST),
         expects=(
@@ -44,7 +44,7 @@ TYPED = "https://example.com/ada/billing"
     ),
     Row(
         name="what is said while something was just typed is a part of the same answer",
-        gap="14: typing",
+        gap="typed and spoken words do not become one answer",
         plan=plan(),
         steps=(Hears(Q0), Types(TYPED), Says(SPOKEN), ANSWERS_THE_REST),
         expects=(Stored("q0", SPOKEN, TYPED), *EACH_ANSWER[1:], Completed()),

@@ -1,4 +1,4 @@
-"""Pauses, silence, long talk, and how soon the interviewer speaks (gaps 5, 9, 11 and 15)."""
+"""Pauses, silence, long talk, and how soon the interviewer speaks."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.looptime
 
-PAUSE = "5: thinking cuts the answer in two, and the halves are filed wrongly"
-SILENCE = "9: silence has one level, and answering it costs the question"
-LATE = "15: it answers late"
+PAUSE = "a pause ends the answer, and what follows belongs to the next question"
+SILENCE = "silence has one level, and a reply to its line counts as the answer"
+LATE = "the interviewer answers late"
 FIRST = "I rebuilt the billing system of a small bank."
 OPEN = "I rebuilt the billing system of a small bank and then"
 REST = "I moved all of its customers with two colleagues in one year."
@@ -119,7 +119,7 @@ IN_TWO = (Stored("q0", FIRST, REST), *EACH_ANSWER[1:], Completed())
     ),
     Row(
         name="a candidate who talks for longer than the question's time is led on",
-        gap="11: nobody steers",
+        gap="a candidate who talks for too long is not led on",
         plan=plan(longest_time_s=60),
         steps=(Hears(Q0), TalksOn(earliest_s=60, latest_s=92), ANSWERS_THE_REST),
         expects=(

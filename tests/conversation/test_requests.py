@@ -1,4 +1,4 @@
-"""Requests, questions and refusals of the candidate: none of them is an answer (gap 1)."""
+"""Requests, questions and refusals of the candidate: none of them is an answer."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.looptime
 
-NO_OTHER_ACT = "1: every utterance is an answer"
+NO_OTHER_ACT = "every turn of the candidate counts as an answer"
 LATER = "And I was also the one who wrote the tests for all of it."
-#: Answers that have words of requests in them.
+#: Answers that contain words of requests, such as "repeat".
 TOLD = (
     "I asked him to repeat the question and then we skipped that part of the test suite.",
     "I stopped the service and told my manager that we should end the whole project early.",
@@ -51,7 +51,7 @@ TOLD = (
         expects=(Heard(Q0, times=2), Heard(Q1, times=1), *EACH_ANSWER, Completed()),
     ),
     Row(
-        name="a candidate who asks on the telephone for the question again hears it again",
+        name="a question is also repeated for a candidate on the telephone",
         gap=NO_OTHER_ACT,
         plan=plan(),
         acoustics=Acoustics(telephone=True),
@@ -62,7 +62,7 @@ TOLD = (
         expects=(*EACH_ANSWER, Completed()),
     ),
     Row(
-        name="a candidate who only says sorry with a question mark hears the question again",
+        name='a candidate who asks only "Sorry?" hears the question again',
         gap=NO_OTHER_ACT,
         plan=plan(),
         steps=(
@@ -72,7 +72,7 @@ TOLD = (
         expects=(*EACH_ANSWER, Completed()),
     ),
     Row(
-        name="a request at the end of an answer is met and the answer is kept",
+        name="a request after an answer is fulfilled and the answer is kept",
         gap=NO_OTHER_ACT,
         plan=plan(),
         steps=(
@@ -122,8 +122,8 @@ TOLD = (
         expects=(*EACH_ANSWER, Completed()),
     ),
     Row(
-        name="a candidate who knows nothing is not asked for details of nothing",
-        gap=f"{NO_OTHER_ACT}; 10: follow-ups do not probe",
+        name="a candidate who has no answer is not asked a follow-up",
+        gap=f"{NO_OTHER_ACT}, so that a follow-up is asked",
         plan=plan(follow_ups=[FOLLOW_UP]),
         steps=(
             *(Hears(Q0), Says("I don't know.")),

@@ -161,3 +161,9 @@ class Scene:
             self._playing_since = decision.at
         elif decision.kind is Kind.SAY_AGAIN:
             self._again_at = decision.at + _AGAIN_S
+
+
+def decided(*inputs: Input, floor: Floor | None = None) -> list[str]:
+    """Return the kinds of all decisions on the inputs."""
+    floor = floor or Floor()
+    return [str(decision.kind) for each in inputs for decision in floor.give(each)]

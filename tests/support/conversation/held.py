@@ -50,7 +50,7 @@ class Row:
     name: str
     steps: tuple[Step, ...]
     expects: tuple[Expectation, ...] = ()
-    #: Number and name of the gap because of which the interview fails this row today.
+    #: What the interviewer does not do right yet, so that this row fails; None if the row passes.
     gap: str | None = None
     plan: Plan
     acoustics: Acoustics = field(default_factory=Acoustics)
@@ -67,7 +67,7 @@ def table(*rows: Row) -> pytest.MarkDecorator:
         pytest.param(
             row,
             id=row.name,
-            marks=[pytest.mark.xfail(strict=True, raises=AssertionError, reason=f"gap {row.gap}")]
+            marks=[pytest.mark.xfail(strict=True, raises=AssertionError, reason=row.gap)]
             if row.gap
             else [],
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from tests.support.conversation.acoustics import (
     telephone,
     to_int16,
 )
-from tests.support.conversation.speech_fakes import numbered
+from tests.support.conversation.speech_fakes import WORD_FRAMES, numbered
 from worker.transport.in_memory import FRAME_S, CandidateMicrophone
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from livekit import rtc
 
     from tests.support.conversation.words import SpokenWord
-
-#: Frames of a word that have sound at least, so that the recogniser finds the word.
-_WORD_FRAMES: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +67,7 @@ def spoken_parts(
 ) -> Iterator[Part | None]:
     """Yield the frames of words; None is a frame without sound, after each word."""
     for word in words:
-        for _ in range(max(_WORD_FRAMES, round(word.seconds / FRAME_S) - 1)):
+        for _ in range(max(WORD_FRAMES, round(word.seconds / FRAME_S) - 1)):
             yield Part(frame_of_sound(timbre, dbfs), dbfs, word.number)
         yield None
 

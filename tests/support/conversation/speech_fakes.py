@@ -14,6 +14,7 @@ from livekit import rtc
 from livekit.agents import stt, vad
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions
 
+from tests.support.conversation.acoustics import RATE
 from tests.support.virtual.provider_fakes import Closable
 from tests.support.virtual.scripted_voice import ScriptedTTS, Sound, Step
 from tests.support.virtual.stt_fakes import LoudnessVAD
@@ -37,7 +38,7 @@ TEXT_AFTER_S: Final = 0.9
 LONGEST_PIECE_S: Final = 20.0
 _HEARD_POWER: Final = (32_767 * 10 ** (HEARD_DBFS / 20)) ** 2
 #: Number of frames from which a word is recognised.
-_WORD_FRAMES: Final = 3
+WORD_FRAMES: Final = 3
 #: Value of the samples of the interviewer's word number 0. Every number above it is a word.
 VOICE_BASE: Final = 1000
 
@@ -150,7 +151,7 @@ class _Recognition(stt.RecognizeStream):
             new = int(samples[0]) if loud else 0
             run = run + 1 if new == number else 1
             number = new
-            if number and run == _WORD_FRAMES:
+            if number and run == WORD_FRAMES:
                 self._words.append(number)
             quiet_s, end_s = (0.0, at_s) if loud else (quiet_s + item.duration, end_s)
             begun_s = at_s if not self._words else begun_s
@@ -175,4 +176,4 @@ class _Recognition(stt.RecognizeStream):
 def numbered(sound: Pcm, number: int) -> rtc.AudioFrame:
     """Return a frame of a microphone in which the recogniser finds this word; 0 is no word."""
     sound[0] = number
-    return frame_of(sound, 16_000)
+    return frame_of(sound, RATE)

@@ -1,8 +1,11 @@
 """The dialogue of an interview as an explicit table: what the interviewer says next, and why.
 
-Each turn of the candidate is classified as an act (`acts`). Everything else that happens is an
-event (`events`). A row of the table (`table`) maps the phase, the act or event, and a guard to the
-moves of the interviewer, the next phase and the effects. `decide` selects the row for an act or
-event; `records` stores the decision; `fold` computes the state of the dialogue from the stored
-records alone. This package uses neither LiveKit nor a database nor a clock.
+Each turn of the candidate is classified as an act (`acts`, `classify`). Everything else that
+happens is an event (`events`). A row of the table (`table`) maps the phase, the act or event, and a
+guard to the moves of the interviewer, the next phase and the effects. `decide` selects the row for
+an act or event, and `wording` turns its moves into words; `records` stores the decision; `fold`
+computes the state of the dialogue from the stored records alone. `floor` is turn-taking.
+
+Interviews do not use the package yet: only the drawings and the readers of journals do. The package
+uses neither LiveKit nor a database nor a clock.
 """

@@ -7,6 +7,7 @@ from typing import Final
 from worker.interview.dialogue.guards import (
     CUT_GOES_ON,
     MOST_CANDIDATE_TURNS,
+    MOST_GONE_BACK,
     MOST_RETURNS,
     MOST_UNDONE,
     MOST_WITHDRAWN,
@@ -26,11 +27,11 @@ def most_utterances(plan: PlanView) -> int:
     """Return the maximum number of utterances, apart from those that resume an interview.
 
     Each question is visited at most twice (the second time if it was deferred), and the candidate
-    can return to an earlier question twice. In a visit, each time the phase ASKING begins, the
-    prompt is said at most `CUT_GOES_ON` times. After at most `SIDE_GOES_ON` side moves, such as
-    clarifications, the dialogue goes on to the next question.
+    can go back to an earlier question `MOST_GONE_BACK` times. In a visit, each time the phase
+    ASKING begins, the prompt is said at most `CUT_GOES_ON` times. After at most `SIDE_GOES_ON` side
+    moves, such as clarifications, the dialogue goes on to the next question.
     """
-    visits = 2 * len(plan.questions) + 2
+    visits = 2 * len(plan.questions) + MOST_GONE_BACK
     probes = max(question.probes_allowed for question in plan.questions)
     entries = 1 + probes + MOST_WITHDRAWN + 2 * MOST_UNDONE
     in_a_visit = entries * CUT_GOES_ON + SIDE_GOES_ON

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.events import Event
-from worker.interview.dialogue.guards import PROMPT_HEARD
 from worker.interview.dialogue.inputs import Input, Turn
 from worker.interview.dialogue.moment import Moment
-from worker.interview.dialogue.moves import Move
+from worker.interview.dialogue.moves import PROMPT_HEARD, Move
 from worker.interview.dialogue.phases import Phase, Place, Standing
 from worker.interview.dialogue.plan_view import PlanView
 from worker.interview.dialogue.row import Row, Way

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from states.render.words import drawable
-from worker.interview.dialogue.phases import Phase, Place
+from worker.interview.dialogue.phases import Phase, Place, place_of
 from worker.interview.dialogue.records import Record
 from worker.interview.dialogue.row import Row, Way
 from worker.interview.dialogue.table import ROWS
@@ -126,19 +126,11 @@ def _visited(records: Sequence[Record]) -> list[Place]:
     """Return the visited places in order; records in a row with the same place are one visit."""
     places: list[Place] = []
     for each in records:
-        if not places:
-            places += _parsed(each.phase)
+        if not places and (first := place_of(each.phase)) is not None:
+            places.append(first)
         if each.to is not None and places[-1:] != [each.to]:
             places.append(each.to)
     return places
-
-
-def _parsed(text: str) -> list[Place]:
-    """Return the place, or nothing for a place that only another version has."""
-    try:
-        return [Place.parse(text)]
-    except ValueError:
-        return []
 
 
 def _strays(records: Sequence[Record]) -> Iterator[str]:

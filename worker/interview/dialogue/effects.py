@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.interview.dialogue.guards import named_question
+from worker.interview.dialogue.guards import named_question, point_to_probe
 from worker.interview.dialogue.inputs import Turn
 from worker.interview.dialogue.moment import Moment
 from worker.interview.dialogue.moves import Move
@@ -58,6 +58,14 @@ def points_met(moment: Moment) -> None:
     points = moment.given.points if isinstance(moment.given, Turn) else ()
     for point in points:
         moment.set_count(f"point.{point}@{moment.place.question}", 1)
+
+
+def probe_asked(moment: Moment) -> None:
+    """Count the probe; if it is about a point, note its number for this point."""
+    point = point_to_probe(moment)
+    moment.add("probe")
+    if point:
+        moment.set_count(f"probed.{point}", moment.count("probe"))
 
 
 def answered(moment: Moment) -> None:

@@ -9,34 +9,39 @@ from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.events import Detail
 from worker.interview.dialogue.inputs import Turn
 from worker.interview.dialogue.moment import Moment
-from worker.interview.dialogue.moves import share_needed
+from worker.interview.dialogue.moves import PROMPT_HEARD, share_needed
 from worker.interview.dialogue.phases import Kind, Outcome, Phase, Status
 from worker.interview.dialogue.plan_view import Expects
 from worker.interview.dialogue.state import Fact
 
 Guard: TypeAlias = Callable[[Moment], bool]
 
-#: Share of a prompt that counts as heard, and share after which a long answer is taken for one.
-PROMPT_HEARD, PROMPT_HALF = 0.8, 0.5
-#: Words that make an answer long enough to be taken although the prompt was cut off.
+#: Share of a prompt after which a long answer is kept, although the prompt was cut off.
+PROMPT_HALF = 0.5
+#: Minimum number of words of a long answer.
 LONG_ANSWER_WORDS = 8
-#: Times that a prompt is cut off in a row until the interviewer says so, and until it goes on.
+#: How often in a row a prompt is cut off: at the first number the interviewer says "Let me finish",
+#: at the second it goes on to the next question.
 CUT_SAYS_SO, CUT_GOES_ON = 3, 5
-#: Questions that may stay unheard until the interview ends as failed.
+#: Number of unheard questions at which the interview ends as failed.
 MOST_NOT_HEARD = 3
-#: Side moves in one visit until the interviewer offers to skip, and until it goes on.
+#: Number of side moves in one visit: at the first the interviewer offers to skip the question, at
+#: the second it goes on to the next one.
 SIDE_OFFERS, SIDE_GOES_ON = 8, 10
-#: Side moves in a row without an answer until another time is offered, and how often it is.
+#: Number of side moves since the last answer at which another time is offered, and the maximum
+#: number of such offers.
 RUN_OFFERS, MOST_OFFERS = 12, 2
-#: Times that the closing of one question can be undone.
+#: Maximum number of times that the closing of one question can be undone.
 MOST_UNDONE = 2
-#: Utterances that one visit may withdraw; a further one counts as cut off.
+#: Maximum number of withdrawn utterances in one visit; a further one counts as cut off.
 MOST_WITHDRAWN = 6
-#: Words from which a turn in a side sequence is an answer to the question before.
+#: Minimum number of words with which a turn in a side sequence answers the question of the plan.
 CONTENT_WORDS = 4
-#: Times that a candidate may leave and return in one interview.
+#: Number of returns to the room at which the interview ends as missed.
 MOST_RETURNS = 20
-#: Turns that the candidate may take after the last question.
+#: Maximum number of times that a candidate may go back to an earlier question in one interview.
+MOST_GONE_BACK = 2
+#: Maximum number of turns of the candidate after the last question.
 MOST_CANDIDATE_TURNS = 8
 
 
@@ -185,21 +190,35 @@ def very_short_story(moment: Moment) -> bool:
 
 
 def probe_due(moment: Moment) -> bool:
-    """Return whether the answer is insufficient, and a follow-up question and time are left."""
+    """Return whether the answer is insufficient, and a probe for it and time are left."""
     question, given = moment.question, moment.given
     if question is None or not isinstance(given, Turn) or moment.fact(Fact.SOFT):
         return False
     if moment.n("probe") > question.probes_allowed or moment.count("closed") > 0:
         return False
     if question.points:
-        met = {p for p in question.points if moment.count(f"point.{p}@{question.id}") > 0}
-        return not set(question.points) <= met | set(given.points)
+        return bool(point_to_probe(moment))
     return moment.count("words") + given.words < moment.plan.short_answer_words
+
+
+def point_to_probe(moment: Moment) -> str:
+    """Return the first missing point whose probe was not asked in this visit; empty for none."""
+    question, given = moment.question, moment.given
+    if question is None:
+        return ""
+    met = given.points if isinstance(given, Turn) else ()
+    for point in question.probed_points:
+        missing = point not in met and not moment.count(f"point.{point}@{question.id}")
+        # A probe with a number above that of the last probe was withdrawn.
+        asked = 0 < moment.count(f"probed.{point}") <= moment.count("probe")
+        if missing and not asked:
+            return point
+    return ""
 
 
 def goes_back(moment: Moment) -> bool:
     """Return whether there is an earlier question, and the candidate may still return to it."""
-    return bool(named_question(moment)) and moment.n("go_back") <= 2
+    return bool(named_question(moment)) and moment.n("go_back") <= MOST_GONE_BACK
 
 
 def named_question(moment: Moment) -> str:
@@ -245,7 +264,7 @@ def cut_to_the_end(moment: Moment) -> bool:
 
 
 def short_answer(moment: Moment) -> bool:
-    """Return whether the turn has too few words to be an answer to the previous question."""
+    """Return whether the turn has too few words to be an answer to the question of the plan."""
     return not isinstance(moment.given, Turn) or moment.given.words < CONTENT_WORDS
 
 

@@ -11,7 +11,7 @@ from states.text_enum import TextEnum
 
 
 class Move(TextEnum):
-    """One part of an utterance. The text of each move describes what the interviewer says."""
+    """One part of an utterance. Its text describes what is said, or is the sentence itself."""
 
     # Beginning
     GREET = "greet", "greeting of the plan"
@@ -24,9 +24,9 @@ class Move(TextEnum):
     NEXT = "next", "the next question, or what follows the last one"
     ASK = "ask", "the question, for the first time in this visit"
     FULL = "full", "the question or probe again, verbatim"
-    LAST = "last", "only the last sentence of the question or probe"
-    UNHEARD_PART = "unheard_part", "the part of the question that was not heard"
-    SLOWER = "slower", "the question again, slower and in writing"
+    LAST = "last", "of the question or probe, only the sentence that asks"
+    UNHEARD_PART = "unheard_part", "the part of the question or probe that was not heard"
+    SLOWER = "slower", "the question or probe again, slower"
     REPHRASED = "rephrased", "the next rephrasing of the plan"
     CLARIFICATION = "clarification", "the clarification of the plan"
     PROBE = "probe", "the next probe of the plan"
@@ -43,9 +43,9 @@ class Move(TextEnum):
     THAT_IS_FINE = "that_is_fine", "That is fine."
     LEAVE_OPEN = "leave_open", "So I leave it open."
     LET_ME_FINISH = "let_me_finish", "Let me finish, then it is your turn."
-    HEADPHONES = "headphones", "headphones help against the echo"
-    BACKGROUND = "background", "there is noise in the background"
-    TYPING = "typing", "typing works too"
+    HEADPHONES = "headphones", "that headphones help against the echo"
+    BACKGROUND = "background", "that there is noise in the background"
+    TYPING = "typing", "that typing works too"
     NOT_CAUGHT = "not_caught", "I did not catch that."
     TIME_IS_UP = "time_is_up", "Thank you, let us go on."
     WELCOME_BACK = "welcome_back", "Welcome back."
@@ -53,7 +53,7 @@ class Move(TextEnum):
     SOCIAL = "social", "one friendly line"
     FACT = "fact", "the fact of the plan, or the truthful default"
     NO_MORE_FACTS = "no_more_facts", "I know no more about it. I note it."
-    AT_THE_END = "at_the_end", "that questions have their time at the end"
+    AT_THE_END = "at_the_end", "that questions are answered at the end"
     NO_JUDGEMENT = "no_judgement", "I do not judge answers."
     PASS_ON = "pass_on", "I pass that on."
     ADDED = "added", "Thank you, I add that."
@@ -67,7 +67,7 @@ class Move(TextEnum):
     OFFER_BREAK = "offer_break", "whether the candidate would like a break"
     OTHER_LANGUAGE = "other_language", "whether to go on in the language of the plan"
     READ_BACK = "read_back", "the answer, and whether it is right"
-    CONFIRM_END = "confirm_end", "Shall we end here? (in the words of the kind)"
+    CONFIRM_END = "confirm_end", "the question whether to end; its words depend on the kind of end"
     OFFER_QUESTIONS = "offer_questions", "What would you like to know, or add?"
     ANYTHING_ELSE = "anything_else", "Anything else?"
     # End
@@ -81,12 +81,14 @@ class Move(TextEnum):
 PROMPTS: Final = frozenset(
     {Move.ASK, Move.FULL, Move.UNHEARD_PART, Move.SLOWER, Move.REPHRASED, Move.PROBE}
 )
-#: The moves that say the question again, in full or its last sentence.
+#: The moves that say the question or probe again, as a whole or a part of it.
 AGAIN: Final = frozenset({Move.LAST, Move.FULL, Move.SLOWER, Move.REPHRASED, Move.UNHEARD_PART})
+#: Share of a prompt that must be heard before it counts as heard.
+PROMPT_HEARD: Final = 0.8
 
 
 def share_needed(moves: tuple[Move, ...]) -> float:
     """Return the share of an utterance that must be heard before it counts as heard."""
     if Move.DISCLOSE in moves:
         return 0.9
-    return 0.8 if PROMPTS.intersection(moves) else 0.5
+    return PROMPT_HEARD if PROMPTS.intersection(moves) else 0.5

@@ -22,9 +22,9 @@ class Phase(TextEnum):
     GREETING = "GREETING", "nothing: greeting and disclosure are being said"
     SOUND_CHECK = "SOUND_CHECK", "'Can you hear me well?'"
     CONSENT = "CONSENT", "the consent question of the plan"
-    ASKING = "ASKING", "the prompt before: a question or a probe is being said"
+    ASKING = "ASKING", "the question heard last; the next question or probe is being said"
     LISTENING = "LISTENING", "the question or its probe"
-    WAITING = "WAITING", "nothing is due: the candidate asked for time"
+    WAITING = "WAITING", "nothing: the candidate asked for time"
     CLARIFYING = "CLARIFYING", "the interviewer's own question about the conversation"
     CONFIRMING_END = "CONFIRMING_END", "'Shall we end here?'"
     CANDIDATE_QUESTIONS = "CANDIDATE_QUESTIONS", "'What would you like to know, or add?'"
@@ -95,7 +95,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-#: The outcome that a confirmed end has.
+#: The outcome of each kind of end that the candidate can confirm.
 CONFIRMED: Final = {
     Kind.STOP: Outcome.STOPPED,
     Kind.POSTPONE: Outcome.POSTPONED,
@@ -131,6 +131,14 @@ class Place:
         return cls(Phase(phase), question, kind)
 
 
+def place_of(text: str) -> Place | None:
+    """Convert a text to a place; return None for a place that only another version has."""
+    try:
+        return Place.parse(text)
+    except ValueError:
+        return None
+
+
 class Status(TextEnum):
     """Status of a question in the dialogue, such as open, answered or declined."""
 
@@ -151,13 +159,3 @@ class Standing:
 
     status: Status = Status.NOT_REACHED
     reason: str = ""
-
-
-#: The statuses with which a question needs no further asking.
-FINAL: Final = (
-    Status.NOT_HEARD,
-    Status.ANSWERED,
-    Status.DECLINED,
-    Status.UNUSABLE,
-    Status.UNANSWERED,
-)

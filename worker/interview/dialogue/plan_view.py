@@ -49,6 +49,8 @@ class QuestionView:
     probes_allowed: int = 0
     #: Ids of the points that a complete answer covers; empty if only the length counts.
     points: tuple[str, ...] = ()
+    #: Ids of the points that have a probe, in the order of `probes`.
+    probed_points: tuple[str, ...] = ()
     expects: Expects = Expects.OPEN
     #: True if the interviewer reads the answer back.
     reads_back: bool = False
@@ -116,6 +118,7 @@ def _question(question: Question) -> QuestionView:
         probes=probes,
         probes_allowed=min(allowed, len(probes)),
         points=tuple(point.id for point in question.points),
+        probed_points=tuple(point.id for point in question.points if point.probe is not None),
         expects=expects,
         reads_back=expects in _READ_BACK,
         soft_s=question.soft_s,

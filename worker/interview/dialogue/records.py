@@ -17,7 +17,7 @@ from worker.interview.dialogue.decide import Step
 from worker.interview.dialogue.events import Detail, event_of
 from worker.interview.dialogue.inputs import Happening, Input, Turn
 from worker.interview.dialogue.moves import Move
-from worker.interview.dialogue.phases import Place, Standing, Status
+from worker.interview.dialogue.phases import Place, Standing, Status, place_of
 from worker.interview.dialogue.state import Dialogue, Fact, Scalar
 from worker.interview.dialogue.table import VERSION
 
@@ -199,7 +199,7 @@ def from_json(data: Mapping[str, Any]) -> Record:
         round=int(data.get("round", 1)),
         rows=tuple(part for part in str(data.get("row", "")).split("/") if part),
         moves=tuple(Move(move) for move in data.get("move", ()) if move in tuple(Move)),
-        to=_place(str(data.get("to", ""))),
+        to=place_of(str(data.get("to", ""))),
         standings={q: standing for q, standing in effect.items() if standing},
         counters={str(k): int(v) for k, v in data.get("counters", {}).items()},
         facts=dict(data.get("facts", {})),
@@ -211,11 +211,3 @@ def from_json(data: Mapping[str, Any]) -> Record:
 
 def _standing(status: str, reason: str = "") -> Standing | None:
     return Standing(Status(status), reason) if status in tuple(Status) else None
-
-
-def _place(text: str) -> Place | None:
-    """Convert a text to a place; return None for a place that only a newer version has."""
-    try:
-        return Place.parse(text)
-    except ValueError:
-        return None

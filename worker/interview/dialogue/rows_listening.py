@@ -13,6 +13,7 @@ from worker.interview.dialogue.effects import (
     gone_back,
     partly,
     points_met,
+    probe_asked,
     sets,
 )
 from worker.interview.dialogue.events import Event
@@ -61,7 +62,7 @@ _ANSWERS = (
         _M.PROBE,
         guard=probe_due,
         to=Phase.ASKING,
-        effects=(partly, points_met, adds("probe")),
+        effects=(partly, points_met, probe_asked),
     ),
     listening(
         "read_back",

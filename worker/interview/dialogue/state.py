@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from worker.interview.dialogue.moves import Move
-from worker.interview.dialogue.phases import Phase, Place, Standing, Status
+from worker.interview.dialogue.phases import Phase, Place, Standing
 
 Scalar: TypeAlias = str | int | bool
 
@@ -116,11 +116,6 @@ class Dialogue:
     def standing(self, question: str) -> Standing:
         """Return the status of a question, and the reason for the status."""
         return self.standings.get(question, Standing())
-
-    def was_heard(self, question: str) -> bool:
-        """Return whether the question was heard at least once."""
-        status = self.standing(question).status
-        return status not in (Status.NOT_REACHED, Status.NOT_HEARD)
 
     def visit(self, question: str) -> int:
         """Return how often the interviewer has come to a question so far; 0 for never."""

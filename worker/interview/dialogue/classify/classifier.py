@@ -11,7 +11,7 @@ from worker.interview.dialogue.classify.ranks import AFTER_ANSWER, ORDER
 from worker.interview.dialogue.classify.reading import Context, Reading
 from worker.interview.dialogue.classify.turn import (
     WHOLE_TURN_WORDS,
-    Turn,
+    TurnText,
     act_of_found,
     first_of,
     is_polite,
@@ -43,7 +43,7 @@ class Classifier:
         return _Readings(text, words, context or Context(), self._table).reading()
 
 
-class _Readings(Turn):
+class _Readings(TurnText):
     """A turn, with one method for each way to classify it."""
 
     def reading(self) -> Reading:

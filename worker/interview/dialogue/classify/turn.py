@@ -1,4 +1,4 @@
-"""`Turn`: one turn of the candidate that is being classified, and tests of its parts."""
+"""`TurnText`: the words of a turn that is being classified, and tests of their parts."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ _MOST_CONTENT_AFTER: Final = 8
 _MOST_CONTENT_OF_LOSS: Final = 2
 
 
-class Turn:
-    """One turn of the candidate that is being classified."""
+class TurnText:
+    """The words of one turn of the candidate that is being classified."""
 
     def __init__(self, text: str, words: Sequence[Word], context: Context, table: Language) -> None:
         self.words = words

@@ -8,7 +8,7 @@ sound is, and only final words end the line. A pause can be taken back, so it ma
 cough or a backchannel costs a short gap, and a real interruption finds the interviewer silent. In
 the first 2.5 s after a pause of the candidate, a sound withdraws the line at once, because the
 candidate is probably continuing an answer. `floor_state` has all states and transitions, `figures`
-all times with their sources.
+the times and shares with their sources.
 
 **How an interview feeds `Floor`** (all times from `loop.time()`):
 

@@ -42,6 +42,9 @@ BACKCHANNEL_S: Final = 1.2
 #: Time after a sound, or after its last words, in which more words are expected. Measured: the
 #: local speech-to-text returns its transcript 0.88 to 0.98 s after the last sound.
 WORDS_WITHIN_S: Final = 1.0
+#: Time after the end of a sound in which words are still those of this sound, although a line of
+#: the interviewer has begun. Later words are taken for new speech that the VAD has missed.
+LATE_WORDS_S: Final = 2.0
 #: Maximum time of an undecided sound without new words. The dialogue calls 30 s of speech-like
 #: sound without words "babble". The local speech-to-text returns its text at least every 20 s.
 LONGEST_UNDECIDED_S: Final = 30.0

@@ -10,6 +10,7 @@ from worker.interview.dialogue.floor.figures import (
     ANSWER_BEGINS_S,
     COUGH_S,
     ECHO_WINDOW_S,
+    LATE_WORDS_S,
     OPENING_S,
 )
 from worker.interview.dialogue.floor.floor_state import FloorEvent, FloorState
@@ -38,9 +39,6 @@ from worker.interview.dialogue.floor.words import (
 _S, _E = FloorState, FloorEvent
 #: States in which a new sound belongs to the sound that is being decided.
 _ONE_SOUND: Final = (_S.PAUSING, _S.PAUSED, _S.YIELDING, _S.WITHDRAWING)
-#: Time after the end of a sound in which words are still those of this sound, although a line of
-#: the interviewer has begun. Later words are taken for new speech that the VAD has missed.
-_LATE_WORDS_S: Final = 2.0
 
 
 class Floor(FloorMachine):
@@ -242,7 +240,7 @@ class Floor(FloorMachine):
         sound = self._sound
         if sound is not None and sound.ended is not None and self._line is not None:
             missed = sound.theirs or sound.at_the_end or not sound.over_line
-            if missed and self._now - sound.ended > _LATE_WORDS_S:
+            if missed and self._now - sound.ended > LATE_WORDS_S:
                 sound = None
         if sound is None:
             over_line = self._sounds_at(self._now)

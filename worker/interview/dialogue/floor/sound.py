@@ -14,7 +14,7 @@ from worker.interview.dialogue.floor.figures import (
     WORDS_WITHIN_S,
 )
 
-#: Verdicts on interim words that let the line of the interviewer go on.
+#: Verdicts on interim words after which the line of the interviewer goes on.
 HARMLESS = frozenset({Verdict.BACKCHANNEL, Verdict.SOCIAL, Verdict.ECHO})
 
 
@@ -22,21 +22,22 @@ HARMLESS = frozenset({Verdict.BACKCHANNEL, Verdict.SOCIAL, Verdict.ECHO})
 class Sound:
     """A sound of the candidate. Sounds with short silences between them are one sound."""
 
-    #: Time at which the sound began, or the part of it that is not decided.
+    #: Time at which the sound began. If the beginning of a sound was decided, the rest is a `Sound`
+    #: of its own, and this is the beginning of the rest.
     begun: float
     #: True if a line of the interviewer sounded when the sound began, or has begun since.
     over_line: bool
-    #: Time at which the whole sound began; None: at `begun`.
+    #: Time at which the sound with its decided part began; None if no part was decided before.
     whole_begun: float | None = None
     #: Voiced seconds up to the last silence in the sound.
     earlier_s: float = 0.0
     #: Voiced seconds since the last silence in the sound.
     current_s: float = 0.0
-    #: Voiced seconds that belong to an earlier sound, which was decided.
+    #: Voiced seconds of the decided part.
     decided_s: float = 0.0
     #: Time at which the end was reported; None while the sound goes on.
     ended: float | None = None
-    #: True once the floor knows of the current part of the sound.
+    #: True once the event `SOUND_BEGINS` was made for the sound since its last silence.
     announced: bool = False
     #: True once the sound is recorded as an overlap or an echo.
     settled: bool = False
@@ -53,12 +54,12 @@ class Sound:
 
     @property
     def voiced_s(self) -> float:
-        """Voiced seconds of the sound."""
+        """Voiced seconds of the sound, without the decided part."""
         return max(0.0, self.earlier_s + self.current_s - self.decided_s)
 
     @property
     def heard_from(self) -> float:
-        """Time at which the whole sound began."""
+        """Time at which the sound began, with its decided part."""
         return self.begun if self.whole_begun is None else self.whole_begun
 
     @property
@@ -68,17 +69,17 @@ class Sound:
 
     @property
     def is_short(self) -> bool:
-        """True if the sound, which is over, needs no pause: a cough or a backchannel."""
+        """True if a sound that is over was as short as a cough, or has harmless words."""
         return not self.talks and (self.voiced_s < COUGH_S or self.verdict in HARMLESS)
 
     @property
     def is_open(self) -> bool:
-        """True if the sound is over a line, and what it is must still be decided."""
+        """True if the sound is over a line, and must still be decided."""
         return self.over_line and not (self.settled or self.theirs or self.at_the_end)
 
     @property
     def pause_after_s(self) -> float | None:
-        """Voiced seconds after which the line pauses; None: it does not pause."""
+        """Voiced seconds after which the line pauses; None if it does not pause."""
         if self.verdict is Verdict.ECHO:
             return None
         return BACKCHANNEL_S if self.verdict in HARMLESS else PAUSE_AFTER_S
@@ -99,7 +100,7 @@ class Sound:
         return min(longest, latest + WORDS_WITHIN_S)
 
     def is_continued(self, at: float) -> bool:
-        """Return whether a sound that begins at a time is a part of this one."""
+        """Return whether a sound that begins at this time counts as a part of this sound."""
         return self.ended is None or at - self.ended <= SAME_SOUND_S
 
     def go_on(self, voiced_s: float) -> None:
@@ -108,7 +109,7 @@ class Sound:
         self.current_s, self.ended, self.announced = voiced_s, None, False
 
     def rest(self, at: float, *, at_the_end: bool) -> Sound:
-        """Return the sound that goes on after this one was decided."""
+        """Return the rest of the sound, which goes on after the sound was decided."""
         return Sound(
             begun=at,
             over_line=True,

@@ -57,7 +57,11 @@ ENGLISH: Final = Lexicon(
 
 
 def plain(text: str) -> tuple[str, ...]:
-    """Return the words of a text in lower case, without punctuation and apostrophes."""
+    """Return the words of a text in lower case, without punctuation and apostrophes.
+
+    Unlike `classify.words.words_of`, it keeps fillers such as "mm", and words that are repeated:
+    they decide who has the floor.
+    """
     found = _WORD.findall(text.lower())
     return tuple(word.replace("'", "").replace("\u2019", "") for word in found)
 

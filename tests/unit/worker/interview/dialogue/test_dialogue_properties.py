@@ -59,9 +59,7 @@ def heard_questions(records: list[Record]) -> list[set[str]]:
     for each in records:
         place = Place.parse(each.phase)
         if place.phase is Phase.ASKING:
-            over = each.name == Event.PROMPT_DONE and (
-                each.share >= 0.8 or each.detail == "written"
-            )
+            over = each.name == Event.PROMPT_DONE and _is_heard(each)
             if over or (each.kind == "turn" and each.share >= 0.8):
                 heard.add(place.question)
         after.append(set(heard))

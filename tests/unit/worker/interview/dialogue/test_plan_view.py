@@ -62,6 +62,7 @@ def test_each_optional_key_of_a_plan_reaches_the_dialogue() -> None:
     assert (project.expects, project.rephrased) == (Expects.STORY, ("What have you built?",))
     assert project.clarify == {"at work": "Any project counts."}
     assert (project.points, project.probes) == (("part", "result"), ("Which part was yours?",))
+    assert project.probed_points == ("part",)
     assert project.probes_allowed == 1
     assert (project.soft_s, project.hard_s) == (60, 80)
     assert (project.may_skip, mail.may_skip, more.may_skip) == (False, True, False)
