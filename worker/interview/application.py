@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from livekit.agents import Agent, AgentSession
 
-from states import EndReason, Event
+from states import EndReason, Event, JournalError
 from worker.aio.tasks import cancel_and_wait
 from worker.audio.clip import Clip, ClipMissing
 from worker.clips.recordings import ClipName, load_clip, missing_clips, preload_clips
@@ -22,6 +23,8 @@ from worker.continuity.dispatch_metadata import (
 from worker.continuity.handover import InterviewHandover
 from worker.interview.closing_messages import CLOSING_MESSAGES
 from worker.interview.conversation.interviewer import Interviewer
+from worker.interview.dialogue.journal_record import append
+from worker.interview.dialogue.records import Record
 from worker.interview.dispatched import DispatchedInterview
 from worker.interview.end_conditions import EndConditions
 from worker.interview.orchestrator_llm import OrchestratorLLM
@@ -268,6 +271,12 @@ class InterviewApplication(Application):
         return load_clip(ClipName.ONE_MOMENT)
 
 
+def _keep_dialogue(job: JobHandle, record: Record) -> None:
+    """Write a dialogue record to the job's journal. A failed write never stops the job."""
+    with contextlib.suppress(JournalError):
+        append(job.life.journal, job.life.t, record)
+
+
 def _interviewer_of(
     orchestrator: OrchestratorLLM, job: JobHandle, held: AgentResources
 ) -> Interviewer:
@@ -277,6 +286,7 @@ def _interviewer_of(
         job.keep_turn,
         job.transport.write,
         keep_hearing=job.recorder.hearing,
+        keep_dialogue=partial(_keep_dialogue, job),
         refused=job.recorder.typed_refused,
         playout=lambda: job.transport.line.last_playout,
         transcriber=lambda: held.get("stt"),

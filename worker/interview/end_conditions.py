@@ -13,10 +13,10 @@ from worker.audio.clip import ClipMissing
 from worker.clips.recordings import ClipName, load_clip
 from worker.config.settings import Settings
 from worker.interview.conversation.interviewer import Interviewer
-from worker.interview.orchestrator import Role
 from worker.interview.recovery.reconnect import say_back
 from worker.interview.recovery.silence_watchdog import SilenceWatchdog
 from worker.interview.recovery.stuck_turn_ladder import TurnLadder
+from worker.interview.turn import Role
 
 if TYPE_CHECKING:
     from worker.job.handle import JobHandle

@@ -19,22 +19,19 @@ from livekit.agents.utils import shortuuid
 
 from states import Event
 from worker.continuity.own_interview import check_own, not_own
+from worker.interview.earlier_turns import take_earlier, tracked
 from worker.interview.llm.phrasing import WordsRefused
 from worker.interview.llm.reply import ModelWords
-from worker.interview.orchestrator import (
-    CommittedTurn,
-    LlmAllowance,
-    Move,
-    leeway,
-    next_move,
-    open_question,
-    seconds_left,
-)
+from worker.interview.orchestrator import allowance
 from worker.interview.plan.plan import Plan, PlanError, Question
+from worker.interview.restored import restored
+from worker.interview.tracker import Decided, DialogueTracker
+from worker.interview.turn import CommittedTurn, LlmAllowance, Move
 from worker.interview.turn_codec import from_store
 from worker.resources.resource import LoadFailed
 from worker.store.database import Database
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
+from worker.store.interview_dialogue import dialogue_of
 from worker.store.interview_turns import turns_of
 from worker.store.interviews import InterviewClosedToJob, get_interview
 
@@ -112,6 +109,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         self._dispatched_turns = tuple(turns)
         self._plan: Plan | None = None
         self._turns: list[CommittedTurn] = []
+        self._tracker: DialogueTracker | None = None
         self._words: ModelWords | None = None
         self._utterance: Utterance | None = None
 
@@ -156,6 +154,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         try:
             interview = await get_interview(db, self.interview_id, writable=True)
             turns = await turns_of(db, self.interview_id, writable=True)
+            told = await dialogue_of(db, self.interview_id, writable=True) if turns else []
         except InterviewClosedToJob as error:
             raise not_own(str(error)) from error
         except DatabaseUnavailable:
@@ -176,6 +175,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         self._plan = _checked(interview.plan)
         self.candidate_identity = interview.candidate_identity
         self._turns = [from_store(turn) for turn in turns]
+        self._tracker = restored(self._plan, turns, told)
         self._utterance = None
 
     def _load_snapshot(self, why: str) -> None:
@@ -184,6 +184,8 @@ class OrchestratorLLM(llm.LLM[Never]):
             raise LoadFailed("PlanUnavailable", message, transient=True)
         self._plan = _checked(self._snapshot)
         self._turns = list(self._dispatched_turns)
+        self._tracker = tracked(self._plan, self._turns)
+        self._utterance = None
 
     @property
     def plan(self) -> Plan:
@@ -197,12 +199,40 @@ class OrchestratorLLM(llm.LLM[Never]):
         """The committed turns, in order."""
         return tuple(self._turns)
 
-    def commit(self, turn: CommittedTurn) -> None:
-        """Add a turn, which the journal has already, to the turns that decide the next utterance.
+    @property
+    def tracker(self) -> DialogueTracker:
+        """The state of the dialogue. Raises OrchestratorNotReady if `init` has not succeeded."""
+        if self._tracker is None:
+            raise OrchestratorNotReady
+        return self._tracker
 
-        Only added turns advance the position in the plan.
+    @property
+    def has_due(self) -> bool:
+        """True if an utterance was decided that was not spoken yet.
+
+        Raises OrchestratorNotReady if `init` has not succeeded.
         """
+        return self.tracker.has_due
+
+    def commit(self, turn: CommittedTurn, decided: Sequence[Decided] | None = None) -> None:
+        """Add a turn, which the journal has already, and the decisions that belong to it.
+
+        Only added turns and events change what is said next. Without `decided`, or if another
+        decision has come in between, the turn is decided now.
+        """
+        tracker = self.tracker
         self._turns.append(turn)
+        self._utterance = None
+        if decided and decided[0].record.seq == tracker.next_number:
+            tracker.apply(decided, turn)
+        elif turn.speaker == "candidate":
+            tracker.apply(tracker.answered(turn), turn)
+        elif decided is None:
+            take_earlier(tracker, turn)
+
+    def happened(self, decided: Decided) -> None:
+        """Apply the decision for an event, whose record the journal has already."""
+        self.tracker.apply([decided])
         self._utterance = None
 
     def next_move(self) -> Move:
@@ -210,21 +240,21 @@ class OrchestratorLLM(llm.LLM[Never]):
 
         Raises OrchestratorNotReady if `init` has not succeeded.
         """
-        return next_move(self.plan, self._turns)
+        return self.tracker.next_move()
 
     def open_question(self) -> Question:
         """Return the current question.
 
         Raises OrchestratorNotReady if `init` has not succeeded.
         """
-        return open_question(self.plan, self._turns)
+        return self.tracker.open_question
 
     def seconds_left(self) -> float:
         """Return the seconds left for the current question.
 
         Raises OrchestratorNotReady if `init` has not succeeded.
         """
-        return seconds_left(self.plan, self._turns)
+        return self.tracker.seconds_left
 
     def next_utterance(self) -> Utterance:
         """Return the next utterance.
@@ -234,7 +264,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         Raises OrchestratorNotReady if `init` has not succeeded.
         """
         if self._utterance is None:
-            self._utterance = Utterance(self, leeway(self.plan, self._turns))
+            self._utterance = Utterance(self, allowance(self.tracker))
         return self._utterance
 
     def speak_plainly(self) -> None:
@@ -242,7 +272,7 @@ class OrchestratorLLM(llm.LLM[Never]):
 
         Raises OrchestratorNotReady if `init` has not succeeded.
         """
-        scope = leeway(self.plan, self._turns)
+        scope = allowance(self.tracker)
         self._utterance = Utterance(self, replace(scope, acknowledge=False))
 
     def chat(
@@ -273,7 +303,8 @@ class OrchestratorLLM(llm.LLM[Never]):
         if self._words is None or not scope.acknowledge:
             return scope.move
         try:
-            return await self._words.find(self.plan, scope)
+            found = await self._words.find(self.plan, scope)
+            return replace(found, decision=scope.move.decision)
         except WordsRefused as refused:
             logger.info(
                 "the language model's words were not used, the interviewer speaks the plan's words",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, get_args
 
-from worker.interview.orchestrator import CommittedTurn, Role, Speaker
+from worker.interview.turn import CommittedTurn, Role, Speaker
 
 if TYPE_CHECKING:
     from worker.store.turns import Turn

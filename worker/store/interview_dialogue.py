@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from worker.store.database import BUDGET_S
 
@@ -11,20 +11,31 @@ if TYPE_CHECKING:
     from worker.store.database import Database
 
 
+#: Records of a table or function, in the order of the jobs and of the journal of each job.
+_QUERY: Final = (
+    "SELECT job_id, record FROM jobs JOIN {records} AS said USING (job_id)"
+    " WHERE jobs.interview_id = $1 AND kind = 'dialogue'"
+    " ORDER BY coalesce(jobs.token, 0), jobs.started_at, job_id, seq"
+)
+_ALL: Final = _QUERY.format(records="job_records")
+#: The query for the database role of jobs; $2 is the pass of the interview.
+_OWN: Final = _QUERY.format(records="own_records($1, $2::text)")
+
+
 async def dialogue_of(
-    db: Database, interview_id: str, *, budget_s: float = BUDGET_S
+    db: Database, interview_id: str, *, budget_s: float = BUDGET_S, writable: bool = False
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return the journal records of the kind `dialogue` of an interview, each with its job's id.
 
-    The records are in the order of the jobs, and of the journal of each job. Raises
+    The records are in the order of the jobs, and of the journal of each job. With `writable`, a
+    read-only server is not asked, because it may lack the last records (`Database.run`). Raises
     DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
-    rows = await db.fetch(
+    own = (db.own_pass,) if db.own_pass is not None else ()
+    rows = await db.run(
         "dialogue_of",
-        "SELECT job_id, record FROM jobs JOIN job_records USING (job_id)"
-        " WHERE jobs.interview_id = $1 AND kind = 'dialogue'"
-        " ORDER BY coalesce(jobs.token, 0), jobs.started_at, job_id, seq",
-        interview_id,
+        lambda connection: connection.fetch(_OWN if own else _ALL, interview_id, *own),
         budget_s=budget_s,
+        writable=writable,
     )
     return [(row["job_id"], json.loads(row["record"])) for row in rows]

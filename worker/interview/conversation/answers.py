@@ -49,7 +49,6 @@ class Answers:
         keep_hearing: HearingKeeper,
         recorded: Callable[[], Awaitable[None]],
     ) -> None:
-        self._orchestrator = orchestrator
         self._book = book
         self._recorded = recorded
         #: The partial answer: the transcript since the last committed turn.
@@ -161,10 +160,9 @@ class Answers:
         hearing: int | None = None,
         typed: bool = False,
     ) -> None:
-        said = await self._book.answer(
+        await self._book.answer(
             text, latency, interrupted=interrupted, hearing=hearing, typed=typed
         )
-        self._orchestrator.commit(said)
 
     def _taken(self, heard: Heard) -> None:
         if not self.was_kept(heard):

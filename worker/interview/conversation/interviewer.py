@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine
 from contextvars import ContextVar
+from enum import Enum, auto
 from typing import Any
 
 from livekit import rtc
@@ -19,11 +20,11 @@ from worker.interview.conversation.heard_text import PlayoutTeller
 from worker.interview.conversation.late_text import LateText, Transcriber
 from worker.interview.conversation.partial_answer import HearingKeeper, unwritten
 from worker.interview.conversation.stop import CUT_OFF_S, SentenceOver, Stop
-from worker.interview.conversation.turn_log import TurnKeeper, TurnLog
+from worker.interview.conversation.turn_log import DialogueKeeper, TurnKeeper, TurnLog
 from worker.interview.conversation.typed_messages import TypedMessages, Writer
 from worker.interview.conversation.utterances import Utterances
-from worker.interview.orchestrator import Role
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
+from worker.interview.turn import Role
 from worker.job.floor import TurnFloor
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,15 @@ logger = logging.getLogger(__name__)
 _utterance: ContextVar[Utterance | None] = ContextVar("utterance", default=None)
 
 
+class _Follows(Enum):
+    """What follows a turn of the candidate."""
+
+    UTTERANCE = auto()
+    #: Nothing is said, because the candidate asked for time.
+    SILENCE = auto()
+    END = auto()
+
+
 class Interviewer(Agent):
     """Agent that speaks the orchestrator's utterances, then commits the part that was heard."""
 
@@ -46,6 +56,7 @@ class Interviewer(Agent):
         write: Writer | None = None,
         *,
         keep_hearing: HearingKeeper = unwritten,
+        keep_dialogue: DialogueKeeper = lambda _: None,
         refused: Callable[[int], None] = lambda _: None,
         playout: PlayoutTeller = lambda: None,
         transcriber: Callable[[], Transcriber | None] = lambda: None,
@@ -53,7 +64,7 @@ class Interviewer(Agent):
         # The instructions are unused, because the orchestrator's language model has its own prompt.
         super().__init__(instructions="Hold the planned interview.")
         self._orchestrator = orchestrator
-        book = TurnLog(orchestrator, keep_turn)
+        book = TurnLog(orchestrator, keep_turn, keep_dialogue)
         self._write = write
         self._typed = TypedMessages(write, refused)
         self._mending: set[asyncio.Task[None]] = set()
@@ -213,26 +224,32 @@ class Interviewer(Agent):
                 # Cut off what the previous block began to say, because the reply to this answer
                 # comes next.
                 await self.cut_off()
-            done = await self._take_answer(self.answers.spoken(new_message, heard))
+            follows = await self._take_answer(self.answers.spoken(new_message, heard))
             self._stop.candidate_moved()
-            if done:
-                self._finish()
-        if done or self._stop.begun:
+        if follows is not _Follows.UTTERANCE or self._stop.begun:
             raise StopResponse
 
-    async def _take_answer(self, taking: Awaitable[None]) -> bool:
-        """Commit an answer to the plan. Return True if the interviewer has nothing left to say."""
+    async def _take_answer(self, taking: Awaitable[None]) -> _Follows:
+        """Commit a turn of the candidate to the dialogue. Return what follows the turn."""
         self.floor.take()
         try:
             await taking
             self._patience.begin()
-            return self._orchestrator.next_move().role is Role.DONE
+            if self._orchestrator.next_move().role is Role.DONE:
+                self._finish()
+                return _Follows.END
+            if self._orchestrator.has_due:
+                return _Follows.UTTERANCE
+            # The candidate goes on, for example after "let me think".
+            self.floor.give()
+            self._patience.listen()
+            return _Follows.SILENCE
         except Exception:
             logger.exception(
                 "committing the candidate's turn failed",
                 extra={"event": "candidate_turn_not_committed"},
             )
-            return False
+            return _Follows.UTTERANCE
 
     async def on_text(self, text: str) -> None:
         """Commit a typed answer as a turn, and reply as to a spoken answer.
@@ -269,9 +286,8 @@ class Interviewer(Agent):
 
     async def _reply_to(self, taking: Awaitable[None]) -> None:
         """Commit an answer, and reply to it unless the interview is over or stopping."""
-        if await self._take_answer(taking):
-            self._finish()
-        elif not (self._stop.begun or self._typed.waiting):
+        follows = await self._take_answer(taking)
+        if follows is _Follows.UTTERANCE and not (self._stop.begun or self._typed.waiting):
             self.session.generate_reply()
 
     def cannot_hear(self) -> None:
@@ -332,11 +348,18 @@ class Interviewer(Agent):
             self._mending.add(task)
             task.add_done_callback(self._mending.discard)
 
-    def _on_kept(self) -> None:
-        """Prepare for the candidate's answer to an utterance that was just recorded."""
+    def _on_kept(self, whole: bool) -> None:
+        """Prepare for the candidate's answer to an utterance, or speak what follows it.
+
+        `whole` is true if the utterance was spoken to its end.
+        """
         self._on_sound(None)
         self.answers.missed.asked()
         if self.next_role is Role.DONE:
             self._finish()
             return
         self._patience.listen()
+        if whole and self._orchestrator.has_due and not self._stop.begun:
+            self.floor.take()
+            with contextlib.suppress(RuntimeError):  # the session is closing
+                self.session.generate_reply()

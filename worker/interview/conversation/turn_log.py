@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from worker.interview.orchestrator import CommittedTurn, Move
+from worker.interview.dialogue.events import Detail
+from worker.interview.dialogue.records import Record
 from worker.interview.orchestrator_llm import OrchestratorLLM
+from worker.interview.tracker import Decided, share_heard
+from worker.interview.turn import CommittedTurn, Move
 
 #: Function that writes a turn to the journal and returns once the journal has committed the turn.
 #: The function never raises.
 TurnKeeper = Callable[..., Awaitable[None]]
+
+#: Function that writes a dialogue record to the journal. The function never raises.
+DialogueKeeper = Callable[[Record], None]
 
 #: Empty latencies, for a turn without measurements, such as a turn that was sent as text.
 NO_LATENCY: Final[Mapping[str, float]] = MappingProxyType({})
@@ -36,9 +42,15 @@ class TurnLog:
     journal, under the name `commit`.
     """
 
-    def __init__(self, orchestrator: OrchestratorLLM, keep_turn: TurnKeeper) -> None:
+    def __init__(
+        self,
+        orchestrator: OrchestratorLLM,
+        keep_turn: TurnKeeper,
+        keep_dialogue: DialogueKeeper = lambda _: None,
+    ) -> None:
         self._orchestrator = orchestrator
         self._keep_turn = keep_turn
+        self._keep_dialogue = keep_dialogue
         self._commit_s: float | None = None
 
     async def answer(
@@ -49,13 +61,12 @@ class TurnLog:
         interrupted: bool = False,
         hearing: int | None = None,
         typed: bool = False,
-    ) -> CommittedTurn:
-        """Write the candidate's answer to the current question to the journal.
+    ) -> None:
+        """Write a turn of the candidate to the journal, then commit it to the dialogue.
 
-        The caller has to commit the returned turn to the plan. `hearing` is the sequence number of
-        the last partial-answer record that the answer includes. `typed` is recorded with the turn,
-        to tell a typed answer from a spoken one. Raises OrchestratorNotReady if the
-        plan has not loaded.
+        `hearing` is the sequence number of the last partial-answer record that the answer includes.
+        `typed` is recorded with the turn, to tell a typed answer from a spoken one. Raises
+        OrchestratorNotReady if the plan has not loaded.
         """
         said = CommittedTurn(
             speaker="candidate",
@@ -64,6 +75,8 @@ class TurnLog:
             question_id=self._orchestrator.open_question().id,
             interrupted=interrupted,
         )
+        decided = self._orchestrator.tracker.answered(said)
+        self._keep(decided)
         clock = asyncio.get_running_loop().time
         began = clock()
         await self._keep_turn(
@@ -79,7 +92,7 @@ class TurnLog:
             typed=typed,
         )
         self._commit_s = round(clock() - began, 3)
-        return said
+        self._orchestrator.commit(said, decided)
 
     async def utterance(
         self,
@@ -88,11 +101,13 @@ class TurnLog:
         *,
         heard: str,
         interrupted: bool = False,
+        broke_off: bool = False,
         latency: Mapping[str, float] = NO_LATENCY,
     ) -> None:
-        """Write an utterance to the journal, then commit it to the plan.
+        """Write an utterance to the journal, then commit it to the dialogue.
 
         `text` is the part that the candidate heard, or the whole text if it was sent as text.
+        `broke_off` is true if the utterance ended early although nothing interrupted it.
         """
         measured = dict(latency)
         if latency and self._commit_s is not None:
@@ -106,6 +121,10 @@ class TurnLog:
             generated=move.text,
             interrupted=interrupted,
         )
+        detail = Detail.UNHEARD if broke_off else Detail.CUT if interrupted else None
+        share = share_heard(text, move.text, move.asking) if interrupted else 1.0
+        decided = self._orchestrator.tracker.heard(move, share, detail if heard else Detail.WRITTEN)
+        self._keep(decided)
         await self._keep_turn(
             speaker="interviewer",
             text=text,
@@ -116,7 +135,16 @@ class TurnLog:
             interrupted=interrupted,
             latency=measured,
         )
-        self._orchestrator.commit(said)
+        self._orchestrator.commit(said, decided)
+
+    def happened(self, decided: Decided) -> None:
+        """Write the record of an event to the journal, then commit it to the dialogue."""
+        self._keep([decided])
+        self._orchestrator.happened(decided)
+
+    def _keep(self, decided: Sequence[Decided]) -> None:
+        for each in decided:
+            self._keep_dialogue(each.record)
 
 
 def latency_of(message: Any) -> dict[str, float]:

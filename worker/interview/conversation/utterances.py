@@ -14,7 +14,7 @@ from worker.interview.conversation.turn_log import TurnLog, latency_of
 if TYPE_CHECKING:
     from livekit.agents.voice import SpeechHandle
 
-    from worker.interview.orchestrator import Move
+    from worker.interview.turn import Move
     from worker.job.floor import TurnFloor
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ class Utterances:
         book: The recorder of turns.
         floor: Tracks whether the interviewer or the candidate has the turn to speak.
         playout: Returns how much of the last utterance was played.
-        kept: Called after each recorded utterance, to prepare for the candidate's answer.
+        kept: Called after each recorded utterance, to prepare for the candidate's answer; the
+            argument is True if the whole utterance was spoken.
         unspoken: Called after each utterance that ended early although nothing interrupted it.
     """
 
@@ -43,7 +44,7 @@ class Utterances:
         floor: TurnFloor,
         playout: PlayoutTeller,
         *,
-        kept: Callable[[], None],
+        kept: Callable[[bool], None],
         unspoken: Callable[[], None],
     ) -> None:
         self._book = book
@@ -69,7 +70,7 @@ class Utterances:
     async def written(self, move: Move, turn: int) -> None:
         """Record an utterance that was sent as text."""
         await self._book.utterance(move, move.text, heard="")
-        self._kept()
+        self._kept(True)
         self._floor.give(turn)
 
     async def record(self, handle: SpeechHandle, move: Move, turn: int | None = None) -> None:
@@ -87,9 +88,14 @@ class Utterances:
         if heard:
             latency = latency_of(spoken[0])
             await self._book.utterance(
-                move, heard, heard=heard, interrupted=cut_off, latency=latency
+                move,
+                heard,
+                heard=heard,
+                interrupted=cut_off,
+                broke_off=broke_off,
+                latency=latency,
             )
-            self._kept()
+            self._kept(not cut_off)
             if not cut_off or self._floor.contested:
                 self._floor.give(turn)
         elif handle.interrupted:

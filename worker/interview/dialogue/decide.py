@@ -142,6 +142,7 @@ _NOT_COUNTED = (
     Event.QUIET,
     Event.SECOND_PERSON,
     Event.PLAN_ENDED,
+    Event.FOLLOW_UP,
 )
 _LIMIT_ROWS = (*SIDE_LIMITS, *UNHEARD_LIMITS)
 

@@ -68,6 +68,15 @@ def probe_asked(moment: Moment) -> None:
         moment.set_count(f"probed.{point}", moment.count("probe"))
 
 
+def follow_up_asked(moment: Moment) -> None:
+    """Return to the question that was answered last, for a follow-up by a language model."""
+    question = str(moment.fact(Fact.HEARD_QUESTION))
+    moment.target = question
+    moment.add(f"probe@{question}#{moment.before.visit(question)}")
+    moment.set_fact(Fact.OUTCOME, False)
+    moment.set_fact(Fact.QUESTIONS_OFFERED, False)
+
+
 def answered(moment: Moment) -> None:
     """Close the question as answered."""
     close(moment, Status.ANSWERED)

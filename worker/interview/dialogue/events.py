@@ -29,6 +29,7 @@ class Event(TextEnum):
     RESUMED = "resumed", "a new interviewer continues the interview"
     QUIET = "quiet", "both are quiet after the goodbye"
     SECOND_PERSON = "second_person", "another person talks"
+    FOLLOW_UP = "follow_up", "a language model asks a follow-up in place of what comes next"
     PLAN_ENDED = "plan_ended", "all questions of the plan are asked"
 
 

@@ -147,6 +147,22 @@ def undo_possible(moment: Moment) -> bool:
     return bool(question) and moment.n(f"undo@{question}") <= MOST_UNDONE
 
 
+def turn_was_cut(moment: Moment) -> bool:
+    """Return whether the turn was cut off, so that more of the answer may follow."""
+    return isinstance(moment.given, Turn) and moment.given.cut
+
+
+def begins_at_once(moment: Moment) -> bool:
+    """Return whether the plan has nothing to say or to ask before the first question."""
+    return moment.plan.begins_at_once
+
+
+def may_follow_up(moment: Moment) -> bool:
+    """Return whether the question that was answered last may get a follow-up by a model."""
+    question = moment.plan.by_id.get(str(moment.fact(Fact.HEARD_QUESTION) or ""))
+    return question is not None and moment.place.phase is not Phase.LISTENING
+
+
 def may_skip(moment: Moment) -> bool:
     """Return whether the plan allows the question to be skipped on the first request."""
     return moment.question is not None and moment.question.may_skip
@@ -195,6 +211,8 @@ def probe_due(moment: Moment) -> bool:
     if question is None or not isinstance(given, Turn) or moment.fact(Fact.SOFT):
         return False
     if moment.n("probe") > question.probes_allowed or moment.count("closed") > 0:
+        return False
+    if given.time_over:
         return False
     if question.points:
         return bool(point_to_probe(moment))

@@ -27,6 +27,10 @@ class Turn:
     share: float = 1.0
     #: The question that GO_BACK names; empty if the candidate names none.
     about: str = ""
+    #: True if an outage or the end of the job cut the turn off, so that more of it may be missing.
+    cut: bool = False
+    #: True if the time of the question was used up when the turn ended.
+    time_over: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

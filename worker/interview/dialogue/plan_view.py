@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
+from worker.interview.plan.lines import SOUND_CHECK, Disclosure
 from worker.interview.plan.plan import SHORT_ANSWER_WORDS, SILENCE_S, Plan
 from worker.interview.plan.question import HARD_TIMES_SOFT, LONGEST_TIME_S, Question
 
@@ -73,6 +74,9 @@ class PlanView:
     #: True if the candidate may ask questions after the last question.
     candidate_questions: bool = False
     stop_line: str = ""
+    #: True if the first question comes with the greeting: the plan sets neither a disclosure nor a
+    #: sound check nor a consent question of its own.
+    begins_at_once: bool = False
     postpone_line: str = ""
 
     @cached_property
@@ -93,6 +97,11 @@ def view_of(plan: Plan) -> PlanView:
         facts={topic: text for topic, text in facts.items() if text is not None},
         candidate_questions=plan.candidate_questions is not None,
         stop_line=plan.stopped,
+        begins_at_once=(
+            plan.disclosure == Disclosure()
+            and plan.sound_check == SOUND_CHECK
+            and plan.consent is None
+        ),
         postpone_line=plan.postponed,
     )
 

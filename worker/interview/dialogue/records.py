@@ -37,6 +37,8 @@ _KEYS: Final = (
     "words",
     "points",
     "about",
+    "cut",
+    "time_over",
     "phase",
     "question",
     "visit",
@@ -70,6 +72,8 @@ class Record:
     words: int = 0
     points: tuple[str, ...] = ()
     about: str = ""
+    cut: bool = False
+    time_over: bool = False
     #: The place before, as text.
     phase: str
     #: The question whose answer the words belong to; empty if they belong to none.
@@ -103,6 +107,8 @@ class Record:
                 points=self.points,
                 share=self.share,
                 about=self.about,
+                cut=self.cut,
+                time_over=self.time_over,
             )
         event = event_of(self.name)
         detail = Detail(self.detail) if self.detail in tuple(Detail) else None
@@ -131,6 +137,8 @@ def record(
         words=turn.words if turn else 0,
         points=turn.points if turn else (),
         about=turn.about if turn else "",
+        cut=turn is not None and turn.cut,
+        time_over=turn is not None and turn.time_over,
         phase=str(before.place),
         question=step.words_of,
         visit=before.visit(before.question),
@@ -160,6 +168,8 @@ def to_json(record: Record) -> dict[str, Any]:
         "words": record.words,
         "points": list(record.points),
         "about": record.about,
+        "cut": record.cut,
+        "time_over": record.time_over,
         "phase": record.phase,
         "question": record.question,
         "visit": record.visit,
@@ -193,6 +203,8 @@ def from_json(data: Mapping[str, Any]) -> Record:
         words=int(data.get("words", 0)),
         points=tuple(data.get("points", ())),
         about=str(data.get("about", "")),
+        cut=bool(data.get("cut", False)),
+        time_over=bool(data.get("time_over", False)),
         phase=str(data.get("phase", "")),
         question=str(data.get("question", "")),
         visit=int(data.get("visit", 0)),

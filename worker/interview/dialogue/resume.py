@@ -34,6 +34,7 @@ def resumed(state: Dialogue) -> tuple[Place, tuple[Move, ...]]:
             return Place(Phase.ENDED), ()
         return place, (OWN_QUESTIONS[place.phase],)
     status = state.standing(place.question).status
-    if place.phase is Phase.LISTENING and status is Status.PARTLY:
+    answering = status is Status.PARTLY and state.count("words") > 0
+    if place.phase is Phase.LISTENING and answering:
         return place, (Move.GO_ON, Move.FULL)
     return Place(Phase.ASKING, place.question), (Move.FULL,)

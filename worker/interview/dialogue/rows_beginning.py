@@ -5,7 +5,7 @@ from __future__ import annotations
 from worker.interview.dialogue.acts import ORDINARY, Act
 from worker.interview.dialogue.effects import adds, disclosed, ends_as, sets
 from worker.interview.dialogue.events import Event
-from worker.interview.dialogue.guards import line_heard, up_to, utterance_heard
+from worker.interview.dialogue.guards import begins_at_once, line_heard, up_to, utterance_heard
 from worker.interview.dialogue.moves import Move
 from worker.interview.dialogue.phases import Kind, Outcome, Phase
 from worker.interview.dialogue.row import Row, Way
@@ -14,6 +14,14 @@ from worker.interview.dialogue.state import Fact
 _A, _E, _M, _P = Act, Event, Move, Phase
 
 _ARRIVING = (
+    Row(
+        name="arrives_at_the_first_question",
+        at=_P.ARRIVING,
+        on=(_E.PRESENT, _E.RETURNED),
+        guard=begins_at_once,
+        moves=(_M.GREET, _M.NEXT),
+        to=Way.NEXT,
+    ),
     Row(
         name="arrives",
         at=_P.ARRIVING,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from worker.interview.dialogue.acts import QUESTION_ACTS, Act
 from worker.interview.dialogue.effects import (
     ends_as,
+    follow_up_asked,
     optional_dropped,
     partly,
     points_met,
@@ -23,6 +24,7 @@ from worker.interview.dialogue.guards import (
     exactly,
     fact,
     has_request,
+    may_follow_up,
     missed,
     optional_left,
     since,
@@ -249,7 +251,18 @@ ANYWHERE = (
     _row("line_heard", None, (_E.PROMPT_DONE,), guard=utterance_heard),
     _row("line_cut", None, (_E.PROMPT_DONE,)),
     _row("echo_hint", None, (_E.ECHO,), _M.HEADPHONES, guard=exactly(2)),
-    _row("noted", None, (_E.OVERLAP, _E.GRAB, _E.ECHO, _E.SECOND_PERSON, _E.PLAN_ENDED)),
+    _row(
+        "follow_up_by_model",
+        None,
+        (_E.FOLLOW_UP,),
+        _M.PROBE,
+        guard=may_follow_up,
+        to=Way.TARGET,
+        effects=(follow_up_asked,),
+    ),
+    _row(
+        "noted", None, (_E.OVERLAP, _E.GRAB, _E.ECHO, _E.SECOND_PERSON, _E.PLAN_ENDED, _E.FOLLOW_UP)
+    ),
     _row("line_withdrawn", None, (_E.WITHDRAWN,)),
     _row("microphone_lost", None, (_E.NOAUDIO,), _M.MICROPHONE, _M.IN_WRITING, guard=up_to(3)),
     _row("microphone_still_lost", None, (_E.NOAUDIO,)),

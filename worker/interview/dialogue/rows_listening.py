@@ -31,6 +31,7 @@ from worker.interview.dialogue.guards import (
     reads_back,
     said_something,
     since,
+    turn_was_cut,
     up_to,
     very_short_story,
 )
@@ -49,6 +50,7 @@ def _as(name: str, on: Act, act: Act, guard: Guard | None = None) -> Row:
 
 
 _ANSWERS = (
+    listening("answer_cut", _A.ANSWER, guard=turn_was_cut, effects=(partly, points_met)),
     listening(
         "encourage",
         _A.ANSWER,

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from worker.interview.llm.guardrails import Refusal, check_acknowledgement, check_follow_up
 from worker.interview.llm.prompt import template
-from worker.interview.orchestrator import LlmAllowance, Move, Role
 from worker.interview.plan.plan import Plan
+from worker.interview.turn import LlmAllowance, Move, Role
 
 #: Pattern of a language model's reply: one line with the kind of the reply and the words to speak.
 _REPLY = re.compile(r"(ACKNOWLEDGE|FOLLOW-UP):[ \t]*(.*)")

@@ -13,8 +13,8 @@ from pathlib import Path
 from string import Template
 
 from worker.interview.llm.guardrails import ACKNOWLEDGEMENT_WORDS, FOLLOW_UP_WORDS
-from worker.interview.orchestrator import LlmAllowance, Role
 from worker.interview.plan.plan import Plan
+from worker.interview.turn import LlmAllowance, Role
 
 #: Maximum length of the whole prompt, in characters. 10,000 characters are about 2500 tokens.
 MAX_CHARACTERS = 10_000

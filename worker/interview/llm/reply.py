@@ -14,8 +14,8 @@ from worker.interview.llm.guardrails import Refusal
 from worker.interview.llm.phrasing import WordsRefused, phrased
 from worker.interview.llm.prompt import Prompt, prompt_for
 from worker.interview.llm.vocabulary_en import vocabulary_of
-from worker.interview.orchestrator import LlmAllowance, Move
 from worker.interview.plan.plan import Plan
+from worker.interview.turn import LlmAllowance, Move
 
 #: Maximum number of characters that are read from a reply. The maximum is several times the usual
 #: length of a text that may be spoken.

@@ -13,7 +13,7 @@ from livekit.agents import APITimeoutError
 from worker.aio.timeouts import run_with_timeout
 from worker.clips.recordings import ClipName, load_clip
 from worker.config.silence import Rung as Rung
-from worker.interview.orchestrator import Role
+from worker.interview.turn import Role
 
 if TYPE_CHECKING:
     from worker.audio.output import MixedAudioOutput

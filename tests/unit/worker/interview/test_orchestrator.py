@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.virtual.interview_parts import LONG, SHORT, Talk, plan_of, question
+from worker.interview.dialogue.guards import CUT_GOES_ON
+from worker.interview.dialogue.moves import PROMPT_HEARD
 from worker.interview.orchestrator import (
-    HEARD_ENOUGH,
-    MOST_REPEATS,
     Move,
     Role,
     next_move,
     open_question,
 )
+from worker.interview.tracker import MOST_GOODBYES
 
 if TYPE_CHECKING:
     from worker.interview.plan.plan import Plan
@@ -43,12 +44,14 @@ def test_the_first_utterance_is_the_greeting_and_the_first_question() -> None:
 
 def test_long_answers_lead_through_the_questions_to_the_closing() -> None:
     plan, talk = plan_of(), Talk()
-    assert moves(plan, talk, LONG, LONG, LONG, "Bye.") == [
+    assert moves(plan, talk, LONG, LONG, LONG) == [
         (Role.OPENING, "q0"),
         (Role.QUESTION, "q1"),
         (Role.QUESTION, "q2"),
-        (Role.CLOSING, None),
     ]
+    closing = next_move(plan, talk.turns)
+    assert (closing.role, closing.question_id) == (Role.CLOSING, None)
+    talk.asked(closing)
     assert next_move(plan, talk.turns) == Move(role=Role.DONE)
 
 
@@ -101,7 +104,7 @@ def test_a_question_that_was_cut_off_is_asked_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("heard", "role"), [(HEARD_ENOUGH + 0.1, Role.QUESTION), (HEARD_ENOUGH - 0.1, Role.REPEAT)]
+    ("heard", "role"), [(PROMPT_HEARD + 0.1, Role.QUESTION), (PROMPT_HEARD - 0.1, Role.REPEAT)]
 )
 def test_a_question_that_was_mostly_heard_counts_as_asked(heard: float, role: Role) -> None:
     plan, talk = plan_of(), Talk()
@@ -115,7 +118,7 @@ def test_hearing_only_the_greeting_does_not_count_as_asking_the_question() -> No
     plan, talk = plan_of(), Talk()
     opening = next_move(plan, [])
     greeting = len(plan.opening) / len(opening.text)
-    assert greeting > HEARD_ENOUGH
+    assert greeting > 0.5
     talk.asked(opening, heard=greeting).answered(LONG)
     assert next_move(plan, talk.turns).role is Role.REPEAT
     assert next_move(plan, talk.turns).text == plan.questions[0].text
@@ -124,7 +127,7 @@ def test_hearing_only_the_greeting_does_not_count_as_asking_the_question() -> No
 def test_a_question_that_is_cut_off_too_often_is_skipped() -> None:
     plan, talk = plan_of(), Talk()
     moves(plan, talk, LONG)
-    for _ in range(MOST_REPEATS):
+    for _ in range(CUT_GOES_ON):
         assert next_move(plan, talk.turns).question_id == "q1"
         talk.asked(next_move(plan, talk.turns), heard=0.1).answered(SHORT)
     assert next_move(plan, talk.turns).question_id == "q2"
@@ -132,7 +135,7 @@ def test_a_question_that_is_cut_off_too_often_is_skipped() -> None:
 
 def test_a_question_that_was_not_heard_gets_no_follow_up() -> None:
     plan, talk = plan_of(question(0, follow_ups=2), question(1)), Talk()
-    for _ in range(MOST_REPEATS):
+    for _ in range(CUT_GOES_ON):
         talk.asked(next_move(plan, talk.turns), heard=0.1).answered(SHORT)
     assert next_move(plan, talk.turns).question_id == "q1"
 
@@ -140,9 +143,9 @@ def test_a_question_that_was_not_heard_gets_no_follow_up() -> None:
 def test_the_closing_is_not_repeated_forever() -> None:
     plan, talk = plan_of(question(0)), Talk()
     moves(plan, talk, LONG)
-    for _ in range(MOST_REPEATS):
+    for _ in range(MOST_GOODBYES + 1):
         assert next_move(plan, talk.turns).role is Role.CLOSING
-        talk.asked(next_move(plan, talk.turns), heard=0.1).answered("Wait!")
+        talk.asked(next_move(plan, talk.turns), heard=0.1)
     assert next_move(plan, talk.turns).role is Role.DONE
 
 
@@ -197,4 +200,5 @@ def test_a_successor_has_nothing_to_say_after_the_closing() -> None:
 def test_an_empty_turn_is_not_an_answer() -> None:
     plan, talk = plan_of(), Talk()
     talk.asked(next_move(plan, [])).answered("  ")
-    assert next_move(plan, talk.turns).role is Role.REPEAT
+    assert next_move(plan, talk.turns).question_id == "q0"
+    assert open_question(plan, talk.turns).id == "q0"

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.virtual.interview_parts import LONG, SHORT, START, Talk, plan_of, question
+from worker.interview.dialogue.guards import CUT_GOES_ON
 from worker.interview.orchestrator import (
-    MOST_REPEATS,
     CommittedTurn,
     Move,
     Role,
     next_move,
-    position_in,
+    open_question,
 )
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def test_no_question_gets_more_follow_ups_than_it_allows(
 def test_every_interview_ends(plan: Plan, heard: list[float], answer: str) -> None:
     """Any candidate, even one who interrupts every time, hears the goodbye at the end."""
     prompts = sum(1 + len(q.follow_ups) for q in plan.questions) + 1
-    replies = [(heard[n % len(heard)], [answer]) for n in range(MOST_REPEATS * prompts)]
+    replies = [(heard[n % len(heard)], [answer]) for n in range(CUT_GOES_ON * prompts)]
     talk = Talk()
     for how_much, answers in replies:
         move = next_move(plan, talk.turns)
@@ -139,5 +139,5 @@ ANY_TURN = st.builds(
 def test_any_sequence_of_turns_leads_to_a_move(plan: Plan, turns: list[CommittedTurn]) -> None:
     move = next_move(plan, turns)
     assert move.role is Role.DONE or move.text
-    assert 0 <= position_in(plan, turns).question < len(plan.questions)
+    assert open_question(plan, turns) in plan.questions
     assert next_move(plan, turns) == move

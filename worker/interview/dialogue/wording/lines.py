@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -80,6 +80,11 @@ def lines_of(tag: str) -> Lines:
     return _lines(code)
 
 
+def lines_or_none_of(tag: str) -> Lines:
+    """Return the lines of a language tag; empty lines if the language has none."""
+    return _lines(_code(tag)) if _code(tag) else _no_lines()
+
+
 def require_lines(plan: Plan, source: str = "plan", line: int | None = None) -> None:
     """Raise `PlanError` if the interviewer has no prepared lines in the language of the plan.
 
@@ -113,6 +118,17 @@ def _lines(code: str) -> Lines:
         facts=_keywords(data["facts"]),
         question=frozenset(data["question"].split()),
         table=language(code),
+    )
+
+
+@cache
+def _no_lines() -> Lines:
+    english = _lines("en")
+    return replace(
+        english,
+        lines=dict.fromkeys(english.lines, ""),
+        acknowledgements=("",),
+        social=dict.fromkeys(english.social, ""),
     )
 
 

@@ -15,6 +15,7 @@ class WordsBy(StrEnum):
     PLAN = "plan"
     LINE = "line"
     FACT = "fact"
+    MODEL = "model"
 
 
 #: The moves that ask something: their words must be heard.

@@ -38,7 +38,7 @@ def prompts_of(records: Iterable[Record], plan: Plan) -> Iterator[tuple[Prompt, 
         if given is not None and not each.late:
             words = request_in(str(each.more.get("text", "")), each.more.get("also_from"))
             prompt = words_of(
-                _step_of(each, state),
+                step_of(each, state),
                 state,
                 plan,
                 given=given,
@@ -55,7 +55,8 @@ def request_in(text: str, also_from: int | None) -> str:
     return text if also_from is None else text[also_from:]
 
 
-def _step_of(record: Record, after: Dialogue) -> Step:
+def step_of(record: Record, after: Dialogue) -> Step:
+    """Return the step that a record stores; `after` is the state after the record."""
     return Step(
         rows=record.rows,
         moves=record.moves,

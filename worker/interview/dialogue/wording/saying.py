@@ -56,7 +56,8 @@ class Saying:
         question = self.question
         if question is None:
             return None
-        probe, probes = self._open_probe(question), probes_of(question)
+        probe = self._open_probe(question)
+        probes = {**probes_of(question), **self.spoken.model_words}
         text = probes.get(probe, question.text.strip())
         name = probe if probe in probes else f"question:{question.id}"
         return Part(move=move, text=text, id=name, by=WordsBy.PLAN)

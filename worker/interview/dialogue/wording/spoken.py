@@ -9,7 +9,7 @@ from worker.interview.dialogue.events import Event
 from worker.interview.dialogue.inputs import Happening, Input, Turn
 from worker.interview.dialogue.moves import Move
 from worker.interview.dialogue.state import Dialogue
-from worker.interview.dialogue.wording.prompt import Prompt
+from worker.interview.dialogue.wording.prompt import Prompt, WordsBy
 
 
 def visit_of(state: Dialogue) -> str:
@@ -25,6 +25,8 @@ class Spoken:
     since: tuple[str, ...] = ()
     #: The ids of the probes of each visit of a question, in the order in which they were asked.
     probes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: The words of each probe that a language model asked, by the id of the probe.
+    model_words: Mapping[str, str] = field(default_factory=dict)
     #: The last acknowledgement.
     acknowledged: str = ""
     #: The last answer that was read back, with the words around it.
@@ -45,6 +47,9 @@ class Spoken:
                 spoken = replace(spoken, read_back=part.text)
             elif part.move is Move.PROBE:
                 spoken = replace(spoken, probes=spoken.with_probe(part.id, after))
+                if part.by is WordsBy.MODEL:
+                    known = {**spoken.model_words, part.id: part.text}
+                    spoken = replace(spoken, model_words=known)
         return spoken
 
     def with_probe(self, probe: str, after: Dialogue) -> Mapping[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from worker.interview.dialogue.decide import Step
 from worker.interview.dialogue.inputs import Input
 from worker.interview.dialogue.moves import Move
 from worker.interview.dialogue.state import Dialogue, Fact
-from worker.interview.dialogue.wording.lines import lines_of
+from worker.interview.dialogue.wording.lines import lines_or_none_of
 from worker.interview.dialogue.wording.prompt import Prompt
 from worker.interview.dialogue.wording.saying import Saying
 from worker.interview.dialogue.wording.spoken import Spoken
@@ -35,7 +35,7 @@ def words_of(
     record. `words` are the candidate's words; if the turn has an answer and a request, only those
     of the request. `spoken` is what the interviewer has said before (`Spoken.then`).
 
-    Raises `NoLines` if there are no prepared lines in the language of the plan.
+    Without prepared lines in the language of the plan, only the words of the plan are said.
     """
     saying = Saying(
         step=step,
@@ -45,10 +45,14 @@ def words_of(
         words=words,
         spoken=spoken,
         seq=seq,
-        lines=lines_of(plan.language),
+        lines=lines_or_none_of(plan.language),
     )
     parts = tuple(
-        part for move in step.moves if move in WORDS for part in WORDS[move](saying, move)
+        part
+        for move in step.moves
+        if move in WORDS
+        for part in WORDS[move](saying, move)
+        if part.text
     )
     if not parts:
         return Prompt()

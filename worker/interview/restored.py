@@ -1,0 +1,70 @@
+"""The dialogue of an interview that earlier jobs have held, from what they have stored."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from worker.interview.dialogue.journal_record import from_journal
+from worker.interview.dialogue.records import Record
+from worker.interview.earlier_turns import take_earlier
+from worker.interview.tracker import DialogueTracker
+from worker.interview.turn_codec import from_store
+
+if TYPE_CHECKING:
+    from worker.interview.plan.plan import Plan
+    from worker.store.turns import Turn
+
+logger = logging.getLogger(__name__)
+
+
+def restored(
+    plan: Plan, turns: Sequence[Turn], dialogue: Iterable[tuple[str, Mapping[str, Any]]]
+) -> DialogueTracker:
+    """Return a tracker after the stored turns and dialogue records, which are given in order.
+
+    `dialogue` has the journal records of the kind `dialogue`, each with its job's id. A turn
+    without such records is one of an earlier version, or an answer that its job did not finish.
+    """
+    tracker = DialogueTracker(plan)
+    jobs: dict[str, list[tuple[int, Record | Turn]]] = {turn.job_id: [] for turn in turns}
+    for job_id, entry in dialogue:
+        if (found := _record_in(entry)) is not None:
+            jobs.setdefault(job_id, []).append((int(entry["seq"]), found))
+    for turn in turns:
+        jobs[turn.job_id].append((turn.seq, turn))
+    for entries in jobs.values():
+        _restore_job(tracker, [each for _, each in sorted(entries, key=lambda entry: entry[0])])
+    return tracker
+
+
+def _restore_job(tracker: DialogueTracker, entries: Sequence[Record | Turn]) -> None:
+    """Apply what one job has stored. The records of a turn come directly before the turn."""
+    waiting: list[Record] = []
+    for each in entries:
+        if isinstance(each, Record):
+            waiting.append(each)
+            if not each.more.get("turn"):
+                tracker.restore(waiting, None)
+                waiting = []
+            continue
+        turn = from_store(each)
+        if waiting:
+            tracker.restore(waiting, turn)
+        else:
+            take_earlier(tracker, turn)
+        waiting = []
+    tracker.restore(waiting, None)
+
+
+def _record_in(entry: Mapping[str, Any]) -> Record | None:
+    try:
+        return from_journal(entry)
+    except (KeyError, TypeError, ValueError) as error:
+        logger.warning(
+            "a stored dialogue record cannot be read: %s",
+            type(error).__name__,
+            extra={"event": "dialogue_record_unreadable"},
+        )
+        return None
