@@ -46,7 +46,12 @@ def take_earlier(tracker: DialogueTracker, turn: CommittedTurn) -> None:
     whole = not turn.interrupted and bool(turn.text.strip())
     share = 1.0 if whole else share_heard(turn.text, turn.generated, asking)
     detail = Detail.CUT if turn.interrupted else None
-    said = replace(due, role=turn.role or due.role, text=turn.generated)
+    said = replace(
+        due,
+        role=turn.role or due.role,
+        text=turn.generated,
+        question_id=turn.question_id or due.question_id,
+    )
     tracker.apply(tracker.heard(said, share, detail), turn)
 
 

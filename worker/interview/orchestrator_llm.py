@@ -208,11 +208,11 @@ class OrchestratorLLM(llm.LLM[Never]):
 
     @property
     def has_due(self) -> bool:
-        """True if an utterance was decided that was not spoken yet.
+        """True if an utterance is due: one that was decided, or the greeting.
 
         Raises OrchestratorNotReady if `init` has not succeeded.
         """
-        return self.tracker.has_due
+        return self.tracker.has_due or not self.tracker.has_begun
 
     def commit(self, turn: CommittedTurn, decided: Sequence[Decided] | None = None) -> None:
         """Add a turn, which the journal has already, and the decisions that belong to it.

@@ -86,6 +86,11 @@ class DialogueTracker:
         return not self.state.owed or self.state.count("goodbye") >= MOST_GOODBYES
 
     @property
+    def has_begun(self) -> bool:
+        """True once the interviewer has greeted the candidate."""
+        return self.state.place.phase is not Phase.ARRIVING
+
+    @property
     def has_due(self) -> bool:
         """True if an utterance was decided that was not spoken yet."""
         return self._due is not None

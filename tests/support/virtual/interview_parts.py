@@ -14,7 +14,7 @@ from worker.interview.plan.plan import Plan, Question
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 LONG = "a long answer of more than eight words in all of it"
-SHORT = "not much"
+SHORT = "we tried it"
 
 
 def question(number: int, *, follow_ups: int = 0, allowed: int | None = None) -> Question:

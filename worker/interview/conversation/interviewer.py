@@ -235,7 +235,7 @@ class Interviewer(Agent):
         try:
             await taking
             self._patience.begin()
-            if self._orchestrator.next_move().role is Role.DONE:
+            if self.finished.is_set() or self._orchestrator.next_move().role is Role.DONE:
                 self._finish()
                 return _Follows.END
             if self._orchestrator.has_due:

@@ -32,7 +32,7 @@ def most_utterances(plan: PlanView) -> int:
     moves, such as clarifications, the dialogue goes on to the next question.
     """
     visits = 2 * len(plan.questions) + MOST_GONE_BACK
-    probes = max(question.probes_allowed for question in plan.questions)
+    probes = max(max(q.probes_allowed, q.follow_ups_allowed) for q in plan.questions)
     entries = 1 + probes + MOST_WITHDRAWN + 2 * MOST_UNDONE
     in_a_visit = entries * CUT_GOES_ON + SIDE_GOES_ON
     fixed = _BEGINNING + _CONFIRMATIONS + _END + MOST_RETURNS + 2 * MOST_CANDIDATE_TURNS

@@ -158,9 +158,12 @@ def begins_at_once(moment: Moment) -> bool:
 
 
 def may_follow_up(moment: Moment) -> bool:
-    """Return whether the question that was answered last may get a follow-up by a model."""
+    """Return whether a model may ask a follow-up to the answer that was given just now."""
     question = moment.plan.by_id.get(str(moment.fact(Fact.HEARD_QUESTION) or ""))
-    return question is not None and moment.place.phase is not Phase.LISTENING
+    if question is None or moment.before.said_by != "answered" or line_heard(moment):
+        return False
+    visit = moment.before.visit(question.id)
+    return moment.count(f"probe@{question.id}#{visit}") < question.follow_ups_allowed
 
 
 def may_skip(moment: Moment) -> bool:

@@ -48,6 +48,8 @@ class QuestionView:
     probes: tuple[str, ...] = ()
     #: How many probes may be asked.
     probes_allowed: int = 0
+    #: How many follow-ups may be asked, from the plan and from a language model together.
+    follow_ups_allowed: int = 0
     #: Ids of the points that a complete answer covers; empty if only the length counts.
     points: tuple[str, ...] = ()
     #: Ids of the points that have a probe, in the order of `probes`.
@@ -126,6 +128,7 @@ def _question(question: Question) -> QuestionView:
         clarify=question.clarify,
         probes=probes,
         probes_allowed=min(allowed, len(probes)),
+        follow_ups_allowed=question.follow_ups_allowed,
         points=tuple(point.id for point in question.points),
         probed_points=tuple(point.id for point in question.points if point.probe is not None),
         expects=expects,

@@ -50,7 +50,7 @@ def _as(name: str, on: Act, act: Act, guard: Guard | None = None) -> Row:
 
 
 _ANSWERS = (
-    listening("answer_cut", _A.ANSWER, guard=turn_was_cut, effects=(partly, points_met)),
+    listening("answer_cut", _A.ANSWER, _M.FULL, guard=turn_was_cut, effects=(partly, points_met)),
     listening(
         "encourage",
         _A.ANSWER,

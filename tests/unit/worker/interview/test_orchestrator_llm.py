@@ -53,11 +53,15 @@ class FakeDatabase:
         assert writable
         return self.turns
 
+    async def dialogue_of(self, _: object, interview_id: str, *, writable: bool) -> Any:
+        assert writable
+        return []
+
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> FakeDatabase:
     fake = FakeDatabase()
-    for name in ("get_interview", "turns_of"):
+    for name in ("get_interview", "turns_of", "dialogue_of"):
         monkeypatch.setattr(f"worker.interview.orchestrator_llm.{name}", getattr(fake, name))
     return fake
 
@@ -68,6 +72,8 @@ DB = cast("Database", object())
 def turn(**fields: Any) -> Any:
     return SimpleNamespace(
         **{
+            "job_id": "AJ_1",
+            "seq": 0,
             "speaker": "interviewer",
             "text": "",
             "at": START,

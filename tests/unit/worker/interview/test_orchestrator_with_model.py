@@ -224,7 +224,7 @@ async def asked_by(reply: Reply | None, plan: Plan = PLAN, answer: str = ORDER) 
     moves: list[Move] = []
     while orchestrator.next_move().role is not Role.DONE:
         moves.append(await spoken(orchestrator))
-        commit(orchestrator, moves[-1], answer)
+        commit(orchestrator, moves[-1], None if moves[-1].role is Role.CLOSING else answer)
         assert len(moves) < 30
     return moves
 

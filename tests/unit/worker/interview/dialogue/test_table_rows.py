@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -11,8 +12,13 @@ from tests.support.dialogues import HEARD, TODAY, Driven, happens, say
 from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.events import Detail, Event
 from worker.interview.dialogue.inputs import Input
+from worker.interview.dialogue.plan_view import QuestionView
 from worker.interview.dialogue.table import ROWS
 
+#: A plan without anything before the first question, for which a model may ask a follow-up.
+AT_ONCE: Final = replace(
+    TODAY, begins_at_once=True, questions=(QuestionView(id="q1", follow_ups_allowed=1),)
+)
 #: How each start is reached: another start, and the inputs after it.
 STARTS: Final = {
     "new": ("", ""),
@@ -31,6 +37,7 @@ STARTS: Final = {
     "bye": ("last", "DENY"),
     "waiting": ("q2", "WAIT heard"),
     "stop": ("q2", "STOP heard"),
+    "at_once": ("", ""),
     "today": ("", "present heard AFFIRM heard"),
 }
 
@@ -39,6 +46,7 @@ PATHS: Final = """
 returned_too_often: greeting away*20 -> FAREWELL
 absent: q1 left noinput -> LISTENING:q1
 answer_with_request: q1 ANSWER+ABOUT_TIME -> LISTENING:q1
+arrives_at_the_first_question: at_once present -> ASKING:q1
 arrives: new present -> GREETING
 arrives_without_sound: new noaudio -> ARRIVING
 greeted_in_writing: new noaudio*4 -> SOUND_CHECK
@@ -76,6 +84,8 @@ let_me_finish: ask1 ANSWER@0.2*3 -> ASKING:q1
 act_over_the_prompt: ask1 SKIP@0.6 -> ASKING:q1
 withdrawn: ask2 withdrawn -> LISTENING:q1
 withdrawn_too_often: ask1 withdrawn -> ASKING:q1
+answer_cut: q1 ANSWER/cut -> LISTENING:q1
+follow_up_by_model: at_once present heard ANSWER follow_up -> ASKING:q1
 encourage: q1 ANSWER2 -> LISTENING:q1
 probe: q1 ANSWER5 -> ASKING:q1
 read_back: q4 ANSWER -> CLARIFYING:q4(readback)
@@ -266,7 +276,8 @@ def one(match: re.Match[str]) -> list[Input]:
         words = int(match["words"]) if match["words"] else None
         also = Act(match["also"]) if match["also"] else None
         # Without a share, the turn began after the line, which counts only in ASKING.
-        return [say(Act(name), words, also=also, share=share if match["share"] else 0.0)]
+        heard = share if match["share"] else 0.0
+        return [say(Act(name), words, also=also, share=heard, cut=match["detail"] == "cut")]
     detail = Detail(match["detail"]) if match["detail"] else None
     return [happens(Event(name), detail, share)]
 
@@ -275,6 +286,8 @@ def at(start: str) -> Driven:
     """Return a dialogue that has come to a start of `STARTS`."""
     if not start:
         return Driven()
+    if start == "at_once":
+        return Driven(AT_ONCE)
     before, text = STARTS[start]
     driven = Driven(TODAY) if start == "today" else at(before)
     for each in inputs(text):

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.virtual.interview_parts import LONG, SHORT, Talk, plan_of, question
+from worker.interview.dialogue.guards import CUT_GOES_ON
 from worker.interview.llm.phrasing import WordsRefused, phrased
 from worker.interview.llm.prompt import template
-from worker.interview.orchestrator import MOST_REPEATS, LlmAllowance, Move, Role, leeway, next_move
+from worker.interview.orchestrator import LlmAllowance, Move, Role, leeway, next_move
 from worker.interview.plan.plan import Plan
 
 PLAN = plan_of(question(0, follow_ups=1, allowed=2), question(1), question(2))
@@ -132,7 +133,7 @@ def test_the_question_must_be_heard_not_only_its_acknowledgement(heard: float, r
 def test_a_closing_is_repeated_if_only_its_acknowledgement_was_heard() -> None:
     plan = plan_of(question(0))
     talk = after(LONG, plan)
-    talk.asked(phrased(ACKNOWLEDGED, plan, leeway(plan, talk.turns)), 0.4).answered("Wait!")
+    talk.asked(phrased(ACKNOWLEDGED, plan, leeway(plan, talk.turns)), 0.4)
     scope = leeway(plan, talk.turns)
     assert scope.move == Move(role=Role.CLOSING, text=plan.closing)
     assert not scope.acknowledge
@@ -193,7 +194,7 @@ def worded(plan: Plan, scope: LlmAllowance, reply: str) -> Move:
 def test_a_model_does_not_change_the_order_of_questions(plan: Plan, data: st.DataObject) -> None:
     talk, asked = Talk(), []
     # Each prompt may be cut off a few times; the interview ends in any case.
-    for _ in range((sum(1 + q.follow_ups_allowed for q in plan.questions) + 1) * MOST_REPEATS):
+    for _ in range((sum(1 + q.follow_ups_allowed for q in plan.questions) + 1) * CUT_GOES_ON):
         scope = leeway(plan, talk.turns)
         if scope.move.role is Role.DONE:
             break

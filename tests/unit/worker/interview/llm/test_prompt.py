@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.virtual.interview_parts import LONG, SHORT, Talk, plan_of, question
+from worker.interview.earlier_turns import take_earlier, tracked
 from worker.interview.llm.prompt import MAX_CHARACTERS, Prompt, prompt_for, template
-from worker.interview.orchestrator import leeway, next_move
+from worker.interview.orchestrator import allowance, leeway, next_move
 from worker.interview.plan.plan import Plan, Question
 from worker.interview.plan.validation import MAX_TEXT
 
@@ -118,13 +119,17 @@ def test_the_prompt_size_is_bounded_for_any_length_of_interview() -> None:
     plan, talk = longest_plan(200), Talk()
     ten_minutes = "so then we did this and that " * 250
     assert len(ten_minutes.split()) > 1500
-    sizes, now = [], leeway(plan, talk.turns)
+    tracker = tracked(plan, [])
+    sizes, now = [], allowance(tracker)
     for number in range(240):
         talk.asked(now.move)
         # Five short answers, so that each follow-up is asked, and a long one.
         for _ in range(3 if number % 6 == 5 else 1):
             talk.answered(ten_minutes if number % 6 == 5 else "not much")
-        now = leeway(plan, talk.turns)
+        for turn in talk.turns:
+            take_earlier(tracker, turn)
+        talk.turns.clear()
+        now = allowance(tracker)
         prompt = prompt_for(plan, now)
         sizes.append(len(prompt.system) + len(prompt.user))
     assert max(sizes) <= MAX_CHARACTERS

@@ -237,6 +237,6 @@ def test_a_plan_of_today_has_words_for_all_that_it_needs() -> None:
     plan = load_plan(SAMPLE_PLAN)
     dialogue = Speaking(plan)
     dialogue.hear(happens(Event.PRESENT))
+    assert dialogue.prompts[-1].text == f"{plan.opening.strip()} {plan.questions[0].text.strip()}"
     dialogue.hear(HEARD)
-    assert dialogue.says(Act.AFFIRM).text == plan.questions[0].text
     assert dialogue.says(Act.ANSWER, "words", 3).text == plan.questions[0].follow_ups[0]
