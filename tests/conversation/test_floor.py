@@ -109,7 +109,6 @@ LATE_WORD = 11
     ),
     Row(
         name="what an interruption left unheard of a question is said later",
-        gap=SHORT,
         plan=plan(),
         steps=(
             *(Hears(Q0), Says(A0), HearsWord(13, of=Q1), Says("Sorry, what was that?")),
@@ -155,7 +154,6 @@ LATE_WORD = 11
     ),
     Row(
         name="an interview with a question that was cut off each time is not completed",
-        gap="an interview can be completed without a question that was heard as a whole",
         plan=plan(),
         steps=(
             *(Hears(Q0), Says(A0)),

@@ -89,7 +89,6 @@ IN_TWO = (Stored("q0", FIRST, REST), *EACH_ANSWER[1:], Completed())
     ),
     Row(
         name="a candidate who says that they are still there has not answered",
-        gap=SILENCE,
         plan=plan(),
         steps=(
             *(Hears(Q0), HearsALine(within_s=60), Says("Yes, I am still here.")),

@@ -42,7 +42,6 @@ TOLD = (
 @table(
     Row(
         name="a candidate who asks for the question once more hears it once more",
-        gap=NO_OTHER_ACT,
         plan=plan(),
         steps=(
             *(Hears(Q0), Says("Could you say the question once more?")),
@@ -52,7 +51,6 @@ TOLD = (
     ),
     Row(
         name="a question is also repeated for a candidate on the telephone",
-        gap=NO_OTHER_ACT,
         plan=plan(),
         acoustics=Acoustics(telephone=True),
         steps=(
@@ -63,7 +61,6 @@ TOLD = (
     ),
     Row(
         name='a candidate who asks only "Sorry?" hears the question again',
-        gap=NO_OTHER_ACT,
         plan=plan(),
         steps=(
             *(Hears(Q0), Says("Sorry?")),
@@ -73,7 +70,6 @@ TOLD = (
     ),
     Row(
         name="a request after an answer is fulfilled and the answer is kept",
-        gap=NO_OTHER_ACT,
         plan=plan(),
         steps=(
             *(Hears(Q0), Says(f"{A0} Sorry, could you say the question once more?")),
@@ -83,7 +79,6 @@ TOLD = (
     ),
     Row(
         name="a candidate who asks for a moment gets it",
-        gap=NO_OTHER_ACT,
         plan=plan(),
         steps=(
             *(Hears(Q0), Says("Let me think for a moment.")),
@@ -93,7 +88,6 @@ TOLD = (
     ),
     Row(
         name="a candidate who asks for a minute is not asked the next question for half a minute",
-        gap=NO_OTHER_ACT,
         plan=plan(),
         steps=(
             *(Hears(Q0), Says("Give me a minute to think, please.")),
@@ -103,7 +97,6 @@ TOLD = (
     ),
     Row(
         name="a skipped question has no follow-up",
-        gap=NO_OTHER_ACT,
         plan=plan(follow_ups=[FOLLOW_UP]),
         steps=(
             *(Hears(Q0), Says("Can we skip this one, please?")),
@@ -113,7 +106,6 @@ TOLD = (
     ),
     Row(
         name="a question that the candidate wants to come back to is asked again at the end",
-        gap=NO_OTHER_ACT,
         plan=plan(),
         steps=(
             *(Hears(Q0), Says("Can I come back to that one later?")),
@@ -123,7 +115,6 @@ TOLD = (
     ),
     Row(
         name="a candidate who has no answer is not asked a follow-up",
-        gap=f"{NO_OTHER_ACT}, so that a follow-up is asked",
         plan=plan(follow_ups=[FOLLOW_UP]),
         steps=(
             *(Hears(Q0), Says("I don't know.")),
@@ -133,7 +124,6 @@ TOLD = (
     ),
     Row(
         name="a candidate who asks what the question means still answers that question",
-        gap=NO_OTHER_ACT,
         plan=plan(),
         steps=(
             *(Hears(Q0), Says("Do you mean a project at work or may it be a private one?")),
