@@ -24,4 +24,4 @@ def register_profiles() -> None:
 
 def examples(most: int) -> int:
     """Return how many of `most` examples to try: all of them, or a quarter in the profile `FEW`."""
-    return max(1, most * settings.default.max_examples // USUAL)
+    return max(1, most * settings().max_examples // USUAL)
