@@ -44,8 +44,13 @@ class Liveness:
 
         `jobs` has the pid of each job's process, or None if the job has no process yet.
         """
-        stopped = await self._processes.ask(partial(_stopped, dict(jobs)))
-        silent = await self._heartbeats.ask(partial(_silent, self._folder, tuple(jobs)))
+        none: frozenset[str] = frozenset()
+        stopped = silent = none
+        # A worker renews its leases twice a second, so no thread is used without need.
+        if any(pid is not None for pid in jobs.values()):
+            stopped = await self._processes.ask(partial(_stopped, dict(jobs)))
+        if jobs:
+            silent = await self._heartbeats.ask(partial(_silent, self._folder, tuple(jobs)))
         return [job_id for job_id in jobs if job_id not in stopped | silent]
 
 
