@@ -269,10 +269,12 @@ def too_many_unheard(moment: Moment) -> bool:
 
 
 def can_withdraw(moment: Moment) -> bool:
-    """Return whether the candidate may be continuing an earlier answer.
+    """Return whether the prompt may be withdrawn in favour of the answer that was given before.
 
-    The guard holds at most `MOST_WITHDRAWN` times in one visit of a question; each time, the prompt
-    is withdrawn.
+    A withdrawn prompt is silenced, and the dialogue returns to the question that was heard last, so
+    that the candidate's words continue its answer. A prompt cannot be withdrawn if no question was
+    heard yet, if the time of that question was used up, or if `MOST_WITHDRAWN` withdrawals were
+    counted in this visit of the current question.
     """
     before = str(moment.fact(Fact.HEARD_QUESTION) or "")
     standing = moment.standing(before)
