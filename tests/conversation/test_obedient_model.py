@@ -54,7 +54,7 @@ class OnlySayableWords:
                 words = words[len(begun) :]
 
 
-#: A question of the candidate, the fact or line that answers it, and the words of the obedient model.
+#: A question of the candidate, the fact or line that answers it, and the words of the model.
 ASKED: Final = (
     ("Are you a robot?", FACTS.about_you, "I am not a robot."),
     ("Are you human?", FACTS.about_you, "Yes, I am human."),
