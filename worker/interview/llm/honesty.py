@@ -9,7 +9,7 @@ What an answer was about is said of the candidate or in the past tense. All func
 
 from __future__ import annotations
 
-from worker.interview.llm.vocabulary_en import Honesty
+from worker.interview.llm.honesty_en import Honesty
 from worker.interview.llm.words import words_of
 
 
