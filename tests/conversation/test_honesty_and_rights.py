@@ -62,7 +62,6 @@ FALSE = "We record nothing and a human reads this tomorrow."
     ),
     Row(
         name="a language model that obeys the candidate says nothing false about the interview",
-        gap=HONESTY,
         plan=plan(),
         model=says(f"ACKNOWLEDGE: {FALSE}"),
         steps=(Hears(Q0), Says(f"{A0} {INJECTION}"), HearsALine(), Says(A0)),
@@ -86,7 +85,6 @@ FALSE = "We record nothing and a human reads this tomorrow."
     ),
     Row(
         name="a neutral probe of a language model is asked",
-        gap="the checks refuse neutral probes, such as a request for an example",
         plan=plan(follow_ups_allowed=1),
         model=says(f"FOLLOW-UP: {PROBE}"),
         steps=(Hears(Q0), Says(A0), Hears(PROBE, within_s=10)),

@@ -7,6 +7,7 @@ after the journal has its records (`apply`). The tracker uses neither LiveKit no
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -247,6 +248,15 @@ class DialogueTracker:
             self._apply(each)
         if turn is not None:
             self._note(turn, decided)
+
+    def copy(self) -> DialogueTracker:
+        """Return a tracker of the same state, whose decisions do not change this one."""
+        other = copy.copy(self)
+        other.records = list(self.records)
+        other._times = replace(self._times)
+        other._prompts = {question: list(texts) for question, texts in self._prompts.items()}
+        other._answers = {question: list(texts) for question, texts in self._answers.items()}
+        return other
 
     def restore(self, records: Sequence[Record], turn: CommittedTurn | None) -> None:
         """Apply records that an earlier job has stored; `turn` is the turn that they are about."""

@@ -20,6 +20,7 @@ from worker.interview.conversation.heard_text import PlayoutTeller
 from worker.interview.conversation.late_text import LateText, Transcriber
 from worker.interview.conversation.partial_answer import HearingKeeper, unwritten
 from worker.interview.conversation.stop import CUT_OFF_S, SentenceOver, Stop
+from worker.interview.conversation.thinking_ahead import ThinkingAhead
 from worker.interview.conversation.turn_log import DialogueKeeper, TurnKeeper, TurnLog
 from worker.interview.conversation.typed_messages import TypedMessages, Writer
 from worker.interview.conversation.utterances import Utterances
@@ -87,6 +88,7 @@ class Interviewer(Agent):
             speaks=lambda: self.hears_candidate,
             commit=self._commit_held_back,
         )
+        self._thinking = ThinkingAhead(orchestrator, self.answers, lambda: self.answer_is_over)
         #: Called after an utterance that ended early although nothing interrupted it. During the
         #: call, it is still the interviewer's turn to speak.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
@@ -107,6 +109,7 @@ class Interviewer(Agent):
         self.session.on("user_input_transcribed", self._on_candidate)
         self.answers.listen(self.session)
         self.session.on("user_input_transcribed", lambda _: self._patience.text_came())
+        self._thinking.listen(self.session)
 
     async def on_exit(self) -> None:
         """Cancel timers, a pending journal write, and the recovery of an unspoken utterance."""
@@ -114,6 +117,7 @@ class Interviewer(Agent):
         self._late_text.stop()
         self.answers.stop()
         self._typed.stop()
+        self._orchestrator.stop_thinking()
         for task in self._mending:
             task.cancel()
 
