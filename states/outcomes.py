@@ -13,7 +13,21 @@ class Outcome(StrEnum):
 
     #: The interview was completed.
     COMPLETED = "completed"
-    #: The candidate did not come, left, or stopped answering.
+    #: The interview was held to its end, but mandatory questions have no answer.
+    INCOMPLETE = "incomplete"
+    #: The candidate ended the interview.
+    STOPPED = "stopped"
+    #: The candidate asked for another time.
+    POSTPONED = "postponed"
+    #: The candidate did not give the consent without which there is no interview.
+    REFUSED = "refused"
+    #: The candidate took the consent back.
+    WITHDRAWN = "withdrawn"
+    #: The candidate asked for a person instead of the agent.
+    HUMAN = "human"
+    #: The candidate was silent or away until the agent said goodbye.
+    MISSED = "missed"
+    #: The candidate did not come, left, or stopped answering, and the agent said no goodbye.
     ABANDONED = "abandoned"
     #: The software failed, so an engineer should investigate.
     FAILED = "failed"
