@@ -47,7 +47,10 @@ class Reason(TextEnum):
         """The cause in one sentence."""
         return self.text
 
-    INTERVIEW_COMPLETED = "InterviewCompleted", "Every planned question was asked and goodbye said."
+    INTERVIEW_COMPLETED = (
+        "InterviewCompleted",
+        "Every mandatory question was answered or declined, and goodbye said.",
+    )
     WORK_DONE = "WorkDone", "The application finished without naming another end."
     TIME_LIMIT_REACHED = "TimeLimitReached", "The maximum duration of an interview was reached."
     CANDIDATE_LEFT = "CandidateLeft", "The candidate left and did not return in the grace period."

@@ -24,6 +24,19 @@ ENDS: Final[Mapping[str, End]] = MappingProxyType(
         "questions_not_heard": End(Outcome.FAILED, "QuestionsNotHeard"),
     }
 )
+#: The meaning of each of these ends, in one sentence.
+MEANINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "questions_open": "The goodbye was said, but a mandatory question has no answer.",
+        "candidate_stopped": "The candidate asked to end the interview, and confirmed it.",
+        "candidate_postponed": "The candidate asked for another time, and confirmed it.",
+        "consent_refused": "The candidate did not give the consent that the plan asks for.",
+        "consent_withdrawn": "The candidate took the consent back.",
+        "person_requested": "The candidate asked for a person instead of the AI interviewer.",
+        "candidate_missed": "The candidate was silent or away until the goodbye was said.",
+        "questions_not_heard": "Several questions could not be heard, for example over an echo.",
+    }
+)
 #: The name in `ENDS` of each outcome of a dialogue except COMPLETED.
 _NAMES: Final[Mapping[Decided, str]] = MappingProxyType(
     {

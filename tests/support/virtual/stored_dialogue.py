@@ -1,4 +1,4 @@
-"""An interview on virtual time, as its jobs store it: turns, and journal records of the dialogue."""
+"""An interview on virtual time, as its jobs store it: its turns and its dialogue records."""
 
 from __future__ import annotations
 
