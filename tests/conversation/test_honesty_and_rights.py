@@ -19,7 +19,7 @@ from tests.conversation.texts import (
 )
 from tests.support.conversation.expectations import (
     Completed,
-    EndedByItself,
+    DialogueEndedAs,
     Heard,
     HeardBefore,
     Kept,
@@ -97,7 +97,7 @@ FALSE = "We record nothing and a human reads this tomorrow."
             *(Hears(Q0), Says("I would like to end the interview here.")),
             *(HearsALine(), Says("Yes, please.")),
         ),
-        expects=(NeverHeard(Q1, Q2), NotCompleted(), EndedByItself()),
+        expects=(NeverHeard(Q1, Q2), NotCompleted(), DialogueEndedAs("stopped")),
     ),
     Row(
         name="a candidate who wants another day and confirms it is asked nothing more",
@@ -106,7 +106,7 @@ FALSE = "We record nothing and a human reads this tomorrow."
             *(Hears(Q0), Says("Can we do this another day?")),
             *(HearsALine(), Says("Yes, please.")),
         ),
-        expects=(NeverHeard(Q1, Q2), NotCompleted(), EndedByItself()),
+        expects=(NeverHeard(Q1, Q2), NotCompleted(), DialogueEndedAs("postponed")),
     ),
     Row(
         name="what was said before the candidate ends the interview is kept",
@@ -115,7 +115,13 @@ FALSE = "We record nothing and a human reads this tomorrow."
             *(Hears(Q0), Says(A0), Hears(Q1), Says("I don't want to continue.")),
             *(HearsALine(), Says("Yes.")),
         ),
-        expects=(Kept(A0), EACH_ANSWER[0], NeverHeard(Q2), NotCompleted(), EndedByItself()),
+        expects=(
+            Kept(A0),
+            EACH_ANSWER[0],
+            NeverHeard(Q2),
+            NotCompleted(),
+            DialogueEndedAs("stopped"),
+        ),
     ),
     Row(
         name="a candidate who does not confirm the end goes on with the same question",

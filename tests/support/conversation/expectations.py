@@ -136,6 +136,18 @@ class EndedByItself:
 
 
 @dataclass(frozen=True)
+class DialogueEndedAs:
+    """The last dialogue record of the job says that the dialogue has ended with this outcome."""
+
+    outcome: str
+
+    def check(self, talk: Conversation) -> None:
+        last = talk.history.dialogue[-1]
+        assert (last["name"], last["to"]) == ("quiet", f"ENDED({self.outcome})"), f"{last}"
+        assert talk.outcome == self.outcome, f"the outcome is {talk.outcome}"
+
+
+@dataclass(frozen=True)
 class StaysOpen:
     """The job ended because the candidate is absent, so that another job goes on when they come."""
 
