@@ -22,7 +22,7 @@ from worker.interview.dialogue.events import Detail, Event
 from worker.interview.dialogue.fold import fold
 from worker.interview.dialogue.inputs import Happening, Input, Turn
 from worker.interview.dialogue.moves import Move as Say
-from worker.interview.dialogue.phases import Phase
+from worker.interview.dialogue.phases import REOPENED, Outcome, Phase
 from worker.interview.dialogue.plan_view import view_of
 from worker.interview.dialogue.records import Record, record
 from worker.interview.dialogue.state import Dialogue, Fact
@@ -65,6 +65,8 @@ class DialogueTracker:
         self.spoken = Spoken()
         #: The utterance that was decided and not spoken yet; None while nothing is to be said.
         self._due: Prompt | None = None
+        #: True if an earlier job has ended the interview in a way that lets this job continue it.
+        self._reopens = False
         #: The share of the last utterance that the candidate has heard.
         self._share = 1.0
         self._classifier = _classifier_of(plan.language)
@@ -81,10 +83,21 @@ class DialogueTracker:
         """True if nothing is left to say."""
         place = self.state.place
         if place.phase is Phase.ENDED:
-            return True
+            return not self._reopens
         if place.phase is not Phase.FAREWELL or self._due is not None:
             return False
         return not self.state.owed or self.state.count("goodbye") >= MOST_GOODBYES
+
+    @property
+    def has_ended(self) -> bool:
+        """True if a record says that the interview has ended."""
+        return self.state.place.phase is Phase.ENDED
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome with which the dialogue has ended; INCOMPLETE if it has no known outcome."""
+        kind = self.state.place.kind if self.has_ended else ""
+        return Outcome(kind) if kind in tuple(Outcome) else Outcome.INCOMPLETE
 
     @property
     def has_begun(self) -> bool:
@@ -140,7 +153,8 @@ class DialogueTracker:
         """Return the event with which an interviewer begins or continues."""
         if self.state.place.phase is Phase.ARRIVING:
             return Happening(event=Event.PRESENT)
-        return Happening(event=Event.RESUMED, detail=Detail.CRASH)
+        detail = Detail.ABSENCE if self.has_ended else Detail.CRASH
+        return Happening(event=Event.RESUMED, detail=detail)
 
     def _move(self, prompt: Prompt, after: Dialogue) -> Move:
         place = after.place
@@ -246,6 +260,7 @@ class DialogueTracker:
         """Apply decisions whose records are stored; `turn` is the turn that they are about."""
         for each in decided:
             self._apply(each)
+        self._reopens = False
         if turn is not None:
             self._note(turn, decided)
 
@@ -267,6 +282,7 @@ class DialogueTracker:
             text = request_in(turn.text if turn is not None else "", each.more.get("also_from"))
             self._apply(Decided(given=given, step=step, record=each, words=text))
             decided.append(Decided(given=given, step=step, record=each))
+        self._reopens = self.has_ended and self.outcome in REOPENED
         if turn is not None:
             self._note(turn, decided)
 

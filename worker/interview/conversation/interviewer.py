@@ -24,6 +24,7 @@ from worker.interview.conversation.thinking_ahead import ThinkingAhead
 from worker.interview.conversation.turn_log import DialogueKeeper, TurnKeeper, TurnLog
 from worker.interview.conversation.typed_messages import TypedMessages, Writer
 from worker.interview.conversation.utterances import Utterances
+from worker.interview.dialogue.phases import Outcome
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
 from worker.interview.turn import Role
 from worker.job.floor import TurnFloor
@@ -65,7 +66,7 @@ class Interviewer(Agent):
         # The instructions are unused, because the orchestrator's language model has its own prompt.
         super().__init__(instructions="Hold the planned interview.")
         self._orchestrator = orchestrator
-        book = TurnLog(orchestrator, keep_turn, keep_dialogue)
+        self._book = book = TurnLog(orchestrator, keep_turn, keep_dialogue)
         self._write = write
         self._typed = TypedMessages(write, refused)
         self._mending: set[asyncio.Task[None]] = set()
@@ -202,6 +203,12 @@ class Interviewer(Agent):
         if not (self.hears_candidate or self.answers.half.text):
             # No transcript is pending, so the closing session need not wait for a transcript.
             self.session.options.session_close_transcript_timeout = 0.0
+
+    async def conclude(self) -> Outcome:
+        """Record that the interview is over after the goodbye; return the dialogue's outcome."""
+        async with self.exclusive.held():  # a turn that is being committed has its records first
+            self._book.conclude()
+            return self._orchestrator.tracker.outcome
 
     def _finish(self) -> None:
         self.floor.give()

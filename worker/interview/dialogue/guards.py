@@ -10,7 +10,7 @@ from worker.interview.dialogue.events import Detail
 from worker.interview.dialogue.inputs import Turn
 from worker.interview.dialogue.moment import Moment
 from worker.interview.dialogue.moves import PROMPT_HEARD, share_needed
-from worker.interview.dialogue.phases import Kind, Outcome, Phase, Status
+from worker.interview.dialogue.phases import REOPENED, Kind, Phase, Status
 from worker.interview.dialogue.plan_view import Expects
 from worker.interview.dialogue.state import Fact
 
@@ -291,9 +291,9 @@ def short_answer(moment: Moment) -> bool:
     return not isinstance(moment.given, Turn) or moment.given.words < CONTENT_WORDS
 
 
-def missed(moment: Moment) -> bool:
-    """Return whether the interview has ended only because the candidate was away."""
-    return moment.fact(Fact.OUTCOME) == Outcome.MISSED
+def may_reopen(moment: Moment) -> bool:
+    """Return whether the interview has ended in a way that lets another job continue it."""
+    return moment.fact(Fact.OUTCOME) in REOPENED
 
 
 def affirms_again(moment: Moment) -> bool:
