@@ -6,6 +6,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from worker.interview.dialogue.acts import Act
+from worker.interview.dialogue.classify.addressed import (
+    continues_a_sentence,
+    describes,
+    asks_inside,
+    is_addressed,
+    is_question,
+    may_follow_an_answer,
+    opens_a_request,
+    wishes_something,
+)
 from worker.interview.dialogue.classify.cover import (
     MOST_CONTENT,
     Cover,
@@ -35,6 +45,8 @@ _LOSS_REPORTED_WITHIN: Final = 12
 _ADDRESSED_WITHIN: Final = 5
 #: Words before a request that follows an answer without a punctuation mark.
 _ANSWER_WORDS: Final = 3
+#: Content words besides a request that addresses the interviewer but has no form of a request.
+_MOST_CONTENT_OF_STATEMENT: Final = 2
 _SHORT_QUESTION: Final = 7
 #: Clauses at the end of a turn in which a request is looked for, and content words after it.
 _MOST_CLAUSES: Final = 6
@@ -82,11 +94,53 @@ class TurnText:
     def loose(self, start: int, end: int | None = None) -> Found | None:
         """Return the request between `start` and `end`; None if too many words match no pattern."""
         cover = covers(self.words[start:end], self.table, self._allowed, gaps=True)[0]
-        if cover is None or cover.content > MOST_CONTENT or cover.tells:
+        texts = [word.text for word in self.words[start:]]
+        if not self.table.subjects_of_words.isdisjoint(words_and_pairs(texts)):
+            return None
+        if cover is None or cover.content > self._most_content(start, end) or cover.tells:
             return None
         found = first_of([each for each in cover.found if each.label.act in LOOSE])
-        losing = any(each.label.act in LOSING for each in cover.found)
-        return found if found and not losing else None
+        if found is None:
+            return None
+        if cover.content and self._is_in_a_statement(start, start + found.first, end):
+            return None
+        return None if any(each.label.act in LOSING for each in cover.found) else found
+
+    def _is_in_a_statement(self, start: int, first: int, end: int | None) -> bool:
+        """Return whether a request that begins at `first` only looks like a question."""
+        if continues_a_sentence(self.words[:end], first, self.table):
+            return True
+        if first > start and self.words[first - 1].text in self.table.conditions:
+            return True
+        return self.words[first].text in self.table.question_words and not is_question(
+            self.words[first:end], self.table
+        )
+
+    def _most_content(self, start: int, end: int | None) -> int:
+        """Return how many content words may stand besides a request in these words."""
+        if self.has_form_of_request(start, end):
+            return MOST_CONTENT
+        words = self.words[start:end]
+        past = any(word.text in ("was", "were") for word in words)
+        return 0 if past and describes(words, self.table) else _MOST_CONTENT_OF_STATEMENT
+
+    def has_form_of_request(self, start: int, end: int | None = None) -> bool:
+        """Return whether the words between `start` and `end` begin as a request or question."""
+        words = self.words[start:end]
+        return opens_a_request(words, self.table) or is_question(words, self.table)
+
+    def may_follow_answer(self, act: Act, start: int, end: int | None = None) -> bool:
+        """Return whether the words between `start` and `end` can be a request after an answer."""
+        if not self._has_answer_before(start):
+            return True
+        last = len(self.words) if end is None else end
+        return may_follow_an_answer(act, self.words, start, last, self.table)
+
+    def _has_answer_before(self, start: int) -> bool:
+        before = [word.text for word in self.words[:start]]
+        known = self.table.function | self.table.light | self.table.subjects
+        content = sum(text not in known for text in before)
+        return content > 1 or self._tells(before)
 
     def may_begin(self, start: int, cover: Cover) -> bool:
         """Return whether a request may begin at the word `start`, after an answer."""
@@ -97,7 +151,9 @@ class TurnText:
         within = _LOSS_REPORTED_WITHIN if loses else _REPORTED_WITHIN
         sentence = _last_sentence(self.words[max(0, start - within) : start])
         texts = [each.text for each in sentence]
-        reports = self.table.reports | self.table.narrators
+        reports = self.table.reports | self.table.narrators | self.table.speakers
+        if not loses and is_addressed(self.words[start:], self.table):
+            reports -= self.table.speakers
         if not reports.isdisjoint(texts) or texts[-1] in self.table.links:
             return False
         if not loses:
@@ -120,8 +176,11 @@ class TurnText:
                 return topic
         return None
 
-    def may_follow(self, act: Act, end: int) -> bool:
-        """Return whether the words from `end` on may follow a request with this act."""
+    def may_follow(self, act: Act, start: int, end: int) -> bool:
+        """Return whether the words from `end` on may follow a request with this act.
+
+        The request has the words from `start` to `end`.
+        """
         rest = [word.text for word in self.words[end:]]
         if not rest:
             return True
@@ -132,7 +191,9 @@ class TurnText:
             for text in rest
         ):
             return False
-        return sum(text not in self.table.function for text in rest) <= _MOST_CONTENT_AFTER
+        exact = covers(self.words[start:end], self.table, self._allowed_in_part, gaps=False)[0]
+        most = _MOST_CONTENT_AFTER if exact is not None else _MOST_CONTENT_OF_STATEMENT
+        return sum(text not in self.table.function for text in rest) <= most
 
     def clauses(self) -> list[tuple[int, int]]:
         """Return all spans of one to three consecutive clauses among the last six clauses."""
@@ -152,6 +213,11 @@ class TurnText:
         cover = covers(self.words[start:end], self.table, self._allowed_in_part, gaps=False)[0]
         found = first_of(cover.found) if cover is not None else None
         if found is not None and found.label.act in LOSING and not self._is_own(start, end):
+            return None
+        if found is not None and start > 0:
+            if not self.may_follow_answer(act_of_found(found), start, end):
+                return None
+        if found is None and start > 0 and not self.has_form_of_request(start, end):
             return None
         if found is None:
             found = self.loose(start, end)
@@ -181,18 +247,10 @@ class TurnText:
         return cover is not None
 
     def _has_mood(self, mood: str, sentence: Sequence[Word], found: frozenset[str]) -> bool:
-        wishes = not self.table.wishes.isdisjoint(found)
         if mood == SAYS:
             return True
-        texts = [word.text for word in sentence]
-        before = self.table.subjects | self.table.inverts | {"i", "to", "not"}
-        asks = any(
-            a in self.table.inverts and b in self.table.subjects and c not in before
-            for c, a, b in zip(["", *texts], texts, texts[1:], strict=False)
-        )
-        begin = next((text for text in texts if text not in self.table.light), "")
-        asks = asks or sentence[-1].asks or begin in self.table.question_words
-        return asks if mood == ASKS else asks or wishes
+        asks = is_question(sentence, self.table) or asks_inside(sentence, self.table)
+        return asks if mood == ASKS else asks or wishes_something(sentence, found, self.table)
 
     def _is_about(self, topic: Topic, texts: Sequence[str]) -> bool:
         """Return whether the words outside the topic are few and not typical of a story."""
@@ -202,9 +260,11 @@ class TurnText:
         harmless = self.table.subjects if topic.mood == SAYS else known
         if any(self.table.tells_a_story(t) and t not in harmless | {"i"} for t in others):
             return False
-        if not self.table.reports.isdisjoint(others):
+        reports = self.table.reports | (self.table.speakers if topic.act in LOSING else set())
+        if not reports.isdisjoint(others):
             return False
-        return len(content) <= (_MOST_CONTENT_OF_LOSS if topic.act in LOSING else MOST_CONTENT)
+        most = _MOST_CONTENT_OF_LOSS if topic.act in LOSING else MOST_CONTENT
+        return len(content) <= (_MOST_CONTENT_OF_STATEMENT if topic.act is Act.CANNOT_HEAR else most)
 
     def asks(self, start: int) -> bool:
         """Return whether the words from `start` to the end are a question to the interviewer."""
