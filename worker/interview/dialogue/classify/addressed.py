@@ -12,11 +12,11 @@ from worker.interview.dialogue.classify.topics import words_and_pairs
 from worker.interview.dialogue.classify.words import Edge, Word
 
 #: The acts that speak of the candidate's own answer, and therefore address nobody.
-OF_THE_ANSWER: Final = frozenset({Act.DONE, Act.NO_ANSWER})
+OF_THE_ANSWER: Final = frozenset({Act.DONE, Act.NO_ANSWER, Act.GO_BACK})
 #: Words at the beginning of a request in which its form is looked for.
 _OPENED_WITHIN: Final = 6
-#: Words of a turn in which `it cut out` speaks of the line.
-_SHORT_TURN: Final = 10
+#: Words of a turn that is too short for an answer with a request after it.
+SHORT_TURN: Final = 10
 #: Words before a request in which the candidate may say who asked it.
 _QUOTED_WITHIN: Final = 12
 
@@ -49,10 +49,12 @@ def is_question(words: Sequence[Word], table: Language) -> bool:
 def asks_inside(words: Sequence[Word], table: Language) -> bool:
     """Return whether a question begins inside the words, as in `sorry are you a robot`."""
     opening = table.light | table.joins | table.question_words | table.apologies | table.asking
+    no_subject = table.subjects | table.inverts | {"i", "to", "not"}
     return any(
         word.text in table.inverts
         and following.text in table.subjects
-        and (before.text in opening or word.edge is not Edge.NONE)
+        and before.text not in no_subject
+        and (len(words) <= SHORT_TURN or f"{word.text}_{following.text}" in table.inverted or before.text in opening or word.edge is not Edge.NONE)
         for before, word, following in zip(words, words[1:], words[2:], strict=False)
     )
 
@@ -62,7 +64,7 @@ def wishes_something(words: Sequence[Word], found: frozenset[str], table: Langua
 
     What `you` and others need is no wish of the candidate.
     """
-    wishes = table.wishes & found
+    wishes = (table.wishes | table.complaints) & found
     needs = {b.text for a, b in pairwise(words) if a.text in table.others}
     return bool(wishes - needs)
 
@@ -105,7 +107,7 @@ def is_quoted(words: Sequence[Word], start: int, table: Language) -> bool:
 def _line_fails(words: Sequence[Word], request: Sequence[Word], table: Language) -> bool:
     """Return whether a short turn ends with words such as `it cut out`."""
     found = words_and_pairs([word.text for word in request])
-    return len(words) <= _SHORT_TURN and not table.line_events.isdisjoint(found)
+    return len(words) <= SHORT_TURN and not table.line_events.isdisjoint(found)
 
 
 def may_follow_an_answer(

@@ -62,6 +62,8 @@ class Language:
     addresses: frozenset[str]
     #: Words and pairs of words that address the interviewer.
     calls: frozenset[str]
+    #: Pairs of words that stand in a question alone.
+    inverted: frozenset[str]
     #: Words and pairs of words of a complaint about how fast or loud the interviewer speaks.
     complaints: frozenset[str]
     #: Pairs of words for what happens on a bad line.

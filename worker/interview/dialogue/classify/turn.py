@@ -7,6 +7,7 @@ from typing import Final
 
 from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.classify.addressed import (
+    SHORT_TURN,
     continues_a_sentence,
     describes,
     asks_inside,
@@ -122,7 +123,9 @@ class TurnText:
             return MOST_CONTENT
         words = self.words[start:end]
         past = any(word.text in ("was", "were") for word in words)
-        return 0 if past and describes(words, self.table) else _MOST_CONTENT_OF_STATEMENT
+        if past and describes(words, self.table):
+            return 0
+        return MOST_CONTENT if len(self.words) <= SHORT_TURN else _MOST_CONTENT_OF_STATEMENT
 
     def has_form_of_request(self, start: int, end: int | None = None) -> bool:
         """Return whether the words between `start` and `end` begin as a request or question."""
@@ -192,7 +195,10 @@ class TurnText:
         ):
             return False
         exact = covers(self.words[start:end], self.table, self._allowed_in_part, gaps=False)[0]
-        most = _MOST_CONTENT_AFTER if exact is not None else _MOST_CONTENT_OF_STATEMENT
+        if not (self.table.quotes | self.table.subjects_of_words).isdisjoint(words_and_pairs(rest)):
+            return False
+        clear = exact is not None or self.has_form_of_request(start, end)
+        most = _MOST_CONTENT_AFTER if clear else _MOST_CONTENT_OF_STATEMENT
         return sum(text not in self.table.function for text in rest) <= most
 
     def clauses(self) -> list[tuple[int, int]]:
