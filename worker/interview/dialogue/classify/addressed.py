@@ -59,6 +59,13 @@ def asks_inside(words: Sequence[Word], table: Language) -> bool:
     )
 
 
+def asks_briefly(words: Sequence[Word], table: Language) -> bool:
+    """Return whether the words begin as a question without a verb, as in `what about the pay`."""
+    texts = _without_opening([word.text for word in words], table)
+    first, second = (*texts, "", "")[:2]
+    return first in table.question_words - table.conditions and second not in table.others | {"i"}
+
+
 def wishes_something(words: Sequence[Word], found: frozenset[str], table: Language) -> bool:
     """Return whether the words, whose words and pairs are `found`, say what the candidate wants.
 

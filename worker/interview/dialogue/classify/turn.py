@@ -10,6 +10,7 @@ from worker.interview.dialogue.classify.addressed import (
     SHORT_TURN,
     continues_a_sentence,
     describes,
+    asks_briefly,
     asks_inside,
     is_addressed,
     is_question,
@@ -48,6 +49,8 @@ _ADDRESSED_WITHIN: Final = 5
 _ANSWER_WORDS: Final = 3
 #: Content words besides a request that addresses the interviewer but has no form of a request.
 _MOST_CONTENT_OF_STATEMENT: Final = 2
+#: Words of a turn that has few words besides a request.
+_NO_ANSWER_WORDS: Final = 12
 _SHORT_QUESTION: Final = 7
 #: Clauses at the end of a turn in which a request is looked for, and content words after it.
 _MOST_CLAUSES: Final = 6
@@ -113,6 +116,8 @@ class TurnText:
             return True
         if first > start and self.words[first - 1].text in self.table.conditions:
             return True
+        if len(self.words) <= SHORT_TURN:
+            return False
         return self.words[first].text in self.table.question_words and not is_question(
             self.words[first:end], self.table
         )
@@ -137,6 +142,8 @@ class TurnText:
         if not self._has_answer_before(start):
             return True
         last = len(self.words) if end is None else end
+        if len(self.words) <= _NO_ANSWER_WORDS and not describes(self.words[start:last], self.table):
+            return True
         return may_follow_an_answer(act, self.words, start, last, self.table)
 
     def _has_answer_before(self, start: int) -> bool:
@@ -195,7 +202,8 @@ class TurnText:
         ):
             return False
         exact = covers(self.words[start:end], self.table, self._allowed_in_part, gaps=False)[0]
-        if not (self.table.quotes | self.table.subjects_of_words).isdisjoint(words_and_pairs(rest)):
+        quotes = self.table.quotes | self.table.subjects_of_words
+        if act is not Act.GO_BACK and not quotes.isdisjoint(words_and_pairs(rest)):
             return False
         clear = exact is not None or self.has_form_of_request(start, end)
         most = _MOST_CONTENT_AFTER if clear else _MOST_CONTENT_OF_STATEMENT
@@ -256,6 +264,7 @@ class TurnText:
         if mood == SAYS:
             return True
         asks = is_question(sentence, self.table) or asks_inside(sentence, self.table)
+        asks = asks or asks_briefly(sentence, self.table)
         return asks if mood == ASKS else asks or wishes_something(sentence, found, self.table)
 
     def _is_about(self, topic: Topic, texts: Sequence[str]) -> bool:
