@@ -54,7 +54,13 @@ def asks_inside(words: Sequence[Word], table: Language) -> bool:
         word.text in table.inverts
         and following.text in table.subjects
         and before.text not in no_subject
-        and (len(words) <= SHORT_TURN or f"{word.text}_{following.text}" in table.inverted or before.text in opening or word.edge is not Edge.NONE)
+        and (
+            (len(words) <= SHORT_TURN and word.text not in ("have", "has"))
+            or f"{word.text}_{following.text}" in table.inverted
+            or before.text in opening
+            or word.edge is not Edge.NONE
+        )
+        and f"{word.text}_{following.text}" != "is_you"
         for before, word, following in zip(words, words[1:], words[2:], strict=False)
     )
 
@@ -71,7 +77,8 @@ def wishes_something(words: Sequence[Word], found: frozenset[str], table: Langua
 
     What `you` and others need is no wish of the candidate.
     """
-    wishes = (table.wishes | table.complaints) & found
+    complaints = table.complaints if "i_am" not in found else frozenset[str]()
+    wishes = (table.wishes | complaints) & found
     needs = {b.text for a, b in pairwise(words) if a.text in table.others}
     return bool(wishes - needs)
 
@@ -117,6 +124,14 @@ def _line_fails(words: Sequence[Word], request: Sequence[Word], table: Language)
     return len(words) <= SHORT_TURN and not table.line_events.isdisjoint(found)
 
 
+def _is_of_the_answer(act: Act, request: Sequence[Word], table: Language) -> bool:
+    """Return whether words of `OF_THE_ANSWER` are about the candidate's answer."""
+    found = words_and_pairs([word.text for word in request])
+    if act is Act.DONE:
+        return not table.ends.isdisjoint(found)
+    return act is Act.NO_ANSWER or not table.first_person.isdisjoint(found)
+
+
 def may_follow_an_answer(
     act: Act, words: Sequence[Word], start: int, end: int, table: Language
 ) -> bool:
@@ -125,8 +140,10 @@ def may_follow_an_answer(
     The words before `start` are an answer, or words that no pattern matches.
     """
     request = words[start:end]
-    if act in OF_THE_ANSWER:
+    if act in OF_THE_ANSWER and _is_of_the_answer(act, request, table):
         return True
+    if act is Act.DONE and request[0].edge is Edge.NONE:
+        return False
     if continues_a_sentence(words, start, table):
         return False
     edge = request[0].edge

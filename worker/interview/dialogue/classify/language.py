@@ -74,6 +74,10 @@ class Language:
     apologies: frozenset[str]
     #: Words that begin a statement about something that was said before.
     refers: frozenset[str]
+    #: Pairs of words that end an answer.
+    ends: frozenset[str]
+    #: Words of the candidate's own answer.
+    first_person: frozenset[str]
     #: Words before a question that say that the candidate asks it.
     asking: frozenset[str]
     #: Words that begin a condition or a time.

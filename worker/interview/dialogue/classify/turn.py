@@ -51,6 +51,8 @@ _ANSWER_WORDS: Final = 3
 _MOST_CONTENT_OF_STATEMENT: Final = 2
 #: Words of a turn that has few words besides a request.
 _NO_ANSWER_WORDS: Final = 12
+#: Words before a request that neither addresses the interviewer nor has a form of its own.
+_BEFORE_STATEMENT: Final = 2
 _SHORT_QUESTION: Final = 7
 #: Clauses at the end of a turn in which a request is looked for, and content words after it.
 _MOST_CLAUSES: Final = 6
@@ -104,7 +106,12 @@ class TurnText:
         if cover is None or cover.content > self._most_content(start, end) or cover.tells:
             return None
         found = first_of([each for each in cover.found if each.label.act in LOOSE])
-        if found is None:
+        if found is None or (
+            found.first > _BEFORE_STATEMENT
+            and cover.content
+            and not self.has_form_of_request(start, end)
+            and not is_addressed(self.words[start:end], self.table)
+        ):
             return None
         if cover.content and self._is_in_a_statement(start, start + found.first, end):
             return None
@@ -142,7 +149,9 @@ class TurnText:
         if not self._has_answer_before(start):
             return True
         last = len(self.words) if end is None else end
-        if len(self.words) <= _NO_ANSWER_WORDS and not describes(self.words[start:last], self.table):
+        short = len(self.words) <= _NO_ANSWER_WORDS
+        described = describes(self.words[start:last], self.table)
+        if act is Act.CANNOT_HEAR and short and not described:
             return True
         return may_follow_an_answer(act, self.words, start, last, self.table)
 
@@ -279,14 +288,17 @@ class TurnText:
         if not reports.isdisjoint(others):
             return False
         most = _MOST_CONTENT_OF_LOSS if topic.act in LOSING else MOST_CONTENT
-        return len(content) <= (_MOST_CONTENT_OF_STATEMENT if topic.act is Act.CANNOT_HEAR else most)
+        return len(content) <= (1 if topic.act is Act.CANNOT_HEAR else most)
 
     def asks(self, start: int) -> bool:
         """Return whether the words from `start` to the end are a question to the interviewer."""
         texts = [word.text for word in self.words[start:]]
         if any(word.quoted for word in self.words[start:]) or self._tells(texts):
             return False
-        begin = next((i for i, text in enumerate(texts) if text not in self.table.light), 0)
+        if not self.table.subjects_of_words.isdisjoint(words_and_pairs(texts)):
+            return False
+        opening = self.table.light - {"now"}
+        begin = next((i for i, text in enumerate(texts) if text not in opening), 0)
         first, second = (*texts[begin:], "", "")[:2]
         if first in self.table.inverts and second in self.table.subjects:
             return True
