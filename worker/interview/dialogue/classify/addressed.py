@@ -15,6 +15,8 @@ from worker.interview.dialogue.classify.words import Edge, Word
 OF_THE_ANSWER: Final = frozenset({Act.DONE, Act.NO_ANSWER, Act.GO_BACK})
 #: Words at the beginning of a request in which its form is looked for.
 _OPENED_WITHIN: Final = 6
+#: Words before a request in which a verb of speech is looked for.
+_REPORTED_WITHIN: Final = 5
 #: Words of a turn that is too short for an answer with a request after it.
 SHORT_TURN: Final = 10
 #: Words before a request in which the candidate may say who asked it.
@@ -31,6 +33,14 @@ def opens_a_request(words: Sequence[Word], table: Language) -> bool:
     """Return whether the words begin with the form of a request, such as `can you`."""
     found = words_and_pairs([word.text for word in words[:_OPENED_WITHIN]])
     return not table.openers.isdisjoint(found)
+
+
+def begins_a_request(words: Sequence[Word], table: Language) -> bool:
+    """Return whether the first words ask the interviewer for something."""
+    texts = _without_opening([word.text for word in words], table)
+    if not table.requests.isdisjoint(words_and_pairs(texts[:4])):
+        return True
+    return is_question(words, table) and not {"you", "your", "we"}.isdisjoint(texts)
 
 
 def is_question(words: Sequence[Word], table: Language) -> bool:
@@ -148,6 +158,10 @@ def may_follow_an_answer(
         return False
     edge = request[0].edge
     if edge is not Edge.SENTENCE and is_quoted(words, start, table):
+        return False
+    near = {word.text for word in words[max(0, start - _REPORTED_WITHIN) : start]}
+    reports = (table.reports | table.narrators) - table.speakers
+    if edge is not Edge.SENTENCE and not reports.isdisjoint(near):
         return False
     if is_addressed(request, table):
         return True

@@ -70,6 +70,8 @@ class Language:
     line_events: frozenset[str]
     #: Words and pairs of words with which a request begins.
     openers: frozenset[str]
+    #: The openers that ask the interviewer for something without doubt.
+    requests: frozenset[str]
     #: Words with which an apology begins.
     apologies: frozenset[str]
     #: Words that begin a statement about something that was said before.

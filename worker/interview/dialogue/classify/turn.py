@@ -12,6 +12,7 @@ from worker.interview.dialogue.classify.addressed import (
     describes,
     asks_briefly,
     asks_inside,
+    begins_a_request,
     is_addressed,
     is_question,
     may_follow_an_answer,
@@ -53,6 +54,7 @@ _MOST_CONTENT_OF_STATEMENT: Final = 2
 _NO_ANSWER_WORDS: Final = 12
 #: Words before a request that neither addresses the interviewer nor has a form of its own.
 _BEFORE_STATEMENT: Final = 2
+_VERY_SHORT: Final = 5
 _SHORT_QUESTION: Final = 7
 #: Clauses at the end of a turn in which a request is looked for, and content words after it.
 _MOST_CLAUSES: Final = 6
@@ -108,6 +110,7 @@ class TurnText:
         found = first_of([each for each in cover.found if each.label.act in LOOSE])
         if found is None or (
             found.first > _BEFORE_STATEMENT
+            and len(self.words) > _VERY_SHORT
             and cover.content
             and not self.has_form_of_request(start, end)
             and not is_addressed(self.words[start:end], self.table)
@@ -151,7 +154,7 @@ class TurnText:
         last = len(self.words) if end is None else end
         short = len(self.words) <= _NO_ANSWER_WORDS
         described = describes(self.words[start:last], self.table)
-        if act is Act.CANNOT_HEAR and short and not described:
+        if act in (Act.CANNOT_HEAR, Act.REPEAT) and short and not described:
             return True
         return may_follow_an_answer(act, self.words, start, last, self.table)
 
@@ -240,7 +243,7 @@ class TurnText:
         if found is not None and start > 0:
             if not self.may_follow_answer(act_of_found(found), start, end):
                 return None
-        if found is None and start > 0 and not self.has_form_of_request(start, end):
+        if found is None and start > 0 and not begins_a_request(self.words[start:end], self.table):
             return None
         if found is None:
             found = self.loose(start, end)
