@@ -51,7 +51,7 @@ def is_question(words: Sequence[Word], table: Language) -> bool:
     first, second = (*texts, "", "")[:2]
     verbs = table.inverts | table.yes_or_no
     if first in table.question_words:
-        pairs = pairwise(texts[1:])
+        pairs = pairwise(texts[1:_OPENED_WITHIN])
         return second in verbs or any(a in verbs and b in table.subjects for a, b in pairs)
     return first in verbs and second in table.subjects
 
@@ -112,6 +112,11 @@ def describes(words: Sequence[Word], table: Language) -> bool:
     return bool(texts) and texts[0] in table.refers
 
 
+def is_past(words: Sequence[Word]) -> bool:
+    """Return whether the words tell how something was."""
+    return any(word.text in ("was", "were") for word in words)
+
+
 def _without_opening(texts: list[str], table: Language) -> list[str]:
     """Return the words after those of no weight at the beginning, such as `and so`."""
     opening = table.light | table.joins
@@ -163,8 +168,12 @@ def may_follow_an_answer(
     reports = (table.reports | table.narrators) - table.speakers
     if edge is not Edge.SENTENCE and not reports.isdisjoint(near):
         return False
+    if edge is Edge.NONE and start and words[start - 1].text in ("question", "questions"):
+        return False
     if is_addressed(request, table):
         return True
+    if edge is Edge.COMMA and "you" in _without_opening([w.text for w in request], table)[:1]:
+        return False
     if edge is Edge.NONE:
         return words[0].text in table.apologies
     return not describes(request, table) or _line_fails(words, request, table)

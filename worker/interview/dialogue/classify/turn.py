@@ -14,6 +14,7 @@ from worker.interview.dialogue.classify.addressed import (
     asks_inside,
     begins_a_request,
     is_addressed,
+    is_past,
     is_question,
     may_follow_an_answer,
     opens_a_request,
@@ -137,9 +138,8 @@ class TurnText:
         if self.has_form_of_request(start, end):
             return MOST_CONTENT
         words = self.words[start:end]
-        past = any(word.text in ("was", "were") for word in words)
-        if past and describes(words, self.table):
-            return 0
+        if describes(words, self.table):
+            return 0 if is_past(words) else 1
         return MOST_CONTENT if len(self.words) <= SHORT_TURN else _MOST_CONTENT_OF_STATEMENT
 
     def has_form_of_request(self, start: int, end: int | None = None) -> bool:
@@ -212,6 +212,9 @@ class TurnText:
             self.table.tells_a_story(text) and text not in self.table.subjects | {"i"}
             for text in rest
         ):
+            return False
+        request = self.words[start:end]
+        if start == 0 and is_past(request) and describes(request, self.table):
             return False
         exact = covers(self.words[start:end], self.table, self._allowed_in_part, gaps=False)[0]
         quotes = self.table.quotes | self.table.subjects_of_words
