@@ -168,7 +168,8 @@ def may_follow_an_answer(
     reports = (table.reports | table.narrators) - table.speakers
     if edge is not Edge.SENTENCE and not reports.isdisjoint(near):
         return False
-    if edge is Edge.NONE and start and words[start - 1].text in ("question", "questions"):
+    joined = request[0].text in table.joins or edge is not Edge.NONE
+    if start and not joined and words[start - 1].text in ("question", "questions"):
         return False
     if is_addressed(request, table):
         return True

@@ -124,7 +124,11 @@ class _Readings(TurnText):
         best: tuple[int, int, Act, str] | None = None
         for start, end in self.clauses():
             read = self.read_clause(start, end)
-            if read is None or read[0] not in AFTER_ANSWER or not self.may_follow(read[0], start, end):
+            if (
+                read is None
+                or read[0] not in AFTER_ANSWER
+                or not self.may_follow(read[0], start, end)
+            ):
                 continue
             act, by = read
             rank = ORDER.index(act)

@@ -8,11 +8,11 @@ from typing import Final
 from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.classify.addressed import (
     SHORT_TURN,
-    continues_a_sentence,
-    describes,
     asks_briefly,
     asks_inside,
     begins_a_request,
+    continues_a_sentence,
+    describes,
     is_addressed,
     is_past,
     is_question,
@@ -214,7 +214,7 @@ class TurnText:
         ):
             return False
         request = self.words[start:end]
-        if start == 0 and is_past(request) and describes(request, self.table):
+        if start == 0 and describes(request, self.table):
             return False
         exact = covers(self.words[start:end], self.table, self._allowed_in_part, gaps=False)[0]
         quotes = self.table.quotes | self.table.subjects_of_words
