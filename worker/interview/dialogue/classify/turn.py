@@ -153,7 +153,8 @@ class TurnText:
             return True
         last = len(self.words) if end is None else end
         short = len(self.words) <= _NO_ANSWER_WORDS
-        described = describes(self.words[start:last], self.table)
+        request = self.words[start:last]
+        described = describes(request, self.table) or is_past(request)
         if act in (Act.CANNOT_HEAR, Act.REPEAT) and short and not described:
             return True
         return may_follow_an_answer(act, self.words, start, last, self.table)
@@ -243,9 +244,9 @@ class TurnText:
         found = first_of(cover.found) if cover is not None else None
         if found is not None and found.label.act in LOSING and not self._is_own(start, end):
             return None
-        if found is not None and start > 0:
-            if not self.may_follow_answer(act_of_found(found), start, end):
-                return None
+        act = act_of_found(found) if found is not None and start > 0 else None
+        if act is not None and not self.may_follow_answer(act, start, end):
+            return None
         if found is None and start > 0 and not begins_a_request(self.words[start:end], self.table):
             return None
         if found is None:
