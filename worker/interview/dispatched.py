@@ -64,6 +64,7 @@ class DispatchedInterview:
                 candidate_identity=read_candidate(dispatch.metadata, interview_id),
                 snapshot=snapshot,
                 turns=from_json(read_turns(dispatch.metadata)),
+                token=lambda: lease.token,
             ),
             lease=lease,
             succession=InterviewHandover(

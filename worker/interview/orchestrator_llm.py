@@ -88,9 +88,11 @@ class OrchestratorLLM(llm.LLM[Never]):
     identity in the database is known. `snapshot` is the plan in the dispatch, and `turns` are the
     turns before the dispatch. With `snapshot` and `turns`, the worker can hold or continue the
     interview while the database is unavailable. A dispatch has no dialogue records, so that each
-    turn of the candidate among `turns` counts as an answer. `on_refused` is called with a reason
-    each time that a language model's words are not spoken. The reason is one CamelCase word, which
-    names a refusal (such as those of `worker.interview.llm.guardrails`) or a failure of the model.
+    turn of the candidate among `turns` counts as an answer. `token` returns the fencing token of
+    the job's lease, for the dialogue records; None while there is no lease. `on_refused` is called
+    with a reason each time that a language model's words are not spoken. The reason is one
+    CamelCase word, which names a refusal (such as those of `worker.interview.llm.guardrails`) or a
+    failure of the model.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         candidate_identity: str | None = None,
         snapshot: Mapping[str, Any] | None = None,
         turns: Sequence[CommittedTurn] = (),
+        token: Callable[[], int | None] = lambda: None,
     ) -> None:
         super().__init__()
         self.interview_id = interview_id
@@ -109,6 +112,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         self._room = room
         self._snapshot = snapshot
         self._dispatched_turns = tuple(turns)
+        self._token = token
         self._plan: Plan | None = None
         self._turns: list[CommittedTurn] = []
         self._tracker: DialogueTracker | None = None
@@ -177,8 +181,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         self._plan = _checked(interview.plan)
         self.candidate_identity = interview.candidate_identity
         self._turns = [from_store(turn) for turn in turns]
-        self._tracker = restored(self._plan, turns, told)
-        self._utterance = None
+        self._take(restored(self._plan, turns, told))
 
     def _load_snapshot(self, why: str) -> None:
         if self._snapshot is None:
@@ -186,7 +189,11 @@ class OrchestratorLLM(llm.LLM[Never]):
             raise LoadFailed("PlanUnavailable", message, transient=True)
         self._plan = _checked(self._snapshot)
         self._turns = list(self._dispatched_turns)
-        self._tracker = tracked(self._plan, self._turns)
+        self._take(tracked(self._plan, self._turns))
+
+    def _take(self, tracker: DialogueTracker) -> None:
+        tracker.token = self._token
+        self._tracker = tracker
         self._utterance = None
 
     @property

@@ -7,7 +7,7 @@ after the journal has its records (`apply`). The tracker uses neither LiveKit no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -61,6 +61,8 @@ class DialogueTracker:
         self.view = view_of(plan)
         self.state = Dialogue()
         self.records: list[Record] = []
+        #: Returns the fencing token of the job's lease, or None while the job has no lease.
+        self.token: Callable[[], int | None] = lambda: None
         self.spoken = Spoken()
         #: The utterance that was decided and not spoken yet; None while nothing is to be said.
         self._due: Prompt | None = None
@@ -225,7 +227,7 @@ class DialogueTracker:
         state = self.state if before is None else before
         step = decide(state, given, self.view)
         seq = self._seq + number + 1
-        kept = record(state, given, step, seq=seq, **(more or {}))
+        kept = record(state, given, step, seq=seq, token=self.token() or 0, **(more or {}))
         return Decided(given=given, step=step, record=kept, words=words)
 
     def _context(self) -> Context:
@@ -260,6 +262,20 @@ class DialogueTracker:
         if turn is not None:
             self._note(turn, decided)
 
+    def restore_late(self, records: Sequence[Record], turn: CommittedTurn | None) -> None:
+        """Apply records that a job has written after it had lost its lease: their words count.
+
+        `turn` is the turn that they are about. What the job has decided changes nothing, because
+        another job held the interview.
+        """
+        for each in records:
+            late = replace(each, late=True)
+            self.state = fold([late], self.state)
+            self.records.append(late)
+            self._seq = max(self._seq, late.seq)
+        if turn is not None and turn.speaker == "candidate":
+            self._note_answer(turn, {each.question for each in records})
+
     def _apply(self, each: Decided) -> None:
         self.state = fold([each.record], self.state)
         self.records.append(each.record)
@@ -291,8 +307,7 @@ class DialogueTracker:
         question = self.state.place.question
         if turn.speaker == "candidate":
             self._times.last_at = turn.at
-            for answer_to in {each.record.question for each in decided} - {""}:
-                self._answers.setdefault(answer_to, []).append(turn.text)
+            self._note_answer(turn, {each.record.question for each in decided})
             return
         self._learn(turn)
         if self.state.place.phase is not Phase.LISTENING or not self.state.facts.get(
@@ -305,6 +320,10 @@ class DialogueTracker:
             prompts.append(asked)
         begun = self.state.count("probe") > 0 or self.state.count(f"said@{question}") > 0
         self._times.asked(question, turn.at, again=begun)
+
+    def _note_answer(self, turn: CommittedTurn, questions: set[str]) -> None:
+        for answer_to in questions - {""}:
+            self._answers.setdefault(answer_to, []).append(turn.text)
 
     def _learn(self, turn: CommittedTurn) -> None:
         """Note the words of a follow-up that a language model has asked."""

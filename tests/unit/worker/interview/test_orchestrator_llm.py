@@ -81,6 +81,7 @@ def turn(**fields: Any) -> Any:
             "role": None,
             "generated": None,
             "interrupted": False,
+            "late": False,
             **fields,
         }
     )
@@ -283,3 +284,16 @@ async def test_only_a_committed_turn_advances_the_plan(store: FakeDatabase) -> N
         orchestrator.commit(said)
     assert await words_of(orchestrator) == plan_of().questions[1].text
     assert orchestrator.open_question().id == "q0"
+
+
+async def test_a_dialogue_record_has_the_token_that_the_lease_has_by_then(
+    store: FakeDatabase,
+) -> None:
+    token: list[int | None] = [None]
+    orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT, token=lambda: token[0])
+    for database in (None, DB):
+        await orchestrator.init(database)
+        token[0] = None
+        assert orchestrator.tracker.heard(orchestrator.next_move(), 1.0)[0].record.token == 0
+        token[0] = 5
+        assert orchestrator.tracker.heard(orchestrator.next_move(), 1.0)[0].record.token == 5
