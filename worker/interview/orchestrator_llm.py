@@ -32,8 +32,7 @@ from worker.interview.turn_codec import from_store
 from worker.resources.resource import LoadFailed
 from worker.store.database import Database
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
-from worker.store.interview_dialogue import dialogue_of
-from worker.store.interview_turns import turns_of
+from worker.store.interview_dialogue import turns_and_dialogue_of
 from worker.store.interviews import InterviewClosedToJob, get_interview
 
 logger = logging.getLogger(__name__)
@@ -159,8 +158,7 @@ class OrchestratorLLM(llm.LLM[Never]):
             return
         try:
             interview = await get_interview(db, self.interview_id, writable=True)
-            turns = await turns_of(db, self.interview_id, writable=True)
-            told = await dialogue_of(db, self.interview_id, writable=True) if turns else []
+            turns, told = await turns_and_dialogue_of(db, self.interview_id)
         except InterviewClosedToJob as error:
             raise not_own(str(error)) from error
         except DatabaseUnavailable:

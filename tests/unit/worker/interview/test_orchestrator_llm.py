@@ -49,19 +49,14 @@ class FakeDatabase:
             raise self.error
         return self.interview
 
-    async def turns_of(self, _: object, interview_id: str, *, writable: bool) -> Any:
-        assert writable
-        return self.turns
-
-    async def dialogue_of(self, _: object, interview_id: str, *, writable: bool) -> Any:
-        assert writable
-        return []
+    async def turns_and_dialogue_of(self, _: object, interview_id: str) -> Any:
+        return self.turns, []
 
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> FakeDatabase:
     fake = FakeDatabase()
-    for name in ("get_interview", "turns_of", "dialogue_of"):
+    for name in ("get_interview", "turns_and_dialogue_of"):
         monkeypatch.setattr(f"worker.interview.orchestrator_llm.{name}", getattr(fake, name))
     return fake
 
