@@ -21,11 +21,13 @@ from worker.interview.dialogue.events import Detail, Event
 from worker.interview.dialogue.fold import fold
 from worker.interview.dialogue.inputs import Happening, Input, Turn
 from worker.interview.dialogue.moves import Move as Say
-from worker.interview.dialogue.phases import Phase
+from worker.interview.dialogue.phases import Phase, Status
 from worker.interview.dialogue.plan_view import view_of
 from worker.interview.dialogue.records import Record, record
 from worker.interview.dialogue.state import Dialogue, Fact
+from worker.interview.dialogue.wording.lines import has_lines, lines_of
 from worker.interview.dialogue.wording.prompt import Part, Prompt, WordsBy
+from worker.interview.dialogue.wording.references import points_covered, question_named
 from worker.interview.dialogue.wording.replay import request_in, step_of
 from worker.interview.dialogue.wording.spoken import Spoken
 from worker.interview.dialogue.wording.wording import words_of
@@ -69,6 +71,9 @@ class DialogueTracker:
         #: The share of the last utterance that the candidate has heard.
         self._share = 1.0
         self._classifier = _classifier_of(plan.language)
+        #: What finds words of the plan in an answer; None in a language without prepared lines.
+        self._lines = lines_of(plan.language) if has_lines(plan.language) else None
+        self._asked = {question.id: question for question in plan.questions}
         self._seq = 0
         self._times = QuestionTime()
         #: The prompts of each question that were heard, and the answers to them.
@@ -169,19 +174,31 @@ class DialogueTracker:
         if classify and not turn.interrupted and self._classifier is not None:
             reading = self._classifier.read(turn.text, self._context())
         answer = turn.text[: reading.also_from] if reading.also else turn.text
+        request = turn.text[reading.also_from or 0 :]
+        asked = self._asked.get(self.state.place.question)
         given = Turn(
             act=reading.act,
             also=reading.also,
             words=len(answer.split()),
+            points=points_covered(answer, asked, self._lines) if asked and self._lines else (),
+            about=self._named_in(request) if Act.GO_BACK in (reading.act, reading.also) else "",
             share=self._share if self.state.place.phase is Phase.ASKING else 1.0,
             cut=turn.interrupted,
             time_over=self._times.used_s(turn.at) >= self.open_question.soft_s,
         )
-        request = turn.text[reading.also_from or 0 :]
         more: dict[str, Any] = {"act_by": reading.act_by, "turn": True}
         if reading.also_from is not None:
             more["also_from"] = reading.also_from
         return [self._decide(given, words=request, more=more)]
+
+    def _named_in(self, request: str) -> str:
+        """Return the earlier question that a request names; empty if it names none."""
+        heard = [each for each in self.plan.questions if self._was_asked(each.id)]
+        return question_named(request, heard, self._lines) if self._lines is not None else ""
+
+    def _was_asked(self, question: str) -> bool:
+        unheard = (Status.NOT_REACHED, Status.NOT_HEARD)
+        return self.state.standing(question).status not in unheard
 
     def heard(self, move: Move, share: float, detail: Detail | None = None) -> list[Decided]:
         """Return the decisions for an utterance that is over: `share` of it was heard.

@@ -1,0 +1,89 @@
+"""What the tracker finds in a turn and gives to the table of the dialogue."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.support.virtual.interview_parts import LONG, START
+from worker.interview.dialogue.acts import Act
+from worker.interview.plan.plan import Plan, Question
+from worker.interview.plan.question import Point
+from worker.interview.tracker import DialogueTracker
+from worker.interview.turn import CommittedTurn
+
+POINTS = (
+    Point(id="team", text="The size of the team", probe="How large was the team?"),
+    Point(id="result", text="A result with a number", probe="What was the result?"),
+)
+
+
+def plan(*, language: str = "en", points: tuple[Point, ...] = ()) -> Plan:
+    texts = ("Why did you apply?", "Tell me about a project.", "What about customers?")
+    return Plan(
+        title="A plan",
+        opening="Hello.",
+        questions=tuple(
+            Question(id=f"q{n}", text=text, follow_ups_allowed=0, points=points)
+            for n, text in enumerate(texts, 1)
+        ),
+        closing="Goodbye.",
+        language=language,
+    )
+
+
+class Driver:
+    """A dialogue whose utterances are all heard to their ends."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.tracker = DialogueTracker(plan)
+        self._at = START
+
+    def asked(self) -> str:
+        move = self.tracker.next_move()
+        self._at += timedelta(seconds=1)
+        said = CommittedTurn(
+            speaker="interviewer", text=move.text, at=self._at, role=move.role, generated=move.text
+        )
+        self.tracker.apply(self.tracker.heard(move, 1.0), said)
+        return move.text
+
+    def says(self, text: str) -> None:
+        self._at += timedelta(seconds=1)
+        said = CommittedTurn(speaker="candidate", text=text, at=self._at)
+        self.tracker.apply(self.tracker.answered(said), said)
+
+
+def test_a_candidate_returns_to_the_question_that_the_turn_names() -> None:
+    for words, named in (("first question", "q1"), ("project question", "q2")):
+        driver = Driver(plan())
+        for _ in range(2):
+            driver.asked()
+            driver.says(LONG)
+        driver.asked()
+        driver.says(f"Can I add something to the {words}?")
+        record = driver.tracker.records[-1]
+        assert (record.name, record.about) == (Act.GO_BACK, named)
+        assert driver.tracker.state.place.question == named
+
+
+def test_only_a_point_that_an_answer_lacks_is_probed() -> None:
+    driver = Driver(plan(points=POINTS))
+    driver.asked()
+    driver.says("The team had a size of five people.")
+    assert driver.tracker.records[-1].points == ("team",)
+    assert driver.asked() == "What was the result?"
+    driver.says("The result was good in number.")
+    assert driver.asked() == "Tell me about a project."
+
+
+def test_a_long_answer_gets_one_probe_although_it_covers_no_point() -> None:
+    driver = Driver(plan(points=POINTS))
+    driver.asked()
+    driver.says("we made it in some other way " * 7)
+    assert driver.asked() == "How large was the team?"
+    driver.says("We were five.")
+    assert driver.asked() == "Tell me about a project."
+    driver.says("We made it.")
+    assert driver.asked() == "How large was the team?"
+    driver.says("We were five.")
+    assert driver.asked() == "What was the result?"
