@@ -20,6 +20,7 @@ from livekit.agents.utils import shortuuid
 
 from states import Event
 from worker.continuity.own_interview import check_own, not_own
+from worker.interview.dialogue.events import Detail
 from worker.interview.earlier_turns import take_earlier, tracked
 from worker.interview.llm.phrasing import WordsRefused
 from worker.interview.llm.reply import ModelWords
@@ -88,7 +89,8 @@ class OrchestratorLLM(llm.LLM[Never]):
     turns before the dispatch. With `snapshot` and `turns`, the worker can hold or continue the
     interview while the database is unavailable. A dispatch has no dialogue records, so that each
     turn of the candidate among `turns` counts as an answer. `token` returns the fencing token of
-    the job's lease, for the dialogue records; None while there is no lease. `on_refused` is called
+    the job's lease, for the dialogue records; None while there is no lease. `resumes_after` is the
+    reason why this job follows another job, if it does. `on_refused` is called
     with a reason each time that a language model's words are not spoken. The reason is one
     CamelCase word, which names a refusal (such as those of `worker.interview.llm.guardrails`) or a
     failure of the model.
@@ -103,6 +105,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         snapshot: Mapping[str, Any] | None = None,
         turns: Sequence[CommittedTurn] = (),
         token: Callable[[], int | None] = lambda: None,
+        resumes_after: Detail = Detail.CRASH,
     ) -> None:
         super().__init__()
         self.interview_id = interview_id
@@ -112,6 +115,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         self._snapshot = snapshot
         self._dispatched_turns = tuple(turns)
         self._token = token
+        self._resumes_after = resumes_after
         self._plan: Plan | None = None
         self._turns: list[CommittedTurn] = []
         self._tracker: DialogueTracker | None = None
@@ -190,7 +194,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         self._take(tracked(self._plan, self._turns))
 
     def _take(self, tracker: DialogueTracker) -> None:
-        tracker.token = self._token
+        tracker.token, tracker.resumes_after = self._token, self._resumes_after
         self._tracker = tracker
         self._utterance = None
 

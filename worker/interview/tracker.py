@@ -65,6 +65,8 @@ class DialogueTracker:
         self.records: list[Record] = []
         #: Returns the fencing token of the job's lease, or None while the job has no lease.
         self.token: Callable[[], int | None] = lambda: None
+        #: Why this interviewer continues, if it says something that was not decided before.
+        self.resumes_after = Detail.CRASH
         self.spoken = Spoken()
         #: The utterance that was decided and not spoken yet; None while nothing is to be said.
         self._due: Prompt | None = None
@@ -146,7 +148,7 @@ class DialogueTracker:
         """Return the event with which an interviewer begins or continues."""
         if self.state.place.phase is Phase.ARRIVING:
             return Happening(event=Event.PRESENT)
-        return Happening(event=Event.RESUMED, detail=Detail.CRASH)
+        return Happening(event=Event.RESUMED, detail=self.resumes_after)
 
     def _move(self, prompt: Prompt, after: Dialogue) -> Move:
         place = after.place
@@ -264,6 +266,8 @@ class DialogueTracker:
         """Apply decisions whose records are stored; `turn` is the turn that they are about."""
         for each in decided:
             self._apply(each)
+        if decided:  # from now on, this job itself has been interrupted
+            self.resumes_after = Detail.OUTAGE
         if turn is not None:
             self._note(turn, decided)
 

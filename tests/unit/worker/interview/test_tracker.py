@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from tests.support.virtual.interview_parts import LONG, START
 from worker.interview.dialogue.acts import Act
+from worker.interview.dialogue.events import Detail
+from worker.interview.plan.facts import Facts
 from worker.interview.plan.plan import Plan, Question
 from worker.interview.plan.question import Point
 from worker.interview.tracker import DialogueTracker
@@ -87,3 +90,37 @@ def test_a_long_answer_gets_one_probe_although_it_covers_no_point() -> None:
     assert driver.asked() == "How large was the team?"
     driver.says("We were five.")
     assert driver.asked() == "What was the result?"
+
+
+def test_a_successor_resumes_after_a_crash_and_the_same_job_after_an_outage() -> None:
+    driver = Driver(plan())
+    driver.asked()
+    driver.asked()
+    assert [(r.name, r.detail) for r in driver.tracker.records if r.name == "resumed"] == [
+        ("resumed", "outage")
+    ]
+    driver.tracker.resumes_after = Detail.ABSENCE
+    driver.asked()
+    driver.asked()
+    resumed = [each.detail for each in driver.tracker.records if each.name == "resumed"]
+    assert resumed == ["outage", "absence", "outage"]
+
+
+def test_a_question_during_the_sound_check_is_answered_before_the_first_question() -> None:
+    driver = Driver(replace(plan(), sound_check="Is the sound good for you?"))
+    driver.asked()
+    driver.asked()
+    driver.says("What happens with my data?")
+    assert driver.tracker.records[-1].row == "sound_question"
+    said = driver.asked()
+    assert said.endswith("Why did you apply?")
+    assert len(said) > len("Why did you apply?")
+
+
+def test_a_question_about_the_result_gets_the_fact_of_the_plan() -> None:
+    told = "You get a letter within a week."
+    driver = Driver(replace(plan(), facts=Facts(next_step=told)))
+    driver.asked()
+    driver.says("When will I get the result?")
+    assert driver.tracker.records[-1].name == Act.ABOUT_RESULT
+    assert driver.asked().startswith(told)
