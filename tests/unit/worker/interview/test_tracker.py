@@ -9,6 +9,7 @@ from tests.support.virtual.interview_parts import LONG, START
 from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.events import Detail
 from worker.interview.plan.facts import Facts
+from worker.interview.plan.lines import CandidateQuestions, Consent
 from worker.interview.plan.plan import Plan, Question
 from worker.interview.plan.question import Point
 from worker.interview.tracker import DialogueTracker
@@ -124,3 +125,25 @@ def test_a_question_about_the_result_gets_the_fact_of_the_plan() -> None:
     driver.says("When will I get the result?")
     assert driver.tracker.records[-1].name == Act.ABOUT_RESULT
     assert driver.asked().startswith(told)
+
+
+def test_a_plan_in_a_language_without_lines_comes_to_its_end() -> None:
+    foreign = replace(
+        plan(language="de"),
+        consent=Consent(ask="Einverstanden?"),
+        candidate_questions=CandidateQuestions(),
+    )
+    kinds = ("email", "story", "yes_no")
+    questions = [
+        replace(each, expects=kind) for each, kind in zip(foreign.questions, kinds, strict=True)
+    ]
+    driver = Driver(replace(foreign, questions=tuple(questions)))
+    said = []
+    while not driver.tracker.is_over and len(said) < 10:
+        if said:
+            driver.says("Ja.")
+        said.append(driver.asked())
+    assert [text.removeprefix("Hello. ") for text in said] == [
+        *(each.text for each in questions),
+        "Goodbye.",
+    ]
