@@ -13,6 +13,7 @@ from worker.audio.clip import ClipMissing
 from worker.clips.recordings import ClipName, load_clip
 from worker.config.settings import Settings
 from worker.interview.conversation.interviewer import Interviewer
+from worker.interview.ends import end_of
 from worker.interview.recovery.reconnect import say_back
 from worker.interview.recovery.silence_watchdog import SilenceWatchdog
 from worker.interview.recovery.stuck_turn_ladder import TurnLadder
@@ -70,8 +71,12 @@ class EndConditions:
         self._follows = follows
         self._saying_back: asyncio.Task[None] | None = None
 
-    async def until_it_ends(self) -> Event:
-        """Greet the candidate, and return the event that ends the interview."""
+    async def until_it_ends(self) -> Event | str:
+        """Greet the candidate, and return the event that ends the interview.
+
+        For an end that the dialogue has decided, return the end's name in `worker.interview.ends`
+        instead, unless the interview is completed.
+        """
         if not await self._candidate_joins():
             return Event.CANDIDATE_LEFT if self._follows else Event.CANDIDATE_NEVER_JOINED
         self._listen_from_now()
@@ -85,7 +90,7 @@ class EndConditions:
             # While it is the interviewer's turn, the reply to an earlier typed message comes next.
             if not self._interviewer.floor.ours:
                 await self._interviewer.speak_next()
-        enders = {
+        enders: set[asyncio.Task[Event | str]] = {
             asyncio.create_task(self._finished(), name="watch-finished"),
             asyncio.create_task(self._left(), name="watch-left"),
             asyncio.create_task(self._silent(), name="watch-silence"),
@@ -119,10 +124,10 @@ class EndConditions:
             await asyncio.sleep(_HEARS_S)
         return True
 
-    async def _finished(self) -> Event:
+    async def _finished(self) -> Event | str:
         await self._interviewer.finished.wait()
         await self._job.transport.line.drain()
-        return Event.INTERVIEW_COMPLETED
+        return end_of(await self._interviewer.conclude())
 
     async def _left(self) -> Event:
         while True:

@@ -7,6 +7,7 @@ after the journal has its records (`apply`). The tracker uses neither LiveKit no
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +22,7 @@ from worker.interview.dialogue.events import Detail, Event
 from worker.interview.dialogue.fold import fold
 from worker.interview.dialogue.inputs import Happening, Input, Turn
 from worker.interview.dialogue.moves import Move as Say
-from worker.interview.dialogue.phases import Phase, Status
+from worker.interview.dialogue.phases import REOPENED, Outcome, Phase, Status
 from worker.interview.dialogue.plan_view import view_of
 from worker.interview.dialogue.records import Record, record
 from worker.interview.dialogue.state import Dialogue, Fact
@@ -70,6 +71,8 @@ class DialogueTracker:
         self.spoken = Spoken()
         #: The utterance that was decided and not spoken yet; None while nothing is to be said.
         self._due: Prompt | None = None
+        #: True if an earlier job has ended the interview in a way that lets this job continue it.
+        self._reopens = False
         #: The share of the last utterance that the candidate has heard.
         self._share = 1.0
         self._classifier = _classifier_of(plan.language)
@@ -89,10 +92,21 @@ class DialogueTracker:
         """True if nothing is left to say."""
         place = self.state.place
         if place.phase is Phase.ENDED:
-            return True
+            return not self._reopens
         if place.phase is not Phase.FAREWELL or self._due is not None:
             return False
         return not self.state.owed or self.state.count("goodbye") >= MOST_GOODBYES
+
+    @property
+    def has_ended(self) -> bool:
+        """True if a record says that the interview has ended."""
+        return self.state.place.phase is Phase.ENDED
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome with which the dialogue has ended; INCOMPLETE if it has no known outcome."""
+        kind = self.state.place.kind if self.has_ended else ""
+        return Outcome(kind) if kind in tuple(Outcome) else Outcome.INCOMPLETE
 
     @property
     def has_begun(self) -> bool:
@@ -148,7 +162,8 @@ class DialogueTracker:
         """Return the event with which an interviewer begins or continues."""
         if self.state.place.phase is Phase.ARRIVING:
             return Happening(event=Event.PRESENT)
-        return Happening(event=Event.RESUMED, detail=self.resumes_after)
+        detail = Detail.ABSENCE if self.has_ended else self.resumes_after
+        return Happening(event=Event.RESUMED, detail=detail)
 
     def _move(self, prompt: Prompt, after: Dialogue) -> Move:
         place = after.place
@@ -268,8 +283,18 @@ class DialogueTracker:
             self._apply(each)
         if decided:  # from now on, this job itself has been interrupted
             self.resumes_after = Detail.OUTAGE
+        self._reopens = False
         if turn is not None:
             self._note(turn, decided)
+
+    def copy(self) -> DialogueTracker:
+        """Return a tracker of the same state, whose decisions do not change this one."""
+        other = copy.copy(self)
+        other.records = list(self.records)
+        other._times = replace(self._times)
+        other._prompts = {question: list(texts) for question, texts in self._prompts.items()}
+        other._answers = {question: list(texts) for question, texts in self._answers.items()}
+        return other
 
     def restore(self, records: Sequence[Record], turn: CommittedTurn | None) -> None:
         """Apply records that an earlier job has stored; `turn` is the turn that they are about."""
@@ -280,6 +305,7 @@ class DialogueTracker:
             text = request_in(turn.text if turn is not None else "", each.more.get("also_from"))
             self._apply(Decided(given=given, step=step, record=each, words=text))
             decided.append(Decided(given=given, step=step, record=each))
+        self._reopens = self.has_ended and self.outcome in REOPENED
         if turn is not None:
             self._note(turn, decided)
 

@@ -20,10 +20,12 @@ from worker.interview.conversation.heard_text import PlayoutTeller
 from worker.interview.conversation.late_text import LateText, Transcriber
 from worker.interview.conversation.partial_answer import HearingKeeper, unwritten
 from worker.interview.conversation.stop import CUT_OFF_S, SentenceOver, Stop
+from worker.interview.conversation.thinking_ahead import ThinkingAhead
 from worker.interview.conversation.turn_log import DialogueKeeper, TurnKeeper, TurnLog
 from worker.interview.conversation.typed_messages import TypedMessages, Writer
 from worker.interview.conversation.utterances import Utterances
 from worker.interview.dialogue.events import Detail
+from worker.interview.dialogue.phases import Outcome
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
 from worker.interview.turn import Role
 from worker.job.floor import TurnFloor
@@ -65,7 +67,7 @@ class Interviewer(Agent):
         # The instructions are unused, because the orchestrator's language model has its own prompt.
         super().__init__(instructions="Hold the planned interview.")
         self._orchestrator = orchestrator
-        book = TurnLog(orchestrator, keep_turn, keep_dialogue)
+        self._book = book = TurnLog(orchestrator, keep_turn, keep_dialogue)
         self._write = write
         self._typed = TypedMessages(write, refused)
         self._mending: set[asyncio.Task[None]] = set()
@@ -88,6 +90,7 @@ class Interviewer(Agent):
             speaks=lambda: self.hears_candidate,
             commit=self._commit_held_back,
         )
+        self._thinking = ThinkingAhead(orchestrator, self.answers, lambda: self.answer_is_over)
         #: Called after an utterance that ended early although nothing interrupted it. During the
         #: call, it is still the interviewer's turn to speak.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
@@ -108,6 +111,7 @@ class Interviewer(Agent):
         self.session.on("user_input_transcribed", self._on_candidate)
         self.answers.listen(self.session)
         self.session.on("user_input_transcribed", lambda _: self._patience.text_came())
+        self._thinking.listen(self.session)
 
     async def on_exit(self) -> None:
         """Cancel timers, a pending journal write, and the recovery of an unspoken utterance."""
@@ -115,6 +119,7 @@ class Interviewer(Agent):
         self._late_text.stop()
         self.answers.stop()
         self._typed.stop()
+        self._orchestrator.stop_thinking()
         for task in self._mending:
             task.cancel()
 
@@ -206,6 +211,12 @@ class Interviewer(Agent):
         if not (self.hears_candidate or self.answers.half.text):
             # No transcript is pending, so the closing session need not wait for a transcript.
             self.session.options.session_close_transcript_timeout = 0.0
+
+    async def conclude(self) -> Outcome:
+        """Record that the interview is over after the goodbye; return the dialogue's outcome."""
+        async with self.exclusive.held():  # a turn that is being committed has its records first
+            self._book.conclude()
+            return self._orchestrator.tracker.outcome
 
     def _finish(self) -> None:
         self.floor.give()

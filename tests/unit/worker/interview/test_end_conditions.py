@@ -18,6 +18,7 @@ from worker.clips.recordings import ClipName
 from worker.interview.conversation.exclusive import Exclusive
 from worker.interview.conversation.interviewer import Interviewer
 from worker.interview.conversation.missed_onset import MissedOnset
+from worker.interview.dialogue.phases import Outcome
 from worker.interview.end_conditions import MICROPHONE_OFF, EndConditions
 from worker.interview.orchestrator import Role
 from worker.interview.recovery.stuck_turn_ladder import TurnLadder
@@ -47,6 +48,10 @@ class FakeInterviewer:
         self.spoke = 0
         self.next_role = Role.REPEAT
         self.answers = SimpleNamespace(missed=MissedOnset(lambda: ""))
+        self.outcome = Outcome.COMPLETED
+
+    async def conclude(self) -> Outcome:
+        return self.outcome
 
     async def speak_next(self) -> None:
         self.spoke += 1
@@ -180,6 +185,20 @@ async def test_a_candidate_who_joins_in_time_is_greeted(watching: Watching) -> N
     assert watched.transport.line.played == []
     watched.interviewer.finished.set()
     assert await ending is Event.INTERVIEW_COMPLETED
+
+
+@virtual
+@pytest.mark.parametrize(
+    ("outcome", "end"),
+    [(Outcome.STOPPED, "candidate_stopped"), (Outcome.INCOMPLETE, "questions_open")],
+)
+async def test_a_goodbye_ends_the_interview_as_the_dialogue_says(
+    watching: Watching, outcome: Outcome, end: str
+) -> None:
+    watched = await watching()
+    watched.interviewer.outcome = outcome
+    watched.interviewer.finished.set()
+    assert await watched.watch.until_it_ends() == end
 
 
 @virtual
