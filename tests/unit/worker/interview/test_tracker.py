@@ -11,7 +11,7 @@ from worker.interview.dialogue.events import Detail
 from worker.interview.plan.facts import Facts
 from worker.interview.plan.lines import CandidateQuestions, Consent
 from worker.interview.plan.plan import Plan, Question
-from worker.interview.plan.question import Point
+from worker.interview.plan.question import Expects, Point
 from worker.interview.tracker import DialogueTracker
 from worker.interview.turn import CommittedTurn
 
@@ -133,12 +133,12 @@ def test_a_plan_in_a_language_without_lines_comes_to_its_end() -> None:
         consent=Consent(ask="Einverstanden?"),
         candidate_questions=CandidateQuestions(),
     )
-    kinds = ("email", "story", "yes_no")
+    kinds: tuple[Expects, ...] = ("email", "story", "yes_no")
     questions = [
         replace(each, expects=kind) for each, kind in zip(foreign.questions, kinds, strict=True)
     ]
     driver = Driver(replace(foreign, questions=tuple(questions)))
-    said = []
+    said: list[str] = []
     while not driver.tracker.is_over and len(said) < 10:
         if said:
             driver.says("Ja.")
