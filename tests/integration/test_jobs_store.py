@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.database.job_records import START, JobRecords, Record, header
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.store.interview_dialogue import dialogue_of, turns_and_dialogue_of
 from worker.store.interview_turns import turns_of
 from worker.store.interviews import create_interview, get_interview
 from worker.store.jobs import JobHeader, get_job, list_jobs, records_of, ship
@@ -258,3 +259,22 @@ async def test_an_empty_hearing_record_is_not_a_turn(db: Database) -> None:
     journal.add("hearing")
     await ship(db, header(), journal.records)
     assert [turn.text for turn in await turns_of(db, "one")] == ["Well."]
+
+
+async def test_turns_and_dialogue_records_are_read_together_as_they_are_read_apart(
+    db: Database,
+) -> None:
+    assert await turns_and_dialogue_of(db, "one") == ([], [])
+    old, new = JobRecords(start=START + timedelta(hours=1)), JobRecords()
+    old.add("dialogue", number=1, input="event", name="present")
+    old.said("candidate", 'from the "old" one \u2013 \u00fc')
+    old.add("hearing", final="and a half", interim="answer", question_id="q0")
+    new.add("dialogue", number=2, input="event", name="resumed")
+    new.said("interviewer", "from the new one")
+    await ship(db, header("AJ_new", token=2), new.records)
+    await ship(db, header("AJ_old", token=1), old.records)
+    turns, dialogue = await turns_and_dialogue_of(db, "one")
+    assert turns == await turns_of(db, "one")
+    assert dialogue == await dialogue_of(db, "one")
+    assert [(job, record["number"]) for job, record in dialogue] == [("AJ_old", 1), ("AJ_new", 2)]
+    assert len(turns) == 3

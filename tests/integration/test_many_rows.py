@@ -11,7 +11,7 @@ from tests.support.database.cli_process import command
 from tests.support.database.job_records import JobRecords, header
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.database import Database, PoolLimits
-from worker.store.interview_dialogue import dialogue_of
+from worker.store.interview_dialogue import dialogue_of, turns_and_dialogue_of
 from worker.store.interview_status import set_dispatched
 from worker.store.interview_turns import turns_of, typed_turns
 from worker.store.interviews import (
@@ -100,6 +100,7 @@ async def test_no_query_scans_a_whole_table(full: Database) -> None:
     assert await dialogue_of(full, "iv-77") == []
     assert await get_job(full, "AJ-77") is not None
     assert len(await turns_of(full, "iv-77")) == 4
+    assert len((await turns_and_dialogue_of(full, "iv-77"))[0]) == 4
     assert len(await records_of(full, "AJ-77")) == 10
     await create_interview(full, interview_id="new", plan=load_plan(SAMPLE_PLAN).to_json())
     await set_dispatched(full, "new", dispatch_id="D1")

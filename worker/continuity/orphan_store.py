@@ -96,9 +96,16 @@ class DatabaseOrphanStore:
         return await record_looks(self._database, looks)
 
     async def turns(self, interview_ids: Sequence[str]) -> Mapping[str, list[dict[str, Any]]]:
-        """Call `turns_of_all`; return the turns as JSON data."""
+        """Call `turns_of_all`; return the turns as JSON data.
+
+        Turns that a job has said without its lease are left out, because another job held the
+        interview.
+        """
         found = await turns_of_all(self._database, interview_ids)
-        return {which: [turn_as_data(turn) for turn in turns] for which, turns in found.items()}
+        return {
+            which: [turn_as_data(turn) for turn in turns if not turn.late]
+            for which, turns in found.items()
+        }
 
     async def spent_s(self, interview_ids: Sequence[str]) -> Mapping[str, float]:
         """Call `talk_seconds_of_all`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from worker.continuity.dispatch_metadata import (
     read_candidate,
@@ -15,15 +15,23 @@ from worker.continuity.dispatch_metadata import (
 from worker.continuity.handover import InterviewHandover
 from worker.continuity.job_lease import JobLease
 from worker.continuity.scope import scope_of
+from worker.interview.dialogue.events import Detail
 from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.time_limit import InterviewTime
 from worker.interview.turn_codec import from_json
 from worker.job.application import declared_in
+from worker.store.orphans import CANDIDATE_CAME, HANDED_OVER
 
 if TYPE_CHECKING:
     from worker.config.settings import Settings
     from worker.job.application import Dispatch
     from worker.store.database import Database
+
+#: Why a job continues the interview, by the reason for the redispatch. Any other reason is a crash.
+_RESUMES_AFTER: Final[Mapping[str, Detail]] = {
+    HANDED_OVER: Detail.HANDOVER,
+    CANDIDATE_CAME: Detail.ABSENCE,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +57,7 @@ class DispatchedInterview:
         snapshot: Mapping[str, Any] | None,
     ) -> DispatchedInterview:
         """Create the parts of an interview. `snapshot` is the plan in the dispatch, or None."""
+        follows = read_follows(dispatch.metadata)
         lease = JobLease(
             interview_id,
             job_id=dispatch.job_id,
@@ -64,6 +73,8 @@ class DispatchedInterview:
                 candidate_identity=read_candidate(dispatch.metadata, interview_id),
                 snapshot=snapshot,
                 turns=from_json(read_turns(dispatch.metadata)),
+                token=lambda: lease.token,
+                resumes_after=_RESUMES_AFTER.get(follows.get("follows_why", ""), Detail.CRASH),
             ),
             lease=lease,
             succession=InterviewHandover(
@@ -76,7 +87,7 @@ class DispatchedInterview:
             time_limit=InterviewTime(
                 interview_id, job_id=dispatch.job_id, told_s=read_spent_s(dispatch.metadata)
             ),
-            follows=read_follows(dispatch.metadata),
+            follows=follows,
             has_snapshot=snapshot is not None,
         )
 

@@ -22,6 +22,7 @@ from livekit.agents.utils import shortuuid
 
 from states import Event
 from worker.continuity.own_interview import check_own, not_own
+from worker.interview.dialogue.events import Detail
 from worker.interview.earlier_turns import take_earlier, tracked
 from worker.interview.llm.ahead import WordsAhead
 from worker.interview.llm.phrasing import WordsRefused
@@ -35,8 +36,7 @@ from worker.interview.turn_codec import from_store
 from worker.resources.resource import LoadFailed
 from worker.store.database import Database
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
-from worker.store.interview_dialogue import dialogue_of
-from worker.store.interview_turns import turns_of
+from worker.store.interview_dialogue import turns_and_dialogue_of
 from worker.store.interviews import InterviewClosedToJob, get_interview
 
 logger = logging.getLogger(__name__)
@@ -91,9 +91,12 @@ class OrchestratorLLM(llm.LLM[Never]):
     identity in the database is known. `snapshot` is the plan in the dispatch, and `turns` are the
     turns before the dispatch. With `snapshot` and `turns`, the worker can hold or continue the
     interview while the database is unavailable. A dispatch has no dialogue records, so that each
-    turn of the candidate among `turns` counts as an answer. `on_refused` is called with a reason
-    each time that a language model's words are not spoken. The reason is one CamelCase word, which
-    names a refusal (such as those of `worker.interview.llm.guardrails`) or a failure of the model.
+    turn of the candidate among `turns` counts as an answer. `token` returns the fencing token of
+    the job's lease, for the dialogue records; None while there is no lease. `resumes_after` is the
+    reason why this job follows another job, if it does. `on_refused` is called
+    with a reason each time that a language model's words are not spoken. The reason is one
+    CamelCase word, which names a refusal (such as those of `worker.interview.llm.guardrails`) or a
+    failure of the model.
     """
 
     def __init__(
@@ -104,6 +107,8 @@ class OrchestratorLLM(llm.LLM[Never]):
         candidate_identity: str | None = None,
         snapshot: Mapping[str, Any] | None = None,
         turns: Sequence[CommittedTurn] = (),
+        token: Callable[[], int | None] = lambda: None,
+        resumes_after: Detail = Detail.CRASH,
     ) -> None:
         super().__init__()
         self.interview_id = interview_id
@@ -112,6 +117,8 @@ class OrchestratorLLM(llm.LLM[Never]):
         self._room = room
         self._snapshot = snapshot
         self._dispatched_turns = tuple(turns)
+        self._token = token
+        self._resumes_after = resumes_after
         self._plan: Plan | None = None
         self._turns: list[CommittedTurn] = []
         self._tracker: DialogueTracker | None = None
@@ -160,8 +167,7 @@ class OrchestratorLLM(llm.LLM[Never]):
             return
         try:
             interview = await get_interview(db, self.interview_id, writable=True)
-            turns = await turns_of(db, self.interview_id, writable=True)
-            told = await dialogue_of(db, self.interview_id, writable=True) if turns else []
+            turns, told = await turns_and_dialogue_of(db, self.interview_id)
         except InterviewClosedToJob as error:
             raise not_own(str(error)) from error
         except DatabaseUnavailable:
@@ -182,8 +188,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         self._plan = _checked(interview.plan)
         self.candidate_identity = interview.candidate_identity
         self._turns = [from_store(turn) for turn in turns]
-        self._tracker = restored(self._plan, turns, told)
-        self._utterance = None
+        self._take(restored(self._plan, turns, told))
 
     def _load_snapshot(self, why: str) -> None:
         if self._snapshot is None:
@@ -191,7 +196,11 @@ class OrchestratorLLM(llm.LLM[Never]):
             raise LoadFailed("PlanUnavailable", message, transient=True)
         self._plan = _checked(self._snapshot)
         self._turns = list(self._dispatched_turns)
-        self._tracker = tracked(self._plan, self._turns)
+        self._take(tracked(self._plan, self._turns))
+
+    def _take(self, tracker: DialogueTracker) -> None:
+        tracker.token, tracker.resumes_after = self._token, self._resumes_after
+        self._tracker = tracker
         self._utterance = None
 
     @property

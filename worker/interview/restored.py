@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from worker.interview.dialogue.acts import Act
 from worker.interview.dialogue.journal_record import from_journal
 from worker.interview.dialogue.records import Record
 from worker.interview.earlier_turns import take_earlier
@@ -14,6 +15,7 @@ from worker.interview.turn_codec import from_store
 
 if TYPE_CHECKING:
     from worker.interview.plan.plan import Plan
+    from worker.interview.turn import CommittedTurn
     from worker.store.turns import Turn
 
 logger = logging.getLogger(__name__)
@@ -25,7 +27,8 @@ def restored(
     """Return a tracker after the stored turns and dialogue records, which are given in order.
 
     `dialogue` has the journal records of the kind `dialogue`, each with its job's id. A turn
-    without such records is one of an earlier version, or an answer that its job did not finish.
+    without such records is one of an earlier version, or an answer that its job did not finish. Of
+    what a job has stored after it had lost its lease, only the candidate's words count.
     """
     tracker = DialogueTracker(plan)
     jobs: dict[str, list[tuple[int, Record | Turn]]] = {turn.job_id: [] for turn in turns}
@@ -42,20 +45,41 @@ def restored(
 def _restore_job(tracker: DialogueTracker, entries: Sequence[Record | Turn]) -> None:
     """Apply what one job has stored. The records of a turn come directly before the turn."""
     waiting: list[Record] = []
+    late = False
     for each in entries:
         if isinstance(each, Record):
             waiting.append(each)
-            if not each.more.get("turn"):
+            if not each.more.get("turn") and not late:
                 tracker.restore(waiting, None)
                 waiting = []
             continue
         turn = from_store(each)
-        if waiting:
+        late = late or each.late
+        if late:
+            tracker.restore_late(waiting or _words_alone(tracker, turn), turn)
+        elif waiting:
             tracker.restore(waiting, turn)
         else:
             take_earlier(tracker, turn)
         waiting = []
-    tracker.restore(waiting, None)
+    (tracker.restore_late if late else tracker.restore)(waiting, None)
+
+
+def _words_alone(tracker: DialogueTracker, turn: CommittedTurn) -> list[Record]:
+    """Return a record of the words of a turn that has no dialogue records."""
+    if turn.speaker != "candidate":
+        return []
+    return [
+        Record(
+            seq=tracker.next_number,
+            kind="turn",
+            name=Act.ANSWER,
+            phase=str(tracker.state.place),
+            question=turn.question_id or "",
+            words=len(turn.text.split()),
+            to=None,
+        )
+    ]
 
 
 def _record_in(entry: Mapping[str, Any]) -> Record | None:

@@ -8,7 +8,7 @@ after the journal has its records (`apply`). The tracker uses neither LiveKit no
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -22,11 +22,13 @@ from worker.interview.dialogue.events import Detail, Event
 from worker.interview.dialogue.fold import fold
 from worker.interview.dialogue.inputs import Happening, Input, Turn
 from worker.interview.dialogue.moves import Move as Say
-from worker.interview.dialogue.phases import REOPENED, Outcome, Phase
+from worker.interview.dialogue.phases import REOPENED, Outcome, Phase, Status
 from worker.interview.dialogue.plan_view import view_of
 from worker.interview.dialogue.records import Record, record
 from worker.interview.dialogue.state import Dialogue, Fact
+from worker.interview.dialogue.wording.lines import has_lines, lines_of
 from worker.interview.dialogue.wording.prompt import Part, Prompt, WordsBy
+from worker.interview.dialogue.wording.references import points_covered, question_named
 from worker.interview.dialogue.wording.replay import request_in, step_of
 from worker.interview.dialogue.wording.spoken import Spoken
 from worker.interview.dialogue.wording.wording import words_of
@@ -62,6 +64,10 @@ class DialogueTracker:
         self.view = view_of(plan)
         self.state = Dialogue()
         self.records: list[Record] = []
+        #: Returns the fencing token of the job's lease, or None while the job has no lease.
+        self.token: Callable[[], int | None] = lambda: None
+        #: Why this interviewer continues, if it says something that was not decided before.
+        self.resumes_after = Detail.CRASH
         self.spoken = Spoken()
         #: The utterance that was decided and not spoken yet; None while nothing is to be said.
         self._due: Prompt | None = None
@@ -70,6 +76,9 @@ class DialogueTracker:
         #: The share of the last utterance that the candidate has heard.
         self._share = 1.0
         self._classifier = _classifier_of(plan.language)
+        #: What finds words of the plan in an answer; None in a language without prepared lines.
+        self._lines = lines_of(plan.language) if has_lines(plan.language) else None
+        self._asked = {question.id: question for question in plan.questions}
         self._seq = 0
         self._times = QuestionTime()
         #: The prompts of each question that were heard, and the answers to them.
@@ -153,7 +162,7 @@ class DialogueTracker:
         """Return the event with which an interviewer begins or continues."""
         if self.state.place.phase is Phase.ARRIVING:
             return Happening(event=Event.PRESENT)
-        detail = Detail.ABSENCE if self.has_ended else Detail.CRASH
+        detail = Detail.ABSENCE if self.has_ended else self.resumes_after
         return Happening(event=Event.RESUMED, detail=detail)
 
     def _move(self, prompt: Prompt, after: Dialogue) -> Move:
@@ -182,19 +191,31 @@ class DialogueTracker:
         if classify and not turn.interrupted and self._classifier is not None:
             reading = self._classifier.read(turn.text, self._context())
         answer = turn.text[: reading.also_from] if reading.also else turn.text
+        request = turn.text[reading.also_from or 0 :]
+        asked = self._asked.get(self.state.place.question)
         given = Turn(
             act=reading.act,
             also=reading.also,
             words=len(answer.split()),
+            points=points_covered(answer, asked, self._lines) if asked and self._lines else (),
+            about=self._named_in(request) if Act.GO_BACK in (reading.act, reading.also) else "",
             share=self._share if self.state.place.phase is Phase.ASKING else 1.0,
             cut=turn.interrupted,
             time_over=self._times.used_s(turn.at) >= self.open_question.soft_s,
         )
-        request = turn.text[reading.also_from or 0 :]
         more: dict[str, Any] = {"act_by": reading.act_by, "turn": True}
         if reading.also_from is not None:
             more["also_from"] = reading.also_from
         return [self._decide(given, words=request, more=more)]
+
+    def _named_in(self, request: str) -> str:
+        """Return the earlier question that a request names; empty if it names none."""
+        heard = [each for each in self.plan.questions if self._was_asked(each.id)]
+        return question_named(request, heard, self._lines) if self._lines is not None else ""
+
+    def _was_asked(self, question: str) -> bool:
+        unheard = (Status.NOT_REACHED, Status.NOT_HEARD)
+        return self.state.standing(question).status not in unheard
 
     def heard(self, move: Move, share: float, detail: Detail | None = None) -> list[Decided]:
         """Return the decisions for an utterance that is over: `share` of it was heard.
@@ -240,7 +261,7 @@ class DialogueTracker:
         state = self.state if before is None else before
         step = decide(state, given, self.view)
         seq = self._seq + number + 1
-        kept = record(state, given, step, seq=seq, **(more or {}))
+        kept = record(state, given, step, seq=seq, token=self.token() or 0, **(more or {}))
         return Decided(given=given, step=step, record=kept, words=words)
 
     def _context(self) -> Context:
@@ -260,6 +281,8 @@ class DialogueTracker:
         """Apply decisions whose records are stored; `turn` is the turn that they are about."""
         for each in decided:
             self._apply(each)
+        if decided:  # from now on, this job itself has been interrupted
+            self.resumes_after = Detail.OUTAGE
         self._reopens = False
         if turn is not None:
             self._note(turn, decided)
@@ -285,6 +308,20 @@ class DialogueTracker:
         self._reopens = self.has_ended and self.outcome in REOPENED
         if turn is not None:
             self._note(turn, decided)
+
+    def restore_late(self, records: Sequence[Record], turn: CommittedTurn | None) -> None:
+        """Apply records that a job has written after it had lost its lease: their words count.
+
+        `turn` is the turn that they are about. What the job has decided changes nothing, because
+        another job held the interview.
+        """
+        for each in records:
+            late = replace(each, late=True)
+            self.state = fold([late], self.state)
+            self.records.append(late)
+            self._seq = max(self._seq, late.seq)
+        if turn is not None and turn.speaker == "candidate":
+            self._note_answer(turn, {each.question for each in records})
 
     def _apply(self, each: Decided) -> None:
         self.state = fold([each.record], self.state)
@@ -317,8 +354,7 @@ class DialogueTracker:
         question = self.state.place.question
         if turn.speaker == "candidate":
             self._times.last_at = turn.at
-            for answer_to in {each.record.question for each in decided} - {""}:
-                self._answers.setdefault(answer_to, []).append(turn.text)
+            self._note_answer(turn, {each.record.question for each in decided})
             return
         self._learn(turn)
         if self.state.place.phase is not Phase.LISTENING or not self.state.facts.get(
@@ -331,6 +367,10 @@ class DialogueTracker:
             prompts.append(asked)
         begun = self.state.count("probe") > 0 or self.state.count(f"said@{question}") > 0
         self._times.asked(question, turn.at, again=begun)
+
+    def _note_answer(self, turn: CommittedTurn, questions: set[str]) -> None:
+        for answer_to in questions - {""}:
+            self._answers.setdefault(answer_to, []).append(turn.text)
 
     def _learn(self, turn: CommittedTurn) -> None:
         """Note the words of a follow-up that a language model has asked."""

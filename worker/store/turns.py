@@ -8,10 +8,11 @@ process has to write a turn for the partial answer later.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Mapping
 
     from worker.store.connection import Row
 
@@ -42,11 +43,31 @@ class Turn:
     interim: str = ""
 
 
-def _query(*, turns: str, records: str, first: str = "") -> str:
+#: Order of turns and records: by job, and then by position in the journal.
+_ORDER: Final = "coalesce(jobs.token, 0), jobs.started_at, said.job_id, said.seq"
+#: End of a query that returns one row for each turn.
+_EACH: Final = f"""
+SELECT said.* FROM said LEFT JOIN jobs USING (job_id) ORDER BY said.interview_id, {_ORDER}
+"""
+#: End of a query that returns one row for one interview: JSON arrays of its turns and of its
+#: dialogue records, each record with its job's id.
+_WITH_DIALOGUE: Final = """
+SELECT
+    (SELECT json_agg(to_json(said) ORDER BY {order})
+        FROM said LEFT JOIN jobs USING (job_id)) AS turns,
+    (SELECT json_agg(json_build_array(said.job_id, said.record) ORDER BY {order})
+        FROM jobs JOIN {records} AS said USING (job_id)
+        WHERE jobs.interview_id = ANY($1::text[]) AND kind = 'dialogue') AS dialogue
+"""
+
+
+def _query(*, turns: str, records: str, first: str = "", dialogue: bool = False) -> str:
     """Return the query for turns from the tables `turns` and `records`.
 
     `first` is the beginning of the query's WITH clause, which may define `turns` and `records`.
+    With `dialogue`, the query has the dialogue records too.
     """
+    last = _WITH_DIALOGUE.format(order=_ORDER, records=records) if dialogue else _EACH
     return f"""
 WITH {first}hearing AS (
     SELECT job_id, jobs.interview_id, seq, at, record
@@ -71,10 +92,17 @@ WITH {first}hearing AS (
     SELECT job_id, seq, interview_id, at, 'candidate', question_id, NULL,
         concat_ws(' ', final, interim), NULL, NULL, true, false, coalesce(interim, '')
     FROM half_answers WHERE coalesce(final, interim) IS NOT NULL
-)
-SELECT said.* FROM said LEFT JOIN jobs USING (job_id)
-ORDER BY said.interview_id, coalesce(jobs.token, 0), jobs.started_at, said.job_id, said.seq
-"""
+){last}"""
+
+
+def _own_query(*, dialogue: bool = False) -> str:
+    """Return the query of `_query` for the database role of jobs."""
+    return _query(
+        turns="own_turns(($1::text[])[1], $2::text)",
+        records="own",
+        first="own AS MATERIALIZED (SELECT * FROM own_records(($1::text[])[1], $2::text)), ",
+        dialogue=dialogue,
+    )
 
 
 #: Query for every turn of the interviews $1 (an array of ids), ordered by interview, by job, and
@@ -82,16 +110,23 @@ ORDER BY said.interview_id, coalesce(jobs.token, 0), jobs.started_at, said.job_i
 TURNS: Final = _query(turns="turns", records="job_records")
 #: Variant of the query `TURNS` for the database role of jobs; $1 is an array of one id, and $2 the
 #: pass of this interview.
-OWN_TURNS: Final = _query(
-    turns="own_turns(($1::text[])[1], $2::text)",
-    records="own",
-    first="own AS MATERIALIZED (SELECT * FROM own_records(($1::text[])[1], $2::text)), ",
-)
+OWN_TURNS: Final = _own_query()
+#: Query for one row with the turns and the dialogue records of the interview $1 (an array of one
+#: id), as JSON arrays in the order of `TURNS`. An array without entries is NULL.
+TURNS_AND_DIALOGUE: Final = _query(turns="turns", records="job_records", dialogue=True)
+#: Variant of the query `TURNS_AND_DIALOGUE` for the database role of jobs, as `OWN_TURNS`.
+OWN_TURNS_AND_DIALOGUE: Final = _own_query(dialogue=True)
 
 
 def turn_of(row: Row) -> Turn:
     """Convert a row of the query `TURNS`."""
     return Turn(**{name: row[name] for name in Turn.__dataclass_fields__})
+
+
+def turn_from_json(data: Mapping[str, Any]) -> Turn:
+    """Convert a turn in the JSON array of the query `TURNS_AND_DIALOGUE`."""
+    at = datetime.fromisoformat(data["at"])
+    return Turn(**{**{name: data[name] for name in Turn.__dataclass_fields__}, "at": at})
 
 
 def turn_as_data(turn: Turn) -> dict[str, Any]:

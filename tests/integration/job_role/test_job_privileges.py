@@ -11,6 +11,7 @@ from tests.support.database.lease_times import LEASE_S, SCOPE
 from tests.support.wire import CountingProxy
 from worker.store.claims import claim_dispatches, give_back_dispatches, note_dispatches
 from worker.store.database import Database
+from worker.store.interview_dialogue import turns_and_dialogue_of
 from worker.store.interview_status import store_end
 from worker.store.interview_turns import turns_of, turns_of_all
 from worker.store.interviews import create_interview, get_interview
@@ -44,6 +45,7 @@ async def test_a_job_needs_no_privilege_beyond_the_list(database: Database, job:
     shipped = await ship(job, header("AJ_1", token=1), journal.records)
     assert shipped.written == len(journal.records)
     said = [turn.text for turn in await turns_of(job, "one", writable=True)]
+    assert await turns_and_dialogue_of(job, "one") == await turns_and_dialogue_of(database, "one")
     assert said == ["What did you do?", "My answer.", "And then I"]
     assert said == [turn.text for turn in await turns_of(database, "one")]
     assert await talk_seconds(job, "one", besides="AJ_2") == await talk_seconds(database, "one")

@@ -24,6 +24,7 @@ from worker.interview.conversation.thinking_ahead import ThinkingAhead
 from worker.interview.conversation.turn_log import DialogueKeeper, TurnKeeper, TurnLog
 from worker.interview.conversation.typed_messages import TypedMessages, Writer
 from worker.interview.conversation.utterances import Utterances
+from worker.interview.dialogue.events import Detail
 from worker.interview.dialogue.phases import Outcome
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
 from worker.interview.turn import Role
@@ -141,6 +142,13 @@ class Interviewer(Agent):
     def next_role(self) -> Role:
         """Role of the utterance that is being spoken, or else of the next utterance."""
         return self._orchestrator.next_move().role
+
+    def continues_after(self, why: Detail) -> None:
+        """Note why the interviewer repeats a question, for the dialogue record of the repetition.
+
+        Raises OrchestratorNotReady if the plan has not loaded.
+        """
+        self._orchestrator.tracker.resumes_after = why
 
     async def speak_next(self) -> None:
         """Start to speak the next utterance without waiting for the candidate.

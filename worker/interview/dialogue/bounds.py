@@ -37,3 +37,7 @@ def most_utterances(plan: PlanView) -> int:
     in_a_visit = entries * CUT_GOES_ON + SIDE_GOES_ON
     fixed = _BEGINNING + _CONFIRMATIONS + _END + MOST_RETURNS + 2 * MOST_CANDIDATE_TURNS
     return visits * in_a_visit + fixed
+
+
+#: An answer with more words gets one probe for a missing point at most.
+LONG_ANSWER_WORDS: Final = 40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from worker.interview.dialogue.bounds import LONG_ANSWER_WORDS
 from worker.interview.dialogue.guards import named_question, point_to_probe
 from worker.interview.dialogue.inputs import Turn
 from worker.interview.dialogue.moment import Moment
@@ -62,10 +63,17 @@ def partly(moment: Moment) -> None:
 
 
 def points_met(moment: Moment) -> None:
-    """Record which expected points of the question the candidate's words cover."""
-    points = moment.given.points if isinstance(moment.given, Turn) else ()
-    for point in points:
+    """Record which expected points of the question the candidate's words cover.
+
+    After a long answer only one more probe for a point may follow, because the answer may have said
+    the points in other words.
+    """
+    if not isinstance(moment.given, Turn):
+        return
+    for point in moment.given.points:
         moment.set_count(f"point.{point}@{moment.place.question}", 1)
+    if moment.given.words > LONG_ANSWER_WORDS and not moment.count("probes_until"):
+        moment.set_count("probes_until", moment.n("probe"))
 
 
 def probe_asked(moment: Moment) -> None:

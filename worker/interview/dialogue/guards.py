@@ -218,7 +218,8 @@ def probe_due(moment: Moment) -> bool:
     if given.time_over:
         return False
     if question.points:
-        return bool(point_to_probe(moment))
+        until = moment.count("probes_until")
+        return bool(point_to_probe(moment)) and (not until or moment.n("probe") <= until)
     return moment.count("words") + given.words < moment.plan.short_answer_words
 
 

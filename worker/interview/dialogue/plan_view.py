@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
+from worker.interview.dialogue.classify.language import TABLES
 from worker.interview.plan.lines import SOUND_CHECK, Disclosure
 from worker.interview.plan.plan import SHORT_ANSWER_WORDS, SILENCE_S, Plan
 from worker.interview.plan.question import HARD_TIMES_SOFT, LONGEST_TIME_S, Question
@@ -88,27 +89,32 @@ class PlanView:
 
 
 def view_of(plan: Plan) -> PlanView:
-    """Return the data of a checked plan that the dialogue uses."""
+    """Return the data of a checked plan that the dialogue uses.
+
+    In a language in which the candidate's requests are not recognized, the consent question, the
+    candidate's questions and the kinds of answers are left out: nobody could say yes to them.
+    """
+    understood = plan.language.partition("-")[0].lower() in TABLES
     facts = {each.name: getattr(plan.facts, each.name) for each in fields(plan.facts)}
     return PlanView(
-        questions=tuple(_question(question) for question in plan.questions),
+        questions=tuple(_question(each, understood=understood) for each in plan.questions),
         short_answer_words=plan.short_answer_words,
         silence_levels_s=plan.silence,
         disclosure=plan.disclosure.say,
-        consent=plan.consent.ask if plan.consent is not None else "",
+        consent=plan.consent.ask if plan.consent is not None and understood else "",
         facts={topic: text for topic, text in facts.items() if text is not None},
-        candidate_questions=plan.candidate_questions is not None,
+        candidate_questions=plan.candidate_questions is not None and understood,
         stop_line=plan.stopped,
         begins_at_once=(
             plan.disclosure == Disclosure()
             and plan.sound_check == SOUND_CHECK
-            and plan.consent is None
+            and (plan.consent is None or not understood)
         ),
         postpone_line=plan.postponed,
     )
 
 
-def _question(question: Question) -> QuestionView:
+def _question(question: Question, *, understood: bool) -> QuestionView:
     """Return one question.
 
     If the question has points, its probes are the probes of the points; otherwise its probes are
@@ -117,7 +123,7 @@ def _question(question: Question) -> QuestionView:
     probes = tuple(point.probe for point in question.points if point.probe is not None)
     allowed = question.probes_allowed if question.points else question.follow_ups_allowed
     probes = probes if question.points else question.follow_ups
-    expects = Expects(question.expects)
+    expects = Expects(question.expects) if understood else Expects.OPEN
     return QuestionView(
         id=question.id,
         text=question.text,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.interview.dialogue.acts import ORDINARY, Act
+from worker.interview.dialogue.acts import FACT_ACTS, ORDINARY, Act
 from worker.interview.dialogue.effects import adds, disclosed, ends_as, sets
 from worker.interview.dialogue.events import Event
 from worker.interview.dialogue.guards import begins_at_once, line_heard, up_to, utterance_heard
@@ -127,6 +127,14 @@ _SOUND_CHECK = (
         moves=(_M.NEXT, _M.IN_WRITING),
         to=Way.NEXT,
         effects=(sets(Fact.WRITTEN),),
+    ),
+    # A candidate who asks a question hears the interviewer.
+    Row(
+        name="sound_question",
+        at=_P.SOUND_CHECK,
+        on=(*FACT_ACTS, _A.ABOUT_JOB, _A.ABOUT_RESULT),
+        moves=(_M.FACT, _M.NEXT),
+        to=Way.NEXT,
     ),
     Row(
         name="sound_good",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from worker.audio.clip import ClipMissing
 from worker.clips.recordings import ClipName, load_clip
+from worker.interview.dialogue.events import Detail
 
 if TYPE_CHECKING:
     from worker.audio.output import MixedAudioOutput
@@ -78,10 +79,13 @@ class Outages:
         """
         interviewer = self._interviewer
         answering = interviewer.answers.is_cut or interviewer.hears_candidate
-        await self.take_up(away_s if answering else max(away_s, HICCUP_S))
+        heard_nothing_s = away_s if answering else max(away_s, HICCUP_S)
+        await self.take_up(heard_nothing_s, why=Detail.ABSENCE)
 
-    async def take_up(self, away_s: float) -> None:
+    async def take_up(self, away_s: float, *, why: Detail = Detail.OUTAGE) -> None:
         """Continue the interview with a candidate who heard nothing for `away_s` seconds.
+
+        `why` is the reason that the dialogue records.
 
         Raises the same exceptions as `before_return`.
         """
@@ -101,4 +105,5 @@ class Outages:
             if self._saying_back is None or self._saying_back.done():
                 self._saying_back = asyncio.create_task(say_back(self._line), name="say-back")
                 await asyncio.sleep(0)  # queue the clip before the next speech
+            interviewer.continues_after(why)
             await interviewer.speak_next()

@@ -49,19 +49,14 @@ class FakeDatabase:
             raise self.error
         return self.interview
 
-    async def turns_of(self, _: object, interview_id: str, *, writable: bool) -> Any:
-        assert writable
-        return self.turns
-
-    async def dialogue_of(self, _: object, interview_id: str, *, writable: bool) -> Any:
-        assert writable
-        return []
+    async def turns_and_dialogue_of(self, _: object, interview_id: str) -> Any:
+        return self.turns, []
 
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> FakeDatabase:
     fake = FakeDatabase()
-    for name in ("get_interview", "turns_of", "dialogue_of"):
+    for name in ("get_interview", "turns_and_dialogue_of"):
         monkeypatch.setattr(f"worker.interview.orchestrator_llm.{name}", getattr(fake, name))
     return fake
 
@@ -81,6 +76,7 @@ def turn(**fields: Any) -> Any:
             "role": None,
             "generated": None,
             "interrupted": False,
+            "late": False,
             **fields,
         }
     )
@@ -283,3 +279,16 @@ async def test_only_a_committed_turn_advances_the_plan(store: FakeDatabase) -> N
         orchestrator.commit(said)
     assert await words_of(orchestrator) == plan_of().questions[1].text
     assert orchestrator.open_question().id == "q0"
+
+
+async def test_a_dialogue_record_has_the_token_that_the_lease_has_by_then(
+    store: FakeDatabase,
+) -> None:
+    token: list[int | None] = [None]
+    orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT, token=lambda: token[0])
+    for database in (None, DB):
+        await orchestrator.init(database)
+        token[0] = None
+        assert orchestrator.tracker.heard(orchestrator.next_move(), 1.0)[0].record.token == 0
+        token[0] = 5
+        assert orchestrator.tracker.heard(orchestrator.next_move(), 1.0)[0].record.token == 5

@@ -114,6 +114,12 @@ class Language:
     others: frozenset[str]
     #: Words of a question that asks for what the candidate would say.
     role_play: frozenset[str]
+    #: The ordinals, from `first` on.
+    ordinals: tuple[str, ...]
+    #: Nouns that stand for a question of the interview, after an ordinal.
+    nouns: frozenset[str]
+    #: Words of a request to return to a question that do not say to which one.
+    going_back: frozenset[str]
 
     def tells_a_story(self, word: str) -> bool:
         """Return whether the word has a form typical of a story: past tense or third person."""
@@ -137,6 +143,7 @@ def language(code: str) -> Language:
         automaton=Automaton(((text, label.open) for text, label in lines), table["macros"]),
         labels=tuple(label for _, label in lines),
         topics=tuple(topics(table["topics"])),
+        ordinals=tuple(table["ordinals"]["from_first"].split()),
         **words,
     )
 

@@ -70,10 +70,10 @@ def clarification_for(question: Question, words: str, lines: Lines) -> int | Non
 
 def _shared(content: tuple[str, ...], said: tuple[str, ...]) -> int:
     """Return how many of the content words were said."""
-    return sum(any(_alike(word, each) for each in said) for word in set(content))
+    return sum(any(alike(word, each) for each in said) for word in set(content))
 
 
-def _alike(one: str, other: str) -> bool:
+def alike(one: str, other: str) -> bool:
     """Return whether two words are the same, also with an ending such as that of a plural."""
     short, long = sorted((one, other), key=len)
     if len(short) < _STEM:

@@ -60,6 +60,7 @@ greeting_written: greeting CANNOT_HEAR*4 -> SOUND_CHECK
 greeting_social: greeting SMALL_TALK -> GREETING
 sound_bad: check DENY -> SOUND_CHECK
 sound_stays_bad: check DENY*4 -> CONSENT
+sound_question: check ABOUT_DATA -> CONSENT
 sound_good: check SMALL_TALK -> CONSENT
 sound_check_silent: check noinput -> SOUND_CHECK
 sound_check_silent_again: check noinput*2 -> SOUND_CHECK

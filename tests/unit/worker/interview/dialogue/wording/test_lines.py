@@ -32,6 +32,7 @@ VARIANTS = {
     "goodbye_human",
     "goodbye_time",
     "goodbye_withdrawn",
+    "no_judgement",
     "objection_noted",
     "once_more",
     "question_noted",
