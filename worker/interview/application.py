@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from livekit.agents import Agent, AgentSession
 
-from states import EndReason, Event, JournalError
+from states import EndReason, Event, JournalError, Reason
 from worker.aio.tasks import cancel_and_wait
 from worker.audio.clip import Clip, ClipMissing
 from worker.clips.recordings import ClipName, load_clip, missing_clips, preload_clips
@@ -222,6 +222,11 @@ class InterviewApplication(Application):
         assert self._started is not None  # noqa: S101  # start_session has been called
         assert self._interview is not None  # noqa: S101  # its orchestrator is loaded
         session, interviewer, ladder = self._started
+        losses = DegradationHandler(job, session, self._declared, interviewer.cannot_hear)
+        losses.begin()
+        outages = Outages(interviewer, job.transport.line, job.recorder.away)
+        outages.attend(job.transport.reach)
+        listening = InputSupervision(job, session, interviewer, outages)
         watch = EndConditions(
             job,
             interviewer,
@@ -229,12 +234,9 @@ class InterviewApplication(Application):
             self._settings,
             resumes=self._interview.resumes,
             follows=self._interview.is_successor,
+            silent_since=lambda: listening.silent_since,
+            is_deaf=lambda: listening.is_deaf,
         )
-        losses = DegradationHandler(job, session, self._declared, interviewer.cannot_hear)
-        losses.begin()
-        outages = Outages(interviewer, job.transport.line, job.recorder.away)
-        outages.attend(job.transport.reach)
-        listening = InputSupervision(job, session, interviewer, outages)
         listening.begin()
         try:
             async with (
@@ -258,10 +260,16 @@ class InterviewApplication(Application):
         Raises ClipMissing if the recording is missing or cannot be decoded.
         """
         name = CLOSING_MESSAGES.get(reason)
+        if reason == Reason.CANDIDATE_SILENT and self._has_said_goodbye:
+            name = None
         if name is not None and self.succession is not None and self.succession.expected:
             # The next job continues with "I am back", so this job must not say goodbye.
             name = ClipName.ONE_MOMENT
         return load_clip(name) if name is not None else None
+
+    @property
+    def _has_said_goodbye(self) -> bool:
+        return self._started is not None and self._started[1].finished.is_set()
 
     def waiting_words(self) -> Clip | None:
         """Return the clip that is played while the candidate waits for slow resources to load.

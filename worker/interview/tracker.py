@@ -21,7 +21,7 @@ from worker.interview.dialogue.events import Detail, Event
 from worker.interview.dialogue.fold import fold
 from worker.interview.dialogue.inputs import Happening, Input, Turn
 from worker.interview.dialogue.moves import Move as Say
-from worker.interview.dialogue.phases import Phase
+from worker.interview.dialogue.phases import Outcome, Phase
 from worker.interview.dialogue.plan_view import view_of
 from worker.interview.dialogue.records import Record, record
 from worker.interview.dialogue.state import Dialogue, Fact
@@ -33,9 +33,10 @@ from worker.interview.plan.plan import Plan, Question
 from worker.interview.sentences import sentences
 from worker.interview.turn import CommittedTurn, Move, PlanPosition, Role
 
-#: The moves that are not spoken here. A recorded clip says that an interviewer continues, and only
-#: a language model acknowledges an answer: prepared words would be the same before every question.
-_UNSPOKEN: Final = frozenset({Say.INTERRUPTED, Say.WELCOME_BACK, Say.ACKNOWLEDGE})
+#: The moves that are not spoken here. A recorded clip says that an interviewer continues after an
+#: interruption, and only a language model acknowledges an answer: prepared words would be the same
+#: before every question.
+_UNSPOKEN: Final = frozenset({Say.INTERRUPTED, Say.ACKNOWLEDGE})
 _REPEATS: Final = frozenset({Say.FULL, Say.LAST, Say.UNHEARD_PART, Say.SLOWER, Say.REPHRASED})
 _GOODBYES: Final = frozenset({Say.GOODBYE, Say.SHORT_GOODBYE})
 #: How often the goodbye is said if each attempt is cut off.
@@ -68,6 +69,8 @@ class DialogueTracker:
         self._share = 1.0
         self._classifier = _classifier_of(plan.language)
         self._seq = 0
+        #: True until this interviewer has recorded something: all records are of earlier jobs.
+        self._continues = True
         self._times = QuestionTime()
         #: The prompts of each question that were heard, and the answers to them.
         self._prompts: dict[str, list[str]] = {}
@@ -80,10 +83,25 @@ class DialogueTracker:
         """True if nothing is left to say."""
         place = self.state.place
         if place.phase is Phase.ENDED:
-            return True
+            return not (self._continues and self.is_missed)
         if place.phase is not Phase.FAREWELL or self._due is not None:
             return False
         return not self.state.owed or self.state.count("goodbye") >= MOST_GOODBYES
+
+    @property
+    def is_missed(self) -> bool:
+        """True if the dialogue ends, or has ended, because the candidate was silent or away."""
+        return self.state.facts.get(Fact.OUTCOME) == Outcome.MISSED
+
+    @property
+    def is_absent(self) -> bool:
+        """True if the candidate has left, and neither returned nor said anything since."""
+        return bool(self.state.facts.get(Fact.ABSENT))
+
+    @property
+    def continues_after_absence(self) -> bool:
+        """True if this interviewer continues an interview that the candidate has interrupted."""
+        return self._continues and (self.is_missed or self.is_absent)
 
     @property
     def has_begun(self) -> bool:
@@ -131,15 +149,16 @@ class DialogueTracker:
             return Move(role=Role.DONE)
         if self._due is not None:
             return self._move(self._due, self.state)
-        first = self._decide(self._beginning())
+        first = self._decide(self.beginning())
         after = fold([first.record], self.state)
         return self._move(self._words(first, after), after)
 
-    def _beginning(self) -> Happening:
+    def beginning(self) -> Happening:
         """Return the event with which an interviewer begins or continues."""
         if self.state.place.phase is Phase.ARRIVING:
             return Happening(event=Event.PRESENT)
-        return Happening(event=Event.RESUMED, detail=Detail.CRASH)
+        detail = Detail.ABSENCE if self.continues_after_absence else Detail.CRASH
+        return Happening(event=Event.RESUMED, detail=detail)
 
     def _move(self, prompt: Prompt, after: Dialogue) -> Move:
         place = after.place
@@ -151,6 +170,7 @@ class DialogueTracker:
             question_id=None if goodbye else question or None,
             asking=prompt.asking,
             decision=self._seq,
+            also_written=prompt.also_written,
         )
 
     # --- decisions ----------------------------------------------------------------------------
@@ -160,9 +180,13 @@ class DialogueTracker:
 
         With `classify` false the turn counts as an answer, as in version 0.1.0.
         """
+        first, before = self._reopening()
         if not turn.text.strip():
             nothing = Happening(event=Event.NOMATCH, detail=Detail.NO_WORDS)
-            return [self._decide(nothing, more={"turn": True})]
+            return [
+                *first,
+                self._decide(nothing, before=before, number=len(first), more={"turn": True}),
+            ]
         reading = Reading(act=Act.ANSWER)
         if classify and not turn.interrupted and self._classifier is not None:
             reading = self._classifier.read(turn.text, self._context())
@@ -179,7 +203,17 @@ class DialogueTracker:
         more: dict[str, Any] = {"act_by": reading.act_by, "turn": True}
         if reading.also_from is not None:
             more["also_from"] = reading.also_from
-        return [self._decide(given, words=request, more=more)]
+        return [
+            *first,
+            self._decide(given, before=before, number=len(first), words=request, more=more),
+        ]
+
+    def _reopening(self) -> tuple[list[Decided], Dialogue]:
+        """Return the event that comes before a turn in an interview that was missed, if any."""
+        if not (self._continues and self.state.place.phase is Phase.ENDED and self.is_missed):
+            return [], self.state
+        first = self._decide(self.beginning())
+        return [first], fold([first.record], self.state)
 
     def heard(self, move: Move, share: float, detail: Detail | None = None) -> list[Decided]:
         """Return the decisions for an utterance that is over: `share` of it was heard.
@@ -203,7 +237,7 @@ class DialogueTracker:
     def _first_of(self, move: Move) -> list[Happening]:
         """Return the events that led to an utterance and are not recorded yet."""
         if self._due is None:
-            return [self._beginning()]
+            return [self.beginning()]
         asked = str(self.state.facts.get(Fact.HEARD_QUESTION) or "")
         due = self._move(self._due, self.state)
         by_model = move.role is Role.FOLLOW_UP is not due.role and move.question_id == asked
@@ -243,6 +277,7 @@ class DialogueTracker:
 
     def apply(self, decided: Sequence[Decided], turn: CommittedTurn | None = None) -> None:
         """Apply decisions whose records are stored; `turn` is the turn that they are about."""
+        self._continues = False
         for each in decided:
             self._apply(each)
         if turn is not None:
@@ -250,6 +285,7 @@ class DialogueTracker:
 
     def restore(self, records: Sequence[Record], turn: CommittedTurn | None) -> None:
         """Apply records that an earlier job has stored; `turn` is the turn that they are about."""
+        self._continues = True
         decided: list[Decided] = []
         for each in records:
             given = each.given() or Happening(event=Event.PLAN_ENDED)

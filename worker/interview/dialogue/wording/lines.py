@@ -85,6 +85,11 @@ def lines_or_none_of(tag: str) -> Lines:
     return _lines(_code(tag)) if _code(tag) else _no_lines()
 
 
+def has_lines(tag: str) -> bool:
+    """Return whether the language of a tag has prepared lines."""
+    return bool(_code(tag))
+
+
 def require_lines(plan: Plan, source: str = "plan", line: int | None = None) -> None:
     """Raise `PlanError` if the interviewer has no prepared lines in the language of the plan.
 
