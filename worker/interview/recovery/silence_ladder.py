@@ -69,8 +69,8 @@ class SilenceLadder:
         self._interviewer = interviewer
         self._is_deaf = is_deaf
         self._factor = silence_s / SILENCE_S[-1]
-        #: Event-loop time from which the next level counts, if no later sound comes.
-        self._level_at = 0.0
+        #: Event-loop time from which the silence counts, if no later sound comes.
+        self._counts_from = 0.0
         self._asked_at = -1.0
 
     async def until_silent(self) -> None:
@@ -105,11 +105,10 @@ class SilenceLadder:
         return after_s
 
     def _quiet_s(self) -> float:
-        interviewer = self._interviewer
+        interviewer, now = self._interviewer, asyncio.get_running_loop().time()
         if interviewer.sounding or not self._job.transport.candidate_is_here:
-            return 0.0
-        since = max(interviewer.last_sound, self._level_at)
-        return asyncio.get_running_loop().time() - since
+            self._counts_from = now
+        return now - max(interviewer.last_sound, self._counts_from)
 
     async def _next_level(self) -> None:
         """Let the dialogue decide what is said to the silent candidate, and say it."""
@@ -117,7 +116,7 @@ class SilenceLadder:
             after_s = self._after_s()
             if after_s is None or self._quiet_s() < after_s:
                 return  # something was said during the wait
-            self._level_at = asyncio.get_running_loop().time()
+            self._counts_from = asyncio.get_running_loop().time()
             absent = self._interviewer.dialogue.is_absent
             event = Event.RETURNED if absent else Event.NOINPUT
             with contextlib.suppress(RuntimeError):  # the session is closing
