@@ -95,10 +95,12 @@ class EndConditions:
 
     async def _talks(self) -> Never:
         """Begin to speak, and then watch the candidate's microphone without end."""
-        tells = has_lines(self._interviewer.dialogue.plan.language)
+        dialogue = self._interviewer.dialogue
+        tells, continues = has_lines(dialogue.plan.language), dialogue.has_begun
         if tells:
             await self._microphone.arrives()
-        await self._begin()
+        if continues or not dialogue.has_begun:  # otherwise the greeting was a reply, or written
+            await self._begin()
         if tells:
             await self._microphone.run()
         await asyncio.Event().wait()

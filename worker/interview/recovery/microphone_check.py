@@ -71,7 +71,7 @@ class MicrophoneCheck:
         """
         clock = asyncio.get_running_loop().time
         due_at = clock() + FIRST_S
-        while not (self.is_live or self._is_over):
+        while not (self._is_over or (self.is_live and not self._interviewer.floor.ours)):
             if self._interviewer.sounding or not self._job.transport.candidate_is_here:
                 due_at = max(due_at, clock() + (GREETS_AFTER_S if self._told else FIRST_S))
             elif clock() >= due_at:

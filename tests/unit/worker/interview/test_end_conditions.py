@@ -592,6 +592,39 @@ async def test_a_candidate_without_sound_is_told_so_before_the_greeting(
 
 
 @virtual
+async def test_the_greeting_follows_the_words_about_a_microphone_that_gives_sound_again(
+    watching: Watching,
+) -> None:
+    watched = await watching()
+    watched.silent_since = -math.inf
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(6.5)
+    watched.interviewer.floor.take()
+    watched.silent_since = None
+    await asyncio.sleep(3)
+    assert watched.interviewer.events == ["noaudio"]
+    watched.interviewer.floor.give()
+    await asyncio.sleep(1)
+    assert watched.interviewer.events == ["noaudio", "present"]
+    ending.cancel()
+
+
+@virtual
+async def test_a_greeting_that_was_the_reply_to_a_typed_message_is_not_said_again(
+    watching: Watching,
+) -> None:
+    watched = await watching()
+    watched.transport.microphone_is_on = False
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(1)
+    await watched.interviewer.speak_next()
+    await asyncio.sleep(4)
+    assert watched.interviewer.events == ["present"]
+    assert watched.interviewer.spoke == 1
+    ending.cancel()
+
+
+@virtual
 async def test_a_candidate_without_a_microphone_is_told_so_three_times_and_then_greeted_in_writing(
     watching: Watching,
 ) -> None:
