@@ -155,7 +155,8 @@ class EndConditions:
         while True:
             while self._job.transport.candidate_is_here:
                 await self._job.transport.candidate_moved()
-            await self._note_absence()
+            if not self._job.transport.reach.is_away:  # otherwise the room was lost
+                await self._note_absence()
             if not await self._candidate_within(self._settings.candidate_grace_s):
                 await self._note_absence(over=True)
                 return Event.CANDIDATE_LEFT

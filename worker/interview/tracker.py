@@ -69,6 +69,8 @@ class DialogueTracker:
         self._share = 1.0
         self._classifier = _classifier_of(plan.language)
         self._seq = 0
+        #: The number of the last decision that has changed the due utterance.
+        self._decision = 0
         #: True until this interviewer has recorded something: all records are of earlier jobs.
         self._continues = True
         self._times = QuestionTime()
@@ -169,7 +171,7 @@ class DialogueTracker:
             text=prompt.text,
             question_id=None if goodbye else question or None,
             asking=prompt.asking,
-            decision=self._seq,
+            decision=self._decision,
             also_written=prompt.also_written,
         )
 
@@ -222,7 +224,7 @@ class DialogueTracker:
         which the interviewer began comes first. An utterance that a later decision has replaced
         changes nothing.
         """
-        if move.decision not in (-1, self._seq):
+        if move.decision not in (-1, self._decision):
             return []
         decided: list[Decided] = []
         before = self.state
@@ -275,6 +277,16 @@ class DialogueTracker:
 
     # --- what was decided ---------------------------------------------------------------------
 
+    def again(self, decided: Sequence[Decided]) -> list[Decided]:
+        """Decide inputs again, because another event was recorded after their decision."""
+        found: list[Decided] = []
+        before = self.state
+        for each in decided:
+            more = each.record.more
+            found.append(self._decide(each.given, before=before, number=len(found), more=more))
+            before = fold([found[-1].record], before)
+        return found
+
     def apply(self, decided: Sequence[Decided], turn: CommittedTurn | None = None) -> None:
         """Apply decisions whose records are stored; `turn` is the turn that they are about."""
         self._continues = False
@@ -303,6 +315,8 @@ class DialogueTracker:
         prompt = self._words(each, self.state)
         self.spoken = self.spoken.then(each.given, prompt, self.state)
         over = isinstance(each.given, Happening) and each.given.event is Event.PROMPT_DONE
+        if over or each.step.moves or isinstance(each.given, Turn):
+            self._decision = each.record.seq
         if over:
             self._due, self._share = None, each.given.share
         if each.step.moves:

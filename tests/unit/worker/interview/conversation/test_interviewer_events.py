@@ -106,3 +106,33 @@ async def test_a_candidate_who_returns_is_welcomed_back_once_and_hears_the_quest
     await asyncio.sleep(10)
     assert scene.session.spoken[1:] == [f"{LINES['welcome_back']} {FIRST}"]
     assert scene.line.played == []
+
+
+async def test_an_event_during_an_utterance_does_not_change_that_it_was_heard(
+    greeted: Any,
+) -> None:
+    scene = await greeted()
+    await happens(scene, Happening(event=Event.NOINPUT), within_s=0.3)
+    async with scene.agent.exclusive.held():
+        scene.agent.noted(Happening(event=Event.LEFT))
+    await asyncio.sleep(5)
+    names = [each.name for each in scene.orchestrator.tracker.records]
+    assert names[-3:] == ["noinput", "left", "prompt_done"]
+    assert scene.session.spoken[1:] == [LINES["take_your_time"]]
+
+
+async def test_an_event_while_an_utterance_is_being_recorded_does_not_lose_that_it_was_heard(
+    greeted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = await greeted()
+    kept = scene._keep
+
+    async def keep(**turn: Any) -> None:
+        scene.agent.noted(Happening(event=Event.LEFT))
+        await kept(**turn)
+
+    monkeypatch.setattr(scene.agent._book, "_keep_turn", keep)
+    await happens(scene, Happening(event=Event.NOINPUT))
+    names = [each.name for each in scene.orchestrator.tracker.records]
+    assert names[-3:] == ["noinput", "left", "prompt_done"]
+    assert not scene.orchestrator.tracker.has_due
