@@ -80,17 +80,18 @@ class EndConditions:
         }
         try:
             done, _ = await asyncio.wait(enders, return_when=asyncio.FIRST_COMPLETED)
-            return self._as_missed(done.pop().result())
+            return await self._as_missed(done.pop().result())
         finally:
             for task in enders:
                 task.cancel()
 
-    def _as_missed(self, event: Event) -> Event:
+    async def _as_missed(self, event: Event) -> Event:
         """Return the event of the end; an interview whose candidate was missed is not completed."""
-        dialogue = self._interviewer.dialogue
-        if event is not Event.INTERVIEW_COMPLETED or not dialogue.is_missed:
+        interviewer = self._interviewer
+        if event is not Event.INTERVIEW_COMPLETED or not interviewer.dialogue.is_missed:
             return event
-        self._interviewer.noted(Happening(event=Told.QUIET))
+        async with interviewer.exclusive.held():
+            interviewer.noted(Happening(event=Told.QUIET))
         return Event.CANDIDATE_SILENT
 
     async def _talks(self) -> Never:

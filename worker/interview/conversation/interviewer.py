@@ -162,7 +162,7 @@ class Interviewer(Agent):
         Call this only while holding `exclusive`. Raises the same exceptions as `speak_next`.
         """
         self.noted(given)
-        if self.dialogue.has_due or self.dialogue.is_over:
+        if (self.dialogue.has_due or self.dialogue.is_over) and not self._stop.begun:
             await self.speak_next()
 
     async def speak_next(self) -> None:
