@@ -319,6 +319,8 @@ class DialogueTracker:
             self._decision = each.record.seq
         if over:
             self._due, self._share = None, each.given.share
+        if isinstance(each.given, Turn) and self.state.place.phase is Phase.ARRIVING:
+            self._due = None  # the candidate can be greeted: nothing about the microphone is due
         if each.step.moves:
             self._due = prompt if prompt.text else None
             self._share = 0.0

@@ -71,7 +71,7 @@ class MicrophoneCheck:
         """
         clock = asyncio.get_running_loop().time
         due_at = clock() + FIRST_S
-        while not (self._is_over or (self.is_live and not self._interviewer.floor.ours)):
+        while not self._can_greet:
             if self._interviewer.sounding or not self._job.transport.candidate_is_here:
                 due_at = max(due_at, clock() + (GREETS_AFTER_S if self._told else FIRST_S))
             elif clock() >= due_at:
@@ -83,8 +83,11 @@ class MicrophoneCheck:
             await asyncio.sleep(_LOOK_S)
 
     @property
-    def _is_over(self) -> bool:
-        return self._interviewer.dialogue.has_begun or self._interviewer.has_typed
+    def _can_greet(self) -> bool:
+        interviewer = self._interviewer
+        if interviewer.dialogue.has_begun:
+            return True
+        return (self.is_live or interviewer.has_typed) and not interviewer.floor.ours
 
     async def run(self) -> Never:
         """Watch the microphone without end, after the greeting has begun."""

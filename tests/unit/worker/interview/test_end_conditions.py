@@ -19,6 +19,7 @@ from worker.clips.recordings import ClipName
 from worker.interview.conversation.exclusive import Exclusive
 from worker.interview.conversation.interviewer import Interviewer
 from worker.interview.conversation.missed_onset import MissedOnset
+from worker.interview.dialogue.events import Event as Told
 from worker.interview.dialogue.inputs import Happening
 from worker.interview.dialogue.phases import Kind, Outcome, Phase
 from worker.interview.dialogue.wording.lines import lines_of
@@ -747,3 +748,12 @@ async def test_an_answer_before_the_welcome_back_reopens_an_interview_that_was_m
     dialogue.apply(dialogue.answered(turn), turn)
     assert not dialogue.is_over
     assert dialogue.has_due
+
+
+async def test_a_message_that_is_typed_before_the_greeting_is_followed_by_the_greeting() -> None:
+    dialogue = DialogueTracker(plan_of())
+    dialogue.apply([dialogue.happened(Happening(event=Told.NOAUDIO))])
+    assert dialogue.next_move().text == LINES["microphone"]
+    turn = CommittedTurn(speaker="candidate", text="Hello.", at=START)
+    dialogue.apply(dialogue.answered(turn), turn)
+    assert dialogue.next_move().role is Role.OPENING
