@@ -32,6 +32,7 @@ MARKED: Final = (
 SECTIONS: Final[Mapping[str, Callable[[], str]]] = {
     "commands": command_sections,
     "exit_codes": tables.exit_codes_table,
+    "ends": tables.ends_table,
     "fault_grammar": tables.fault_grammar,
     "fault_kinds": tables.kinds_table,
     "faults": tables.faults_table,

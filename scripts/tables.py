@@ -19,6 +19,7 @@ from worker.config.settings import Settings, shown, variable_of
 from worker.env.group import help_texts
 from worker.faults import grammar
 from worker.faults.points import Kind
+from worker.interview.ends import ENDS, MEANINGS
 
 _REPOSITORY: Final = Path(__file__).parents[1]
 
@@ -105,6 +106,12 @@ def outcomes_table() -> str:
 def reasons_table() -> str:
     """Return the table of reasons and their meanings."""
     return table(("reason", "meaning"), ((f"`{r}`", r.meaning) for r in Reason))
+
+
+def ends_table() -> str:
+    """Return the table of the ends that the dialogue of an interview decides."""
+    rows = ((f"`{end.reason}`", f"`{end.outcome}`", MEANINGS[name]) for name, end in ENDS.items())
+    return table(("reason", "outcome", "meaning"), rows)
 
 
 def resources_table() -> str:

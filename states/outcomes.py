@@ -13,7 +13,21 @@ class Outcome(StrEnum):
 
     #: The interview was completed.
     COMPLETED = "completed"
-    #: The candidate did not come, left, or stopped answering.
+    #: The interview was held to its end, but mandatory questions have no answer.
+    INCOMPLETE = "incomplete"
+    #: The candidate ended the interview.
+    STOPPED = "stopped"
+    #: The candidate asked for another time.
+    POSTPONED = "postponed"
+    #: The candidate did not give the consent without which there is no interview.
+    REFUSED = "refused"
+    #: The candidate took the consent back.
+    WITHDRAWN = "withdrawn"
+    #: The candidate asked for a person instead of the agent.
+    HUMAN = "human"
+    #: The candidate was silent or away until the agent said goodbye.
+    MISSED = "missed"
+    #: The candidate did not come, left, or stopped answering, and the agent said no goodbye.
     ABANDONED = "abandoned"
     #: The software failed, so an engineer should investigate.
     FAILED = "failed"
@@ -33,7 +47,10 @@ class Reason(TextEnum):
         """The cause in one sentence."""
         return self.text
 
-    INTERVIEW_COMPLETED = "InterviewCompleted", "Every planned question was asked and goodbye said."
+    INTERVIEW_COMPLETED = (
+        "InterviewCompleted",
+        "Every mandatory question was answered or declined, and goodbye said.",
+    )
     WORK_DONE = "WorkDone", "The application finished without naming another end."
     TIME_LIMIT_REACHED = "TimeLimitReached", "The maximum duration of an interview was reached."
     CANDIDATE_LEFT = "CandidateLeft", "The candidate left and did not return in the grace period."

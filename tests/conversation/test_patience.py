@@ -131,7 +131,6 @@ IN_TWO = (Stored("q0", FIRST, REST), *EACH_ANSWER[1:], Completed())
     ),
     Row(
         name="a language model of 0.8 s costs at most half a second more",
-        gap=LATE,
         plan=plan(),
         model=says(0.8, "ACKNOWLEDGE: Thank you, you rebuilt a billing system."),
         steps=(Hears(Q0), Says(A0), IsAnsweredWithin(2.4)),

@@ -8,16 +8,30 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.database.job_records import START, JobRecords, header
+from tests.support.database.lease_times import SCOPE
+from worker.interview.ends import ENDS
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.interview_status import set_dispatched
 from worker.store.interviews import Interview, create_interview, get_interview
 from worker.store.jobs import get_job, ship
+from worker.store.orphans import Limits, find_orphaned
 
 if TYPE_CHECKING:
     from worker.store.database import Database
 
+LIMITS = Limits(join_s=10.0, delay_s=2.0, tries=3, scope=SCOPE)
 RUNNING = ("running", None, None)
 COMPLETED = ("ended", "completed", "InterviewCompleted")
+#: Outcome and reason of each end that the dialogue decides, by whether the interview is over.
+FINAL = [
+    (end.outcome.value, end.reason)
+    for name, end in ENDS.items()
+    if name not in ("candidate_postponed", "candidate_missed", "questions_not_heard")
+]
+FOR_NOW = [
+    (ENDS[name].outcome.value, ENDS[name].reason)
+    for name in ("candidate_postponed", "candidate_missed")
+]
 
 
 @pytest.fixture
@@ -81,6 +95,7 @@ async def test_an_interview_goes_from_dispatched_to_running_to_ended(db: Databas
         ("completed", "InterviewCompleted"),
         # An outside client closed the room: a deliberate end.
         ("cancelled", "RoomDeleted"),
+        *FINAL,
     ],
 )
 async def test_a_finished_interview_takes_no_further_job(
@@ -94,8 +109,54 @@ async def test_a_finished_interview_takes_no_further_job(
     assert await progress_of(db) == ("ended", outcome, reason)
 
 
+@pytest.mark.parametrize(("outcome", "reason"), FINAL)
+async def test_no_interviewer_follows_an_end_that_the_candidate_wanted(
+    db: Database, outcome: str, reason: str
+) -> None:
+    await set_dispatched(db, "one", dispatch_id="D1")
+    job = SentJob(db)
+    await job.runs()
+    await job.closes(outcome, reason)
+    assert await find_orphaned(db, LIMITS) == []
+
+
+@pytest.mark.parametrize(("outcome", "reason"), FOR_NOW)
+async def test_a_postponed_or_missed_interview_waits_inside_its_window(
+    db: Database, outcome: str, reason: str
+) -> None:
+    job = SentJob(db)
+    await job.runs()
+    await job.closes(outcome, reason)
+    assert await progress_of(db) == ("waiting", None, reason)
+    (orphan,) = await find_orphaned(db, LIMITS)
+    assert orphan.why == "CandidateCame"
+    ended = await get_job(db, "AJ_1")
+    assert ended is not None
+    assert (ended.outcome, ended.reason) == (outcome, reason)
+    await SentJob(db, 2).runs()
+    assert await progress_of(db) == RUNNING
+
+
+@pytest.mark.parametrize(("outcome", "reason"), FOR_NOW)
+async def test_a_postponed_or_missed_interview_is_over_after_its_window(
+    db: Database, outcome: str, reason: str
+) -> None:
+    job = SentJob(db)
+    await job.runs()
+    closed = "UPDATE interviews SET closes_at = now() - interval '1 s'"
+    await db.run("close", lambda connection: connection.execute(closed))
+    await job.closes(outcome, reason)
+    assert await progress_of(db) == ("ended", outcome, reason)
+    assert (await interview_in(db)).is_over
+
+
 @pytest.mark.parametrize(
-    ("outcome", "reason"), [("failed", "OrchestratorFailed"), ("cancelled", "ShutdownRequested")]
+    ("outcome", "reason"),
+    [
+        ("failed", "OrchestratorFailed"),
+        ("failed", "QuestionsNotHeard"),
+        ("cancelled", "ShutdownRequested"),
+    ],
 )
 async def test_an_interview_whose_job_failed_or_lost_its_worker_can_continue(
     db: Database, outcome: str, reason: str

@@ -136,6 +136,8 @@ def export(
 ) -> None:
     """Export one interview's transcript."""
     shown = run(_show(interview))
+    # The records have thinking times and interruptions, which say nothing about the answers.
+    shown.pop("dialogue", None)
     if form is ExportFormat.JSON:
         text = json_for_terminals(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
         text += "\n"

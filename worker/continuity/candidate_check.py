@@ -18,6 +18,12 @@ _REMEMBERED: Final = 10_000
 #: Maximum seconds to wait for an interviewer in the room that the database does not know. The job
 #: of such an interviewer takes the lease within a second if it is alive and reaches the database.
 _UNKNOWN_S: Final = 5.0
+#: Reasons for which an interview waits after which its candidate was not in the room.
+_NOT_IN_ROOM: Final = (
+    Reason.CANDIDATE_NEVER_JOINED,
+    Reason.CANDIDATE_LEFT,
+    Reason.ROOM_CLOSED,
+)
 
 
 class CandidateCheck:
@@ -49,10 +55,10 @@ class CandidateCheck:
         interview = found.interview
         if interview.candidate_identity not in here:
             return False
-        if interview.reason == Reason.CANDIDATE_SILENT and found.why == CANDIDATE_CAME:
-            # The last job ended because the candidate was silent, and may have left the client
-            # open. Send another interviewer only after the candidate has left the room and joined
-            # again.
+        if found.why == CANDIDATE_CAME and interview.reason not in _NOT_IN_ROOM:
+            # The last job ended because the candidate was silent or asked for another time, and the
+            # candidate may have left the client open. Send another interviewer only after the
+            # candidate has left the room and joined again.
             return found.was_absent
         which = interview.interview_id, interview.token if token is None else token
         return not self._is_held_by_unknown(found, here, which)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from livekit.agents import Agent, AgentSession
 
-from states import EndReason, Event, JournalError, Reason
+from states import EndReason, Event, JournalError
+from states.ends import End
 from worker.aio.tasks import cancel_and_wait
 from worker.audio.clip import Clip, ClipMissing
 from worker.clips.recordings import ClipName, load_clip, missing_clips, preload_clips
@@ -27,6 +28,7 @@ from worker.interview.dialogue.journal_record import append
 from worker.interview.dialogue.records import Record
 from worker.interview.dispatched import DispatchedInterview
 from worker.interview.end_conditions import EndConditions
+from worker.interview.ends import ENDS
 from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.recovery.degradation import DegradationHandler
 from worker.interview.recovery.input_supervision import InputSupervision
@@ -56,6 +58,7 @@ class InterviewApplication(Application):
 
     identity_prefix: ClassVar[str] = "interviewer-"
     display_name: ClassVar[str] = "Interviewer"
+    ends: ClassVar[Mapping[str, End]] = ENDS
 
     @classmethod
     def preload(cls, settings: Settings) -> None:
@@ -243,11 +246,14 @@ class InterviewApplication(Application):
                 self._interview.lease.guarded(job, lambda: self._database),
                 self._interview.time_limit.counted(job),
             ):
-                event = await watch.until_it_ends()
-            if event is Event.INTERVIEW_COMPLETED:
+                end = await watch.until_it_ends()
+            if end is Event.INTERVIEW_COMPLETED or end in ENDS:
                 # The closing was played to its end, so no transcript of an answer is pending.
                 session.options.session_close_transcript_timeout = 0.0
-            await job.life.fire(event)
+            if isinstance(end, Event):
+                await job.life.fire(end)
+            else:
+                await job.end(end)
         finally:
             losses.stop()
             await listening.stop()
@@ -260,16 +266,10 @@ class InterviewApplication(Application):
         Raises ClipMissing if the recording is missing or cannot be decoded.
         """
         name = CLOSING_MESSAGES.get(reason)
-        if reason == Reason.CANDIDATE_SILENT and self._has_said_goodbye:
-            name = None
         if name is not None and self.succession is not None and self.succession.expected:
             # The next job continues with "I am back", so this job must not say goodbye.
             name = ClipName.ONE_MOMENT
         return load_clip(name) if name is not None else None
-
-    @property
-    def _has_said_goodbye(self) -> bool:
-        return self._started is not None and self._started[1].finished.is_set()
 
     def waiting_words(self) -> Clip | None:
         """Return the clip that is played while the candidate waits for slow resources to load.

@@ -13,6 +13,7 @@ from worker.interview.conversation.interviewer import Interviewer
 from worker.interview.dialogue.events import Event as Told
 from worker.interview.dialogue.inputs import Happening
 from worker.interview.dialogue.wording.lines import has_lines
+from worker.interview.ends import end_of
 from worker.interview.recovery.microphone_check import MicrophoneCheck, SilentSince
 from worker.interview.recovery.reconnect import say_back
 from worker.interview.recovery.silence_ladder import SilenceLadder
@@ -63,15 +64,19 @@ class EndConditions:
         self._follows = follows
         self._saying_back: asyncio.Task[None] | None = None
 
-    async def until_it_ends(self) -> Event:
-        """Greet the candidate, and return the event that ends the interview."""
+    async def until_it_ends(self) -> Event | str:
+        """Greet the candidate, and return the event that ends the interview.
+
+        For an end that the dialogue has decided, return the end's name in `worker.interview.ends`
+        instead, unless the interview is completed.
+        """
         if not await self._candidate_joins():
             if not self._follows:
                 return Event.CANDIDATE_NEVER_JOINED
             await self._note_absence(over=True)
             return Event.CANDIDATE_LEFT
         self._listen_from_now()
-        enders: set[asyncio.Task[Event]] = {
+        enders: set[asyncio.Task[Event | str]] = {
             asyncio.create_task(self._talks(), name="watch-microphone"),
             asyncio.create_task(self._finished(), name="watch-finished"),
             asyncio.create_task(self._left(), name="watch-left"),
@@ -80,19 +85,10 @@ class EndConditions:
         }
         try:
             done, _ = await asyncio.wait(enders, return_when=asyncio.FIRST_COMPLETED)
-            return await self._as_missed(done.pop().result())
+            return done.pop().result()
         finally:
             for task in enders:
                 task.cancel()
-
-    async def _as_missed(self, event: Event) -> Event:
-        """Return the event of the end; an interview whose candidate was missed is not completed."""
-        interviewer = self._interviewer
-        if event is not Event.INTERVIEW_COMPLETED or not interviewer.dialogue.is_missed:
-            return event
-        async with interviewer.exclusive.held():
-            interviewer.noted(Happening(event=Told.QUIET))
-        return Event.CANDIDATE_SILENT
 
     async def _talks(self) -> Never:
         """Begin to speak, and then watch the candidate's microphone without end."""
@@ -147,10 +143,10 @@ class EndConditions:
             await asyncio.sleep(_HEARS_S)
         return True
 
-    async def _finished(self) -> Event:
+    async def _finished(self) -> Event | str:
         await self._interviewer.finished.wait()
         await self._job.transport.line.drain()
-        return Event.INTERVIEW_COMPLETED
+        return end_of(await self._interviewer.conclude())
 
     async def _left(self) -> Event:
         while True:

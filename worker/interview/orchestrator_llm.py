@@ -12,6 +12,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Never
 
 from livekit.agents import llm
@@ -21,6 +23,7 @@ from livekit.agents.utils import shortuuid
 from states import Event
 from worker.continuity.own_interview import check_own, not_own
 from worker.interview.earlier_turns import take_earlier, tracked
+from worker.interview.llm.ahead import WordsAhead
 from worker.interview.llm.phrasing import WordsRefused
 from worker.interview.llm.reply import ModelWords
 from worker.interview.orchestrator import allowance
@@ -114,6 +117,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         self._tracker: DialogueTracker | None = None
         self._words: ModelWords | None = None
         self._utterance: Utterance | None = None
+        self._ahead = WordsAhead()
 
     @property
     def model(self) -> str:
@@ -137,6 +141,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         A reply that has not started after `first_word_s` seconds, or is not complete after
         `reply_s`, is abandoned. The caller has to close the model.
         """
+        self.stop_thinking()
         self._words = (
             ModelWords(model, first_word_s=first_word_s, reply_s=reply_s) if model else None
         )
@@ -233,6 +238,8 @@ class OrchestratorLLM(llm.LLM[Never]):
             tracker.apply(tracker.again(decided), turn)
         elif decided is None:
             take_earlier(tracker, turn)
+        if turn.speaker == "candidate":
+            self._ahead.begin_answer()
 
     def happened(self, decided: Decided) -> None:
         """Apply the decision for an event, whose record the journal has already."""
@@ -302,12 +309,40 @@ class OrchestratorLLM(llm.LLM[Never]):
             conn_options=conn_options,
         )
 
+    def think_ahead(self, answer: str) -> None:
+        """Ask the language model for its words after `answer`, which is not a turn yet.
+
+        The dialogue does not change. The words are used only if the turn leads to the same request.
+        """
+        if self._words is None or self._tracker is None or not answer.strip():
+            return
+        after = self._tracker.copy()
+        said = CommittedTurn(
+            speaker="candidate",
+            text=answer,
+            at=datetime.now(UTC),
+            question_id=after.open_question.id,
+        )
+        after.apply(after.answered(said), said)
+        scope = allowance(after)
+        if scope.acknowledge:
+            self._ahead.request(scope, partial(self._words.find, self.plan))
+        else:
+            self.stop_thinking()
+
+    def stop_thinking(self) -> None:
+        """Cancel the request of `think_ahead`, if there is one."""
+        self._ahead.cancel()
+
     async def words_for(self, scope: LlmAllowance) -> Move:
         """Return the next utterance in the model's words if possible, else in the plan's words."""
+        ahead = self._ahead.take(scope)
         if self._words is None or not scope.acknowledge:
             return scope.move
         try:
-            found = await self._words.find(self.plan, scope)
+            found = await (ahead or self._words.find(self.plan, scope))
+            if isinstance(found, WordsRefused):
+                raise found
             return replace(found, decision=scope.move.decision)
         except WordsRefused as refused:
             logger.info(

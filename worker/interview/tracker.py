@@ -7,6 +7,7 @@ after the journal has its records (`apply`). The tracker uses neither LiveKit no
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +22,7 @@ from worker.interview.dialogue.events import Detail, Event
 from worker.interview.dialogue.fold import fold
 from worker.interview.dialogue.inputs import Happening, Input, Turn
 from worker.interview.dialogue.moves import Move as Say
-from worker.interview.dialogue.phases import Outcome, Phase
+from worker.interview.dialogue.phases import REOPENED, Outcome, Phase
 from worker.interview.dialogue.plan_view import view_of
 from worker.interview.dialogue.records import Record, record
 from worker.interview.dialogue.state import Dialogue, Fact
@@ -65,6 +66,8 @@ class DialogueTracker:
         self.spoken = Spoken()
         #: The utterance that was decided and not spoken yet; None while nothing is to be said.
         self._due: Prompt | None = None
+        #: True if an earlier job has ended the interview in a way that lets this job continue it.
+        self._reopens = False
         #: The share of the last utterance that the candidate has heard.
         self._share = 1.0
         self._classifier = _classifier_of(plan.language)
@@ -85,7 +88,7 @@ class DialogueTracker:
         """True if nothing is left to say."""
         place = self.state.place
         if place.phase is Phase.ENDED:
-            return not (self._continues and self.is_missed)
+            return not self._reopens
         if place.phase is not Phase.FAREWELL or self._due is not None:
             return False
         return not self.state.owed or self.state.count("goodbye") >= MOST_GOODBYES
@@ -103,7 +106,18 @@ class DialogueTracker:
     @property
     def continues_after_absence(self) -> bool:
         """True if this interviewer continues an interview that the candidate has interrupted."""
-        return self._continues and (self.is_missed or self.is_absent)
+        return self._continues and (self.has_ended or self.is_absent)
+
+    @property
+    def has_ended(self) -> bool:
+        """True if a record says that the interview has ended."""
+        return self.state.place.phase is Phase.ENDED
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome with which the dialogue has ended; INCOMPLETE if it has no known outcome."""
+        kind = self.state.place.kind if self.has_ended else ""
+        return Outcome(kind) if kind in tuple(Outcome) else Outcome.INCOMPLETE
 
     @property
     def has_begun(self) -> bool:
@@ -212,7 +226,7 @@ class DialogueTracker:
 
     def _reopening(self) -> tuple[list[Decided], Dialogue]:
         """Return the event that comes before a turn in an interview that was missed, if any."""
-        if not (self._continues and self.state.place.phase is Phase.ENDED and self.is_missed):
+        if not self._reopens:
             return [], self.state
         first = self._decide(self.beginning())
         return [first], fold([first.record], self.state)
@@ -292,8 +306,18 @@ class DialogueTracker:
         self._continues = False
         for each in decided:
             self._apply(each)
+        self._reopens = False
         if turn is not None:
             self._note(turn, decided)
+
+    def copy(self) -> DialogueTracker:
+        """Return a tracker of the same state, whose decisions do not change this one."""
+        other = copy.copy(self)
+        other.records = list(self.records)
+        other._times = replace(self._times)
+        other._prompts = {question: list(texts) for question, texts in self._prompts.items()}
+        other._answers = {question: list(texts) for question, texts in self._answers.items()}
+        return other
 
     def restore(self, records: Sequence[Record], turn: CommittedTurn | None) -> None:
         """Apply records that an earlier job has stored; `turn` is the turn that they are about."""
@@ -305,6 +329,7 @@ class DialogueTracker:
             text = request_in(turn.text if turn is not None else "", each.more.get("also_from"))
             self._apply(Decided(given=given, step=step, record=each, words=text))
             decided.append(Decided(given=given, step=step, record=each))
+        self._reopens = self.has_ended and self.outcome in REOPENED
         if turn is not None:
             self._note(turn, decided)
 

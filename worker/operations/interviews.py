@@ -23,6 +23,7 @@ from worker.operations.errors import (
     LiveKitNotConfigured,
     NothingToCancel,
 )
+from worker.operations.questions import questions_of
 from worker.store.errors import DatabaseError
 from worker.store.interview_dialogue import dialogue_of
 from worker.store.interview_status import cancel_interview, obstacles_of, set_dispatched
@@ -176,7 +177,9 @@ async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
     """Return an interview with its jobs, turns and dialogue records, as data for JSON.
 
     `typed` is True for a turn that the candidate has typed. `dialogue` has the dialogue records in
-    the journals of the jobs, each with its `job_id`. Times that are not known yet are None.
+    the journals of the jobs, each with its `job_id`. `questions` has the status and the answer of
+    each question (`questions_of`); the key is absent if there are no dialogue records. Times that
+    are not known yet are None.
     `opens_at` is None if the window of the interview opened with its creation. Raises
     InterviewNotFound if the database does not have the interview.
     """
@@ -185,6 +188,7 @@ async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
     turns = await turns_of(db, interview_id)
     typed = await typed_turns(db, interview_id)
     dialogue = await dialogue_of(db, interview_id)
+    questions = questions_of(interview.plan, turns, dialogue)
     return {
         "interview_id": interview.interview_id,
         "room": interview.room,
@@ -207,6 +211,7 @@ async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
             for turn in turns
         ],
         "dialogue": [data_of(record) | {"job_id": job_id} for job_id, record in dialogue],
+        **({"questions": questions} if questions else {}),
     }
 
 

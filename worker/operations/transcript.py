@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -24,13 +24,16 @@ _MARKUP: Final = re.compile(r"[\\`*_\[\]<>~$]")
 
 
 def as_markdown(shown: Mapping[str, Any]) -> str:
-    """Return an interview (the result of `interview_as_data`) as Markdown: facts, then turns.
+    """Return an interview (the result of `interview_as_data`) as Markdown.
 
+    The facts come first, then what became of each question, if that is known, then the turns.
     Text that a person, a plan or a language model chose is shown as data: on the line of its turn,
     without control characters, and with markup escaped. Therefore no text can look like another
     turn or a heading. The export as JSON has the unchanged text.
     """
     lines = [f"# Interview {as_data(shown['interview_id'])}", "", *_head(shown), ""]
+    if questions := shown.get("questions"):
+        lines += ["## Questions", "", *_questions(questions, shown["turns"]), "## Turns", ""]
     for turn in shown["turns"]:
         typed = " *(typed)*" if turn.get("typed") else ""
         cut = " *(cut off)*" if turn["interrupted"] else ""
@@ -58,6 +61,29 @@ def _head(shown: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(moment := shown.get(key), datetime):
             yield f"- {name}: {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     yield f"- Jobs: {', '.join(shown['jobs']) or 'none'}"
+
+
+def _questions(
+    questions: Sequence[Mapping[str, Any]], turns: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """Yield the lines of each question: its id, its status, the positions of its turns, the answer.
+
+    The first turn of the transcript has the position 1.
+    """
+    positions = {_number(turn): at for at, turn in enumerate(turns, start=1)}
+    for question in questions:
+        facts = [str(question["status"]).replace("_", " ")]
+        if question["reason"] is not None:
+            facts.append(as_data(question["reason"]))
+        if at := [str(positions[_number(turn)]) for turn in question["turns"]]:
+            facts.append(f"turn{'s' if len(at) > 1 else ''} {' and '.join(at)}")
+        answer = "" if question["answer"] is None else f": {as_data(question['answer'])}"
+        yield f"**{as_data(question['question_id'])}** ({', '.join(facts)}){answer}"
+        yield ""
+
+
+def _number(turn: Mapping[str, Any]) -> tuple[object, object]:
+    return turn["job_id"], turn["seq"]
 
 
 def _candidate(shown: Mapping[str, Any]) -> str:

@@ -131,7 +131,10 @@ class LiveKitServer:
             raise LiveKitServerUnavailable(f"another process took a port of {asdict(self._ports)}")
 
     async def kill(self) -> None:
-        """Kill the server (SIGKILL), to simulate a crash, but keep its folder and its ports."""
+        """Kill the server (SIGKILL), to simulate a crash, but keep its folder.
+
+        The next start tries the same ports, which another process may have taken by then.
+        """
         if self._process is not None:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)

@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from states import Outcome, Reason
 from worker.store.scope import FIRST_PROTOCOL
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 # Pattern of a valid interview id. The characters are restricted, because the id becomes part of
 # room names, identities, URLs and log lines.
 _INTERVIEW_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+#: Reasons of the outcome `abandoned` that do not end the interview: within the interview's window,
+#: another job is dispatched when the candidate comes.
+CANDIDATE_ABSENT: Final = (
+    Reason.CANDIDATE_NEVER_JOINED,
+    Reason.CANDIDATE_LEFT,
+    Reason.CANDIDATE_SILENT,
+    Reason.ROOM_CLOSED,
+)
+
+#: Outcomes that do not end the interview either, whatever the reason is.
+FOR_NOW: Final = (Outcome.POSTPONED, Outcome.MISSED)
 
 
 class InterviewStatus(StrEnum):
@@ -31,8 +42,8 @@ class InterviewStatus(StrEnum):
     DISPATCHED = "dispatched"
     #: The session of a job has started.
     RUNNING = "running"
-    #: The candidate did not come, or has left. If the candidate comes before the interview's window
-    #: closes, a job is dispatched.
+    #: The candidate did not come, has left, or wants another time. If the candidate comes before
+    #: the interview's window closes, a job is dispatched.
     WAITING = "waiting"
     #: The interview has ended. The outcome and the reason of the interview are normally those of
     #: its last job.
@@ -115,6 +126,11 @@ def is_cancelled(status: str, outcome: str | None, reason: str | None) -> bool:
     """Return whether an interview was cancelled with a command (`Interview.is_cancelled`)."""
     ended = status == InterviewStatus.ENDED
     return ended and (outcome, reason) == (Outcome.CANCELLED, Reason.CANCEL_REQUESTED)
+
+
+def waits_for_candidate(outcome: str | None, reason: str | None) -> bool:
+    """Return whether an interview whose last job ended like this waits for its candidate."""
+    return outcome in FOR_NOW or (outcome == Outcome.ABANDONED and reason in CANDIDATE_ABSENT)
 
 
 @dataclass(frozen=True, kw_only=True)

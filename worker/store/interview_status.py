@@ -9,6 +9,7 @@ from states import EndReason, Outcome, Phase, Reason
 from states.table import phase_of
 from worker.store.database import BUDGET_S
 from worker.store.errors import DatabaseOperationFailed
+from worker.store.interview import waits_for_candidate
 from worker.store.interviews import SELECT_INTERVIEWS, interview_of, is_cancelled, is_over
 from worker.store.leases import NOW, ONE_IN_ROOM, ROOM_FREE, release_ended
 from worker.store.scope import PROTOCOL
@@ -18,15 +19,6 @@ if TYPE_CHECKING:
     from worker.store.database import Database
     from worker.store.interviews import Interview
     from worker.store.scope import Scope
-
-#: Reasons of a job's end that do not end the interview: within the interview's window, another job
-#: is dispatched when the candidate comes.
-CANDIDATE_ABSENT: Final = (
-    Reason.CANDIDATE_NEVER_JOINED,
-    Reason.CANDIDATE_LEFT,
-    Reason.CANDIDATE_SILENT,
-    Reason.ROOM_CLOSED,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,11 +216,11 @@ async def settle(connection: Connection, interview_id: str) -> None:
     that started last counts as the last job. Jobs that were superseded, have lost the lease, or
     found the interview over, are ignored. A handover does not end the interview. An interview that
     is over stays over, even if a job that does not know of the end still runs. The lease of a job
-    that has ended is released. If a job ends because the candidate is absent, the interview waits
-    for the candidate until its window closes. An interview that has ended is not reopened while
-    another interview is open in the same room. A job in another room than the interview's is
-    ignored. An interview that was cancelled, or whose protocol is newer than this version supports,
-    is not changed.
+    that has ended is released. If a job ends because the candidate is absent, or wants another
+    time, the interview waits for the candidate until its window closes. An interview that has ended
+    is not reopened while another interview is open in the same room. A job in another room than the
+    interview's is ignored. An interview that was cancelled, or whose protocol is newer than this
+    version supports, is not changed.
     """
     # The row lock serialises jobs that end at the same time, so that the second job sees the writes
     # of the first job.
@@ -259,10 +251,9 @@ async def settle(connection: Connection, interview_id: str) -> None:
 
 
 async def _end(connection: Connection, interview_id: str, last: Row) -> None:
-    """End the interview as its last job ended, or let it wait if the candidate was absent."""
-    query = _END
-    if last["outcome"] == Outcome.ABANDONED and last["reason"] in CANDIDATE_ABSENT:
-        query = _WITHOUT_CANDIDATE
+    """End the interview as its last job ended, or let it wait for the candidate."""
+    waits = waits_for_candidate(last["outcome"], last["reason"])
+    query = _WITHOUT_CANDIDATE if waits else _END
     await connection.execute(query, interview_id, last["outcome"], last["reason"])
 
 

@@ -76,7 +76,10 @@ _NO_VERIFY: Final = "no-verify"
 
 
 class OptionInvalid(ValueError):
-    """Raised for an option that is unknown or has a wrong value. The message begins with a verb."""
+    """Raised for an option that is unknown or has a wrong value.
+
+    The message begins with a verb; `DatabaseUrlInvalid` puts "the database URL" before it.
+    """
 
 
 def usable_options(query: Mapping[str, str]) -> dict[str, str]:

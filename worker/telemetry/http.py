@@ -29,7 +29,7 @@ class Probes:
 
     Args:
         observer: The source of job data.
-        status: Returns the worker's status; called for each response.
+        status: Returns the worker's status; called for each response that shows the status.
         brief: True to leave out what only an operator should read: reasons, numbers, ids of jobs.
     """
 
@@ -69,7 +69,7 @@ class ProbeServer:
 
     Args:
         observer: The source of job data.
-        status: Returns the worker's status; called for each response.
+        status: Returns the worker's status; called for each response that shows the status.
         limits: Limits on times, sizes and numbers of requests; by default those of `HttpLimits`.
     """
 
@@ -111,7 +111,7 @@ class TelemetryServer:
 
     Args:
         observer: The source of job data.
-        status: Returns the worker's status; called for each response.
+        status: Returns the worker's status; called for each response that shows the status.
         token: The bearer token that each GET request must contain; empty disables the check.
         posts: Handlers of POST requests, by path. A POST handler authenticates its caller.
         limits: Limits on times, sizes and numbers of requests; by default those of `HttpLimits`.

@@ -171,8 +171,10 @@ class InboundData:
     def _likely_sender(self) -> str | None:
         """Return the assumed sender of data without a named sender; None if there is none.
 
-        The candidate is assumed to be the sender, because the operator of the room has invited, and
-        therefore trusts, all other people.
+        The candidate is assumed if present, or gone for less than `_LATE_S` seconds, even if other
+        people are in the room: the operator has invited these people, so they are trusted not to
+        flood the room. Without the candidate, the only person in the room is assumed. While an
+        agent is in the room, nobody is assumed, because the data may be the agent's.
         """
         if any(is_agent(each) for each in self._room.remote_participants.values()):
             return None

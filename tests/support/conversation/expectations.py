@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from states import Outcome, Reason
 from tests.support.conversation.words import is_in, shared_run
-from worker.store.interview_status import CANDIDATE_ABSENT
+from worker.store.interview import waits_for_candidate
 
 if TYPE_CHECKING:
     from tests.support.conversation.held import Conversation
@@ -136,12 +136,24 @@ class EndedByItself:
 
 
 @dataclass(frozen=True)
+class DialogueEndedAs:
+    """The last dialogue record of the job says that the dialogue has ended with this outcome."""
+
+    outcome: str
+
+    def check(self, talk: Conversation) -> None:
+        last = talk.history.dialogue[-1]
+        assert (last["name"], last["to"]) == ("quiet", f"ENDED({self.outcome})"), f"{last}"
+        assert talk.outcome == self.outcome, f"the outcome is {talk.outcome}"
+
+
+@dataclass(frozen=True)
 class StaysOpen:
     """The job ended because the candidate is absent, so that another job goes on when they come."""
 
     def check(self, talk: Conversation) -> None:
         reason = talk.history.reason
-        assert reason in CANDIDATE_ABSENT, f"the job ended with {reason}"
+        assert waits_for_candidate(talk.outcome, reason), f"the job ended with {reason}"
 
 
 @dataclass(frozen=True)

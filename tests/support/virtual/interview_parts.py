@@ -80,6 +80,7 @@ class WatchedJob:
         self.after_session = self.last_records.append
         self.report = lambda _: None
         self.fired: list[Event] = []
+        self.ended: list[str] = []
         self.listeners: list[Any] = []
         self.carried_s: list[float] = []
         self.life = SimpleNamespace(
@@ -91,6 +92,9 @@ class WatchedJob:
             journal=SimpleNamespace(append=lambda *_, **__: {}),
             t=0.0,
         )
+
+    async def end(self, name: str) -> None:
+        self.ended.append(name)
 
     async def _fire(self, event: Event) -> None:
         self.fired.append(event)

@@ -220,7 +220,7 @@ class Stuck:
             cast("Job", job), self.agent, self.ladder, settings, resumes=resumes
         )
         self.began = asyncio.get_running_loop().time()
-        self.ending: asyncio.Task[Event] | None = None
+        self.ending: asyncio.Task[Event | str] | None = None
 
     @property
     def elapsed(self) -> float:

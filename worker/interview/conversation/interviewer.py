@@ -21,10 +21,12 @@ from worker.interview.conversation.heard_text import PlayoutTeller
 from worker.interview.conversation.late_text import LateText, Transcriber
 from worker.interview.conversation.partial_answer import HearingKeeper, unwritten
 from worker.interview.conversation.stop import CUT_OFF_S, SentenceOver, Stop
+from worker.interview.conversation.thinking_ahead import ThinkingAhead
 from worker.interview.conversation.turn_log import DialogueKeeper, TurnKeeper, TurnLog
 from worker.interview.conversation.typed_messages import TypedMessages, Writer
 from worker.interview.conversation.utterances import Utterances
 from worker.interview.dialogue.inputs import Happening
+from worker.interview.dialogue.phases import Outcome
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
 from worker.interview.tracker import DialogueTracker
 from worker.interview.turn import Role
@@ -91,6 +93,7 @@ class Interviewer(Agent):
             speaks=lambda: self.hears_candidate,
             commit=self._commit_held_back,
         )
+        self._thinking = ThinkingAhead(orchestrator, self.answers, lambda: self.answer_is_over)
         #: Called after an utterance that ended early although nothing interrupted it. During the
         #: call, it is still the interviewer's turn to speak.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
@@ -113,6 +116,7 @@ class Interviewer(Agent):
         self.session.on("user_input_transcribed", self._on_candidate)
         self.answers.listen(self.session)
         self.session.on("user_input_transcribed", lambda _: self._patience.text_came())
+        self._thinking.listen(self.session)
 
     async def on_exit(self) -> None:
         """Cancel timers, a pending journal write, and the recovery of an unspoken utterance."""
@@ -121,6 +125,7 @@ class Interviewer(Agent):
         self.answers.stop()
         self._typed.stop()
         self._also_written.stop()
+        self._orchestrator.stop_thinking()
         for task in self._mending:
             task.cancel()
 
@@ -227,6 +232,12 @@ class Interviewer(Agent):
         if not (self.hears_candidate or self.answers.half.text):
             # No transcript is pending, so the closing session need not wait for a transcript.
             self.session.options.session_close_transcript_timeout = 0.0
+
+    async def conclude(self) -> Outcome:
+        """Record that the interview is over after the goodbye; return the dialogue's outcome."""
+        async with self.exclusive.held():  # a turn that is being committed has its records first
+            self._book.conclude()
+            return self._orchestrator.tracker.outcome
 
     def _finish(self) -> None:
         self.floor.give()

@@ -62,6 +62,11 @@ class PartialAnswer:
             self._write_soon()
 
     @property
+    def is_final(self) -> bool:
+        """True if no part of the partial answer is interim text."""
+        return not self._interim.strip()
+
+    @property
     def pieces(self) -> int:
         """Number of final transcripts in the partial answer."""
         return len(self._finals)

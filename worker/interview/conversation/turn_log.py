@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from worker.interview.dialogue.events import Detail
+from worker.interview.dialogue.events import Detail, Event
+from worker.interview.dialogue.inputs import Happening
 from worker.interview.dialogue.records import Record
 from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.tracker import Decided, share_heard
@@ -139,6 +140,12 @@ class TurnLog:
             latency=measured,
         )
         self._orchestrator.commit(said, decided)
+
+    def conclude(self) -> None:
+        """Write to the journal that the goodbye is over, unless a record says so already."""
+        tracker = self._orchestrator.tracker
+        if not tracker.has_ended:
+            self.happened(tracker.happened(Happening(event=Event.QUIET)))
 
     def happened(self, decided: Decided) -> None:
         """Write the record of an event to the journal, then commit it to the dialogue."""

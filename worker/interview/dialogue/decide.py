@@ -22,7 +22,10 @@ from worker.interview.dialogue.targets import place_after, spoken
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What the table decides for one input. A record stores the step, and `fold` applies it."""
+    """The decision of the dialogue table for one turn or event: what is said, and what changes.
+
+    The rows of the table are in `table`. A record stores the step, and `fold` applies it.
+    """
 
     #: Names of the rows: the last one was taken, those before led to it. Empty: no row.
     rows: tuple[str, ...] = ()

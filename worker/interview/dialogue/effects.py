@@ -6,7 +6,15 @@ from worker.interview.dialogue.guards import named_question, point_to_probe
 from worker.interview.dialogue.inputs import Turn
 from worker.interview.dialogue.moment import Moment
 from worker.interview.dialogue.moves import Move
-from worker.interview.dialogue.phases import CONFIRMED, Kind, Outcome, Phase, Standing, Status
+from worker.interview.dialogue.phases import (
+    CONFIRMED,
+    REOPENED,
+    Kind,
+    Outcome,
+    Phase,
+    Standing,
+    Status,
+)
 from worker.interview.dialogue.row import Effect
 from worker.interview.dialogue.state import Fact
 
@@ -233,15 +241,17 @@ def disclosed(moment: Moment) -> None:
 
 
 def reopened(moment: Moment) -> None:
-    """The candidate has returned: reopen the questions that the absence has closed."""
+    """The interview continues: reopen the questions that its end or an absence has closed."""
     moment.set_fact(Fact.ABSENT, False)
     moment.set_count("silence", 0)
     moment.set_count("cut", 0)
     if moment.place.phase is not Phase.ENDED:
         return
+    reasons = REOPENED.get(Outcome(str(moment.fact(Fact.OUTCOME))), ())
     moment.set_fact(Fact.OUTCOME, False)
+    moment.set_count("not_heard", 0)
     for question, now in list(moment.before.standings.items()):
-        if now.reason not in ("silent", "left"):
+        if now.reason not in reasons:
             continue
-        heard = {Status.UNANSWERED: Status.OPEN}
+        heard = {Status.UNANSWERED: Status.OPEN, Status.NOT_HEARD: Status.NOT_REACHED}
         moment.standings[question] = Standing(heard.get(now.status, now.status))

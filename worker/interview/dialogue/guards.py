@@ -10,7 +10,7 @@ from worker.interview.dialogue.events import Detail
 from worker.interview.dialogue.inputs import Turn
 from worker.interview.dialogue.moment import Moment
 from worker.interview.dialogue.moves import PROMPT_HEARD, share_needed
-from worker.interview.dialogue.phases import Kind, Outcome, Phase, Status
+from worker.interview.dialogue.phases import REOPENED, Kind, Phase, Status
 from worker.interview.dialogue.plan_view import Expects
 from worker.interview.dialogue.state import Fact
 
@@ -269,10 +269,12 @@ def too_many_unheard(moment: Moment) -> bool:
 
 
 def can_withdraw(moment: Moment) -> bool:
-    """Return whether the candidate may be continuing an earlier answer.
+    """Return whether the prompt may be withdrawn in favour of the answer that was given before.
 
-    The guard holds at most `MOST_WITHDRAWN` times in one visit of a question; each time, the prompt
-    is withdrawn.
+    A withdrawn prompt is silenced, and the dialogue returns to the question that was heard last, so
+    that the candidate's words continue its answer. A prompt cannot be withdrawn if no question was
+    heard yet, if the time of that question was used up, or if `MOST_WITHDRAWN` withdrawals were
+    counted in this visit of the current question.
     """
     before = str(moment.fact(Fact.HEARD_QUESTION) or "")
     standing = moment.standing(before)
@@ -289,9 +291,9 @@ def short_answer(moment: Moment) -> bool:
     return not isinstance(moment.given, Turn) or moment.given.words < CONTENT_WORDS
 
 
-def missed(moment: Moment) -> bool:
-    """Return whether the interview has ended only because the candidate was away."""
-    return moment.fact(Fact.OUTCOME) == Outcome.MISSED
+def may_reopen(moment: Moment) -> bool:
+    """Return whether the interview has ended in a way that lets another job continue it."""
+    return moment.fact(Fact.OUTCOME) in REOPENED
 
 
 def affirms_again(moment: Moment) -> bool:

@@ -95,6 +95,13 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+#: The outcomes after which another job can continue the interview, each with the reasons of the
+#: questions that are open again then.
+REOPENED: Final = {
+    Outcome.POSTPONED: ("stopped",),
+    Outcome.MISSED: ("silent", "left"),
+    Outcome.FAILED: ("not_heard",),
+}
 #: The outcome of each kind of end that the candidate can confirm.
 CONFIRMED: Final = {
     Kind.STOP: Outcome.STOPPED,

@@ -25,7 +25,7 @@ from worker.interview.dialogue.guards import (
     fact,
     has_request,
     may_follow_up,
-    missed,
+    may_reopen,
     optional_left,
     since,
     up_to,
@@ -187,11 +187,11 @@ FAREWELL = (
 
 ENDED = (
     _row(
-        "missed_is_reopened",
+        "interview_reopened",
         _P.ENDED,
         (_E.RESUMED,),
         _M.WELCOME_BACK,
-        guard=missed,
+        guard=may_reopen,
         to=Way.RESUME,
         effects=(reopened,),
     ),

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
+from worker.interview.llm import honesty
+from worker.interview.llm.honesty_en import Honesty
 from worker.interview.llm.vocabulary_en import Vocabulary, vocabulary_of
+from worker.interview.llm.words import words_of
 from worker.interview.sentences import sentences
 
 #: Maximum number of words in an acknowledgement, which is about nine seconds of speech.
@@ -40,9 +43,6 @@ _STEM = 4
 #: Marks that may stand between words. Text-to-speech renders a mark as a pause or as a word.
 _PUNCTUATION = frozenset(" .,;:!?'\"-()%&/+\u2018\u2019\u201c\u201d\u2026\u2013\u2014")
 _ADDRESS = re.compile(r"://|\bwww\.|@|\.(?:com|org|net|io|dev|ai|co|app|gov|edu|info|me)\b", re.I)
-#: Pattern of a word. Group 1 is the apostrophe that joins the word to the previous word, group 2 is
-#: the word itself.
-_WORD = re.compile(r"(?:(?<=[^\W_])(['\u2019]))?([^\W_]+)")
 
 
 class Refusal(Enum):
@@ -73,13 +73,18 @@ class Refusal(Enum):
     ENDS_INTERVIEW = "EndsInterview"
     PROMISE = "Promise"
     PRIVATE_TOPIC = "PrivateTopic"
-    #: Words about the model or its instructions.
+    #: Words about the model or its instructions, or about the interviewer in the first person.
     SPEAKS_OF_ITSELF = "SpeaksOfItself"
+    #: Words that could be about the interview: who holds it, who hears it, or what is kept of it.
+    SPEAKS_OF_INTERVIEW = "SpeaksOfInterview"
+    #: Words that answer a question or a request of the candidate. Only the dialogue does that.
+    ANSWERS_CANDIDATE = "AnswersCandidate"
     #: Words that the model copied from the prompt, such as the points of a good answer.
     READS_OUT = "ReadsOut"
     #: A follow-up that repeats a question from the plan, or an earlier question.
     REPEATS_QUESTION = "RepeatsQuestion"
-    #: Words that have nothing to do with the question or its answer.
+    #: Words that have nothing to do with the question or its answer, or could be about something
+    #: else than what the candidate did.
     OFF_TOPIC = "OffTopic"
 
 
@@ -113,6 +118,9 @@ class _Draft:
     def says(self, pattern: re.Pattern[str]) -> bool:
         return any(pattern.search(sentence) for sentence in self.plain)
 
+    def states(self, check: Callable[[str, Honesty], bool]) -> bool:
+        return any(check(sentence, self.vocabulary.honesty) for sentence in self.sentences)
+
     def asks(self, sentence: str) -> bool:
         words = _words_of(sentence, self.vocabulary)
         opens = bool(words) and words[0] in self.vocabulary.openers
@@ -136,6 +144,9 @@ _SPOKEN: tuple[_Rule, ...] = (
     (Refusal.ENDS_INTERVIEW, lambda draft: draft.says(draft.vocabulary.ending)),
     (Refusal.PROMISE, lambda draft: draft.says(draft.vocabulary.promise)),
     (Refusal.PRIVATE_TOPIC, lambda draft: _is_private(draft)),
+    (Refusal.ANSWERS_CANDIDATE, lambda draft: draft.states(honesty.answers_candidate)),
+    (Refusal.SPEAKS_OF_ITSELF, lambda draft: draft.states(honesty.speaks_of_itself)),
+    (Refusal.SPEAKS_OF_INTERVIEW, lambda draft: draft.states(honesty.speaks_of_interview)),
     (Refusal.READS_OUT, lambda draft: _reads_out(draft)),
     (Refusal.OTHER_LANGUAGE, lambda draft: _is_foreign(draft)),
 )
@@ -164,15 +175,7 @@ def check_acknowledgement(
     vocabulary = vocabulary_of(language)
     if isinstance(words, Refusal) or vocabulary is None:
         return words
-    known = set().union(*(_content_of(text, vocabulary) for text in about))
-    known |= {word[:_STEM] for word in vocabulary.acknowledging}
-    content = _content_of(words, vocabulary)
-    strange = content - known
-    # A list of forbidden words is never complete, so the words must be about the answer. At most
-    # one content word may be new, and only together with at least two known content words.
-    if len(strange) > min(1, len(content - strange) // 2):
-        return Refusal.OFF_TOPIC
-    return words
+    return words if _is_of_answer(sentences(words), about, vocabulary) else Refusal.OFF_TOPIC
 
 
 def check_follow_up(
@@ -193,13 +196,32 @@ def check_follow_up(
     vocabulary = vocabulary_of(language)
     if isinstance(words, Refusal) or vocabulary is None:
         return words
-    question = sentences(words)[-1]
+    *before, question = sentences(words)
     if any(_is_same_question(question, other, vocabulary) for other in asked if other.strip()):
         return Refusal.REPEATS_QUESTION
-    content = _content_of(question, vocabulary)
-    if not any(content & _content_of(text, vocabulary) for text in about):
+    about = tuple(about)
+    if not _is_of_answer(before, about, vocabulary):
         return Refusal.OFF_TOPIC
-    return words
+    content = _content_of(question, vocabulary)
+    if any(content & _content_of(text, vocabulary) for text in about):
+        return words
+    rules, known = vocabulary.honesty, vocabulary.function_words
+    return words if honesty.is_neutral_probe(question, rules, known) else Refusal.OFF_TOPIC
+
+
+def _is_of_answer(said: Iterable[str], about: Iterable[str], vocabulary: Vocabulary) -> bool:
+    """Return whether statements are kind, or about the answer, whose texts are in `about`."""
+    said = tuple(said)
+    known = set().union(*(_content_of(text, vocabulary) for text in about))
+    known |= {word[:_STEM] for word in vocabulary.acknowledging}
+    content = set().union(*(_content_of(sentence, vocabulary) for sentence in said))
+    strange = content - known
+    # A list of forbidden words is never complete, so the words must be about the answer. At most
+    # one content word may be new, and only together with at least two known content words.
+    if len(strange) > min(1, len(content - strange) // 2):
+        return False
+    kind = vocabulary.acknowledging | vocabulary.function_words
+    return not any(honesty.is_not_of_answer(each, vocabulary.honesty, kind) for each in said)
 
 
 def _checked(
@@ -215,13 +237,7 @@ def _checked(
 
 
 def _words_of(text: str, vocabulary: Vocabulary) -> list[str]:
-    """Return the words in lowercase, without accents, with contractions spelled out."""
-    letters = unicodedata.normalize("NFKD", text.lower())
-    bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return [
-        vocabulary.contractions.get(word, word) if tie else word
-        for tie, word in _WORD.findall(bare)
-    ]
+    return words_of(text, vocabulary.contractions)
 
 
 def _is_control(character: str) -> bool:

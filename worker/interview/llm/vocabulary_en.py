@@ -13,6 +13,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from worker.interview.llm.honesty_en import ENGLISH as HONESTY_IN_ENGLISH
+from worker.interview.llm.honesty_en import Honesty
+from worker.interview.llm.words import any_of, word_set
+
 
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
@@ -40,27 +44,13 @@ class Vocabulary:
     terms: re.Pattern[str]
     #: Phrases about the model or its instructions.
     itself: re.Pattern[str]
-
-
-def _any_of(*phrases: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{'|'.join(phrases)})\b")
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+    #: Words and patterns of statements about the interview (`honesty.py`).
+    honesty: Honesty
 
 
 _ENGLISH = Vocabulary(
-    contractions={
-        "m": "am",
-        "re": "are",
-        "s": "is",
-        "ve": "have",
-        "ll": "will",
-        "d": "would",
-        "t": "not",
-    },
-    function_words=_words(
+    contractions=HONESTY_IN_ENGLISH.contractions,
+    function_words=word_set(
         "a about after again all also am an and any are as at be because been before being both "
         "but by can could did do does doing done down each few first for from further get had has "
         "have having he her here him his how i if in into is it its just last let like make made "
@@ -70,7 +60,7 @@ _ENGLISH = Vocabulary(
         "us use used very was way we well were what when where which while who why will with "
         "would yes you your yours"
     ),
-    acknowledging=_words(
+    acknowledging=word_set(
         "add added adds appreciate appreciated approach careful carefully challenge "
         "challenging choice clear clearly come concrete continue curious describe described "
         "describing detail detailed details difficult easy example examples experience "
@@ -80,14 +70,16 @@ _ENGLISH = Vocabulary(
         "onto part picture point points practical question read ready real reason said saw "
         "say seen sense share shared sharing situation sound sounded sounds start step steps "
         "story talk tell telling thing things think thinking thought thoughtful topic tricky "
-        "turn useful walked walking wise words work worked working"
+        "turn useful walked walking wise words work worked working "
+        "give gives giving sorry time rush hurry worry pause breath tough patience effort kind "
+        "openness honesty fine problem must answer answers understand take"
     ),
-    openers=_words(
+    openers=word_set(
         "what how why when where who whom whose which do does did is are was were am can could "
         "would will shall should have has had may might must tell describe explain give name list "
         "show walk talk share imagine suppose say answer think please consider"
     ),
-    asking=_any_of(
+    asking=any_of(
         "(?:what|how|why|when|where|who|which) (?:do|does|did|is|are|was|were|would|will|can|could"
         "|should|have|has|had)",
         "(?:do|does|did|can|could|would|will|have|had|are|were|should|might) you",
@@ -95,7 +87,7 @@ _ENGLISH = Vocabulary(
         "(?:i|we) would (?:\\w+ )?(?:like|love|want)",
         "i wonder|i want to (?:know|hear)|i am (?:curious|wondering)|question (?:is|would be)",
     ),
-    verdict=_any_of(
+    verdict=any_of(
         "pass(?:ed|es|ing)?|hir(?:e|ed|es|ing)|reject(?:ed|s|ing|ion)?|scor(?:e|ed|es|ing)",
         "grad(?:e|ed|es|ing)|rat(?:ed|ing)|qualif(?:y|ied|ies)|unqualified|shortlist(?:ed)?",
         "recommend(?:ed|ation)?|evaluat(?:e|ed|ion)|assess(?:ed|ment)?|accepted|selected",
@@ -110,7 +102,8 @@ _ENGLISH = Vocabulary(
         "you are (?:\\w+ )?(?:right|wrong|correct|in|out|good|great|perfect|strong|weak|top|not)",
         "what we (?:are looking|look|want|need)|we want you|employ(?:ed)?",
         "(?:on|in|of|to|join) (?:the|our) team|made the (?:cut|grade|team|list)",
-        "you (?:\\w+ )?made it(?! \\w)",
+        "you (?:\\w+ )?made it(?! \\w)|(?:did|do|done) (?:\\w+ )?well|you are through",
+        "impressions?|better than|deserv(?:e|ed|es)|(?:want|lik|cho?os|lov)(?:e|s|es|ed)? you",
         "spot on|flawless(?:ly)?|(?:not|no|never) (?:\\w+ )?good|(?:too|so) (?:good|bad|slow|weak)",
         "performers?|your (?:performances?|results?)|made it (?:to|through|in)|good enough",
         "round (?:one|two|three|\\d+)|welcome (?:to|aboard|on board)",
@@ -119,13 +112,15 @@ _ENGLISH = Vocabulary(
         "outstanding|exceptional(?:ly)?|incredible|incredibly|perfectly|excellent(?:ly)?|terrific",
         "amazing(?:ly)?|fantastic|brilliant(?:ly)?|remarkabl[ey]|stellar|i (?:love|like|hate)",
     ),
-    ending=_any_of(
+    ending=any_of(
         "(?:interview|conversation|session|call|meeting|talk) (?:\\w+ ){0,4}(?:over|end|ends|ended"
         "|ending|finished|completed?|done|concluded|concludes|closed|stops?|stopped)",
         "(?:end|finish|conclude|close|stop)(?:s|ed|es|ing|ping)? (?:of )?(?:the|this|our|your) "
         "(?:interview|conversation|session|call|meeting|talk)",
         "(?:concluding|closing) (?:of )?(?:the|this|our|your) (?:interview|conversation|session)",
-        "we (?:are|have) (?:\\w+ )?(?:done|finished|through|over|reached the end)",
+        "(?:it|this|that|all|everything) (?:is|was) (?:\\w+ )?(?:over|finished)",
+        "reach(?:ed)? the end|the last (?:of (?:it|this|them)|one)",
+        "(?:we|you) (?:are|have) (?:\\w+ )?(?:done|finished|through|over|reached the end)",
         "(?:end|stop|finish|conclude) (?:it )?here|that (?:is|was) (?:all|everything|it)",
         "(?:we|you|i) (?:can|may|could|should|must|might) (?:\\w+ )?(?:stop|leave|go|end|finish"
         "|hang up|log off)|nothing (?:more|else|further)|all set|for your time|concludes?",
@@ -136,7 +131,7 @@ _ENGLISH = Vocabulary(
         "(?:the )?rest of (?:the|this|our|it)|no need",
         "wrap(?:ping|ped)? (?:\\w+ )?up|skip(?:ped|ping|s)?|leave out|left out|ignor(?:e|ed|ing)",
     ),
-    promise=_any_of(
+    promise=any_of(
         "(?:i|we) (?:will|shall|am going to|are going to)(?! (?:now |then |next )*(?:move|turn|go"
         "|come|look|talk|continue|stay|start|begin))",
         "promis(?:e|ed|es)|guarantee[ds]?|assure[ds]?|commit to",
@@ -144,7 +139,7 @@ _ENGLISH = Vocabulary(
         "(?:contact|call|write to|email|get back to|hear from|notify|inform) (?:you|us)",
         "let you know|feedback",
     ),
-    private=_any_of(
+    private=any_of(
         "how old|old are you|your age|age|aged|birth ?(?:day|date|place|year)|born|young|elderly",
         "religio(?:n|us)|church|mosque|synagogue|temple|pray(?:er|ers|s|ed)?|faith|god|christian"
         "|muslim|islam|jewish|hindu|buddhist|atheist",
@@ -162,11 +157,12 @@ _ENGLISH = Vocabulary(
         "(?:you|do you) (?:\\w+ )?(?:earn|earned|make a (?:month|year))|your (?:income|wage|pay)"
         "|paid (?:now|there)|which country|what country",
     ),
-    terms=_any_of(
+    terms=any_of(
         "(?:data )?race conditions?|data races?|health (?:checks?|endpoints?|probes?)",
         "healthchecks?|quorum vot(?:e|es|ing)|god objects?|famil(?:y|ies) of",
     ),
-    itself=_any_of(
+    honesty=HONESTY_IN_ENGLISH,
+    itself=any_of(
         "acknowledge|system prompt|prompts?|instructions?|language model|chatbot|assistant",
         "(?:an|as|this|the) ai|artificial intelligence|openai|chatgpt|gpt|a good answer",
     ),

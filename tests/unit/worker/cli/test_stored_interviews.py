@@ -139,3 +139,37 @@ def test_what_a_candidate_typed_cannot_change_the_terminal(
         printed = typed(*command).stdout
         assert json.loads(printed)["turns"] == [turn]
         assert not {"\x1b", "\x9b"} & set(printed)
+
+
+async def _with_dialogue(_: object, interview_id: str) -> dict[str, Any]:
+    turn = {"job_id": "AJ_1", "seq": 7, "speaker": "candidate", "text": "Go.", "interrupted": False}
+    question = {
+        "question_id": "q1",
+        "text": "Which language do you like?",
+        "status": "answered",
+        "reason": None,
+        "answer": "Go.",
+        "turns": [{"job_id": "AJ_1", "seq": 7}],
+    }
+    return {
+        "interview_id": interview_id,
+        "room": "r",
+        "status": "ended",
+        "outcome": "stopped",
+        "reason": "CandidateStopped",
+        "jobs": ["AJ_1"],
+        "turns": [turn],
+        "dialogue": [{"kind": "event", "name": "grab", "t": 3.0}],
+        "questions": [question],
+    }
+
+
+def test_an_export_has_the_questions_and_no_record_of_the_dialogue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(operations, "interview_as_data", _with_dialogue)
+    shown = json.loads(typed("show", "one", "--json").stdout)
+    exported = json.loads(typed("export", "one", "--format", "json").stdout)
+    assert shown.pop("dialogue")
+    assert exported == shown
+    assert exported["questions"][0]["status"] == "answered"

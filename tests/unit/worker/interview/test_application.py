@@ -206,6 +206,21 @@ async def test_the_event_that_ended_the_interview_is_fired(
     await session.aclose()
 
 
+async def test_an_end_that_the_dialogue_decided_is_the_end_of_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ended(_: EndConditions) -> str:
+        return "candidate_stopped"
+
+    monkeypatch.setattr(EndConditions, "until_it_ends", ended)
+    app, job = application(tmp_path), WatchedJob()
+    session, _ = app.start_session(cast("Job", job), await loaded(app))
+    await app.run(cast("Job", job))
+    assert (job.fired, job.ended) == ([], ["candidate_stopped"])
+    assert session.options.session_close_transcript_timeout == 0.0
+    await session.aclose()
+
+
 def following(job_id: str | None, **more: Any) -> str:
     follows = {"job_id": job_id, "why": "LeaseExpired", "turns": [], **more}
     return json.dumps({"interview_id": "iv-1", "plan": SNAPSHOT, "follows": follows})

@@ -54,6 +54,7 @@ class FakeInterviewer:
         self.dialogue = DialogueTracker(plan_of(language=language))
         self.said: list[str] = []
         self.has_typed = False
+        self.outcome = Outcome.COMPLETED
         self.finished = asyncio.Event()
         self.last_sound = asyncio.get_running_loop().time()
         self.sounding = False
@@ -78,6 +79,11 @@ class FakeInterviewer:
         self.noted(given)
         if self.dialogue.has_due or self.dialogue.is_over:
             await self.speak_next()
+
+    async def conclude(self) -> Outcome:
+        if self.dialogue.state.place.phase is Phase.FAREWELL:
+            self.noted(Happening(event=Told.QUIET))
+        return self.dialogue.outcome if self.dialogue.has_ended else self.outcome
 
     async def speak_next(self) -> None:
         self.spoke += 1
@@ -231,6 +237,20 @@ async def test_a_candidate_who_joins_in_time_is_greeted(watching: Watching) -> N
     assert watched.transport.line.played == []
     watched.interviewer.finished.set()
     assert await ending is Event.INTERVIEW_COMPLETED
+
+
+@virtual
+@pytest.mark.parametrize(
+    ("outcome", "end"),
+    [(Outcome.STOPPED, "candidate_stopped"), (Outcome.INCOMPLETE, "questions_open")],
+)
+async def test_a_goodbye_ends_the_interview_as_the_dialogue_says(
+    watching: Watching, outcome: Outcome, end: str
+) -> None:
+    watched = await watching()
+    watched.interviewer.outcome = outcome
+    watched.interviewer.finished.set()
+    assert await watched.watch.until_it_ends() == end
 
 
 @virtual
@@ -447,7 +467,7 @@ LINES = lines_of("en").lines
 LEVELS_S = (5, 10, 50 / 3, 80 / 3, 40)
 
 
-async def greeted(watched: Watched) -> asyncio.Task[Event]:
+async def greeted(watched: Watched) -> asyncio.Task[Event | str]:
     """Begin the watch; return its task after the greeting, whose words are then forgotten."""
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(0.01)
@@ -478,7 +498,7 @@ async def test_a_silent_candidate_hears_a_sentence_at_each_level_and_then_the_go
         assert watched.interviewer.said == expected[:number]
         await asyncio.sleep(1.0)
         assert watched.interviewer.said == expected[: number + 1]
-    assert await ending is Event.CANDIDATE_SILENT
+    assert await ending == "candidate_missed"
     assert watched.transport.line.played == []
     assert watched.interviewer.events == ["present", *["noinput"] * 5, "quiet"]
     assert watched.interviewer.dialogue.state.place.kind == Outcome.MISSED
@@ -493,7 +513,7 @@ async def test_the_levels_of_the_plan_are_those_of_the_setting_at_its_default(
     ending = await greeted(watched)
     await asyncio.sleep(levels[0] - 0.5)
     assert watched.interviewer.said == []
-    assert await ending is Event.CANDIDATE_SILENT
+    assert await ending == "candidate_missed"
     assert watched.elapsed == pytest.approx(levels[-1], abs=0.5)
 
 

@@ -145,3 +145,41 @@ def test_what_was_typed_as_interim_text_has_no_effect() -> None:
     half = {"speaker": "candidate", "text": "I *led", "interim": "*led", "interrupted": True}
     lines = as_markdown({**SHOWN, "turns": [half]}).splitlines()
     assert "**Candidate:** I [\\*led] *(cut off)*" in lines
+
+
+def test_each_question_has_its_status_its_answer_and_the_positions_of_its_turns() -> None:
+    turns = [
+        {"job_id": "AJ_1", "seq": seq, "speaker": speaker, "text": text, "interrupted": False}
+        for seq, (speaker, text) in enumerate(
+            [("interviewer", "Why?"), ("candidate", "It *was* slow."), ("candidate", "Very.")], 7
+        )
+    ]
+    numbers = [{"job_id": "AJ_1", "seq": seq} for seq in (8, 9)]
+    about: dict[str, Any] = {"text": "Why?", "reason": None, "answer": None, "turns": []}
+    questions = [
+        {**about, "question_id": "a", "status": "answered", "answer": "It *was* slow. Very."}
+        | {"turns": numbers},
+        {**about, "question_id": "b", "status": "partly", "reason": "stopped", "answer": "No."}
+        | {"turns": numbers[:1]},
+        {**about, "question_id": "c", "status": "not_reached", "reason": "stopped"},
+    ]
+
+    lines = as_markdown({**SHOWN, "turns": turns, "questions": questions}).splitlines()
+
+    assert lines[lines.index("## Questions") :] == [
+        "## Questions",
+        "",
+        r"**a** (answered, turns 2 and 3): It \*was\* slow. Very.",
+        "",
+        "**b** (partly, stopped, turn 2): No.",
+        "",
+        "**c** (not reached, stopped)",
+        "",
+        "## Turns",
+        "",
+        "**Interviewer:** Why?",
+        "",
+        r"**Candidate:** It \*was\* slow.",
+        "",
+        "**Candidate:** Very.",
+    ]

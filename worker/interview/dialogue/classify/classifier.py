@@ -89,7 +89,7 @@ class _Readings(TurnText):
             if not self.may_begin(start, cover):
                 continue
             found = first_of([f for f in cover.found if f.label.act in AFTER_ANSWER])
-            if found is not None:
+            if found is not None and self.may_follow_answer(act_of_found(found), start):
                 return self._answer_and(found, start)
         return None
 
@@ -98,8 +98,7 @@ class _Readings(TurnText):
         start = sentence_starts(self.words)[-1]
         if start == 0 or len(self.words) - start > WHOLE_TURN_WORDS:
             return None
-        texts = {word.text for word in self.words[start:]}
-        if "you" not in texts and not self.words[-1].asks:
+        if not self.has_form_of_request(start):
             return None
         found = self.loose(start)
         return self._answer_and(found, start) if found else None
@@ -125,7 +124,11 @@ class _Readings(TurnText):
         best: tuple[int, int, Act, str] | None = None
         for start, end in self.clauses():
             read = self.read_clause(start, end)
-            if read is None or read[0] not in AFTER_ANSWER or not self.may_follow(read[0], end):
+            if (
+                read is None
+                or read[0] not in AFTER_ANSWER
+                or not self.may_follow(read[0], start, end)
+            ):
                 continue
             act, by = read
             rank = ORDER.index(act)

@@ -54,10 +54,44 @@ class Language:
     reports: frozenset[str]
     #: Words that stand near a quotation without a mark of their own.
     narrators: frozenset[str]
+    #: Persons in a story, whose words may be quoted.
+    speakers: frozenset[str]
     #: Words that begin a sentence after an answer, so that a request may follow.
     breaks: frozenset[str]
     #: Words near the beginning of a request that ends something, after an answer.
     addresses: frozenset[str]
+    #: Words and pairs of words that address the interviewer.
+    calls: frozenset[str]
+    #: Pairs of words that stand in a question alone.
+    inverted: frozenset[str]
+    #: Words and pairs of words of a complaint about how fast or loud the interviewer speaks.
+    complaints: frozenset[str]
+    #: Pairs of words for what happens on a bad line.
+    line_events: frozenset[str]
+    #: Words and pairs of words with which a request begins.
+    openers: frozenset[str]
+    #: The openers that ask the interviewer for something without doubt.
+    requests: frozenset[str]
+    #: Words with which an apology begins.
+    apologies: frozenset[str]
+    #: Words that begin a statement about something that was said before.
+    refers: frozenset[str]
+    #: Pairs of words that end an answer.
+    ends: frozenset[str]
+    #: Words of the candidate's own answer.
+    first_person: frozenset[str]
+    #: Words before a question that say that the candidate asks it.
+    asking: frozenset[str]
+    #: Words that begin a condition or a time.
+    conditions: frozenset[str]
+    #: Words after a quotation, as in `is it safe is the first thing I ask`.
+    subjects_of_words: frozenset[str]
+    #: Pairs of words that stand in a statement, as in `my strength is that`, or in a question.
+    copulas: frozenset[str]
+    #: Words and pairs of words of a question whether an answer was what was asked.
+    confirms: frozenset[str]
+    #: Pairs of words after which the candidate quotes a question.
+    quotes: frozenset[str]
     #: Words with which a clause begins.
     joins: frozenset[str]
     #: Words that begin a reason.
@@ -76,6 +110,8 @@ class Language:
     question_words: frozenset[str]
     #: Words with which a question begins to which the answer is yes or no.
     yes_or_no: frozenset[str]
+    #: Persons other than the candidate.
+    others: frozenset[str]
     #: Words of a question that asks for what the candidate would say.
     role_play: frozenset[str]
 

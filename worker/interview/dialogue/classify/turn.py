@@ -6,6 +6,20 @@ from collections.abc import Sequence
 from typing import Final
 
 from worker.interview.dialogue.acts import Act
+from worker.interview.dialogue.classify.addressed import (
+    SHORT_TURN,
+    asks_briefly,
+    asks_inside,
+    begins_a_request,
+    continues_a_sentence,
+    describes,
+    is_addressed,
+    is_past,
+    is_question,
+    may_follow_an_answer,
+    opens_a_request,
+    wishes_something,
+)
 from worker.interview.dialogue.classify.cover import (
     MOST_CONTENT,
     Cover,
@@ -35,6 +49,13 @@ _LOSS_REPORTED_WITHIN: Final = 12
 _ADDRESSED_WITHIN: Final = 5
 #: Words before a request that follows an answer without a punctuation mark.
 _ANSWER_WORDS: Final = 3
+#: Content words besides a request that addresses the interviewer but has no form of a request.
+_MOST_CONTENT_OF_STATEMENT: Final = 2
+#: Words of a turn that has few words besides a request.
+_NO_ANSWER_WORDS: Final = 12
+#: Words before a request that neither addresses the interviewer nor has a form of its own.
+_BEFORE_STATEMENT: Final = 2
+_VERY_SHORT: Final = 5
 _SHORT_QUESTION: Final = 7
 #: Clauses at the end of a turn in which a request is looked for, and content words after it.
 _MOST_CLAUSES: Final = 6
@@ -82,11 +103,67 @@ class TurnText:
     def loose(self, start: int, end: int | None = None) -> Found | None:
         """Return the request between `start` and `end`; None if too many words match no pattern."""
         cover = covers(self.words[start:end], self.table, self._allowed, gaps=True)[0]
-        if cover is None or cover.content > MOST_CONTENT or cover.tells:
+        texts = [word.text for word in self.words[start:]]
+        if not self.table.subjects_of_words.isdisjoint(words_and_pairs(texts)):
+            return None
+        if cover is None or cover.content > self._most_content(start, end) or cover.tells:
             return None
         found = first_of([each for each in cover.found if each.label.act in LOOSE])
-        losing = any(each.label.act in LOSING for each in cover.found)
-        return found if found and not losing else None
+        if found is None or (
+            found.first > _BEFORE_STATEMENT
+            and len(self.words) > _VERY_SHORT
+            and cover.content
+            and not self.has_form_of_request(start, end)
+            and not is_addressed(self.words[start:end], self.table)
+        ):
+            return None
+        if cover.content and self._is_in_a_statement(start, start + found.first, end):
+            return None
+        return None if any(each.label.act in LOSING for each in cover.found) else found
+
+    def _is_in_a_statement(self, start: int, first: int, end: int | None) -> bool:
+        """Return whether a request that begins at `first` only looks like a question."""
+        if continues_a_sentence(self.words[:end], first, self.table):
+            return True
+        if first > start and self.words[first - 1].text in self.table.conditions:
+            return True
+        if len(self.words) <= SHORT_TURN:
+            return False
+        return self.words[first].text in self.table.question_words and not is_question(
+            self.words[first:end], self.table
+        )
+
+    def _most_content(self, start: int, end: int | None) -> int:
+        """Return how many content words may stand besides a request in these words."""
+        if self.has_form_of_request(start, end):
+            return MOST_CONTENT
+        words = self.words[start:end]
+        if describes(words, self.table):
+            return 0 if is_past(words) else 1
+        return MOST_CONTENT if len(self.words) <= SHORT_TURN else _MOST_CONTENT_OF_STATEMENT
+
+    def has_form_of_request(self, start: int, end: int | None = None) -> bool:
+        """Return whether the words between `start` and `end` begin as a request or question."""
+        words = self.words[start:end]
+        return opens_a_request(words, self.table) or is_question(words, self.table)
+
+    def may_follow_answer(self, act: Act, start: int, end: int | None = None) -> bool:
+        """Return whether the words between `start` and `end` can be a request after an answer."""
+        if not self._has_answer_before(start):
+            return True
+        last = len(self.words) if end is None else end
+        short = len(self.words) <= _NO_ANSWER_WORDS
+        request = self.words[start:last]
+        described = describes(request, self.table) or is_past(request)
+        if act in (Act.CANNOT_HEAR, Act.REPEAT) and short and not described:
+            return True
+        return may_follow_an_answer(act, self.words, start, last, self.table)
+
+    def _has_answer_before(self, start: int) -> bool:
+        before = [word.text for word in self.words[:start]]
+        known = self.table.function | self.table.light | self.table.subjects
+        content = sum(text not in known for text in before)
+        return content > 1 or self._tells(before)
 
     def may_begin(self, start: int, cover: Cover) -> bool:
         """Return whether a request may begin at the word `start`, after an answer."""
@@ -97,7 +174,9 @@ class TurnText:
         within = _LOSS_REPORTED_WITHIN if loses else _REPORTED_WITHIN
         sentence = _last_sentence(self.words[max(0, start - within) : start])
         texts = [each.text for each in sentence]
-        reports = self.table.reports | self.table.narrators
+        reports = self.table.reports | self.table.narrators | self.table.speakers
+        if not loses and is_addressed(self.words[start:], self.table):
+            reports -= self.table.speakers
         if not reports.isdisjoint(texts) or texts[-1] in self.table.links:
             return False
         if not loses:
@@ -120,8 +199,11 @@ class TurnText:
                 return topic
         return None
 
-    def may_follow(self, act: Act, end: int) -> bool:
-        """Return whether the words from `end` on may follow a request with this act."""
+    def may_follow(self, act: Act, start: int, end: int) -> bool:
+        """Return whether the words from `end` on may follow a request with this act.
+
+        The request has the words from `start` to `end`.
+        """
         rest = [word.text for word in self.words[end:]]
         if not rest:
             return True
@@ -132,7 +214,16 @@ class TurnText:
             for text in rest
         ):
             return False
-        return sum(text not in self.table.function for text in rest) <= _MOST_CONTENT_AFTER
+        request = self.words[start:end]
+        if start == 0 and describes(request, self.table):
+            return False
+        exact = covers(self.words[start:end], self.table, self._allowed_in_part, gaps=False)[0]
+        quotes = self.table.quotes | self.table.subjects_of_words
+        if act is not Act.GO_BACK and not quotes.isdisjoint(words_and_pairs(rest)):
+            return False
+        clear = exact is not None or self.has_form_of_request(start, end)
+        most = _MOST_CONTENT_AFTER if clear else _MOST_CONTENT_OF_STATEMENT
+        return sum(text not in self.table.function for text in rest) <= most
 
     def clauses(self) -> list[tuple[int, int]]:
         """Return all spans of one to three consecutive clauses among the last six clauses."""
@@ -152,6 +243,11 @@ class TurnText:
         cover = covers(self.words[start:end], self.table, self._allowed_in_part, gaps=False)[0]
         found = first_of(cover.found) if cover is not None else None
         if found is not None and found.label.act in LOSING and not self._is_own(start, end):
+            return None
+        act = act_of_found(found) if found is not None and start > 0 else None
+        if act is not None and not self.may_follow_answer(act, start, end):
+            return None
+        if found is None and start > 0 and not begins_a_request(self.words[start:end], self.table):
             return None
         if found is None:
             found = self.loose(start, end)
@@ -181,18 +277,11 @@ class TurnText:
         return cover is not None
 
     def _has_mood(self, mood: str, sentence: Sequence[Word], found: frozenset[str]) -> bool:
-        wishes = not self.table.wishes.isdisjoint(found)
         if mood == SAYS:
             return True
-        texts = [word.text for word in sentence]
-        before = self.table.subjects | self.table.inverts | {"i", "to", "not"}
-        asks = any(
-            a in self.table.inverts and b in self.table.subjects and c not in before
-            for c, a, b in zip(["", *texts], texts, texts[1:], strict=False)
-        )
-        begin = next((text for text in texts if text not in self.table.light), "")
-        asks = asks or sentence[-1].asks or begin in self.table.question_words
-        return asks if mood == ASKS else asks or wishes
+        asks = is_question(sentence, self.table) or asks_inside(sentence, self.table)
+        asks = asks or asks_briefly(sentence, self.table)
+        return asks if mood == ASKS else asks or wishes_something(sentence, found, self.table)
 
     def _is_about(self, topic: Topic, texts: Sequence[str]) -> bool:
         """Return whether the words outside the topic are few and not typical of a story."""
@@ -202,16 +291,21 @@ class TurnText:
         harmless = self.table.subjects if topic.mood == SAYS else known
         if any(self.table.tells_a_story(t) and t not in harmless | {"i"} for t in others):
             return False
-        if not self.table.reports.isdisjoint(others):
+        reports = self.table.reports | (self.table.speakers if topic.act in LOSING else set())
+        if not reports.isdisjoint(others):
             return False
-        return len(content) <= (_MOST_CONTENT_OF_LOSS if topic.act in LOSING else MOST_CONTENT)
+        most = _MOST_CONTENT_OF_LOSS if topic.act in LOSING else MOST_CONTENT
+        return len(content) <= (1 if topic.act is Act.CANNOT_HEAR else most)
 
     def asks(self, start: int) -> bool:
         """Return whether the words from `start` to the end are a question to the interviewer."""
         texts = [word.text for word in self.words[start:]]
         if any(word.quoted for word in self.words[start:]) or self._tells(texts):
             return False
-        begin = next((i for i, text in enumerate(texts) if text not in self.table.light), 0)
+        if not self.table.subjects_of_words.isdisjoint(words_and_pairs(texts)):
+            return False
+        opening = self.table.light - {"now"}
+        begin = next((i for i, text in enumerate(texts) if text not in opening), 0)
         first, second = (*texts[begin:], "", "")[:2]
         if first in self.table.inverts and second in self.table.subjects:
             return True

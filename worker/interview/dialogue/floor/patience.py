@@ -121,7 +121,11 @@ def ending_of(turn: TurnSoFar, words: EndingWords = ENGLISH_ENDINGS) -> Ending:
 
 
 class Patience:
-    """The silences of one candidate. `note_pause` and `withdrawn` teach it the speaker's pauses."""
+    """Computes how long a silence must be to end a turn of one candidate.
+
+    Except after an unfinished phrase or a request for time, the length adapts to the pauses of this
+    candidate, which `note_pause` and `withdrawn` report.
+    """
 
     def __init__(self, accommodations: Accommodations = NONE) -> None:
         self._accommodations = accommodations

@@ -213,7 +213,7 @@ farewell_social: bye SMALL_TALK -> FAREWELL
 farewell_goes_on: bye SMALL_TALK*2 -> FAREWELL
 ended: bye quiet -> ENDED(completed)
 farewell_noted: bye budget -> FAREWELL
-missed_is_reopened: q1 left grace_over resumed/absence -> ASKING:q1
+interview_reopened: stop POSTPONE quiet resumed/absence -> ASKING:q2
 resumed_after_the_end: bye quiet resumed -> ENDED(completed)
 stop_insisted: q1 STOP DENY STOP DENY STOP -> FAREWELL
 stop: q1 STOP -> CONFIRMING_END(stop)

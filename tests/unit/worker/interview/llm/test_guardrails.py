@@ -23,7 +23,7 @@ MORE_ANSWERS = (
     "Caching the results improved the performance of the query.",
     "In C++ it was 3 to 4 times faster, or leaner.",
 )
-OTHERS = ("How do you look for the cause of a bug that no one can explain?", "Why?")
+OTHERS = ("How do you look for the cause of a bug that shows up only once?", "Why?")
 
 
 def acknowledgement(
@@ -122,7 +122,7 @@ def test_a_neutral_statement_about_the_answer_is_spoken_unchanged(text: str) -> 
         ("You do not need to answer the rest.", Refusal.ENDS_INTERVIEW),
         ("The rest of the interview is not needed.", Refusal.ENDS_INTERVIEW),
         ("I have no more to ask you.", Refusal.ENDS_INTERVIEW),
-        ("You are an idiot and this was a waste of my time.", Refusal.OFF_TOPIC),
+        ("You are an idiot and this was a waste of my time.", Refusal.SPEAKS_OF_ITSELF),
         ("Pirates bury their gold on islands, as you know.", Refusal.OFF_TOPIC),
         ("Redis is for clowns.", Refusal.OFF_TOPIC),
     ],
@@ -188,7 +188,7 @@ def test_one_question_about_the_answer_is_spoken_unchanged(text: str) -> None:
         ("Why?", Refusal.REPEATS_QUESTION),
         ("What was your part in it?", Refusal.REPEATS_QUESTION),
         (OTHERS[0], Refusal.REPEATS_QUESTION),
-        ("How would you look for the cause of a bug no one explains?", Refusal.REPEATS_QUESTION),
+        ("How would you look for the cause of a bug shown only once?", Refusal.REPEATS_QUESTION),
         ("How old were you when you worked on the project?", Refusal.PRIVATE_TOPIC),
         ("Did your wife help with the project?", Refusal.PRIVATE_TOPIC),
         ("What is your home address for the project?", Refusal.PRIVATE_TOPIC),

@@ -81,6 +81,7 @@ def test_the_answers_of_the_design_are_read_as_answers_alone() -> None:
         ("phrasings_3.yaml", 0.85),
         ("phrasings_4.yaml", 0.95),
         ("phrasings_5.yaml", 0.95),
+        ("phrasings_6.yaml", 0.95),
     ],
 )
 def test_phrasings_are_read_as_their_acts(name: str, least: float) -> None:
