@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.looptime
 
 PAUSE = "a pause ends the answer, and what follows belongs to the next question"
-SILENCE = "silence has one level, and a reply to its line counts as the answer"
 LATE = "the interviewer answers late"
 FIRST = "I rebuilt the billing system of a small bank."
 OPEN = "I rebuilt the billing system of a small bank and then"
@@ -98,14 +97,12 @@ IN_TWO = (Stored("q0", FIRST, REST), *EACH_ANSWER[1:], Completed())
     ),
     Row(
         name="a candidate who is silent for 20 s hears something",
-        gap=SILENCE,
         plan=plan(),
         steps=(Hears(Q0), HearsALine(within_s=20), Says(A0), ANSWERS_THE_REST),
         expects=(*EACH_ANSWER, Completed()),
     ),
     Row(
         name="a candidate who is silent for a minute hears that typing works",
-        gap=SILENCE,
         plan=plan(),
         steps=(Hears(Q0), Hears("type", within_s=60), Says(A0), ANSWERS_THE_REST),
         expects=(*EACH_ANSWER, Completed()),

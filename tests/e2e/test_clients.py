@@ -15,7 +15,7 @@ from tests.support.live.coming_back import has_asked, roles_of
 from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, place_of, word_error_rate
 from tests.support.live.one_question import ANSWER, PLAN, SCRIPT, is_running
 from tests.support.live.waiting import PATIENCE_S, eventually
-from worker.interview.end_conditions import MICROPHONE_OFF
+from worker.interview.dialogue.wording.lines import lines_of
 from worker.simulation.conversation import hold_conversation
 from worker.simulation.room_candidate import Candidate
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("impatient_worker")]
 
+MICROPHONE_OFF = lines_of("en").lines["microphone"]
 PRE_CONNECT = "lk.agent.pre-connect-audio-buffer"
 
 
@@ -81,11 +82,14 @@ async def test_a_candidate_without_a_microphone_reads_that_it_is_off_and_types(
     async with candidate:
         await worker.send_interviewer(interview)
         await eventually(lambda: MICROPHONE_OFF in chat.texts, "the notice in the chat")
+        await candidate.send_text("Hello.")
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
         await candidate.send_text(ANSWER)
         await candidate.wait_until_alone(timeout_s=PATIENCE_S)
     job = await worker.ended_job(interview.room)
     assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
-    assert answer_in(job) == ANSWER
+    typed = [turn.text for turn in job.turns if turn.speaker == "candidate"]
+    assert typed == ["Hello.", ANSWER]
     assert any(fault.get("error") == "MicrophoneOff" for fault in job.faults)
 
 

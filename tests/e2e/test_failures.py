@@ -337,7 +337,7 @@ async def test_a_silent_candidate_is_asked_again_and_then_the_job_ends(
     assert_path(job, *ALL_THE_WAY)
     assert_outcome(job, Outcome.ABANDONED, Reason.CANDIDATE_SILENT)
     assert job.exit_code == 0
-    assert "still there" in said
+    assert "take your time" in said
     assert says_goodbye(said)
     await assert_waits(worker, interview, Reason.CANDIDATE_SILENT)
 

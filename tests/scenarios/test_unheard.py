@@ -56,7 +56,7 @@ async def test_speech_without_an_end_is_ended_after_ten_seconds_of_silence(
     held = interview()
     held.detector.never_ends = True
     held.in_answer[1] = lambda: setattr(held.detector, "never_ends", False)
-    await held.held(INTERVIEW_CANDIDATE_SILENCE_S=60)
+    await held.held(INTERVIEW_CANDIDATE_SILENCE_S=120)
 
     assert_outcome(held.history, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
     assert held.words == list(range(1, 3 * WORDS + 1))
@@ -79,7 +79,7 @@ async def test_an_answer_without_a_transcript_is_asked_for_again(
             ear.deaf = False
 
     held.in_answer[1] = understands
-    await held.held(INTERVIEW_CANDIDATE_SILENCE_S=30)
+    await held.held(INTERVIEW_CANDIDATE_SILENCE_S=120)
 
     assert held.roles[:2] == ["opening", "repeat"]
     ((error, seconds),) = faults_of(held, "answer")

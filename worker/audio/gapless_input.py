@@ -21,6 +21,9 @@ _LOOK_S: Final = 0.1
 _LOOKS: Final = 5
 #: Root mean square (full scale is 32768) below which samples count as silence: -50 dB.
 _LEAST_SOUND: Final = 104.0
+#: Seconds of digital silence between sounds which show that the candidate's client itself replaces
+#: quiet sound by digital silence.
+_LEAST_GATE_S: Final = 0.5
 #: Key in `userdata` that marks a frame of generated silence.
 _MADE_UP: Final = "made_up"
 
@@ -72,6 +75,11 @@ class GaplessInput(io.AudioInput):
         self._is_read = False
         #: Event loop time of the last frame that was louder than `_LEAST_SOUND`.
         self.sound_at = -math.inf
+        #: Event loop time of the last frame that was not digital silence.
+        self.live_at = -math.inf
+        #: True once sound came after digital silence: the client replaces quiet sound by digital
+        #: silence, which is then no sign of a microphone that is off.
+        self.is_gated = False
 
     @property
     def makes_up(self) -> bool:
@@ -152,6 +160,9 @@ class GaplessInput(io.AudioInput):
         samples = samples_of(frame)
         if samples.size and float(np.sqrt(np.mean(np.square(samples, dtype=float)))) > _LEAST_SOUND:
             self.sound_at = now
+        if samples.any():
+            self.is_gated |= _LEAST_GATE_S < now - self.live_at < math.inf
+            self.live_at = now
         if self._silence is None or len(self._silence.data) != len(frame.data):
             self._silence = frame_of(np.zeros(samples.size, np.int16), frame.sample_rate)
             self._silence.userdata[_MADE_UP] = True

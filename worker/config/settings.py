@@ -128,8 +128,9 @@ class WorkerSettings(SettingsGroup):
     """Maximum seconds to wait for a candidate who has not joined."""
     candidate_grace_s: float = Field(default=30.0, gt=0, le=3600)
     """Maximum seconds to wait for the return of a candidate who left."""
-    candidate_silence_s: float = Field(default=90.0, gt=1, le=3600)
-    """Seconds of silence before the interview ends; a reminder is played after half this time."""
+    candidate_silence_s: float = Field(default=120.0, gt=1, le=3600)
+    """Seconds of silence before the interview ends, in a plan with the default levels of silence;
+    scales the levels of every plan."""
     turn_detector: Literal["local", "none"] = "none"
     """`local`: a model judges whether an answer is finished (244 MB per worker); `none`: silence
     alone ends an answer."""

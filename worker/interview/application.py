@@ -225,6 +225,11 @@ class InterviewApplication(Application):
         assert self._started is not None  # noqa: S101  # start_session has been called
         assert self._interview is not None  # noqa: S101  # its orchestrator is loaded
         session, interviewer, ladder = self._started
+        losses = DegradationHandler(job, session, self._declared, interviewer.cannot_hear)
+        losses.begin()
+        outages = Outages(interviewer, job.transport.line, job.recorder.away)
+        outages.attend(job.transport.reach)
+        listening = InputSupervision(job, session, interviewer, outages)
         watch = EndConditions(
             job,
             interviewer,
@@ -232,12 +237,9 @@ class InterviewApplication(Application):
             self._settings,
             resumes=self._interview.resumes,
             follows=self._interview.is_successor,
+            silent_since=lambda: listening.silent_since,
+            is_deaf=lambda: listening.is_deaf,
         )
-        losses = DegradationHandler(job, session, self._declared, interviewer.cannot_hear)
-        losses.begin()
-        outages = Outages(interviewer, job.transport.line, job.recorder.away)
-        outages.attend(job.transport.reach)
-        listening = InputSupervision(job, session, interviewer, outages)
         listening.begin()
         try:
             async with (

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Never
 
 from states import Event
-from worker.aio.timeouts import run_with_timeout
-from worker.audio.clip import ClipMissing
-from worker.clips.recordings import ClipName, load_clip
 from worker.config.settings import Settings
 from worker.interview.conversation.interviewer import Interviewer
+from worker.interview.dialogue.events import Event as Told
+from worker.interview.dialogue.inputs import Happening
+from worker.interview.dialogue.wording.lines import has_lines
 from worker.interview.ends import end_of
+from worker.interview.recovery.microphone_check import MicrophoneCheck, SilentSince
 from worker.interview.recovery.reconnect import say_back
+from worker.interview.recovery.silence_ladder import SilenceLadder
 from worker.interview.recovery.silence_watchdog import SilenceWatchdog
 from worker.interview.recovery.stuck_turn_ladder import TurnLadder
 from worker.interview.turn import Role
@@ -22,18 +24,6 @@ from worker.interview.turn import Role
 if TYPE_CHECKING:
     from worker.job.handle import JobHandle
 
-logger = logging.getLogger(__name__)
-
-#: Minimum seconds between two checks of the candidate's silence. Waits below the resolution of the
-#: clock would keep the event loop busy.
-_LEAST_WAIT_S: Final = 0.01
-#: What a silent candidate reads whose microphone is muted or missing.
-MICROPHONE_OFF: Final = (
-    "I cannot hear you, because your microphone is off. "
-    "Please turn it on, or type your answer here."
-)
-#: Maximum seconds until the message is sent. The clip is played afterwards in any case.
-_NOTICE_S: Final = 3.0
 #: Seconds from the arrival of a candidate until the candidate hears an audio track that somebody
 #: else already hears: 0.1 to 0.3 (measured), plus a margin. LiveKit reports only the first
 #: subscription to a track.
@@ -52,6 +42,8 @@ class EndConditions:
         *,
         resumes: bool = False,
         follows: bool = False,
+        silent_since: SilentSince = lambda: None,
+        is_deaf: Callable[[], bool] = lambda: False,
     ) -> None:
         self._job = job
         self._interviewer = interviewer
@@ -64,7 +56,8 @@ class EndConditions:
             candidate_speaks=lambda: interviewer.hears_candidate,
             filler_s=settings.silence_filler_s,
         )
-        self._asked_again = False
+        self._silence = SilenceLadder(job, interviewer, settings.candidate_silence_s, is_deaf)
+        self._microphone = MicrophoneCheck(job, interviewer, silent_since, is_deaf)
         # True if this job continues an interview that another job began.
         self._resumes = resumes
         # True if this job was sent to follow another job, while the candidate was in the room.
@@ -78,19 +71,13 @@ class EndConditions:
         instead, unless the interview is completed.
         """
         if not await self._candidate_joins():
-            return Event.CANDIDATE_LEFT if self._follows else Event.CANDIDATE_NEVER_JOINED
+            if not self._follows:
+                return Event.CANDIDATE_NEVER_JOINED
+            await self._note_absence(over=True)
+            return Event.CANDIDATE_LEFT
         self._listen_from_now()
-        if self._resumes and self._interviewer.next_role is not Role.DONE:
-            self._interviewer.answers.missed.came(self._job.transport.line)
-            # Play the clip before the next question, which takes time to generate.
-            saying = say_back(self._job.transport.line)
-            self._saying_back = asyncio.create_task(saying, name="say-back")
-            await asyncio.sleep(0)
-        async with self._interviewer.exclusive.held():
-            # While it is the interviewer's turn, the reply to an earlier typed message comes next.
-            if not self._interviewer.floor.ours:
-                await self._interviewer.speak_next()
         enders: set[asyncio.Task[Event | str]] = {
+            asyncio.create_task(self._talks(), name="watch-microphone"),
             asyncio.create_task(self._finished(), name="watch-finished"),
             asyncio.create_task(self._left(), name="watch-left"),
             asyncio.create_task(self._silent(), name="watch-silence"),
@@ -102,6 +89,38 @@ class EndConditions:
         finally:
             for task in enders:
                 task.cancel()
+
+    async def _talks(self) -> Never:
+        """Begin to speak, and then watch the candidate's microphone without end."""
+        dialogue = self._interviewer.dialogue
+        tells, continues = has_lines(dialogue.plan.language), dialogue.has_begun
+        if tells:
+            await self._microphone.arrives()
+        if continues or not dialogue.has_begun:  # otherwise the greeting was a reply, or written
+            await self._begin()
+        if tells:
+            await self._microphone.run()
+        await asyncio.Event().wait()
+        raise AssertionError  # an event that nobody sets
+
+    async def _begin(self) -> None:
+        """Greet the candidate, or continue the interview of an earlier job."""
+        interviewer = self._interviewer
+        welcomes = interviewer.dialogue.continues_after_absence
+        if self._resumes and interviewer.next_role is not Role.DONE:
+            interviewer.answers.missed.came(self._job.transport.line)
+            if not welcomes:
+                # Play the clip before the next question, which takes time to generate.
+                saying = say_back(self._job.transport.line)
+                self._saying_back = asyncio.create_task(saying, name="say-back")
+                await asyncio.sleep(0)
+        async with interviewer.exclusive.held():
+            if interviewer.floor.ours:
+                return  # while it is the interviewer's turn, the reply to a typed message comes
+            if welcomes:
+                await interviewer.happened(interviewer.dialogue.beginning())
+            else:
+                await interviewer.speak_next()
 
     async def _candidate_joins(self) -> bool:
         """Wait until the candidate is in the room; return False if the candidate comes too late."""
@@ -133,9 +152,23 @@ class EndConditions:
         while True:
             while self._job.transport.candidate_is_here:
                 await self._job.transport.candidate_moved()
+            if not self._job.transport.reach.is_away:  # otherwise the room was lost
+                await self._note_absence()
             if not await self._candidate_within(self._settings.candidate_grace_s):
+                await self._note_absence(over=True)
                 return Event.CANDIDATE_LEFT
             self._listen_from_now()
+
+    async def _note_absence(self, *, over: bool = False) -> None:
+        """Record that the candidate has left; with `over`, also that they stayed away too long."""
+        interviewer = self._interviewer
+        async with interviewer.exclusive.held():
+            if not interviewer.dialogue.is_absent:
+                interviewer.noted(Happening(event=Told.LEFT))
+            if over:
+                interviewer.noted(Happening(event=Told.GRACE_OVER))
+            elif interviewer.dialogue.is_over:
+                await interviewer.speak_next()  # nothing is left to say
 
     async def _stuck(self) -> Event:
         await self._watchdog.run()
@@ -155,35 +188,5 @@ class EndConditions:
         return True
 
     async def _silent(self) -> Event:
-        """Play a clip after half of the silence limit, and return after the whole limit."""
-        loop = asyncio.get_running_loop()
-        limit = self._settings.candidate_silence_s
-        while True:
-            quiet_s = loop.time() - self._interviewer.last_sound
-            if self._interviewer.sounding or not self._job.transport.candidate_is_here:
-                quiet_s = 0.0
-            if quiet_s < limit / 2:
-                self._asked_again = False  # restart, so that the next silence gets a clip again
-            if quiet_s >= limit:
-                return Event.CANDIDATE_SILENT
-            if quiet_s >= limit / 2 and not self._asked_again:
-                self._asked_again = True
-                await self._ask_if_there()
-            left_s = limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s
-            await asyncio.sleep(max(_LEAST_WAIT_S, left_s))
-
-    async def _ask_if_there(self) -> None:
-        """Play a clip; if the microphone is off, also tell the candidate so in a text message."""
-        transport = self._job.transport
-        if not transport.microphone_is_on:
-            self._job.recorder.refusal("candidate_audio", "MicrophoneOff")
-            try:
-                await run_with_timeout(transport.write(MICROPHONE_OFF), _NOTICE_S)
-            except Exception as error:  # the clip is played all the same
-                logger.warning(
-                    "telling the candidate that the microphone is off failed: %s",
-                    type(error).__name__,
-                    extra={"event": "microphone_notice_failed"},
-                )
-        with contextlib.suppress(ClipMissing):  # the limit applies without the clip too
-            await transport.line.play(load_clip(ClipName.STILL_THERE))
+        await self._silence.until_silent()
+        return Event.CANDIDATE_SILENT

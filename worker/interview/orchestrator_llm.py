@@ -243,6 +243,8 @@ class OrchestratorLLM(llm.LLM[Never]):
             tracker.apply(decided, turn)
         elif turn.speaker == "candidate":
             tracker.apply(tracker.answered(turn), turn)
+        elif decided:
+            tracker.apply(tracker.again(decided), turn)
         elif decided is None:
             take_earlier(tracker, turn)
         if turn.speaker == "candidate":

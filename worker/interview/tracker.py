@@ -36,9 +36,10 @@ from worker.interview.plan.plan import Plan, Question
 from worker.interview.sentences import sentences
 from worker.interview.turn import CommittedTurn, Move, PlanPosition, Role
 
-#: The moves that are not spoken here. A recorded clip says that an interviewer continues, and only
-#: a language model acknowledges an answer: prepared words would be the same before every question.
-_UNSPOKEN: Final = frozenset({Say.INTERRUPTED, Say.WELCOME_BACK, Say.ACKNOWLEDGE})
+#: The moves that are not spoken here. A recorded clip says that an interviewer continues after an
+#: interruption, and only a language model acknowledges an answer: prepared words would be the same
+#: before every question.
+_UNSPOKEN: Final = frozenset({Say.INTERRUPTED, Say.ACKNOWLEDGE})
 _REPEATS: Final = frozenset({Say.FULL, Say.LAST, Say.UNHEARD_PART, Say.SLOWER, Say.REPHRASED})
 _GOODBYES: Final = frozenset({Say.GOODBYE, Say.SHORT_GOODBYE})
 #: How often the goodbye is said if each attempt is cut off.
@@ -80,6 +81,10 @@ class DialogueTracker:
         self._lines = lines_of(plan.language) if has_lines(plan.language) else None
         self._asked = {question.id: question for question in plan.questions}
         self._seq = 0
+        #: The number of the last decision that has changed the due utterance.
+        self._decision = 0
+        #: True until this interviewer has recorded something: all records are of earlier jobs.
+        self._continues = True
         self._times = QuestionTime()
         #: The prompts of each question that were heard, and the answers to them.
         self._prompts: dict[str, list[str]] = {}
@@ -96,6 +101,21 @@ class DialogueTracker:
         if place.phase is not Phase.FAREWELL or self._due is not None:
             return False
         return not self.state.owed or self.state.count("goodbye") >= MOST_GOODBYES
+
+    @property
+    def is_missed(self) -> bool:
+        """True if the dialogue ends, or has ended, because the candidate was silent or away."""
+        return self.state.facts.get(Fact.OUTCOME) == Outcome.MISSED
+
+    @property
+    def is_absent(self) -> bool:
+        """True if the candidate has left, and neither returned nor said anything since."""
+        return bool(self.state.facts.get(Fact.ABSENT))
+
+    @property
+    def continues_after_absence(self) -> bool:
+        """True if this interviewer continues an interview that the candidate has interrupted."""
+        return self._continues and (self.has_ended or self.is_absent)
 
     @property
     def has_ended(self) -> bool:
@@ -154,15 +174,16 @@ class DialogueTracker:
             return Move(role=Role.DONE)
         if self._due is not None:
             return self._move(self._due, self.state)
-        first = self._decide(self._beginning())
+        first = self._decide(self.beginning())
         after = fold([first.record], self.state)
         return self._move(self._words(first, after), after)
 
-    def _beginning(self) -> Happening:
+    def beginning(self) -> Happening:
         """Return the event with which an interviewer begins or continues."""
         if self.state.place.phase is Phase.ARRIVING:
             return Happening(event=Event.PRESENT)
-        detail = Detail.ABSENCE if self.has_ended else self.resumes_after
+        absent = self.continues_after_absence or self.has_ended
+        detail = Detail.ABSENCE if absent else self.resumes_after
         return Happening(event=Event.RESUMED, detail=detail)
 
     def _move(self, prompt: Prompt, after: Dialogue) -> Move:
@@ -174,7 +195,8 @@ class DialogueTracker:
             text=prompt.text,
             question_id=None if goodbye else question or None,
             asking=prompt.asking,
-            decision=self._seq,
+            decision=self._decision,
+            also_written=prompt.also_written,
         )
 
     # --- decisions ----------------------------------------------------------------------------
@@ -184,9 +206,13 @@ class DialogueTracker:
 
         With `classify` false the turn counts as an answer, as in version 0.1.0.
         """
+        first, before = self._reopening()
         if not turn.text.strip():
             nothing = Happening(event=Event.NOMATCH, detail=Detail.NO_WORDS)
-            return [self._decide(nothing, more={"turn": True})]
+            return [
+                *first,
+                self._decide(nothing, before=before, number=len(first), more={"turn": True}),
+            ]
         reading = Reading(act=Act.ANSWER)
         if classify and not turn.interrupted and self._classifier is not None:
             reading = self._classifier.read(turn.text, self._context())
@@ -206,7 +232,17 @@ class DialogueTracker:
         more: dict[str, Any] = {"act_by": reading.act_by, "turn": True}
         if reading.also_from is not None:
             more["also_from"] = reading.also_from
-        return [self._decide(given, words=request, more=more)]
+        return [
+            *first,
+            self._decide(given, before=before, number=len(first), words=request, more=more),
+        ]
+
+    def _reopening(self) -> tuple[list[Decided], Dialogue]:
+        """Return the event that comes before a turn in an interview that was missed, if any."""
+        if not self._reopens:
+            return [], self.state
+        first = self._decide(self.beginning())
+        return [first], fold([first.record], self.state)
 
     def _named_in(self, request: str) -> str:
         """Return the earlier question that a request names; empty if it names none."""
@@ -224,7 +260,7 @@ class DialogueTracker:
         which the interviewer began comes first. An utterance that a later decision has replaced
         changes nothing.
         """
-        if move.decision not in (-1, self._seq):
+        if move.decision not in (-1, self._decision):
             return []
         decided: list[Decided] = []
         before = self.state
@@ -239,7 +275,7 @@ class DialogueTracker:
     def _first_of(self, move: Move) -> list[Happening]:
         """Return the events that led to an utterance and are not recorded yet."""
         if self._due is None:
-            return [self._beginning()]
+            return [self.beginning()]
         asked = str(self.state.facts.get(Fact.HEARD_QUESTION) or "")
         due = self._move(self._due, self.state)
         by_model = move.role is Role.FOLLOW_UP is not due.role and move.question_id == asked
@@ -277,8 +313,19 @@ class DialogueTracker:
 
     # --- what was decided ---------------------------------------------------------------------
 
+    def again(self, decided: Sequence[Decided]) -> list[Decided]:
+        """Decide inputs again, because another event was recorded after their decision."""
+        found: list[Decided] = []
+        before = self.state
+        for each in decided:
+            more = each.record.more
+            found.append(self._decide(each.given, before=before, number=len(found), more=more))
+            before = fold([found[-1].record], before)
+        return found
+
     def apply(self, decided: Sequence[Decided], turn: CommittedTurn | None = None) -> None:
         """Apply decisions whose records are stored; `turn` is the turn that they are about."""
+        self._continues = False
         for each in decided:
             self._apply(each)
         if decided:  # from now on, this job itself has been interrupted
@@ -298,6 +345,7 @@ class DialogueTracker:
 
     def restore(self, records: Sequence[Record], turn: CommittedTurn | None) -> None:
         """Apply records that an earlier job has stored; `turn` is the turn that they are about."""
+        self._continues = True
         decided: list[Decided] = []
         for each in records:
             given = each.given() or Happening(event=Event.PLAN_ENDED)
@@ -330,8 +378,12 @@ class DialogueTracker:
         prompt = self._words(each, self.state)
         self.spoken = self.spoken.then(each.given, prompt, self.state)
         over = isinstance(each.given, Happening) and each.given.event is Event.PROMPT_DONE
+        if over or each.step.moves or isinstance(each.given, Turn):
+            self._decision = each.record.seq
         if over:
             self._due, self._share = None, each.given.share
+        if isinstance(each.given, Turn) and self.state.place.phase is Phase.ARRIVING:
+            self._due = None  # the candidate can be greeted: nothing about the microphone is due
         if each.step.moves:
             self._due = prompt if prompt.text else None
             self._share = 0.0

@@ -54,6 +54,8 @@ class Move:
     asking: str = field(default="", compare=False)
     #: Number of the decision that this utterance follows from; -1 if it is not known.
     decision: int = field(default=-1, compare=False)
+    #: True if the utterance is also written to the candidate.
+    also_written: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import cycle
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -22,6 +23,8 @@ FRAME_SAMPLES = round(FRAME_S * SAMPLE_RATE)
 #: errors in 66 words and split answers in two (measured), so a test with longer delays proves
 #: nothing.
 LATE_S = 0.1
+#: Largest sample of the noise of a quiet room: about -60 dB.
+_NOISE: Final = 56
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +50,18 @@ class _Utterance:
         self.done: asyncio.Future[Spoken] = asyncio.get_running_loop().create_future()
 
 
+def _room_noise() -> list[Pcm]:
+    """Return a second of the noise of a quiet room, in frames."""
+    random = np.random.default_rng(1)
+    frames = random.integers(-_NOISE, _NOISE + 1, (round(1 / FRAME_S), FRAME_SAMPLES))
+    return list(frames.astype(np.int16))
+
+
 class Microphone:
     """Delivers a frame of 20 ms every 20 ms, like real hardware, also during silence.
+
+    Between utterances the microphone delivers the noise of a quiet room (-60 dB), because a
+    microphone that gives digital silence counts as muted.
 
     Args:
         deliver: Called with each frame, which contains 48 kHz mono samples.
@@ -112,7 +125,7 @@ class Microphone:
 
     async def _deliver_frames(self) -> None:
         loop = asyncio.get_running_loop()
-        silence = np.zeros(FRAME_SAMPLES, np.int16)
+        noise = cycle(_room_noise())
         due_s = loop.time()
         while True:
             late_s = loop.time() - due_s
@@ -123,7 +136,7 @@ class Microphone:
             elif late_s < 0:
                 await asyncio.sleep(-late_s)
             utterance = self._waiting[0] if self._waiting else None
-            await self._deliver(silence if utterance is None else self._next_frame(utterance))
+            await self._deliver(next(noise) if utterance is None else self._next_frame(utterance))
             due_s += FRAME_S
             if utterance is not None and utterance.next == len(utterance.frames):
                 self._finish(utterance)

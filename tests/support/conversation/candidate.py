@@ -147,6 +147,7 @@ class Candidate:
     def publish(self, *, published: bool) -> None:
         """Take the microphone out of the room, or bring it back."""
         self.note("publishes the microphone" if published else "unpublishes the microphone")
+        self._transport.microphone_is_on = published
         if published:
             self.microphone.publish()
         else:

@@ -89,6 +89,8 @@ class WatchedJob:
             carry_over=self.carried_s.append,
             subscribe=self.listeners.append,
             conditions=Conditions(),
+            journal=SimpleNamespace(append=lambda *_, **__: {}),
+            t=0.0,
         )
 
     async def end(self, name: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from livekit import rtc
 from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm, stt
 
+from worker.interview.conversation.also_written import AlsoWritten
 from worker.interview.conversation.answers import Answers
 from worker.interview.conversation.endpointing import Endpointing
 from worker.interview.conversation.exclusive import Exclusive
@@ -25,8 +26,10 @@ from worker.interview.conversation.turn_log import DialogueKeeper, TurnKeeper, T
 from worker.interview.conversation.typed_messages import TypedMessages, Writer
 from worker.interview.conversation.utterances import Utterances
 from worker.interview.dialogue.events import Detail
+from worker.interview.dialogue.inputs import Happening
 from worker.interview.dialogue.phases import Outcome
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
+from worker.interview.tracker import DialogueTracker
 from worker.interview.turn import Role
 from worker.job.floor import TurnFloor
 
@@ -69,6 +72,7 @@ class Interviewer(Agent):
         self._orchestrator = orchestrator
         self._book = book = TurnLog(orchestrator, keep_turn, keep_dialogue)
         self._write = write
+        self._also_written = AlsoWritten(write)
         self._typed = TypedMessages(write, refused)
         self._mending: set[asyncio.Task[None]] = set()
         self._patience = Endpointing(
@@ -100,6 +104,8 @@ class Interviewer(Agent):
         self.sentence_over: SentenceOver | None = None
         #: Set once the interviewer has nothing left to say.
         self.finished = asyncio.Event()
+        #: True if the candidate has typed since they last spoke.
+        self.has_typed = False
         #: Event-loop time at which the candidate or the interviewer was last heard.
         self.last_sound = asyncio.get_running_loop().time()
 
@@ -119,6 +125,7 @@ class Interviewer(Agent):
         self._late_text.stop()
         self.answers.stop()
         self._typed.stop()
+        self._also_written.stop()
         self._orchestrator.stop_thinking()
         for task in self._mending:
             task.cancel()
@@ -150,6 +157,27 @@ class Interviewer(Agent):
         """
         self._orchestrator.tracker.resumes_after = why
 
+    @property
+    def dialogue(self) -> DialogueTracker:
+        """The state of the dialogue. Raises OrchestratorNotReady if the plan has not loaded."""
+        return self._orchestrator.tracker
+
+    def noted(self, given: Happening) -> None:
+        """Record an event, and say nothing about it yet. Call this only while holding `exclusive`.
+
+        Raises OrchestratorNotReady if the plan has not loaded.
+        """
+        self._book.happened(self.dialogue.happened(given))
+
+    async def happened(self, given: Happening) -> None:
+        """Record an event, and speak the utterance that follows it, or end the interview.
+
+        Call this only while holding `exclusive`. Raises the same exceptions as `speak_next`.
+        """
+        self.noted(given)
+        if (self.dialogue.has_due or self.dialogue.is_over) and not self._stop.begun:
+            await self.speak_next()
+
     async def speak_next(self) -> None:
         """Start to speak the next utterance without waiting for the candidate.
 
@@ -177,9 +205,10 @@ class Interviewer(Agent):
         if self.next_role is Role.DONE:
             self._finish()
             return
-        move = self._orchestrator.next_utterance().move
-        turn = self.floor.turn
-        await self._write(move.text)
+        utterance = self._orchestrator.next_utterance()
+        move, turn = utterance.move, self.floor.turn
+        if not self._also_written.has(utterance):
+            await self._write(move.text)
         await self._utterances.written(move, turn)
 
     async def cut_off(self) -> bool:
@@ -279,6 +308,7 @@ class Interviewer(Agent):
         if not self._typed.admit(text):
             return
         self._on_sound(None)
+        self.has_typed = True
         async with self.exclusive.held():
             if self._typed.waiting:  # otherwise an earlier call has already taken this message
                 await self._take_typed()
@@ -343,6 +373,7 @@ class Interviewer(Agent):
 
     def _on_candidate(self, event: Any) -> None:
         self._on_sound(event)
+        self.has_typed = False
         self._stop.candidate_moved()
         self._late_text.candidate_moved()
         if self.floor.ours:
@@ -354,6 +385,7 @@ class Interviewer(Agent):
         _utterance.set(None)
         utterance = self._orchestrator.next_utterance()
         _utterance.set(utterance)
+        self._also_written.begin(utterance)
         turn, self.floor.contested = self.floor.turn, False
         event.speech_handle.add_done_callback(
             lambda handle: self._utterances.spoken(handle, utterance.move, turn)
@@ -378,7 +410,8 @@ class Interviewer(Agent):
             self._finish()
             return
         self._patience.listen()
-        if whole and self._orchestrator.has_due and not self._stop.begun:
+        dialogue = self._orchestrator.tracker
+        if whole and dialogue.has_due and not (dialogue.is_absent or self._stop.begun):
             self.floor.take()
             with contextlib.suppress(RuntimeError):  # the session is closing
                 self.session.generate_reply()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from states import Status
 from worker.aio.tasks import cancel_and_wait
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from worker.interview.conversation.interviewer import Interviewer
     from worker.interview.recovery.reconnect import Outages
     from worker.job.handle import JobHandle
+
+
+#: Seconds without a frame of sound after which the microphone counts as silent.
+_SILENT_S: Final = 1.0
 
 
 class InputSupervision:
@@ -76,6 +80,19 @@ class InputSupervision:
         if self._looking is not None:
             await cancel_and_wait(self._looking)
 
+    @property
+    def silent_since(self) -> float | None:
+        """Event loop time since which the microphone gives digital silence; None if it gives sound.
+
+        The time is negative infinity if the microphone has given no sound at all. If the
+        candidate's client replaces quiet sound by digital silence, the property is None.
+        """
+        source = self._input
+        if source is None or source.is_gated:
+            return None
+        silent = asyncio.get_running_loop().time() - source.live_at > _SILENT_S
+        return source.live_at if silent else None
+
     def _on_gap(self, gap_s: float) -> None:
         self._job.recorder.lasted("candidate_audio", "NoAudio", gap_s)
 
@@ -97,11 +114,11 @@ class InputSupervision:
             and transport.line.listened
             and not interviewer.sounding
             and not interviewer.finished.is_set()
-            and not self._is_deaf
+            and not self.is_deaf
         )
 
     @property
-    def _is_deaf(self) -> bool:
+    def is_deaf(self) -> bool:
         """True if no speech-to-text provider is left, so that no transcript is expected soon."""
         conditions = self._job.life.conditions
         return "stt" in conditions and conditions["stt"].status is Status.LOST

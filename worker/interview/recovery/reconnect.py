@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from worker.audio.clip import ClipMissing
 from worker.clips.recordings import ClipName, load_clip
-from worker.interview.dialogue.events import Detail
+from worker.interview.dialogue.events import Detail, Event
+from worker.interview.dialogue.inputs import Happening
+from worker.interview.dialogue.wording.lines import has_lines
 
 if TYPE_CHECKING:
     from worker.audio.output import MixedAudioOutput
@@ -79,15 +81,13 @@ class Outages:
         """
         interviewer = self._interviewer
         answering = interviewer.answers.is_cut or interviewer.hears_candidate
-        heard_nothing_s = away_s if answering else max(away_s, HICCUP_S)
-        await self.take_up(heard_nothing_s, why=Detail.ABSENCE)
+        await self.take_up(away_s if answering else max(away_s, HICCUP_S), left=True)
 
-    async def take_up(self, away_s: float, *, why: Detail = Detail.OUTAGE) -> None:
+    async def take_up(self, away_s: float, *, left: bool = False) -> None:
         """Continue the interview with a candidate who heard nothing for `away_s` seconds.
 
-        `why` is the reason that the dialogue records.
-
-        Raises the same exceptions as `before_return`.
+        A candidate who has `left` the room is welcomed back; otherwise a clip apologises for the
+        interruption. Raises the same exceptions as `before_return`.
         """
         interviewer = self._interviewer
         answers = interviewer.answers
@@ -102,8 +102,20 @@ class Outages:
             if interviewer.answer_is_over and not answers.missed.cut:
                 return
             await interviewer.cut_off()
+            if left and await self._welcome_back():
+                return
             if self._saying_back is None or self._saying_back.done():
                 self._saying_back = asyncio.create_task(say_back(self._line), name="say-back")
                 await asyncio.sleep(0)  # queue the clip before the next speech
-            interviewer.continues_after(why)
+            interviewer.continues_after(Detail.ABSENCE if left else Detail.OUTAGE)
             await interviewer.speak_next()
+
+    async def _welcome_back(self) -> bool:
+        """Record that the candidate has returned, and say so. Return False if nothing is said."""
+        interviewer = self._interviewer
+        if not has_lines(interviewer.dialogue.plan.language) or not interviewer.dialogue.has_begun:
+            return False
+        if not interviewer.dialogue.is_absent:
+            interviewer.noted(Happening(event=Event.LEFT))
+        await interviewer.happened(Happening(event=Event.RETURNED))
+        return interviewer.dialogue.has_due

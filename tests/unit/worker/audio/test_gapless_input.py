@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from livekit import rtc
 from livekit.agents.voice import io
 
 from tests.support.virtual.stt_fakes import quiet, sound
-from worker.audio.frames import samples_of
+from worker.audio.frames import frame_of, samples_of
 from worker.audio.gapless_input import GaplessInput
 from worker.transport.in_memory import FRAME_S
 
@@ -158,3 +160,33 @@ async def test_a_cancelled_reader_leaves_no_task_running() -> None:
     await asyncio.gather(receiver.listening, return_exceptions=True)
     await asyncio.sleep(0)
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "steady-input"]
+
+
+# --- digital silence ---------------------------------------------------------------------------
+
+ZEROS = [frame_of(np.zeros(len(samples_of(LOUD)), np.int16), LOUD.sample_rate)]
+
+
+async def test_a_microphone_that_gives_only_digital_silence_has_never_been_live() -> None:
+    receiver = Receiver()
+    await receiver.comes(ZEROS * 100)
+    assert receiver.input.live_at == -math.inf
+    await receiver.end()
+
+
+async def test_the_noise_of_a_quiet_room_shows_that_a_microphone_is_live() -> None:
+    receiver = Receiver()
+    await receiver.comes([*quiet(1.0), *ZEROS * 40])
+    now = asyncio.get_running_loop().time()
+    assert receiver.input.live_at == pytest.approx(now - 40 * FRAME_S, abs=2 * FRAME_S)
+    assert not receiver.input.is_gated
+    await receiver.end()
+
+
+async def test_sound_after_digital_silence_shows_a_client_that_replaces_quiet_sound() -> None:
+    receiver = Receiver()
+    await receiver.comes([*ZEROS * 40, *quiet(0.5)])
+    assert not receiver.input.is_gated
+    await receiver.comes([*ZEROS * 40, LOUD])
+    assert receiver.input.is_gated
+    await receiver.end()

@@ -151,7 +151,7 @@ def test_local_stt_is_judged_by_the_number_of_words_it_recognizes(text: str, ver
     [
         ({"DATABASE_URL": "postgresql://h/d", "INTERVIEW_EMBEDDED": "1"}, "INTERVIEW_EMBEDDED"),
         ({"INTERVIEW_HURRIED_CLOSING_S": "14"}, "INTERVIEW_HURRIED_CLOSING_S (14 s)"),
-        ({"INTERVIEW_BUDGET_RUNNING_S": "60"}, "INTERVIEW_CANDIDATE_SILENCE_S (90 s)"),
+        ({"INTERVIEW_BUDGET_RUNNING_S": "60"}, "INTERVIEW_CANDIDATE_SILENCE_S (120 s)"),
         ({"INTERVIEW_SLOTS": "1"}, "2 warm processes for 1 slots"),
         ({"INTERVIEW_FAULTS": "load.vad=hang", "INTERVIEW_ALLOW_FAULTS": "1"}, "faults are set"),
     ],

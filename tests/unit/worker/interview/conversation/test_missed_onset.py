@@ -232,7 +232,11 @@ async def test_speech_that_ends_as_the_candidate_returns_has_a_missed_onset(
     await asyncio.sleep(0.2)
     await turn_ends(stuck, REST)
     await asyncio.sleep(TO_BE_SAID_S)
-    assert kept(stuck)[1:] == [("answer", REST, True), ("repeat", QUESTION, False)]
+    assert kept(stuck)[1:] == [
+        ("repeat", f"Welcome back. {QUESTION}", False),
+        ("answer", REST, True),
+        ("repeat", QUESTION, False),
+    ]
 
 
 # --- audio output and microphone --------------------------------------------------------------

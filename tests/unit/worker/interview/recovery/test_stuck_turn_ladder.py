@@ -55,7 +55,7 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
 
 async def test_a_spoken_utterance_needs_no_recovery(begin: Begin) -> None:
     interview = await begin()
-    await asyncio.sleep(30)
+    await asyncio.sleep(14)  # after 15 s a silent candidate is spoken to
 
     assert interview.session.spoken == [OPENING]
     assert interview.line.played == []
