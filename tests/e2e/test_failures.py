@@ -266,7 +266,7 @@ async def test_without_a_vad_the_interview_is_held_degraded(
 # --- candidates -----------------------------------------------------------------------------------
 
 
-async def assert_waits(worker: RunningWorker, interview: Interview, reason: Reason) -> None:
+async def assert_waits(worker: RunningWorker, interview: Interview, reason: str) -> None:
     """Wait until the interview waits for its candidate, within its window, for the reason."""
     async with worker.database() as database:
 
