@@ -68,6 +68,8 @@ class DialogueTracker:
         self._share = 1.0
         self._classifier = _classifier_of(plan.language)
         self._seq = 0
+        #: Number of the last record that changed what is due. A noted event changes nothing.
+        self._decision = 0
         self._times = QuestionTime()
         #: The prompts of each question that were heard, and the answers to them.
         self._prompts: dict[str, list[str]] = {}
@@ -150,7 +152,7 @@ class DialogueTracker:
             text=prompt.text,
             question_id=None if goodbye else question or None,
             asking=prompt.asking,
-            decision=self._seq,
+            decision=self._decision,
         )
 
     # --- decisions ----------------------------------------------------------------------------
@@ -188,7 +190,7 @@ class DialogueTracker:
         which the interviewer began comes first. An utterance that a later decision has replaced
         changes nothing.
         """
-        if move.decision not in (-1, self._seq):
+        if move.decision not in (-1, self._decision):
             return []
         decided: list[Decided] = []
         before = self.state
@@ -212,6 +214,20 @@ class DialogueTracker:
     def happened(self, given: Happening) -> Decided:
         """Return the decision for an event other than the end of an utterance."""
         return self._decide(given)
+
+    @property
+    def can_withdraw(self) -> bool:
+        """True if the due utterance would be withdrawn if the candidate continued an answer."""
+        withdrawn = self._decide(Happening(event=Event.WITHDRAWN))
+        return withdrawn.record.to != self.state.place
+
+    def act_of(self, text: str) -> Act | None:
+        """Return the request in a piece of the candidate's speech; None if it has none."""
+        if self._classifier is None:
+            return None
+        reading = self._classifier.read(text, self._context())
+        act = reading.also or reading.act
+        return None if act is Act.ANSWER else act
 
     def _decide(
         self,
@@ -261,17 +277,23 @@ class DialogueTracker:
             self._note(turn, decided)
 
     def _apply(self, each: Decided) -> None:
+        place = self.state.place
         self.state = fold([each.record], self.state)
+        moved = self.state.place != place
         self.records.append(each.record)
         self._seq = max(self._seq, each.record.seq)
         prompt = self._words(each, self.state)
         self.spoken = self.spoken.then(each.given, prompt, self.state)
-        over = isinstance(each.given, Happening) and each.given.event is Event.PROMPT_DONE
-        if over:
+        event = each.given.event if isinstance(each.given, Happening) else None
+        if event is Event.PROMPT_DONE:
             self._due, self._share = None, each.given.share
+        elif event is Event.WITHDRAWN and moved:
+            self._due = None
         if each.step.moves:
             self._due = prompt if prompt.text else None
             self._share = 0.0
+        if event in (None, Event.PROMPT_DONE) or each.step.moves or moved:
+            self._decision = self._seq
 
     def _words(self, each: Decided, after: Dialogue) -> Prompt:
         prompt = words_of(
