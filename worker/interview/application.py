@@ -245,6 +245,7 @@ class InterviewApplication(Application):
         outages.attend(job.transport.reach)
         listening = InputSupervision(job, session, interviewer, outages)
         listening.begin()
+        interviewer.live_floor.on_no_turn = listening.unrecognized.words_came
         try:
             async with (
                 self._interview.lease.guarded(job, lambda: self._database),

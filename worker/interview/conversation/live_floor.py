@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from livekit.agents import stt, vad
 
 from worker.interview.conversation.voiced_sound import VoicedSound
 from worker.interview.dialogue.events import Event
-from worker.interview.dialogue.floor.decisions import Decision, Kind
+from worker.interview.dialogue.floor.decisions import Decision, Kind, Verdict
 from worker.interview.dialogue.floor.floor import Floor
 from worker.interview.dialogue.floor.floor_state import FloorState
 from worker.interview.dialogue.floor.inputs import (
@@ -44,6 +44,8 @@ _INTERIM: Final = (
 )
 #: Decisions whose text is no turn of the candidate.
 _NO_TURN: Final = (Kind.OVERLAP, Kind.ECHO)
+#: Words over a withdrawn line that do not continue an answer, such as "Sorry, what was that?".
+_ABOUT_THE_LINE: Final = (Verdict.HOTWORD, Verdict.STOP_WORD)
 
 
 class PlayedLine(Protocol):
@@ -131,8 +133,8 @@ class LiveFloor:
     async def passing(self, events: AsyncIterable[stt.SpeechEvent]) -> AsyncIterator[Any]:
         """Yield the events of speech-to-text, without the words that are no turn."""
         async for event in events:
-            if await self._passes(event):
-                yield event
+            if (passed := await self._passed(event)) is not None:
+                yield passed
 
     def utterance_over(self) -> None:
         """Record the echoes of an utterance, after the utterance itself was recorded."""
@@ -175,24 +177,28 @@ class LiveFloor:
         self._playing = None
         self._resume()
 
-    async def _passes(self, event: stt.SpeechEvent) -> bool:
-        """Return whether the session gets an event of speech-to-text."""
+    async def _passed(self, event: stt.SpeechEvent) -> stt.SpeechEvent | None:
+        """Return the event of speech-to-text that the session gets; None for no event."""
         final = event.type is stt.SpeechEventType.FINAL_TRANSCRIPT
         text = event.alternatives[0].text if event.alternatives else ""
         if not text.strip() or not (final or event.type in _INTERIM):
-            return True
+            return event
         act = self._orchestrator.tracker.act_of(text)
         decisions = self._give(Words(at=_now(), text=text, final=final, act=act))
         if not final:
-            return self._playing is None
-        if any(decision.kind in _NO_TURN and decision.text for decision in decisions):
+            return event if self._playing is None else None
+        rest = _rest(text, decisions)
+        if not rest:
             self.on_no_turn()
-            return False
+            return None
         await self._settled.wait()
         if self._playing is not None:
             # The words belong to a turn. The session interrupts the speech at the turn's end.
             self._playing.allow_interruptions = True
-        return True
+        if rest != text:
+            data = replace(event.alternatives[0], text=rest)
+            event = replace(event, alternatives=[data, *event.alternatives[1:]])
+        return event
 
     # --- decisions ----------------------------------------------------------------------------
 
@@ -229,6 +235,9 @@ class LiveFloor:
                 self._effects.note(Happening(event=Event.WITHDRAWN))
                 self._interrupt()
                 self._effects.give_turn()
+            case Kind.JOIN if decision.verdict in _ABOUT_THE_LINE:
+                # The turn that follows is about the line, and no part of the answer before it.
+                self._effects.note(Happening(event=Event.WITHDRAWN_IN_VAIN))
             case Kind.SAY_AGAIN:
                 self._effects.note(Happening(event=Event.WITHDRAWN_IN_VAIN))
                 self._speak()
@@ -271,6 +280,14 @@ class LiveFloor:
         task = asyncio.get_running_loop().create_task(self._effects.speak(), name="speak-due")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _rest(text: str, decisions: Sequence[Decision]) -> str:
+    """Return the part of a final transcript that belongs to a turn of the candidate."""
+    for decision in decisions:
+        if decision.kind in _NO_TURN and decision.text:
+            text = decision.rest
+    return text
 
 
 def _now() -> float:
