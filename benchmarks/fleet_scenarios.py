@@ -21,6 +21,9 @@ _PATIENCE_S: Final = 30.0
 _FOLLOWED_S: Final = 5.0
 #: Seconds between two looks at the number of claims. The time of the last claim is as exact.
 _LOOK_S: Final = 0.05
+#: Seconds between the starts of two workers, for many workers that share the processors of one
+#: machine with their database. All at once, they would measure the opening of connections.
+_START_S: Final = 0.1
 #: Transactions a second of a job by which the count may be wrong: a session of PostgreSQL reports
 #: its count once a second, so that a minute may have one second more or less.
 _INEXACT: Final = 0.02
@@ -43,7 +46,10 @@ class Scenario:
 
 
 def renewals(workers: int, least: float) -> Run:
-    """Return a scenario: `workers` renew the leases of a job each, and keep a share of `least`."""
+    """Return a scenario: `workers` renew the leases of a job each, and keep a share of `least`.
+
+    The workers start one after another, and are measured while all of them hold their leases.
+    """
 
     async def run(server_url: str, options: Options) -> Measured:
         number = options.workers or workers
@@ -52,7 +58,12 @@ def renewals(workers: int, least: float) -> Run:
         async with World(server_url, options, {"zone": rtt_ms}) as world:
             measured_ms = await world.round_trips()
             await world.add_workers(
-                "zone", number, jobs=jobs, slots=jobs + 4, processes=options.processes
+                "zone",
+                number,
+                jobs=jobs,
+                slots=jobs + 4,
+                processes=options.processes,
+                within_s=number * _START_S,
             )
             await world.warm_up()
             await world.reset()
@@ -60,7 +71,9 @@ def renewals(workers: int, least: float) -> Run:
             gaps, used = await world.gaps(), await world.use(seconds)
         return Measured(
             figure=f"{100 * gaps.share:.2f} % of {gaps.kept + gaps.missed}, longest gap"
-            f" {gaps.longest_s:.2f} s, proxy {used['proxy_cpu_percent']:.0f} % of a processor",
+            f" {gaps.longest_s:.2f} s, after starts within {number * _START_S:.0f} s; proxy"
+            f" {used['proxy_cpu_percent']:.0f} % of a processor, machine"
+            f" {used['machine_cpu_percent']:.0f} %",
             passed=gaps.share >= least,
             details={"workers": number, "rtt_ms": measured_ms, "missed": gaps.missed, **used},
         )

@@ -27,7 +27,9 @@ class _StatementReader:
     def __init__(self) -> None:
         self.statement: tuple[str, tuple[object, ...]] = ("", ())
 
-    async def fetch(self, name: str, query: str, *args: object, budget_s: float) -> list[Any]:
+    async def fetch(
+        self, name: str, query: str, *args: object, budget_s: float, often: bool
+    ) -> list[Any]:
         self.statement = (query, args)
         raise _StatementSeen(name)
 

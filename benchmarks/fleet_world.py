@@ -110,16 +110,24 @@ class World:
         await self._open.aclose()
 
     async def add_workers(
-        self, zone: str, workers: int, *, jobs: int = 0, slots: int, processes: int = 1
+        self,
+        zone: str,
+        workers: int,
+        *,
+        jobs: int = 0,
+        slots: int,
+        processes: int = 1,
+        within_s: float = 0.0,
     ) -> list[str]:
         """Start workers in a zone, each with `jobs` jobs; return the ids of their interviews.
 
-        The workers are spread over `processes` processes. Raises ChildFailed if a job could not
+        The workers are spread over `processes` processes, and start within `within_s` seconds. The
+        jobs start after them, a few at a time. Raises ChildFailed if a job could not
         take its lease.
         """
         shares = [len(range(n, workers, processes)) for n in range(processes)]
         started = await asyncio.gather(
-            *(self._start(zone, share, slots=slots) for share in shares if share)
+            *(self._start(zone, share, slots=slots, within_s=within_s) for share in shares if share)
         )
         interviews = await self._hold(zone, started, [share for share in shares if share], jobs)
         self._by_zone.setdefault(zone, []).extend(started)
@@ -211,7 +219,7 @@ class World:
             for zone in self._round_trips_ms
         }
 
-    async def _start(self, zone: str, workers: int, *, slots: int) -> Child:
+    async def _start(self, zone: str, workers: int, *, slots: int, within_s: float) -> Child:
         environment = {
             **os.environ,
             "FLEET_DATABASE_URL": self.distance.url(zone),
@@ -222,7 +230,7 @@ class World:
         child = await Child.start("benchmarks.fleet_process", environment=environment)
         self.lease_s, self.watch_s = child.ready["lease_s"], child.ready["watch_s"]
         self._open.push_async_callback(child.aclose)
-        await child.ask("start", workers=workers)
+        await child.ask("start", workers=workers, within_s=within_s)
         return child
 
     async def _hold(

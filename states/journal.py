@@ -27,7 +27,7 @@ hearing     final, interim, question_id: a part of an unfinished answer; `final`
             became final since the previous hearing record, `interim` the words that are not final
 dialogue    an input of the dialogue, and the row of the dialogue's table that was taken for it:
             format, number, input, table, token, name, phase, row, move, to, effect and others
-            (docs/reference/journal.md); no job writes this kind yet
+            (docs/reference/journal.md)
 fault       where, error: an error that the job survived; some errors have further fields: seconds,
             rung, silent_s, away_s, call, stalled_s, said, lines, messages
 exit        exit_code, signal: written by the worker after the job's process has exited; also

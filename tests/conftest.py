@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
-from typing import TYPE_CHECKING, Final
+import logging
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from hypothesis import settings
+from _pytest.logging import catching_logs
 from looptime._internal import plugin as looptime_plugin
 
 from tests.fuzz.budget import time_out_s
+from tests.support.examples import register_profiles
 from tests.support.paths import REPOSITORY
 from tests.support.rotation import others, share_of
 from tests.support.scheduling import GroupScheduling
@@ -44,16 +46,15 @@ TIMEOUTS_S: Final = {"e2e": 300, "fuzz": time_out_s()}
 
 
 def pytest_configure() -> None:
-    """Set that there is no event loop outside async tests, and that examples have no time limit.
+    """Set that there is no event loop outside async tests, and how many examples there are.
 
     looptime 0.9 asks the policy for the current loop before every test. If no loop was ever set,
     Python up to 3.13 makes a loop that is never closed, which causes a ResourceWarning.
     """
     asyncio.set_event_loop(None)
-    # An example takes as long as a busy machine lets it.
-    settings.register_profile("untimed", parent=settings.default, deadline=None)
-    settings.load_profile("untimed")
+    register_profiles()
     _remember_which_fixtures_make_loops()
+    _catch_log_lines_at_the_root()
     # Collecting imports thousands of modules, and nearly all of their objects stay.
     gc.disable()
 
@@ -73,6 +74,26 @@ def _remember_which_fixtures_make_loops() -> None:
         return bool(known[key])
 
     looptime_plugin._should_patch = should_patch
+
+
+def _catch_log_lines_at_the_root() -> None:
+    """Let pytest 9 attach its log handlers to the root logger alone.
+
+    pytest asks each of the loggers six times in each test whether its lines reach the root logger:
+    a thirtieth of the time of the unit tests. No test reads a line that does not reach it.
+    """
+
+    def enter(self: Any) -> Any:
+        root = logging.getLogger()
+        root.addHandler(self.handler)
+        self.attached_loggers.append(root)
+        if self.level is not None:
+            self.handler.setLevel(self.level)
+            self.orig_level = root.level
+            root.setLevel(min(root.level, self.level))
+        return self.handler
+
+    catching_logs.__enter__ = enter  # type: ignore[method-assign]
 
 
 def pytest_collection_finish() -> None:
@@ -145,10 +166,12 @@ def no_leaked_tasks(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 async def tasks_of_this_test() -> AsyncIterator[None]:
-    """Set up before the other fixtures of a test, and so torn down after them."""
-    before = asyncio.all_tasks()
+    """Set up before the other fixtures of a test, and so torn down after them.
+
+    Each test has an event loop of its own, so every task that is left was started by the test.
+    """
     yield
-    leaked = asyncio.all_tasks() - before - {asyncio.current_task()}
+    leaked = asyncio.all_tasks() - {asyncio.current_task()}
     if leaked:
         _, leaked = await asyncio.wait(leaked, timeout=GRACE_S)
     if leaked:

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from tests.support.database.database_urls import through
-from worker.store import pool
+from worker.store import pool_statements
 from worker.store.database import Database, PoolLimits
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 from worker.store.url import DatabaseUrlInvalid
@@ -413,7 +413,7 @@ async def test_a_url_that_is_not_postgresql_is_refused_without_connecting() -> N
 async def test_a_process_suspended_in_a_transaction_loses_its_locks(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_IDLE_MS", 200)
+    monkeypatch.setattr(pool_statements, "_IDLE_MS", 200)
     async with opened(empty_database_url) as stopped, opened(empty_database_url) as other:
         await other.run("table", lambda c: c.execute("CREATE TABLE leases AS SELECT 1 AS token"))
         locked, goes_on = asyncio.Event(), asyncio.Event()

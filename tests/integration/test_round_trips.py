@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -12,7 +13,8 @@ from tests.support.database.lease_times import LEASE_S, SCOPE
 from tests.support.wire import CountingProxy
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.database import Database
-from worker.store.heartbeat import WorkerRow, beat
+from worker.store.errors import DatabaseError
+from worker.store.heartbeat import WorkerRow, beat, note_contact
 from worker.store.interviews import create_interview
 from worker.store.jobs import ship
 from worker.store.leases import keep_lease, take_lease
@@ -107,21 +109,78 @@ async def test_a_ping_costs_two(wire: CountingProxy, db: Database) -> None:
     assert await cost(wire, db.ping()) == 2
 
 
-async def test_a_renewal_a_jobs_own_check_and_a_shipped_turn_cost_two_each(
+async def test_a_statement_that_is_run_often_costs_two_and_then_one_on_each_connection(
+    wire: CountingProxy, db: Database
+) -> None:
+    query = "INSERT INTO things SELECT * FROM unnest($1::text[]) RETURNING name"
+    costs = [await cost(wire, db.fetch("often", query, [name], often=True)) for name in "abc"]
+    assert costs == [2, 1, 1]
+    rows = await db.fetch("often", query, ["d", "e"], often=True)
+    assert [row["name"] for row in rows] == ["d", "e"]
+
+
+async def test_other_statements_between_the_runs_change_nothing(
+    wire: CountingProxy, db: Database
+) -> None:
+    """The statement has no name on the server, so each other statement replaces it there."""
+    query = "SELECT $1::text || $2::integer AS found"
+    for n in range(3):
+        (row,) = await db.fetch("often", query, "n", n, often=True)
+        assert row["found"] == f"n{n}"
+        await db.fetch("one", "SELECT name FROM things WHERE name = $1", "chair")
+        await db.run("insert", insert)
+
+
+async def test_a_statement_whose_columns_have_changed_is_described_again(
+    wire: CountingProxy, db: Database
+) -> None:
+    query = "SELECT * FROM things WHERE name <> $1"
+    await db.run("insert", insert)
+    await db.fetch("often", query, "table", often=True)
+    await db.run("alter", lambda c: c.execute("ALTER TABLE things ADD COLUMN legs integer"))
+    with contextlib.suppress(DatabaseError):
+        await db.fetch("often", query, "table", often=True, budget_s=2.0)
+    (row,) = await db.fetch("often", query, "table", often=True)
+    assert dict(cast("Any", row)) == {"name": "chair", "legs": None}
+
+
+async def test_a_renewal_and_a_jobs_own_check_cost_one_after_the_first_on_a_connection(
     wire: CountingProxy, db: Database
 ) -> None:
     await migrate(db)
     await create_interview(db, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
     row = WorkerRow(takes_jobs=True, free_slots=3)
+
+    async def costs() -> dict[str, int]:
+        return {
+            "take": await cost(wire, take_lease(db, "one", job_id="AJ_1", lease_s=LEASE_S)),
+            "renewal": await cost(
+                wire,
+                beat(
+                    db,
+                    ["AJ_1"],
+                    worker_id="w1",
+                    scope=SCOPE,
+                    lease_s=LEASE_S,
+                    every_s=0.5,
+                    row=row,
+                ),
+            ),
+            "check": await cost(
+                wire, keep_lease(db, "one", job_id="AJ_1", token=1, lease_s=LEASE_S)
+            ),
+            "contact": await cost(wire, note_contact(db, lease_s=LEASE_S, every_s=0.5)),
+        }
+
+    first, second = await costs(), await costs()
+    assert first == dict.fromkeys(first, 2)
+    assert second == dict.fromkeys(second, 1)
+
+
+async def test_a_shipped_turn_costs_two(wire: CountingProxy, db: Database) -> None:
+    await migrate(db)
+    await create_interview(db, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
+    await take_lease(db, "one", job_id="AJ_1", lease_s=LEASE_S)
     journal = JobRecords()
     journal.said("candidate", "My answer.")
-    costs = {
-        "take": await cost(wire, take_lease(db, "one", job_id="AJ_1", lease_s=LEASE_S)),
-        "renewal": await cost(
-            wire,
-            beat(db, ["AJ_1"], worker_id="w1", scope=SCOPE, lease_s=LEASE_S, every_s=0.5, row=row),
-        ),
-        "check": await cost(wire, keep_lease(db, "one", job_id="AJ_1", token=1, lease_s=LEASE_S)),
-        "turn": await cost(wire, ship(db, header("AJ_1"), journal.records)),
-    }
-    assert costs == dict.fromkeys(costs, 2)
+    assert await cost(wire, ship(db, header("AJ_1"), journal.records)) == 2

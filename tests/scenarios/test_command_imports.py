@@ -73,3 +73,13 @@ def test_a_fault_of_a_resource_is_known_where_only_the_settings_are_imported() -
     )
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert shown.stdout == "load.vad=hang\n"
+
+
+def test_checking_a_plan_imports_neither_livekit_nor_the_database() -> None:
+    code = (
+        "import sys, worker.cli.plan\n"
+        "sys.exit(', '.join({'livekit', 'asyncpg', 'worker.store', 'worker.config'}"
+        " & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import Final
 
 from tests.support.dialogues import HEARD, Driven, happens, say
 from worker.interview.dialogue.acts import Act
@@ -12,8 +14,13 @@ from worker.interview.dialogue.plan_view import view_of
 from worker.interview.dialogue.wording.prompt import Prompt
 from worker.interview.dialogue.wording.spoken import Spoken
 from worker.interview.dialogue.wording.wording import words_of
+from worker.interview.plan.markup import markup_in
 from worker.interview.plan.plan import Plan
 
+#: The id of a part of an utterance.
+_ID: Final = re.compile(
+    r"question:\w+|(probe|rephrasing|clarification):\w+/[\w-]+|fact:[a-z_]+|line:[a-z_]+"
+)
 #: The questions of `tests.support.dialogues.PLAN`, with texts.
 PLAN = Plan.from_json(
     {
@@ -54,6 +61,21 @@ PLAN = Plan.from_json(
         ],
     }
 )
+
+
+def speakable(prompt: Prompt) -> bool:
+    """Return whether an utterance can be spoken and stored."""
+    text = prompt.text
+    return (
+        text == " ".join(text.split())
+        and text.endswith((".", "?"))
+        and markup_in(text) == []
+        and all(part.text and _ID.fullmatch(part.id) for part in prompt.parts)
+        and prompt.asking in text
+        and bool(prompt.asking)
+        and bool(_ID.fullmatch(prompt.prompt))
+        and prompt.words_by is not None
+    )
 
 
 def plan_with(**changed: object) -> Plan:

@@ -27,6 +27,10 @@ _ROW_EVERY_S: Final = 1.0
 #: Time budget of a renewal, as a share of the lease duration, so that no lease is lost if two
 #: renewals fail.
 _BUDGET: Final = 1 / 3
+#: Maximum number of leases that are taken at once, so that a heartbeat does not wait for a
+#: connection when many jobs are accepted at once. If the heartbeats of all workers were late, no
+#: lease would expire for one lease duration, as after an outage of the database.
+_TAKEN_AT_ONCE: Final = 3
 #: Seconds between two attempts to take the lease of an accepted job.
 _TAKE_AGAIN_S: Final = 1.0
 
@@ -75,6 +79,7 @@ class Heartbeat:
         #: Interview and room of each accepted job whose lease the worker has not seen taken yet.
         self._untaken: dict[str, tuple[str, str]] = {}
         self._taking: dict[str, asyncio.Task[None]] = {}
+        self._places = asyncio.Semaphore(_TAKEN_AT_ONCE)
         #: True if this worker is the leader of its scope, or may become the leader because no
         #: worker is.
         self.may_lead = False
@@ -199,15 +204,16 @@ class Heartbeat:
         self, database: Database, job_id: str, interview_id: str, room: str
     ) -> None:
         try:
-            await take_lease(
-                database,
-                interview_id,
-                job_id=job_id,
-                lease_s=self._lease_s,
-                room=room,
-                scope=self._scope,
-                budget_s=self._lease_s,
-            )
+            async with self._places:
+                await take_lease(
+                    database,
+                    interview_id,
+                    job_id=job_id,
+                    lease_s=self._lease_s,
+                    room=room,
+                    scope=self._scope,
+                    budget_s=self._lease_s,
+                )
         except (LeaseHeld, LeaseRefused):
             pass  # the job itself detects that it cannot have the lease, and ends
         except DatabaseError as error:

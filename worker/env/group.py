@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -152,8 +153,9 @@ def help_texts(settings: type[BaseSettings]) -> dict[str, str]:
     }
 
 
+@cache
 def _docstrings(group: type) -> dict[str, str]:
-    """Return the docstring below each annotated field of a class."""
+    """Return the docstring below each annotated field of a class. Reads the source file once."""
     try:
         source = inspect.getsource(group)
     except OSError:

@@ -1,8 +1,8 @@
-"""The interviewer's next utterance after committed turns, as functions without side effects.
+"""The interviewer's next utterance, and what a language model may change in it.
 
-The same turns always give the same utterance. Therefore livekit may request the reply to one turn
-twice, and a new interviewer that has read the committed turns continues at the same position in
-the plan. A language model may change only what `LlmAllowance` allows.
+The functions have no side effects. `allowance` is for a running interview, whose dialogue a
+`DialogueTracker` holds. The other functions are for turns without dialogue records: each turn of
+the candidate counts as an answer, and the same turns always give the same utterance.
 """
 
 from __future__ import annotations

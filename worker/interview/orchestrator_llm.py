@@ -1,8 +1,9 @@
 """`OrchestratorLLM` presents the orchestrator to livekit-agents as a language model.
 
-The constructor is cheap and loads nothing. `init` loads the interview, the plan and the turns so
-far. Without a real language model, the interviewer speaks the plan's own words. With a language
-model, the plan still decides the next utterance, and the plan's own words are the fallback.
+The constructor is cheap and loads nothing. `init` loads the interview, the plan, and the turns and
+dialogue records so far. The table of the dialogue decides the next utterance (`tracker`), and a
+language model may only phrase it. Without a model, or if its words are refused, the interviewer
+speaks the words of the plan and the prepared lines.
 """
 
 from __future__ import annotations
@@ -86,9 +87,10 @@ class OrchestratorLLM(llm.LLM[Never]):
     `candidate_identity` is the candidate's identity in the dispatch, which is used until the
     identity in the database is known. `snapshot` is the plan in the dispatch, and `turns` are the
     turns before the dispatch. With `snapshot` and `turns`, the worker can hold or continue the
-    interview while the database is unavailable. `on_refused` is called with a reason each time that
-    a language model's words are not spoken. The reason is one CamelCase word, which names a refusal
-    (such as those of `worker.interview.llm.guardrails`) or a failure of the model.
+    interview while the database is unavailable. A dispatch has no dialogue records, so that each
+    turn of the candidate among `turns` counts as an answer. `on_refused` is called with a reason
+    each time that a language model's words are not spoken. The reason is one CamelCase word, which
+    names a refusal (such as those of `worker.interview.llm.guardrails`) or a failure of the model.
     """
 
     def __init__(
@@ -236,7 +238,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         self._utterance = None
 
     def next_move(self) -> Move:
-        """Return the interviewer's next utterance, in the plan's own words.
+        """Return the interviewer's next utterance, without the words of a language model.
 
         Raises OrchestratorNotReady if `init` has not succeeded.
         """

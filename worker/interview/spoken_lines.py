@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 def planned_lines(plan: Plan) -> Iterator[str]:
-    """Yield the plan's lines: the greeting, each question with its follow-ups, the closing.
+    """Yield the plan's lines: the first utterance, each question with its follow-ups, the closing.
 
     A question that the interviewer repeats has the same text and is not yielded again. The words of
-    a language model are not included, because such words are not known before the interview.
+    a language model are not included, because such words are not known before the interview. What
+    answers a request of the candidate, such as a fact of the plan, is not included either.
     """
     yield next_move(plan, ()).text
     for question in plan.questions:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -20,6 +22,9 @@ SILENT_S: Final = 6.0
 #: at most the same time for the states of their processes. A healthy disk answers in less than a
 #: millisecond.
 ANSWER_WITHIN_S: Final = 0.1
+#: Seconds for which the heartbeats that were read are used, because a job touches its journal only
+#: once a second, and a worker asks twice a second.
+READ_EVERY_S: Final = 0.9
 #: Process states of /proc/<pid>/stat in which the process runs no code: stopped, stopped by a
 #: debugger, dead, or a zombie.
 _AT_REST: Final = frozenset("TtXZ")
@@ -37,6 +42,9 @@ class Liveness:
         self._folder = folder
         none: frozenset[str] = frozenset()
         self._heartbeats = LastAnswer("heartbeats", none, within_s=ANSWER_WITHIN_S)
+        self._silent = none
+        #: Loop time from which the heartbeats are read again.
+        self._read_due = -math.inf
         self._processes = LastAnswer("process-states", none, within_s=ANSWER_WITHIN_S)
 
     async def living(self, jobs: Mapping[str, int | None]) -> list[str]:
@@ -44,9 +52,16 @@ class Liveness:
 
         `jobs` has the pid of each job's process, or None if the job has no process yet.
         """
-        stopped = await self._processes.ask(partial(_stopped, dict(jobs)))
-        silent = await self._heartbeats.ask(partial(_silent, self._folder, tuple(jobs)))
-        return [job_id for job_id in jobs if job_id not in stopped | silent]
+        stopped: frozenset[str] = frozenset()
+        # A worker asks twice a second, so no thread is used without need.
+        if any(pid is not None for pid in jobs.values()):
+            stopped = await self._processes.ask(partial(_stopped, dict(jobs)))
+        now = asyncio.get_running_loop().time()
+        if jobs and now >= self._read_due:
+            self._read_due = now + READ_EVERY_S
+            ask = partial(_silent, self._folder, tuple(jobs))
+            self._silent = await self._heartbeats.ask(ask)
+        return [job_id for job_id in jobs if job_id not in stopped | self._silent]
 
 
 def is_alive(journal: Path, pid: int | None) -> bool:

@@ -47,11 +47,24 @@ class _KeptSession:
         self.calls = 0
         self.retired = False
         self._opened_s = asyncio.get_running_loop().time()
+        #: LiveKit's client of the last call, with the URL, key and secret of the client.
+        self._client: tuple[tuple[str, str, str], api.LiveKitAPI] | None = None
 
     @property
     def is_old(self) -> bool:
         """True if the connections are to be replaced by new ones."""
         return asyncio.get_running_loop().time() - self._opened_s >= RENEWED_S
+
+    def client(self, url: str, key: str, secret: str) -> api.LiveKitAPI:
+        """Return LiveKit's client for calls on this session.
+
+        The client of the last call is used again, because a new client parses the URL once for each
+        of its services.
+        """
+        access = (url, key, secret)
+        if self._client is None or self._client[0] != access:
+            self._client = access, api.LiveKitAPI(url, key, secret, session=self.session)
+        return self._client[1]
 
     async def close_if_unused(self) -> None:
         """Close the connections if the session is retired and no call uses it."""
@@ -71,7 +84,7 @@ class _Sessions:
         self._current: _KeptSession | None = None
 
     @asynccontextmanager
-    async def session(self, url: str) -> AsyncIterator[aiohttp.ClientSession]:
+    async def session(self, url: str) -> AsyncIterator[_KeptSession]:
         """Yield the session for one call, and retire the session if the call's connection broke.
 
         `url` is the URL of the server. A new session uses the proxy for this URL.
@@ -82,7 +95,7 @@ class _Sessions:
         kept = self._current = self._current or _KeptSession(proxy_for(url))
         kept.calls += 1
         try:
-            yield kept.session
+            yield kept
         except (aiohttp.ClientConnectionError, asyncio.CancelledError):
             # CancelledError too, because a timeout cancels the call.
             self._give_to_no_other(kept)
@@ -153,5 +166,5 @@ class LiveKitConnection(LiveKitCalls):
                 reason = "the worker has closed its connections"
                 raise LiveKitUnreachable(self.url, reason=reason, budget_s=0.0)
             key, secret = self._sessions.access or (self.key, self.secret)
-            async with self._sessions.session(self.url) as session:
-                yield api.LiveKitAPI(self.url, key, secret, session=session)
+            async with self._sessions.session(self.url) as kept:
+                yield kept.client(self.url, key, secret)

@@ -5,6 +5,7 @@ An error message is one line, says what to do, and contains no secret.
 
 from __future__ import annotations
 
+import functools
 from urllib.parse import urlsplit
 
 from worker.env.shown import shortened
@@ -155,14 +156,19 @@ def check_url(url: str) -> None:
         LiveKitUrlInvalid: The scheme is not ws, wss, http or https, or the URL names no host, has
             the port 0, or contains credentials.
     """
+    if not _is_valid(url):
+        raise LiveKitUrlInvalid(url)
+
+
+@functools.lru_cache(maxsize=8)
+def _is_valid(url: str) -> bool:
+    # The result is kept, because every call to LiveKit checks the same URL.
     try:
         parts = urlsplit(url)
         valid = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
         # The API key is the only credential. The client refuses a URL that contains others.
         valid = valid and parts.username is None and parts.password is None
         (parts.hostname or "").encode("idna")  # UnicodeError for a host such as `a..b`
-        valid = valid and url.isprintable()  # the URL is shown in logs
+        return valid and url.isprintable()  # the URL is shown in logs
     except ValueError:  # UnicodeError is a subclass
-        valid = False
-    if not valid:
-        raise LiveKitUrlInvalid(url)
+        return False

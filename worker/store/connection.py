@@ -9,7 +9,7 @@ import asyncio
 import configparser
 import functools
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -115,10 +115,44 @@ async def connect(url: str, *, timeout_s: float, application: str) -> Any:
 
 
 class StampedConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ships no types
-    """A connection that stores the time of its last release (event loop's clock, in seconds)."""
+    """A connection that stores the time of its last release (event loop's clock, in seconds).
+
+    It also keeps the descriptions (types of parameters and columns) of the statements that were run
+    with `fetch_again`.
+    """
 
     #: Infinity until the first release, which marks a new connection.
     released_at = math.inf
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._described: dict[str, Any] = {}
+
+    async def fetch_again(
+        self,
+        query: str,
+        args: Sequence[object],
+        *,
+        timeout: float | None,  # noqa: ASYNC109  # asyncpg's parameter
+    ) -> list[Any]:
+        """Run a statement that is run often on this connection; return its rows.
+
+        The first run costs two round trips, because the server describes the statement. Each later
+        run costs one, and the server parses the statement once instead of twice. The statement has
+        no name on the server, so that this also works behind PgBouncer in transaction mode.
+        `timeout` is the maximum number of seconds for each round trip.
+        """
+        statement = self._described.pop(query, None)
+        if statement is None:
+            statement = await self.prepare(query, name="", timeout=timeout)
+        else:
+            # asyncpg refuses a prepared statement once its connection was given back to the pool,
+            # because the pool usually resets the connection. These pools do not (see `_stamp`).
+            statement._con_release_ctr = self._pool_release_ctr
+        rows: list[Any] = await statement.fetch(*args, timeout=timeout)
+        # After an error the description may be outdated. Then the next run asks for another one.
+        self._described[query] = statement
+        return rows
 
 
 async def _stamp(connection: StampedConnection) -> None:

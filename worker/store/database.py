@@ -81,21 +81,30 @@ class Database:
         return cls(connections, url, url_again)
 
     async def fetch(
-        self, name: str, query: str, *args: object, budget_s: float = BUDGET_S
+        self,
+        name: str,
+        query: str,
+        *args: object,
+        budget_s: float = BUDGET_S,
+        often: bool = False,
     ) -> list[Row]:
         """Run one statement in its own transaction, with two round trips; return its rows.
 
         The first round trip only parses the statement. If this round trip fails, the statement is
-        run on another connection at once. A statement without rows, such as an UPDATE without
-        RETURNING, returns an empty list. The first use of an array type that is not in
-        `connection._ARRAYS` costs six more round trips on each connection.
+        run on another connection at once. With `often`, for a statement that a process repeats
+        every few seconds, only the first run on a connection has this round trip, and if the only
+        round trip of a later run fails, the whole statement is run on another connection. A
+        statement without rows, such as an UPDATE without RETURNING, returns an empty list. The
+        first use of an array type that is not in `connection._ARRAYS` costs six more round trips on
+        each connection.
 
         As in `run`, transient errors are retried, and the outcome is unknown if the connection
         breaks, so the statement must be idempotent.
         """
 
         async def once() -> list[Row]:
-            return await self._connections.fetch(query, args, verify_s=budget_s * _VERIFICATION)
+            fetch = self._connections.fetch_again if often else self._connections.fetch
+            return await fetch(query, args, verify_s=budget_s * _VERIFICATION)
 
         return await self._retried(name, once, budget_s)
 

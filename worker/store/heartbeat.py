@@ -120,7 +120,7 @@ async def beat(
     """
     own = (list(job_ids), worker_id, lease_s, scope.duty, every_s)
     if row is None:
-        (found,) = await db.fetch("renew_leases", _BEAT, *own, budget_s=budget_s)
+        (found,) = await db.fetch("renew_leases", _BEAT, *own, budget_s=budget_s, often=True)
     else:
         (found,) = await db.fetch(
             "renew_leases",
@@ -128,6 +128,7 @@ async def beat(
             *own,
             *(scope.agent_name, scope.livekit, row.takes_jobs, row.free_slots),
             budget_s=budget_s,
+            often=True,
         )
     return Beat(
         held=frozenset(found["held"]),
@@ -168,4 +169,4 @@ async def note_contact(
     old, that is, after an outage, no lease expires for one lease duration from now. Raises
     DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
-    await db.fetch("note_contact", _CONTACT, lease_s, every_s, budget_s=budget_s)
+    await db.fetch("note_contact", _CONTACT, lease_s, every_s, budget_s=budget_s, often=True)

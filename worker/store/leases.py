@@ -206,7 +206,7 @@ async def _take_once(
     LiveKit server.
     """
     try:
-        found = await db.fetch("take_lease", _TAKE, *parameters, budget_s=budget_s)
+        found = await db.fetch("take_lease", _TAKE, *parameters, budget_s=budget_s, often=True)
     except DatabaseOperationFailed as error:
         if not error.violates(ONE_IN_ROOM):
             raise
@@ -267,7 +267,7 @@ async def keep_lease(
     DatabaseOperationFailed if the database operation fails.
     """
     found = await db.fetch(
-        "keep_lease", _KEEP, *(interview_id, job_id, token, lease_s), budget_s=budget_s
+        "keep_lease", _KEEP, *(interview_id, job_id, token, lease_s), budget_s=budget_s, often=True
     )
     if not found:
         return None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 
 from worker.aio.backoff import ExponentialBackoff
+from worker.store.answer_times import AnswerTimes
 from worker.store.errors import ConnectionLost, kind_of
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Openings:
     def __init__(self, limits: PoolLimits, connected: Callable[[], int]) -> None:
         self._limits = limits
         self._connected = connected
+        #: The times in which the server opened connections, and answered on open ones.
+        self.answers = AnswerTimes(limits.connect_timeout_s)
         #: The operations that wait for a connection, in the order in which they came.
         self._waiting: dict[asyncio.Future[Any], None] = {}
         #: The openings that run, each with the loop time at which it began.
@@ -136,6 +139,7 @@ class Openings:
         error = ConnectionLost() if task.cancelled() else task.exception()
         if error is None:
             self._delays = None
+            self.answers.note_opening(asyncio.get_running_loop().time() - began)
             self._give(task.result())
             return
         if not task.cancelled() and began >= self._not_before:

@@ -19,6 +19,7 @@ from worker.store.connection import refusing_wrong_configuration
 from worker.store.errors import ConnectionLost, ends_connection
 from worker.store.openings import Openings
 from worker.store.pool_limits import PoolLimits, PoolUse
+from worker.store.pool_statements import END_OF_FETCH, begin_statements
 from worker.store.tiers import Tier, cut_off, is_closed, tiers_of
 
 if TYPE_CHECKING:
@@ -41,34 +42,6 @@ class _Held:
     connection: Any
 
 
-#: Time in ms after which the server ends a transaction that waits for its next statement. Otherwise
-#: a process that is stopped (SIGSTOP) during a transaction would keep its row locks until the
-#: process resumes. The setting is LOCAL because with PgBouncer the next transaction may use another
-#: connection.
-_IDLE_MS = 2000
-#: Statement that fails on a server that does not accept writes: a standby, or a former primary.
-_ONLY_WRITABLE = (
-    "DO $$ BEGIN IF current_setting('transaction_read_only')::boolean THEN"
-    " RAISE EXCEPTION 'the server is read-only' USING ERRCODE = '25006'; END IF; END $$"
-)
-#: Statement that ends what a cancelled `fetch` may have left: asyncpg sends no Sync after preparing
-#: a statement, so that the implicit transaction, with its table locks, would stay open.
-_END_OF_FETCH = "SELECT 1"
-
-
-def _begin(*, writable: bool) -> str:
-    """Return the statements that begin a transaction, for one message to the server.
-
-    The isolation level is set because `check_schema` relies on it, and the database's default may
-    differ.
-    """
-    begin = (
-        "BEGIN ISOLATION LEVEL READ COMMITTED;"
-        f" SET LOCAL idle_in_transaction_session_timeout = {_IDLE_MS}"
-    )
-    return f"{begin}; {_ONLY_WRITABLE}" if writable else begin
-
-
 class Connections:
     """The permanent and the additional connections of one process, within `PoolLimits`.
 
@@ -88,6 +61,7 @@ class Connections:
         self._tiers = tiers
         self._limits = limits
         self._openings = openings
+        self._answers = openings.answers
         self._free = asyncio.Semaphore(limits.size + limits.overflow)
         self._giving_back: set[asyncio.Task[None]] = set()
         #: Loop time of the last answer of the server, on any connection.
@@ -121,13 +95,30 @@ class Connections:
             # executed, because PgBouncer may use another server connection by then.
             return await connection.prepare(query, name="", timeout=timeout_s)
 
-        held, statement = await self._begun(parse, _END_OF_FETCH, verify_s)
+        held, statement = await self._begun(parse, END_OF_FETCH, verify_s)
         try:
             rows: list[Any] = await statement.fetch(*args)
         except BaseException as error:
-            if await self._abandon(held, error, _END_OF_FETCH):
+            if await self._abandon(held, error, END_OF_FETCH):
                 raise ConnectionLost from None
             raise
+        await self._give_back(held)
+        return rows
+
+    async def fetch_again(
+        self, query: str, args: Sequence[object], *, verify_s: float = math.inf
+    ) -> list[Any]:
+        """Run one statement that is run often and may run twice; return its rows. One round trip.
+
+        No separate round trip verifies the connection: if the connection is broken or silent, as in
+        `fetch`, the whole statement runs again on another connection.
+        """
+
+        async def whole(connection: Any, timeout_s: float | None) -> list[Any]:
+            rows: list[Any] = await connection.fetch_again(query, args, timeout=timeout_s)
+            return rows
+
+        held, rows = await self._begun(whole, END_OF_FETCH, verify_s)
         await self._give_back(held)
         return rows
 
@@ -139,12 +130,13 @@ class Connections:
 
         The transaction costs one round trip to begin and one to commit. If the connection has been
         idle for `PoolLimits.verify_after_idle_s` seconds, the timeout of the first round trip is
-        the shorter of `verify_s` and `PoolLimits.verify_timeout_s`. With `writable`, a connection
+        the shorter of `verify_s` and `PoolLimits.verify_timeout_s`, or longer if the server is slow
+        (`AnswerTimes.patience_s`). With `writable`, a connection
         to a read-only server counts as broken.
         """
 
         async def begin(connection: Any, timeout_s: float | None) -> None:
-            await connection.execute(_begin(writable=writable), timeout=timeout_s)
+            await connection.execute(begin_statements(writable=writable), timeout=timeout_s)
 
         held, _ = await self._begun(begin, "ROLLBACK", verify_s)
         try:
@@ -177,12 +169,12 @@ class Connections:
             is_new = math.isinf(idle_s)
             timeout_s: float | None = None
             if idle_s >= limits.verify_after_idle_s:
-                timeout_s = min(limits.verify_timeout_s, verify_s)
+                timeout_s = self._answers.patience_s(min(limits.verify_timeout_s, verify_s))
             try:
                 result = await first(held.connection, timeout_s)
             except BaseException as error:
                 silent = timeout_s is not None and isinstance(error, TimeoutError)
-                if silent and timeout_s == limits.verify_timeout_s:
+                if silent and (timeout_s or 0.0) >= limits.verify_timeout_s:
                     await self._expire_unless_answered(since=began)
                 useless = silent or ends_connection(error) or is_closed(held.connection)
                 lost = await self._abandon(held, error, end)
@@ -191,7 +183,7 @@ class Connections:
                         raise ConnectionLost from None
                     raise
             else:
-                self._answered_at = asyncio.get_running_loop().time()
+                self._note_answer(since=began)
                 return held, result
             replaceable -= 1
             logger.info(
@@ -248,8 +240,9 @@ class Connections:
         began = asyncio.get_running_loop().time()
         try:
             if end is not None:
-                await held.connection.execute(end, timeout=self._limits.verify_timeout_s)
-                self._answered_at = asyncio.get_running_loop().time()
+                patience_s = self._answers.patience_s(self._limits.verify_timeout_s)
+                await held.connection.execute(end, timeout=patience_s)
+                self._note_answer(since=began)
         except BaseException as error:
             # The server does not even acknowledge a cancellation: the connection is broken.
             cut_off(held.connection)
@@ -266,6 +259,10 @@ class Connections:
             finally:
                 # Free the slot on cancellation as well, because asyncpg still finishes the release.
                 self._leave(held.tier)
+
+    def _note_answer(self, *, since: float) -> None:
+        self._answered_at = asyncio.get_running_loop().time()
+        self._answers.note(self._answered_at - since)
 
     async def _expire_unless_answered(self, *, since: float) -> None:
         """Replace every open connection, unless the server has answered since the time `since`.

@@ -76,7 +76,9 @@ class FakeDatabase(Database):
         interview = _interview(self._plan)
         return {"get_interview": interview, "turns_of": [], "ship": 1}.get(name)
 
-    async def fetch(self, name: str, query: str, *args: object, budget_s: float = 5.0) -> list[Any]:
+    async def fetch(
+        self, name: str, query: str, *args: object, budget_s: float = 5.0, often: bool = False
+    ) -> list[Any]:
         await self._answer(name, budget_s)
         return [{"written": 1, "stored": True}] if name == "ship" else []
 

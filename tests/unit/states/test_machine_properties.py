@@ -19,6 +19,7 @@ from states import (
     State,
 )
 from states.testing import history_of, loaded, lost, pending, run_virtual
+from tests.support.examples import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +103,7 @@ def test_after_any_events_the_job_is_in_the_state_given_by_the_table(
 
 
 @settings(
-    max_examples=50,
+    max_examples=examples(50),
     # Each example writes a uniquely named file into the folder.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

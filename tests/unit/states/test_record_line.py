@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from states import Event, FileJournal, JournalError, Lifecycle, MemoryJournal, State
 from states._record_line import encoded
 from states.journal import read_records
+from tests.support.examples import examples
 
 HALF_A_PAIR = "\ud83d"
 LOOP: list[Any] = []
@@ -127,7 +128,7 @@ ODD = st.recursive(
 
 
 @given(fields=st.dictionaries(st.text(st.characters(codec=None), max_size=5), ODD, max_size=3))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_every_record_becomes_one_line_of_json(fields: dict[str, Any]) -> None:
     journal = MemoryJournal()
     record = journal.append("job", 0.0, **fields)

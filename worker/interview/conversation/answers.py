@@ -33,7 +33,7 @@ class Heard:
 
 
 class Answers:
-    """Recorder that writes each answer to the journal, then commits the answer to the plan.
+    """Recorder that writes each answer to the journal, then commits the answer to the dialogue.
 
     Args:
         orchestrator: The orchestrator that holds the plan.
@@ -136,7 +136,7 @@ class Answers:
     async def typed(self, text: str) -> None:
         """Commit a turn that the candidate has typed.
 
-        A typed turn always counts as a complete answer.
+        A typed turn is never cut off, and is classified as a spoken turn is.
 
         Raises OrchestratorNotReady if the plan has not loaded.
         """
@@ -144,7 +144,7 @@ class Answers:
         await self._take(text, typed=True)
 
     async def keep_half(self) -> None:
-        """Commit the partial answer as an interrupted turn that does not answer the question."""
+        """Commit the partial answer as an interrupted turn, after which the question is open."""
         held, self._held = self._held, []
         if text := self.half.text or " ".join(held):
             self.half.drop()

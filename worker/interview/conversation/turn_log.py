@@ -1,4 +1,7 @@
-"""Recorder that writes each turn to the journal before the turn is committed to the plan."""
+"""Recorder that writes each turn to the journal before the turn is committed to the dialogue.
+
+The dialogue records that a turn leads to are written directly before the turn.
+"""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Fact(StrEnum):
     CONSENT = "consent"
     #: Utterances are also written from now on.
     WRITTEN = "written"
-    #: The recording has ended because the candidate objected.
+    #: The candidate does not want to be recorded.
     UNRECORDED = "unrecorded"
     ABSENT = "absent"
     #: The outcome that the goodbye stands for.

@@ -92,7 +92,7 @@ class Question(Checked):
     #: Silence that ends an answer (0.3 to 6 s).
     thinking_pause_s: Annotated[float, seconds(0.3, 6)] = THINKING_PAUSE_S
 
-    #: False for a question that may be dropped when the time of the interview runs out.
+    #: False for a question that the candidate may leave out at the first request (see `may`).
     mandatory: Flag = field(default=True, metadata=PROTOCOL_2)
     #: What the candidate may ask for, in the order of `_MAY`.
     may: Annotated[

@@ -258,3 +258,26 @@ async def test_no_lease_is_taken_for_a_job_that_has_ended(ledger: Ledger) -> Non
     await asyncio.sleep(10)
     assert len(ledger.takes) == tried
     await end(running)
+
+
+async def test_a_worker_takes_a_few_leases_at_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The heartbeat uses the same connections, and must not wait for a hundred leases."""
+    at_once: list[int] = []
+    running: set[str] = set()
+
+    async def take(_: object, interview_id: str, **__: object) -> int:
+        running.add(interview_id)
+        at_once.append(len(running))
+        await asyncio.sleep(0.1)
+        running.discard(interview_id)
+        return 1
+
+    monkeypatch.setattr(heartbeat, "take_lease", take)
+    jobs = [f"AJ_{n}" for n in range(9)]
+    worker = heart(jobs)
+    for job_id in jobs:
+        worker.accepted(job_id, f"iv-{job_id}", room="room-1")
+    await run_for(worker, 0.4)
+    assert (len(at_once), max(at_once)) == (9, 3)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.virtual.memory_leases import CANDIDATE, MemoryLeases, MemoryRooms
 from tests.support.virtual.redispatch_parts import rescue_in
 from worker.store.errors import DatabaseUnavailable
@@ -92,7 +93,7 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @given(steps=st.lists(st.sampled_from(STEPS), max_size=40))
-@settings(max_examples=1000)
+@settings(max_examples=examples(1000))
 def test_in_any_order_one_job_may_speak_and_each_token_has_one_dispatch(
     runner: asyncio.Runner, steps: list[tuple[str, object]]
 ) -> None:

@@ -32,6 +32,13 @@ class SecondSettings(SettingsGroup):
     """Number of jobs."""
 
 
+class UnreadSettings(SettingsGroup):
+    """A group whose source nothing has read."""
+
+    slots: int = 4
+    """Number of jobs."""
+
+
 class JoinedSettings(FirstSettings, SecondSettings):
     """Both groups."""
 
@@ -61,7 +68,7 @@ def test_without_sources_a_help_text_is_empty(monkeypatch: pytest.MonkeyPatch) -
         raise OSError("could not get source code")
 
     monkeypatch.setattr(inspect, "getsource", missing)
-    assert help_texts(SecondSettings) == {"slots": ""}
+    assert help_texts(UnreadSettings) == {"slots": ""}
 
 
 def test_a_group_alone_reads_the_environment_and_the_env_file(

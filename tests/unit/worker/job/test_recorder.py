@@ -30,7 +30,9 @@ class SlowDatabase:
         self.away = False
         self.shipments: list[float] = []
 
-    async def fetch(self, name: str, *_: object, budget_s: float = 5.0) -> list[dict[str, Any]]:
+    async def fetch(
+        self, name: str, *_: object, budget_s: float = 5.0, often: bool = False
+    ) -> list[dict[str, Any]]:
         await asyncio.sleep(self.takes_s)
         if self.away:
             raise DatabaseUnavailable(name, OSError(), "postgresql://database")

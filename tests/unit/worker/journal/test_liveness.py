@@ -87,6 +87,25 @@ async def test_only_jobs_with_a_heartbeat_and_a_running_process_are_living(tmp_p
     assert await Liveness(tmp_path).living(jobs) == ["AJ_1", "AJ_3", "AJ_none"]
 
 
+@pytest.mark.parametrize(("read_every_s", "living"), [(60.0, ["AJ_1"]), (0.0, [])])
+async def test_the_heartbeats_are_read_again_after_a_second(
+    journal: Path, monkeypatch: pytest.MonkeyPatch, read_every_s: float, living: list[str]
+) -> None:
+    monkeypatch.setattr(journal_liveness, "READ_EVERY_S", read_every_s)
+    liveness = Liveness(journal.parent)
+    liveness._heartbeats._within_s = 60.0
+    assert await liveness.living({"AJ_1": None}) == ["AJ_1"]
+    untouched_for(journal, SILENT_S + 0.1)
+    assert await liveness.living({"AJ_1": None}) == living
+
+
+async def test_without_jobs_no_thread_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading.Thread, "start", lambda _: pytest.fail("a thread was started"))
+    assert await Liveness(tmp_path).living({}) == []
+
+
 async def test_a_disk_that_hangs_blocks_no_renewal_and_the_last_heartbeats_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +121,7 @@ async def test_a_disk_that_hangs_blocks_no_renewal_and_the_last_heartbeats_count
             answers.wait()
         return stat(path, **options)
 
+    monkeypatch.setattr(journal_liveness, "READ_EVERY_S", 0.0)
     liveness = Liveness(tmp_path)
     answers.set()
     monkeypatch.setattr(Path, "stat", hang)

@@ -10,7 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 from aiohttp import web
@@ -309,6 +309,27 @@ async def test_after_a_rotation_each_call_is_signed_with_the_new_key() -> None:
     first, second = (each.headers["Authorization"].partition(" ")[2] for each in requests)
     api.TokenVerifier(KEY, SECRET).verify(first)
     api.TokenVerifier("new-key", secret).verify(second)
+
+
+async def test_calls_with_the_same_key_share_livekits_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To make a client takes processor time, and the leader makes hundreds of calls a second."""
+    made: list[api.LiveKitAPI] = []
+
+    def make(*arguments: Any, **options: Any) -> api.LiveKitAPI:
+        made.append(plain(*arguments, **options))
+        return made[-1]
+
+    plain = api.LiveKitAPI
+    monkeypatch.setattr(api, "LiveKitAPI", make)
+    async with recording() as (url, requests), LiveKitConnection(url, KEY, SECRET) as connection:
+        for _ in range(3):
+            await connection.list_participants("a-room")
+        assert len(made) == 1
+        connection.use_key("new-key", "a-new-secret-of-at-least-thirty-two-characters")
+        await connection.list_participants("a-room")
+    assert (len(made), len(requests)) == (2, 4)
 
 
 @pytest.mark.parametrize("kind", [LiveKitClient, LiveKitConnection])

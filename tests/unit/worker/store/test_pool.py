@@ -79,6 +79,14 @@ class FakeConnection:
             raise self._later
         return ["row"]
 
+    async def fetch_again(
+        self,
+        *_: object,
+        timeout: float | None,  # noqa: ASYNC109  # asyncpg's parameter
+    ) -> list[Any]:
+        await self._first(timeout)
+        return ["row"]
+
     async def execute(self, query: str, *, timeout: float | None = None) -> str:  # noqa: ASYNC109
         self.executed.append(query)
         if query.startswith("BEGIN"):
@@ -300,6 +308,57 @@ async def test_a_connection_that_was_just_used_has_the_statement_timeout(way: st
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(8.0):
             await run(connections_of(FakePool(silent, FakeConnection()), limits), way)
+
+
+async def test_a_statement_that_is_run_often_moves_as_a_whole_to_another_connection() -> None:
+    broken, silent = FakeConnection(error=lost()), FakeConnection(silent=True)
+    pool = FakePool(broken, silent, FakeConnection())
+    connections = connections_of(pool, PoolLimits(size=3, overflow=0, verify_timeout_s=1.0))
+    assert await connections.fetch_again("SELECT 1", (), verify_s=0.25) == ["row"]
+    assert asyncio.get_running_loop().time() == pytest.approx(0.25)
+    assert broken.terminated
+
+
+# --- a slow server --------------------------------------------------------------------------------
+
+
+async def test_a_slow_server_has_more_time_to_answer_a_verification(way: str) -> None:
+    pool = FakePool(FakeConnection(silent=True), FakeConnection())
+    connections = connections_of(pool, PoolLimits(size=2, overflow=0, verify_timeout_s=1.0))
+    connections._answers.note(0.8)
+    await run(connections, way, verify_s=0.5)
+    assert asyncio.get_running_loop().time() == pytest.approx(1.6)
+
+
+class LateConnection(FakeConnection):
+    """A connection whose server never answers a statement, and confirms its end after 1.5 s."""
+
+    def __init__(self) -> None:
+        super().__init__(silent=True)
+
+    async def execute(self, query: str, *, timeout: float | None = None) -> str:  # noqa: ASYNC109
+        if query.startswith("BEGIN"):
+            await self._wait(timeout)
+        async with asyncio.timeout(timeout):
+            await asyncio.sleep(1.5)
+        return "ROLLBACK"
+
+
+@pytest.mark.parametrize(("opened_in_s", "kept"), [(0.1, False), (2.0, True)])
+async def test_a_late_connection_is_kept_if_the_server_opens_connections_as_slowly(
+    way: str, opened_in_s: float, kept: bool
+) -> None:
+    """To open a connection costs the server more than to answer a statement."""
+    late = LateConnection()
+    pool = FakePool(late)
+    connections = connections_of(pool)
+    connections._answers.note_opening(opened_in_s)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await run(connections, way)
+    await asyncio.sleep(3.0)
+    assert late.terminated is not kept
+    assert bool(pool.expired) is not kept
 
 
 # --- the rest of an operation ---------------------------------------------------------------------

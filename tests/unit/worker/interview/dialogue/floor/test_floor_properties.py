@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from math import lcm
 from typing import Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.floor_scenes import (
     DECIDED,
     LENGTH_S,
@@ -57,35 +61,41 @@ TEXTS: Final = (
 )
 
 
+#: Seconds from one input to the next.
+PAUSES_S: Final = (-0.5, 0.0, 0.03, 0.2, 0.5, 1.0, 3.0, 40.0)
+VOICED_S: Final = (0.0, 0.1, 0.5, 0.7, 1.0, 2.0, 9.0)
+#: Each kind of input, at time 0, with all the values that it may have.
+KINDS: Final[tuple[Sequence[Input], ...]] = (
+    [line_at(0.0, hotword=hotword) for hotword in (False, True)],
+    [LineEnds(at=0.0, complete=complete) for complete in (False, True)],
+    [Position(at=0.0, played_s=played_s) for played_s in VOICED_S],
+    [SoundBegins(at=0.0, voiced_s=voiced_s) for voiced_s in VOICED_S],
+    [SoundGoesOn(at=0.0, voiced_s=voiced_s) for voiced_s in VOICED_S],
+    [SoundEnds(at=0.0, voiced_s=voiced_s) for voiced_s in VOICED_S],
+    [Words(at=0.0, text=text, final=final) for text in TEXTS for final in (False, True)],
+    [Words(at=0.0, text=text, act=act) for text in TEXTS for act in Act],
+    [Tick(at=0.0)],
+)
+#: Each kind equally often. hypothesis draws an input of a list in a fraction of the time that it
+#: takes to compose one.
+_EACH: Final = lcm(*map(len, KINDS))
+GIVEN: Final = [given for kind in KINDS for given in kind for _ in range(_EACH // len(kind))]
+COUNT: Final = st.integers(1, 25)
+STEP: Final = st.tuples(st.sampled_from(PAUSES_S), st.sampled_from(GIVEN))
+
+
 @st.composite
 def inputs(draw: st.DrawFn) -> list[Input]:
     """Return inputs in any order, with times that mostly increase."""
-    at, given_inputs = 10.0, list[Input]()
-    for _ in range(draw(st.integers(1, 25))):
-        at += draw(st.sampled_from((-0.5, 0.0, 0.03, 0.2, 0.5, 1.0, 3.0, 40.0)))
-        voiced_s = draw(st.sampled_from((0.0, 0.1, 0.5, 0.7, 1.0, 2.0, 9.0)))
-        text = draw(st.sampled_from(TEXTS))
-        given_inputs.append(
-            draw(
-                st.sampled_from(
-                    (
-                        line_at(at, hotword=draw(st.booleans())),
-                        LineEnds(at=at, complete=draw(st.booleans())),
-                        Position(at=at, played_s=voiced_s),
-                        SoundBegins(at=at, voiced_s=voiced_s),
-                        SoundGoesOn(at=at, voiced_s=voiced_s),
-                        SoundEnds(at=at, voiced_s=voiced_s),
-                        Words(at=at, text=text, final=draw(st.booleans())),
-                        Words(at=at, text=text, act=draw(st.sampled_from(Act))),
-                        Tick(at=at),
-                    )
-                )
-            )
-        )
-    return given_inputs
+    at, order = 10.0, list[Input]()
+    for _ in range(draw(COUNT)):
+        pause_s, given_input = draw(STEP)
+        at += pause_s
+        order.append(replace(given_input, at=at))
+    return order
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400))
 @given(inputs())
 def test_no_order_of_inputs_leaves_the_floor_undecided(order: list[Input]) -> None:
     floor = Floor()
@@ -100,7 +110,7 @@ def test_no_order_of_inputs_leaves_the_floor_undecided(order: list[Input]) -> No
     assert floor.due is None or floor.due > end
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400))
 @given(inputs())
 def test_each_contested_line_is_decided_within_30_s(order: list[Input]) -> None:
     scene = Scene()
@@ -113,7 +123,7 @@ def test_each_contested_line_is_decided_within_30_s(order: list[Input]) -> None:
     assert all(until - since <= bound_s for since, until in scene.episodes)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400))
 @given(inputs())
 def test_a_line_sounds_in_each_state_of_ours_that_is_not_a_pause(order: list[Input]) -> None:
     scene = Scene()
@@ -135,7 +145,7 @@ def spaced_sounds(draw: st.DrawFn, longest_s: float) -> list[tuple[float, float]
     return sounds
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(spaced_sounds(0.79), st.floats(0.1, 0.55))
 def test_coughs_never_end_a_line_and_cost_a_short_gap(
     sounds: list[tuple[float, float]], end_s: float
@@ -151,7 +161,7 @@ def test_coughs_never_end_a_line_and_cost_a_short_gap(
     assert all(decision.gap_s <= COUGH_GAP_S + TINY_S for decision in scene.decisions)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(
     spaced_sounds(0.7),
     st.sampled_from(("Mm-hm.", "Yeah.", "Okay, right.", "I see.", "Mum.", "Hell.")),
@@ -172,7 +182,7 @@ def test_backchannels_never_end_a_line_and_leave_almost_no_gap(
     assert all(decision.gap_s <= BACKCHANNEL_GAP_S + TINY_S for decision in scene.decisions)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(spaced_sounds(0.79), st.sampled_from(("", "Okay.", "Mm.", "Yeah, right.")), st.booleans())
 def test_a_cough_or_an_acknowledgement_at_the_start_never_ends_a_line(
     sounds: list[tuple[float, float]], text: str, with_text: bool
@@ -188,7 +198,7 @@ def test_a_cough_or_an_acknowledgement_at_the_start_never_ends_a_line(
     assert not {Kind.STOP, Kind.JOIN} & set(scene.kinds)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(st.floats(0.2, 0.6), st.integers(3, 22), st.booleans())
 def test_an_echo_never_ends_a_line(delay_s: float, words: int, after_answer: bool) -> None:
     """The echo of the whole line returns, in pieces of `words` words."""
@@ -214,7 +224,7 @@ def test_an_echo_never_ends_a_line(delay_s: float, words: int, after_answer: boo
     assert scene.completed == 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(st.floats(0.0, 5.0), st.floats(1.2, 3.0), st.booleans())
 def test_an_interruption_is_answered_with_silence_within_0_9_s(
     after_s: float, voiced_s: float, with_interim: bool
@@ -233,7 +243,7 @@ def test_an_interruption_is_answered_with_silence_within_0_9_s(
     assert scene.completed == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(st.floats(0.0, 2.3), st.floats(0.3, 6.0))
 def test_a_candidate_who_goes_on_hears_the_line_for_0_3_s_at_most(
     after_s: float, voiced_s: float
