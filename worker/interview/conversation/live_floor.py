@@ -243,8 +243,9 @@ class LiveFloor:
                 self._speak()
             case Kind.OVERLAP:
                 self._effects.note(Happening(event=Event.OVERLAP))
-            case Kind.ECHO if self._orchestrator.tracker.has_due:
-                # The second echo is followed by a hint, which must not replace this utterance.
+            case Kind.ECHO if self._orchestrator.has_due or decision.rest:
+                # The second echo is followed by a hint. It must not replace the utterance that is
+                # being said, or the reply to the words that follow the echo.
                 self._echoes += 1
             case Kind.ECHO:
                 self._note_echo()

@@ -158,14 +158,16 @@ class TurnLog:
     def note(self, event: Happening) -> None:
         """Record an event; while a turn is being written, after the commit of the turn.
 
-        The decisions for the turn were computed from the state before the event.
+        The decisions for the turn were computed from the state before the event. An event over the
+        greeting is recorded after the greeting, with which the dialogue begins.
         """
         self._noted.append(event)
         self._note_waiting()
 
     def _note_waiting(self) -> None:
-        while self._noted and not self._writing:
-            self.happened(self._orchestrator.tracker.happened(self._noted.pop(0)))
+        tracker = self._orchestrator.tracker
+        while self._noted and tracker.has_begun and not self._writing:
+            self.happened(tracker.happened(self._noted.pop(0)))
 
     def happened(self, decided: Decided) -> None:
         """Write the record of an event to the journal, then commit it to the dialogue."""

@@ -19,8 +19,6 @@ from worker.interview.turn import Role
 pytestmark = pytest.mark.looptime
 
 LINE = "Please tell me about a recent project and which part of the work was your own today."
-#: Seconds of `LINE` at a typical pace.
-LENGTH_S = 5.6
 
 
 class Output:
@@ -56,15 +54,14 @@ class Talk:
         self.speech = SimpleNamespace(allow_interruptions=True)
         self.noted: list[Event] = []
         self.interrupted = self.given = self.spoken = self.no_turns = 0
-        self.tracker = SimpleNamespace(
-            can_withdraw=withdrawable, has_due=True, act_of=lambda _: self.act
+        tracker = SimpleNamespace(
+            can_withdraw=withdrawable, has_due=False, act_of=lambda _: self.act
         )
+        self.orchestrator = SimpleNamespace(tracker=tracker, has_due=True)
         self.act: Act | None = None
         session = SimpleNamespace(output=SimpleNamespace(audio=self.output), interrupt=self._cut)
         effects = FloorEffects(note=self._note, give_turn=self._give, speak=self._speak)
-        self.floor = LiveFloor(
-            lambda: cast(Any, session), cast(Any, SimpleNamespace(tracker=self.tracker)), effects
-        )
+        self.floor = LiveFloor(lambda: cast(Any, session), cast(Any, self.orchestrator), effects)
         self.floor.attend(self.output)
         self.floor.on_no_turn = self._no_turn
         move = SimpleNamespace(text=LINE, role=role)
@@ -176,7 +173,7 @@ async def test_the_record_of_an_echo_waits_until_the_utterance_is_recorded() -> 
     assert await talk.hears("Please tell me about a recent project") == []
     assert talk.noted == []
 
-    talk.tracker.has_due = False
+    talk.orchestrator.has_due = False
     talk.floor.utterance_over()
 
     assert talk.noted == [Event.ECHO]

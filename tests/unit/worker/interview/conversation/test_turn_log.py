@@ -90,3 +90,12 @@ async def test_an_answer_after_a_withdrawn_question_belongs_to_the_question_befo
 
     log.book.note(Happening(event=Event.WITHDRAWN_IN_VAIN))
     assert log.orchestrator.next_move().text.endswith(PLAN.questions[1].text)
+
+
+async def test_an_event_over_the_greeting_is_recorded_after_the_greeting(log: Log) -> None:
+    log.book.note(Happening(event=Event.OVERLAP))
+    assert log.names == []
+    await log.say()
+
+    assert log.names[0] == "present"
+    assert log.names[-1] == "overlap"
