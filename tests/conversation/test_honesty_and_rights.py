@@ -77,7 +77,6 @@ FALSE = "We record nothing and a human reads this tomorrow."
     ),
     Row(
         name="an opening into which the candidate says hello is heard as a whole all the same",
-        gap=HONESTY,
         plan=plan(),
         steps=(HearsWord(5, of=OPENING), Says("Hello!", over=True), ANSWERS_ALL),
         expects=(HeardBefore(OPENING, Q0), *EACH_ANSWER),

@@ -64,14 +64,12 @@ IN_TWO = (Stored("q0", FIRST, REST), *EACH_ANSWER[1:], Completed())
     ),
     Row(
         name="both halves of an answer with a pause of 2.6 s belong to its question",
-        gap=PAUSE,
         plan=plan(),
         steps=(Hears(Q0), Says(FIRST), Waits(2.6), Says(REST), ANSWERS_THE_REST),
         expects=IN_TWO,
     ),
     Row(
         name="a question that the candidate talks into after a pause is withdrawn at once",
-        gap=PAUSE,
         plan=plan(),
         steps=(
             *(Hears(Q0), Says(FIRST), Waits(2.6), Says(REST)),

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from worker.audio.clip import Clip
 
 
-def _ignore() -> None:
-    """Do nothing: the default of `MixedAudioOutput.on_held`."""
+def _ignore(*_: object) -> None:
+    """Do nothing: the default of the callbacks of `MixedAudioOutput`."""
 
 
 class MixedAudioOutput(io.AudioOutput):
@@ -70,6 +70,8 @@ class MixedAudioOutput(io.AudioOutput):
         self._publishing = asyncio.Lock()
         #: Called after each `hold` and `release`.
         self.on_held: Callable[[], None] = _ignore
+        #: Called with the text of a clip that begins to play, and with None when it is over.
+        self.on_clip: Callable[[str | None], None] = _ignore
 
     @property
     def sink(self) -> Sink:
@@ -129,6 +131,11 @@ class MixedAudioOutput(io.AudioOutput):
             RuntimeError: the track is not published.
         """
         return await self._feeder.wait_for_subscriber()
+
+    @property
+    def position_s(self) -> float | None:
+        """Seconds that were played of the utterance or clip; None if nothing is played."""
+        return self._feeder.position_s
 
     @property
     def last_playout(self) -> Playout | None:
@@ -195,7 +202,7 @@ class MixedAudioOutput(io.AudioOutput):
         return self._feeder.play_aside(frame_of(pcm, self._sink.sample_rate), after_s=after_s)
 
     def _segment_of(self, clip: Clip) -> Segment:
-        segment = Segment(sample_rate=self._sink.sample_rate, speech=False)
+        segment = Segment(sample_rate=self._sink.sample_rate, speech=False, text=clip.text)
         segment.add(frame_of(clip.pcm, clip.sample_rate))
         segment.end()
         return segment
@@ -305,15 +312,21 @@ class MixedAudioOutput(io.AudioOutput):
     def _on_begun(self, segment: Segment) -> None:
         if segment.speech:
             self.on_playback_started(created_at=time.time())
+        else:
+            self.on_clip(segment.text)
 
     def _on_played(self, segment: Segment) -> None:
         if segment.speech:
             self._last_playout = segment.playout
             self.on_playback_finished(playback_position=segment.pushed_s, interrupted=False)
+        else:
+            self.on_clip(None)
 
     def _on_cut(self, segment: Segment) -> None:
         if segment.speech and segment.complete:
             self._report(segment)
+        elif not segment.speech and segment.pushed_s:
+            self.on_clip(None)
 
     def _report(self, segment: Segment) -> None:
         """Report to the session that its utterance was interrupted.

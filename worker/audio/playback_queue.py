@@ -196,6 +196,14 @@ class PlaybackQueue:
         """Wake the feeding task, because the state of the queue has changed."""
         self._changed.set()
 
+    @property
+    def position_s(self) -> float | None:
+        """Seconds that were played of the segment in front; None if it has not begun."""
+        front = self.segments[0] if self.segments else None
+        if front is None or not front.started:
+            return None
+        return max(0.0, front.pushed_s - self._sink.queued_s)
+
     # --- pausing -------------------------------------------------------------------------------
 
     @property

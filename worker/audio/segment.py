@@ -39,8 +39,10 @@ class Playout:
 class Segment:
     """A unit of playback: one utterance of the session, or one clip."""
 
-    def __init__(self, *, sample_rate: int, speech: bool) -> None:
+    def __init__(self, *, sample_rate: int, speech: bool, text: str = "") -> None:
         self.speech = speech
+        #: The words of a clip; empty for an utterance of the session.
+        self.text = text
         self.synthesis = Synthesis.OPEN
         self.playback = Playback.QUEUED
         #: Seconds of the segment that were played. The value is exact once the segment is over.

@@ -180,7 +180,9 @@ class InterviewApplication(Application):
         if self._interview is not None:
             self._interview.succession.talk = interviewer
         job.after_session(interviewer.answers.keep_half)
+        interviewer.live_floor.attend(job.transport.line)
         self._started = session, interviewer, ladder
+        self._hear_sounds(held.get("vad"))
         if (database := held.get("database")) is not None:
             self._use_database(job, database)
         return session, interviewer
@@ -189,6 +191,8 @@ class InterviewApplication(Application):
         """Connect a resource to the interview, and let it report its condition to the job."""
         if name in _TURN_ENDERS:
             engine.on_change = partial(_TURN_ENDERS[name], job)
+            if name == "vad":
+                self._hear_sounds(engine)
             return
         engine.chain.on_change = job.report
         engine.chain.on_fault = lambda member, reason: job.recorder.refusal(
@@ -204,6 +208,11 @@ class InterviewApplication(Application):
         if name == "tts":
             filling = prepare_plan(orchestrator.plan, engine)
             self._filling = asyncio.create_task(filling, name="prepare-speech")
+
+    def _hear_sounds(self, detector: Any) -> None:
+        """Let the floor hear what the VAD hears, once both exist."""
+        if detector is not None and self._started is not None:
+            detector.on_event = self._started[1].live_floor.hear
 
     def _use_database(self, job: JobHandle, database: Database) -> None:
         """Let the lease and the handover use the database that the journal is ingested into."""
@@ -241,6 +250,7 @@ class InterviewApplication(Application):
             is_deaf=lambda: listening.is_deaf,
         )
         listening.begin()
+        interviewer.live_floor.on_no_turn = listening.unrecognized.words_came
         try:
             async with (
                 self._interview.lease.guarded(job, lambda: self._database),

@@ -34,7 +34,10 @@ def session_of(orchestrator: OrchestratorLLM, held: AgentResources) -> AgentSess
             turn_detection=turns_end_on(held),
             endpointing={"mode": "fixed", "min_delay": 1.8, "max_delay": 6.0},
             # Not the framework's default, "adaptive", because it uses a cloud model.
-            interruption={"mode": "vad"},
+            #
+            # While a line is played, its speech disallows interruptions, because `LiveFloor`
+            # decides. The candidate's audio is transcribed all the same.
+            interruption={"mode": "vad", "discard_audio_if_uninterruptible": False},
             # A preemptive reply would be generated before the candidate's turn is committed, and
             # would therefore ignore that turn.
             preemptive_generation={"enabled": False},

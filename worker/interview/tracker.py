@@ -285,6 +285,20 @@ class DialogueTracker:
         """Return the decision for an event other than the end of an utterance."""
         return self._decide(given)
 
+    @property
+    def can_withdraw(self) -> bool:
+        """True if the due utterance would be withdrawn if the candidate continued an answer."""
+        withdrawn = self._decide(Happening(event=Event.WITHDRAWN))
+        return withdrawn.record.to != self.state.place
+
+    def act_of(self, text: str) -> Act | None:
+        """Return the request in a piece of the candidate's speech; None if it has none."""
+        if self._classifier is None:
+            return None
+        reading = self._classifier.read(text, self._context())
+        act = reading.also or reading.act
+        return None if act is Act.ANSWER else act
+
     def _decide(
         self,
         given: Input,
@@ -372,21 +386,25 @@ class DialogueTracker:
             self._note_answer(turn, {each.question for each in records})
 
     def _apply(self, each: Decided) -> None:
+        place = self.state.place
         self.state = fold([each.record], self.state)
+        moved = self.state.place != place
         self.records.append(each.record)
         self._seq = max(self._seq, each.record.seq)
         prompt = self._words(each, self.state)
         self.spoken = self.spoken.then(each.given, prompt, self.state)
-        over = isinstance(each.given, Happening) and each.given.event is Event.PROMPT_DONE
-        if over or each.step.moves or isinstance(each.given, Turn):
-            self._decision = each.record.seq
-        if over:
+        event = each.given.event if isinstance(each.given, Happening) else None
+        if event is Event.PROMPT_DONE:
             self._due, self._share = None, each.given.share
+        elif event is Event.WITHDRAWN and moved:
+            self._due = None
         if isinstance(each.given, Turn) and self.state.place.phase is Phase.ARRIVING:
             self._due = None  # the candidate can be greeted: nothing about the microphone is due
         if each.step.moves:
             self._due = prompt if prompt.text else None
             self._share = 0.0
+        if event in (None, Event.PROMPT_DONE) or each.step.moves or moved:
+            self._decision = self._seq
 
     def _words(self, each: Decided, after: Dialogue) -> Prompt:
         prompt = words_of(

@@ -19,6 +19,7 @@ from worker.interview.conversation.endpointing import Endpointing
 from worker.interview.conversation.exclusive import Exclusive
 from worker.interview.conversation.heard_text import PlayoutTeller
 from worker.interview.conversation.late_text import LateText, Transcriber
+from worker.interview.conversation.live_floor import FloorEffects, LiveFloor
 from worker.interview.conversation.partial_answer import HearingKeeper, unwritten
 from worker.interview.conversation.stop import CUT_OFF_S, SentenceOver, Stop
 from worker.interview.conversation.thinking_ahead import ThinkingAhead
@@ -86,6 +87,9 @@ class Interviewer(Agent):
         self._utterances = Utterances(
             book, self.floor, playout, kept=self._on_kept, unspoken=self._mend
         )
+        effects = FloorEffects(note=book.note, give_turn=self.floor.give, speak=self._speak_due)
+        #: Decides, while a line is played, what the candidate's sounds and words do to it.
+        self.live_floor = LiveFloor(lambda: self.session, orchestrator, effects)
         #: Recorder of the candidate's answers.
         self.answers = Answers(orchestrator, book, keep_hearing, self._utterances.recorded)
         self._late_text = LateText(
@@ -123,6 +127,7 @@ class Interviewer(Agent):
         """Cancel timers, a pending journal write, and the recovery of an unspoken utterance."""
         self._patience.stop()
         self._late_text.stop()
+        self.live_floor.stop()
         self.answers.stop()
         self._typed.stop()
         self._also_written.stop()
@@ -190,6 +195,14 @@ class Interviewer(Agent):
         if not self.floor.ours:
             self.floor.take()
         self.session.generate_reply()
+
+    async def _speak_due(self) -> None:
+        """Speak an utterance that an event of the dialogue has made due, unless it is too late."""
+        async with self.exclusive.held():
+            busy = self.floor.ours or bool(self.answers.half.text) or self._stop.begun
+            if self._orchestrator.has_due and not busy:
+                with contextlib.suppress(RuntimeError):  # the session is closing
+                    await self.speak_next()
 
     def speak_plainly(self) -> None:
         """Use the plan's own words for the next utterance, without waiting for a language model."""
@@ -357,8 +370,12 @@ class Interviewer(Agent):
     def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
     ) -> AsyncIterable[stt.SpeechEvent]:
-        """Transcribe the candidate's audio. `answers.missed` records when each frame arrives."""
-        return Agent.default.stt_node(self, self.answers.missed.listening(audio), model_settings)
+        """Transcribe the candidate's audio, without words that the floor takes for no turn.
+
+        `answers.missed` records when each frame arrives.
+        """
+        heard = self.answers.missed.listening(audio)
+        return self.live_floor.passing(Agent.default.stt_node(self, heard, model_settings))
 
     # --- the interviewer's own turns -----------------------------------------------------------
 
@@ -386,6 +403,7 @@ class Interviewer(Agent):
         utterance = self._orchestrator.next_utterance()
         _utterance.set(utterance)
         self._also_written.begin(utterance)
+        self.live_floor.will_say(event.speech_handle, utterance)
         turn, self.floor.contested = self.floor.turn, False
         event.speech_handle.add_done_callback(
             lambda handle: self._utterances.spoken(handle, utterance.move, turn)
@@ -410,6 +428,7 @@ class Interviewer(Agent):
             self._finish()
             return
         self._patience.listen()
+        self.live_floor.utterance_over()
         dialogue = self._orchestrator.tracker
         if whole and dialogue.has_due and not (dialogue.is_absent or self._stop.begun):
             self.floor.take()

@@ -6,7 +6,8 @@ The dialogue records that a turn leads to are written directly before the turn.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -56,6 +57,9 @@ class TurnLog:
         self._keep_turn = keep_turn
         self._keep_dialogue = keep_dialogue
         self._commit_s: float | None = None
+        # Number of turns that are being written, and the events that wait for their commit.
+        self._writing = 0
+        self._noted: list[Happening] = []
 
     async def answer(
         self,
@@ -80,23 +84,22 @@ class TurnLog:
             interrupted=interrupted,
         )
         decided = self._orchestrator.tracker.answered(said)
-        self._keep(decided)
         clock = asyncio.get_running_loop().time
         began = clock()
-        await self._keep_turn(
-            speaker="candidate",
-            text=text,
-            question_id=said.question_id,
-            role=None,
-            generated="",
-            heard="",
-            interrupted=interrupted,
-            latency=dict(latency),
-            hearing=hearing,
-            typed=typed,
-        )
-        self._commit_s = round(clock() - began, 3)
-        self._orchestrator.commit(said, decided)
+        with self._written(said, decided):
+            await self._keep_turn(
+                speaker="candidate",
+                text=text,
+                question_id=said.question_id,
+                role=None,
+                generated="",
+                heard="",
+                interrupted=interrupted,
+                latency=dict(latency),
+                hearing=hearing,
+                typed=typed,
+            )
+            self._commit_s = round(clock() - began, 3)
 
     async def utterance(
         self,
@@ -128,18 +131,43 @@ class TurnLog:
         detail = Detail.UNHEARD if broke_off else Detail.CUT if interrupted else None
         share = share_heard(text, move.text, move.asking) if interrupted else 1.0
         decided = self._orchestrator.tracker.heard(move, share, detail if heard else Detail.WRITTEN)
+        with self._written(said, decided):
+            await self._keep_turn(
+                speaker="interviewer",
+                text=text,
+                question_id=move.question_id,
+                role=move.role.value,
+                generated=move.text,
+                heard=heard,
+                interrupted=interrupted,
+                latency=measured,
+            )
+
+    @contextmanager
+    def _written(self, said: CommittedTurn, decided: Sequence[Decided]) -> Iterator[None]:
+        """Commit a turn after the `with` block has written it, then the events of that time."""
         self._keep(decided)
-        await self._keep_turn(
-            speaker="interviewer",
-            text=text,
-            question_id=move.question_id,
-            role=move.role.value,
-            generated=move.text,
-            heard=heard,
-            interrupted=interrupted,
-            latency=measured,
-        )
-        self._orchestrator.commit(said, decided)
+        self._writing += 1
+        try:
+            yield
+            self._orchestrator.commit(said, decided)
+        finally:
+            self._writing -= 1
+            self._note_waiting()
+
+    def note(self, event: Happening) -> None:
+        """Record an event; while a turn is being written, after the commit of the turn.
+
+        The decisions for the turn were computed from the state before the event. An event over the
+        greeting is recorded after the greeting, with which the dialogue begins.
+        """
+        self._noted.append(event)
+        self._note_waiting()
+
+    def _note_waiting(self) -> None:
+        tracker = self._orchestrator.tracker
+        while self._noted and tracker.has_begun and not self._writing:
+            self.happened(tracker.happened(self._noted.pop(0)))
 
     def conclude(self) -> None:
         """Write to the journal that the goodbye is over, unless a record says so already."""

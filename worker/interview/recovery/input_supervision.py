@@ -52,7 +52,8 @@ class InputSupervision:
         )
         self._reception.on_lost = outages.lost
         self._reception.on_back = outages.take_up
-        self._unheard = UnrecognizedSpeechMonitor(
+        #: Detector of speech that yields no transcript or never ends.
+        self.unrecognized = UnrecognizedSpeechMonitor(
             session,
             sound_at=lambda: self._input.sound_at if self._input is not None else 0.0,
             end_speech=self._end_speech,
@@ -71,12 +72,12 @@ class InputSupervision:
                 on_gap=self._on_gap,
             )
             self._session.input.audio = self._input
-        self._unheard.begin()
+        self.unrecognized.begin()
         self._looking = asyncio.create_task(self._reception.run(), name="reception")
 
     async def stop(self) -> None:
         """Stop supervising. The session keeps `GaplessInput` until the session closes."""
-        self._unheard.stop()
+        self.unrecognized.stop()
         if self._looking is not None:
             await cancel_and_wait(self._looking)
 

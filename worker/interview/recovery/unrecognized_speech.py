@@ -133,10 +133,20 @@ class UnrecognizedSpeechMonitor:
             return
         self._text_at = _now()
         if event.is_final:
-            self._final_at = self._text_at
-            self._spoken_s, self._hollow, self._asked = 0.0, False, False
+            self._recognized()
         if self._began_at is None:
             self._wait_for_words()
+
+    def words_came(self) -> None:
+        """Note a final transcript that the session did not get, because it is no turn."""
+        self._text_at = _now()
+        self._recognized()
+        if self._began_at is None:
+            self._wait_for_words()
+
+    def _recognized(self) -> None:
+        self._final_at = self._text_at
+        self._spoken_s, self._hollow, self._asked = 0.0, False, False
 
     def _on_us(self, event: Any) -> None:
         if event.new_state == "speaking" and self._began_at is None:

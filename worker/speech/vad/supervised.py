@@ -56,6 +56,8 @@ class SupervisedVAD(StrictVAD):
         super().__init__(inner)
         #: Awaited with the condition `vad` whenever that condition changes.
         self.on_change: Callable[[Condition], Awaitable[None]] | None = None
+        #: Called with each event before the session gets it.
+        self.on_event: Callable[[vad.VADEvent], None] | None = None
         #: Set while the events of the newest stream are passed on to the session.
         self.delivers = asyncio.Event()
         self._joins_late = False
@@ -124,7 +126,12 @@ class WatchedStream(FailingStream):
             end = replace(
                 self._newest, type=_END, silence_duration=0.0, inference_duration=0.0, frames=[]
             )
+            self._tell_event(end)
             self._event_ch.send_nowait(end)
+
+    def _tell_event(self, event: vad.VADEvent) -> None:
+        if self._owner.on_event is not None:
+            self._owner.on_event(event)
 
     async def _listen_on(self) -> None:
         """Listen until the audio ends, and open a new stream after each failure."""
@@ -162,6 +169,7 @@ class WatchedStream(FailingStream):
         self._newest = event
         if event.type is not vad.VADEventType.INFERENCE_DONE:
             self._open = event.type is _START
+        self._tell_event(event)
         self._event_ch.send_nowait(event)
 
     def _is_quiet(self, event: vad.VADEvent) -> bool:

@@ -72,6 +72,8 @@ class Decision:
     gap_s: float = 0.0
     #: OVERLAP and ECHO: the text, which is stored with the interview and never logged.
     text: str = field(default="", repr=False)
+    #: ECHO: the candidate's words after the echo in the same transcript, which are a turn.
+    rest: str = field(default="", repr=False)
 
     @property
     def event(self) -> Event | None:

@@ -61,6 +61,9 @@ ECHO_WINDOW_S: Final = 10.0
 ECHO_SLACK_S: Final = 1.5
 #: Minimum number of words of a transcript that proves an echo. A shorter one may match by chance.
 ECHO_WORDS: Final = 3
+#: Minimum number of words of an echo at the beginning of a longer transcript, as long as no echo is
+#: known: an answer may begin with a few words of the question.
+ECHO_BEFORE_WORDS: Final = 6
 
 #: A sound that begins in the last second of a line is the beginning of the answer. livekit-agents
 #: has the same figure (`backchannel_boundary`).

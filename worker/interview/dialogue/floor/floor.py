@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Final
 
-from worker.interview.dialogue.floor.decisions import INTERRUPTS, Decision, Verdict
+from worker.interview.dialogue.floor.decisions import INTERRUPTS, Decision, Kind, Verdict
 from worker.interview.dialogue.floor.figures import (
     ANSWER_BEGINS_S,
     COUGH_S,
+    ECHO_BEFORE_WORDS,
     ECHO_WINDOW_S,
+    ECHO_WORDS,
     LATE_WORDS_S,
     OPENING_S,
 )
@@ -33,6 +36,7 @@ from worker.interview.dialogue.floor.words import (
     is_echo,
     plain,
     proves_echo,
+    split_echo,
     verdict_of,
 )
 
@@ -173,7 +177,12 @@ class Floor(FloorMachine):
                 self._no_more_words()
             begun = self._now - max(0.0, voiced_s)
             over_line = self._sounds_at(begun)
-            self._sound = sound = Sound(begun=begun, over_line=over_line, current_s=voiced_s)
+            unworded = None if sound is None else sound.unworded_until(begun)
+            if unworded is None and over_line:
+                unworded = begun
+            self._sound = sound = Sound(
+                begun=begun, over_line=over_line, current_s=voiced_s, unworded_from=unworded
+            )
         if self._line is None:
             # It began at the end of a line at the earliest, and goes on: it may be the answer.
             sound.at_the_end = sound.over_line
@@ -217,10 +226,13 @@ class Floor(FloorMachine):
     # --- the candidate's words -----------------------------------------------------------------
 
     def _words(self, given: Words) -> None:
-        words = plain(given.text)
-        if not words:
+        if not plain(given.text):
             return
         sound = self._sound_of_words()
+        if given.final:
+            given = self._without_echo(given, sound)
+        if not (words := plain(given.text)):
+            return
         if sound.theirs or not sound.over_line:
             self._spoke = self._spoke or self._line is None
             return
@@ -234,6 +246,23 @@ class Floor(FloorMachine):
             self._fire(_E.TALK_BEGINS)
         elif sound.ended is not None or not sound.lasts:
             self._fire(_E.HARMLESS_SO_FAR)
+
+    def _without_echo(self, given: Words, sound: Sound) -> Words:
+        """Return final words without the echo before them, which is decided here.
+
+        A transcript that is an echo as a whole is decided by `_final`, unless its sound is not
+        over a line, because another sound has begun since.
+        """
+        since, sound.unworded_from = sound.unworded_from, None
+        if since is None:
+            return given
+        least = ECHO_WORDS if self.echoing else ECHO_BEFORE_WORDS
+        echo, rest = split_echo(given.text, self._said.since(since), least)
+        if not echo or (not plain(rest) and sound.over_line and not sound.theirs):
+            return given
+        self.echoing = True
+        self._decide(Kind.ECHO, _E.ECHO, Verdict.ECHO, echo, rest)
+        return replace(given, text=rest)
 
     def _sound_of_words(self) -> Sound:
         """Return the sound in which words were said: the newest, or one that the VAD has missed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -137,7 +138,11 @@ class SaidWords:
 
     def around(self, begun: float, ended: float) -> tuple[str, ...]:
         """Return the words whose echo a sound from `begun` to `ended` may contain."""
-        first = max(begun - ECHO_SLACK_S, ended - ECHO_WINDOW_S)
-        return tuple(
-            word for said in self._said if first <= said.at <= ended for word in said.words
-        )
+        return self._between(max(begun - ECHO_SLACK_S, ended - ECHO_WINDOW_S), ended)
+
+    def since(self, begun: float) -> tuple[str, ...]:
+        """Return the words whose echo a transcript may contain that began at this time."""
+        return self._between(begun - ECHO_SLACK_S, math.inf)
+
+    def _between(self, first: float, last: float) -> tuple[str, ...]:
+        return tuple(word for said in self._said if first <= said.at <= last for word in said.words)

@@ -58,7 +58,14 @@ class FloorMachine:
         for kind in edge.kinds:
             self._decide(kind, event, verdict, text)
 
-    def _decide(self, kind: Kind, event: FloorEvent, verdict: Verdict | None, text: str) -> None:
+    def _decide(
+        self,
+        kind: Kind,
+        event: FloorEvent,
+        verdict: Verdict | None,
+        text: str = "",
+        rest: str = "",
+    ) -> None:
         sound, gap_s = self._sound, 0.0
         if verdict is None and sound is not None:
             verdict = sound.verdict
@@ -74,6 +81,7 @@ class FloorMachine:
                 voiced_s=0.0 if sound is None else sound.voiced_s,
                 gap_s=gap_s,
                 text=text if kind in (Kind.OVERLAP, Kind.ECHO) else "",
+                rest=rest,
             )
         )
         self._carry_out(kind)

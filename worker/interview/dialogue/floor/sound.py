@@ -8,6 +8,7 @@ from worker.interview.dialogue.floor.decisions import INTERRUPTS, Verdict
 from worker.interview.dialogue.floor.figures import (
     BACKCHANNEL_S,
     COUGH_S,
+    LATE_WORDS_S,
     LONGEST_UNDECIDED_S,
     PAUSE_AFTER_S,
     SAME_SOUND_S,
@@ -51,6 +52,9 @@ class Sound:
     verdict: Verdict | None = None
     #: Time of the newest words.
     words_at: float | None = None
+    #: Time from which sounds over the line have had no words yet. The next transcript may contain
+    #: their words, such as an echo, before the words of this sound.
+    unworded_from: float | None = None
 
     @property
     def voiced_s(self) -> float:
@@ -99,6 +103,12 @@ class Sound:
         latest = self.ended if self.words_at is None else max(self.ended, self.words_at)
         return min(longest, latest + WORDS_WITHIN_S)
 
+    def unworded_until(self, begun: float) -> float | None:
+        """Return `unworded_from` for a sound that begins at this time; None if words have come."""
+        if self.words_at is not None or self.ended is None or begun - self.ended > LATE_WORDS_S:
+            return None
+        return self.unworded_from
+
     def is_continued(self, at: float) -> bool:
         """Return whether a sound that begins at this time counts as a part of this sound."""
         return self.ended is None or at - self.ended <= SAME_SOUND_S
@@ -117,4 +127,5 @@ class Sound:
             current_s=self.current_s,
             decided_s=self.current_s,
             at_the_end=at_the_end,
+            unworded_from=None if self.words_at else self.unworded_from,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,10 +66,10 @@ def plain(text: str) -> tuple[str, ...]:
     return tuple(word.replace("'", "").replace("\u2019", "") for word in found)
 
 
-def echo_share(words: Sequence[str], ours: Sequence[str]) -> float:
-    """Return the share of the words that also occur in ours, in the same order.
+def _common(words: Sequence[str], ours: Sequence[str]) -> Iterator[int]:
+    """Yield, after each word, how many words so far also occur in ours, in the same order.
 
-    The share is the length of the longest common subsequence, divided by the number of words.
+    The number is the length of the longest common subsequence.
     """
     best = [0] * (len(ours) + 1)
     for word in words:
@@ -78,12 +78,34 @@ def echo_share(words: Sequence[str], ours: Sequence[str]) -> float:
             kept = best[index]
             best[index] = before + 1 if word == our_word else max(kept, best[index - 1])
             before = kept
-    return best[-1] / len(words) if words else 0.0
+        yield best[-1]
+
+
+def echo_share(words: Sequence[str], ours: Sequence[str]) -> float:
+    """Return the share of the words that also occur in ours, in the same order."""
+    return max(_common(words, ours), default=0) / len(words) if words else 0.0
 
 
 def is_echo(words: Sequence[str], ours: Sequence[str]) -> bool:
     """Return whether the words are an echo of ours."""
     return bool(words) and echo_share(words, ours) >= ECHO_SHARE
+
+
+def split_echo(text: str, ours: Sequence[str], least: int) -> tuple[str, str]:
+    """Return the echo of our words at the beginning of a text, and the rest of the text.
+
+    Speech-to-text may return an echo and the answer that follows it as one text. The echo is empty
+    if it has fewer than `least` words.
+    """
+    tokens = text.split()
+    parts = [(word, number) for number, token in enumerate(tokens, 1) for word in plain(token)]
+    best = end = 0
+    for count, common in enumerate(_common([word for word, _ in parts], ours), 1):
+        # Words that are ours count one, and other words minus one.
+        gain = 2 * common - count
+        if gain > best and common >= ECHO_SHARE * count and count >= least:
+            best, end = gain, parts[count - 1][1]
+    return " ".join(tokens[:end]), " ".join(tokens[end:])
 
 
 def proves_echo(words: Sequence[str]) -> bool:

@@ -128,3 +128,26 @@ def test_two_pieces_of_one_echo_may_come_late() -> None:
     )
 
     assert kinds == ["echo", "echo"]
+
+
+def test_the_answer_after_an_echo_in_the_same_text_is_a_turn() -> None:
+    """The echo sounds until after the line, and speech-to-text waits for the answer's end."""
+    scene = Scene()
+    scene.floor.echoing = True
+    scene.give(line_at(10.0), *sound(10.3, LENGTH_S), *sound(19.9, 2.0))
+    scene.give(final(22.9, "what you would change today I would change the tests"))
+
+    echo = scene.only(Kind.ECHO)
+    assert echo.text == "what you would change today"
+    assert echo.rest == "I would change the tests"
+    assert scene.floor.echoing
+
+
+def test_an_answer_that_begins_with_words_of_the_question_is_no_echo() -> None:
+    scene = Scene()
+    scene.give(line_at(10.0))
+    scene.run_until(10.0 + LENGTH_S + 0.5)
+    scene.give(*sound(19.5, 4.0), final(24.5, "About a recent project and which part was mine"))
+
+    assert scene.decisions == []
+    assert not scene.floor.echoing
