@@ -351,10 +351,12 @@ class DialogueTracker:
     def copy(self) -> DialogueTracker:
         """Return a tracker of the same state, whose decisions do not change this one."""
         other = copy.copy(self)
-        other.records = list(self.records)
-        other._times = replace(self._times)
-        other._prompts = {question: list(texts) for question, texts in self._prompts.items()}
-        other._answers = {question: list(texts) for question, texts in self._answers.items()}
+        vars(other).update(
+            records=list(self.records),
+            _times=replace(self._times),
+            _prompts={question: list(texts) for question, texts in self._prompts.items()},
+            _answers={question: list(texts) for question, texts in self._answers.items()},
+        )
         return other
 
     def restore(self, records: Sequence[Record], turn: CommittedTurn | None) -> None:

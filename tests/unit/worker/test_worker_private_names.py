@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pytest
+from asyncpg.connresource import ConnectionResource
 from livekit import rtc
 from livekit.agents import AgentServer, JobContext
 from livekit.agents.ipc import inference_executor
@@ -102,6 +103,12 @@ def test_every_private_name_is_in_the_row_of_its_file() -> None:
         if re.search(rf"self\.{name}\b", theirs) and not re.search(rf"\b{name}`", rows[SERVER]):
             missing.add((SERVER, name))
     assert not missing
+
+
+def test_a_prepared_statement_of_asyncpg_knows_when_its_connection_was_given_back() -> None:
+    check = inspect.getsource(ConnectionResource._check_conn_validity)
+    assert "self._con_release_ctr" in check
+    assert "_pool_release_ctr" in check
 
 
 def test_the_agent_server_has_what_its_subclass_uses() -> None:
