@@ -74,7 +74,8 @@ class FakeDatabase(Database):
     ) -> Any:
         await self._answer(name, budget_s)
         interview = _interview(self._plan)
-        return {"get_interview": interview, "turns_of": [], "ship": 1}.get(name)
+        turns = [{"turns": None, "dialogue": None}]
+        return {"get_interview": interview, "turns_of": turns, "ship": 1}.get(name)
 
     async def fetch(
         self, name: str, query: str, *args: object, budget_s: float = 5.0, often: bool = False
