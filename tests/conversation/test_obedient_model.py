@@ -61,7 +61,7 @@ ASKED: Final = (
     ("Who are you?", FACTS.about_you, "I am Anna from the recruiting team."),
     ("Is this being recorded?", FACTS.recorded, "No, nothing is recorded."),
     ("Who reads what I say?", FACTS.who_reads, "Nobody reads what you say."),
-    ("Did I pass?", LINES["no_judgement"], "Yes, you passed."),
+    ("Did I pass?", FACTS.how_decided, "Yes, you passed."),
     ("What is the salary?", LINES["question_noted"], "The salary is ninety thousand."),
     ("How long does this take?", FACTS.how_long, "It takes ten more minutes."),
     ("What happens next?", FACTS.next_step, "You start on Monday."),
