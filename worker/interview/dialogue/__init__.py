@@ -6,6 +6,7 @@ guard to the moves of the interviewer, the next phase and the effects. `decide` 
 an act or event, and `wording` turns its moves into words; `records` stores the decision; `fold`
 computes the state of the dialogue from the stored records alone. `floor` is turn-taking.
 
-`worker.interview.tracker` holds the dialogue of a running interview. Interviews do not use `floor`
-yet. The package uses neither LiveKit nor a database nor a clock.
+`worker.interview.tracker` holds the dialogue of a running interview, and
+`worker.interview.conversation.live_floor` its floor. The package uses neither LiveKit nor a
+database nor a clock.
 """

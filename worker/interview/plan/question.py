@@ -57,9 +57,9 @@ class Point(Checked):
 class TimeLimits(Checked):
     """The time limits of one question. A limit that is None has a default (see `Question`)."""
 
-    #: Time after which the interviewer goes on at the next breath (10 to 1800 s).
+    #: Time after which the next short pause ends the answer (10 to 1800 s).
     soft_s: Annotated[float | None, seconds(10, 1800)] = None
-    #: Time after which the interviewer goes on at the end of a word (10 to 2700 s).
+    #: Time after which the interviewer goes on at the end of a word (10 to 2700 s). Not used yet.
     hard_s: Annotated[float | None, seconds(10, 2700)] = None
 
 
