@@ -54,7 +54,7 @@ class Move(TextEnum):
     FACT = "fact", "the fact of the plan, or the truthful default"
     NO_MORE_FACTS = "no_more_facts", "I know no more about it. I note it."
     AT_THE_END = "at_the_end", "that questions are answered at the end"
-    NO_JUDGEMENT = "no_judgement", "I do not judge answers."
+    NO_JUDGEMENT = "no_judgement", "the fact that fits, or that answers are not judged"
     PASS_ON = "pass_on", "I pass that on."
     ADDED = "added", "Thank you, I add that."
     # The interviewer's own questions
