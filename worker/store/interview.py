@@ -42,8 +42,8 @@ class InterviewStatus(StrEnum):
     DISPATCHED = "dispatched"
     #: The session of a job has started.
     RUNNING = "running"
-    #: The candidate did not come, has left, or wants another time. If the candidate comes before
-    #: the interview's window closes, a job is dispatched.
+    #: The candidate did not come, has left, was silent, or wants another time. If the candidate
+    #: comes before the interview's window closes, a job is dispatched.
     WAITING = "waiting"
     #: The interview has ended. The outcome and the reason of the interview are normally those of
     #: its last job.

@@ -117,12 +117,12 @@ CANCELLED: Final = (
     f" ('{Outcome.CANCELLED}', '{Reason.CANCEL_REQUESTED}'), false)"
 )
 
-#: SQL statement that takes a lease. As a single statement it costs two round trips, and holds no
-#: row lock during a round trip. As in all other statements, the interview's row is locked before
-#: the job's row. The token in the job's row lets `interview_status.settle` ignore the end of a job
-#: that has lost its lease, even if the job itself never received the token. The final SELECT of the
-#: statement reads the rows as they were before the statement. A trigger deletes the row of
-#: `orphans`, because a job's role may not delete it.
+#: SQL statement that takes a lease. As a single statement it costs one round trip (two at its first
+#: use on a connection), and holds no row lock during a round trip. As in all other statements, the
+#: interview's row is locked before the job's row. The token in the job's row lets
+#: `interview_status.settle` ignore the end of a job that has lost its lease, even if the job itself
+#: never received the token. The final SELECT of the statement reads the rows as they were before
+#: the statement. A trigger deletes the row of `orphans`, because a job's role may not delete it.
 _TAKE: Final = f"""
 WITH taken AS (
     UPDATE interviews SET token = token + (lease_job IS DISTINCT FROM $2)::integer,
