@@ -29,9 +29,10 @@ from worker.interview.conversation.utterances import Utterances
 from worker.interview.dialogue.events import Detail
 from worker.interview.dialogue.inputs import Happening
 from worker.interview.dialogue.phases import Outcome
-from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
+from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.tracker import DialogueTracker
 from worker.interview.turn import Role
+from worker.interview.utterance_stream import Utterance
 from worker.job.floor import TurnFloor
 
 logger = logging.getLogger(__name__)
