@@ -18,6 +18,7 @@ from typing import Any, Never
 from livekit.agents import llm
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
+from worker.interview.decided import Decided
 from worker.interview.dialogue.events import Detail
 from worker.interview.earlier_turns import take_earlier
 from worker.interview.interview_loading import InterviewLoading
@@ -26,7 +27,7 @@ from worker.interview.llm.phrasing import WordsRefused
 from worker.interview.llm.reply import ModelWords
 from worker.interview.orchestrator import allowance
 from worker.interview.plan.plan import Plan, Question
-from worker.interview.tracker import Decided, DialogueTracker
+from worker.interview.tracker import DialogueTracker
 from worker.interview.turn import CommittedTurn, LlmAllowance, Move
 from worker.interview.utterance_stream import Utterance, UtteranceStream
 from worker.store.database import Database
