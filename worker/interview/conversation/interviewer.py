@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterable, Callable, Coroutine
 from typing import Any
 
@@ -13,7 +12,6 @@ from livekit.agents import Agent, ModelSettings, StopResponse, llm, stt
 from worker.interview.conversation.answers import Answers
 from worker.interview.conversation.heard_text import PlayoutTeller
 from worker.interview.conversation.late_text import Transcriber
-from worker.interview.conversation.live_floor import FloorEffects, LiveFloor
 from worker.interview.conversation.own_replies import OwnReplies
 from worker.interview.conversation.partial_answer import HearingKeeper, unwritten
 from worker.interview.conversation.speaker import Speaker
@@ -62,14 +60,13 @@ class Interviewer(Agent):
         self._utterances = spoken = Utterances(
             book, turns.floor, playout, kept=self._on_kept, unspoken=self._mend
         )
-        effects = FloorEffects(note=book.note, give_turn=turns.floor.give, speak=self._speak_due)
-        #: Decides, while a line is played, what the candidate's sounds and words do to it.
-        self.live_floor = live_floor = LiveFloor(lambda: self.session, orchestrator, effects)
-        self._speaker = speaker = Speaker(
-            orchestrator, turns, spoken, live_floor, write, lambda: self.session
-        )
         #: Recorder of the candidate's answers.
         self.answers = answers = Answers(orchestrator, book, keep_hearing, spoken.recorded)
+        self._speaker = speaker = Speaker(
+            orchestrator, turns, answers, book, spoken, write, lambda: self.session
+        )
+        #: Decides, while a line is played, what the candidate's sounds and words do to it.
+        self.live_floor = speaker.live_floor
         self._replies = OwnReplies(
             turns,
             speaker,
@@ -168,14 +165,6 @@ class Interviewer(Agent):
         plan has not loaded, and RuntimeError if the session is closing.
         """
         await self._speaker.speak_next()
-
-    async def _speak_due(self) -> None:
-        """Speak an utterance that an event of the dialogue has made due, unless it is too late."""
-        async with self.exclusive.held():
-            busy = self.floor.ours or bool(self.answers.half.text) or self._turns.stop.begun
-            if self._orchestrator.has_due and not busy:
-                with contextlib.suppress(RuntimeError):  # the session is closing
-                    await self.speak_next()
 
     def speak_plainly(self) -> None:
         """Use the plan's own words for the next utterance, without waiting for a language model."""

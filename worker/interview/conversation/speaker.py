@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from livekit.agents import SpeechCreatedEvent, llm
 
 from worker.interview.conversation.also_written import AlsoWritten
-from worker.interview.conversation.live_floor import LiveFloor
+from worker.interview.conversation.answers import Answers
+from worker.interview.conversation.live_floor import FloorEffects, LiveFloor
 from worker.interview.conversation.stop import CUT_OFF_S
+from worker.interview.conversation.turn_log import TurnLog
 from worker.interview.conversation.turn_taking import TurnTaking
 from worker.interview.conversation.typed_messages import Writer
 from worker.interview.conversation.utterances import Utterances
@@ -36,8 +38,9 @@ class Speaker:
     Args:
         orchestrator: Provides the utterances.
         turns: Gives the turn to speak.
+        answers: The answer that the candidate is giving.
+        book: Records the events of the dialogue.
         utterances: Records the part of each utterance that was heard.
-        live_floor: Decides what happens to a line while it is played.
         write: Sends a text to the candidate; None if no text can be sent.
         session: Returns the session.
     """
@@ -46,18 +49,23 @@ class Speaker:
         self,
         orchestrator: OrchestratorLLM,
         turns: TurnTaking,
+        answers: Answers,
+        book: TurnLog,
         utterances: Utterances,
-        live_floor: LiveFloor,
         write: Writer | None,
         session: Callable[[], AgentSession[Any]],
     ) -> None:
         self._orchestrator = orchestrator
         self._turns = turns
+        self._answers = answers
         self._utterances = utterances
-        self._live_floor = live_floor
         self._write = write
         self._also_written = AlsoWritten(write)
         self._session = session
+        floor = turns.floor
+        effects = FloorEffects(note=book.note, give_turn=floor.give, speak=self.speak_due)
+        #: Decides, while a line is played, what the candidate's sounds and words do to it.
+        self.live_floor = LiveFloor(session, orchestrator, effects)
 
     @property
     def next_role(self) -> Role:
@@ -72,6 +80,15 @@ class Speaker:
         if not self._turns.floor.ours:
             self._turns.floor.take()
         self._session().generate_reply()
+
+    async def speak_due(self) -> None:
+        """Speak an utterance that an event of the dialogue has made due, unless it is too late."""
+        turns = self._turns
+        async with turns.exclusive.held():
+            busy = turns.floor.ours or bool(self._answers.half.text) or turns.stop.begun
+            if self._orchestrator.has_due and not busy:
+                with contextlib.suppress(RuntimeError):  # the session is closing
+                    await self.speak_next()
 
     async def write_next(self) -> None:
         """Send the next utterance as text instead of as speech, and record it as a turn.
@@ -111,7 +128,7 @@ class Speaker:
         utterance = self._orchestrator.next_utterance()
         _utterance.set(utterance)
         self._also_written.begin(utterance)
-        self._live_floor.will_say(event.speech_handle, utterance)
+        self.live_floor.will_say(event.speech_handle, utterance)
         floor = self._turns.floor
         turn, floor.contested = floor.turn, False
         event.speech_handle.add_done_callback(
@@ -131,7 +148,7 @@ class Speaker:
             self._turns.finish()
             return
         self._turns.patience.listen()
-        self._live_floor.utterance_over()
+        self.live_floor.utterance_over()
         dialogue = self._orchestrator.tracker
         if whole and dialogue.has_due and not (dialogue.is_absent or self._turns.stop.begun):
             self._turns.floor.take()
