@@ -16,7 +16,7 @@ from tests.support.database.database_urls import through
 from tests.support.database.running_job import HEADER, RunningJob
 from worker.aio.backoff import ExponentialBackoff
 from worker.config.settings import Settings
-from worker.interview import orchestrator_llm
+from worker.interview import interview_loading
 from worker.interview.application import InterviewApplication
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.job.application import Dispatch
@@ -159,7 +159,7 @@ async def test_with_neither_database_nor_snapshot_there_is_no_orchestrator(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     impatient = functools.partial(get_interview, budget_s=0.3)
-    monkeypatch.setattr(orchestrator_llm, "get_interview", impatient)
+    monkeypatch.setattr(interview_loading, "get_interview", impatient)
     proxy.refuse()
     async with RunningJob() as job:
         url = through(proxy, migrated_database_url)

@@ -27,7 +27,8 @@ from tests.support.virtual.provider_fakes import HANGS, FakeLLM, in_turn
 from tests.support.virtual.scripted_voice import HANG, Break, ScriptedTTS, Sound
 from tests.support.virtual.whole_interview import WORDS, WholeInterview
 from worker.clips.recordings import ClipName
-from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
+from worker.interview.orchestrator_llm import OrchestratorLLM
+from worker.interview.utterance_stream import Utterance
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,9 @@ from typing import Final
 from worker.interview.dialogue.events import Detail
 from worker.interview.dialogue.phases import Phase, Place, Standing, Status
 from worker.interview.dialogue.records import Record
+from worker.interview.heard_share import asked_in, share_heard
 from worker.interview.plan.plan import Plan
-from worker.interview.tracker import DialogueTracker, asked_in, share_heard
+from worker.interview.tracker import DialogueTracker
 from worker.interview.turn import CommittedTurn, Move, Role
 
 #: The row of the record with which a turn of an earlier version moves the dialogue.

@@ -8,7 +8,6 @@ speaks the words of the plan and the prepared lines.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -18,26 +17,20 @@ from typing import Any, Never
 
 from livekit.agents import llm
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
-from livekit.agents.utils import shortuuid
 
-from states import Event
-from worker.continuity.own_interview import check_own, not_own
+from worker.interview.decided import Decided
 from worker.interview.dialogue.events import Detail
-from worker.interview.earlier_turns import take_earlier, tracked
+from worker.interview.earlier_turns import take_earlier
+from worker.interview.interview_loading import InterviewLoading
 from worker.interview.llm.ahead import WordsAhead
 from worker.interview.llm.phrasing import WordsRefused
 from worker.interview.llm.reply import ModelWords
 from worker.interview.orchestrator import allowance
-from worker.interview.plan.plan import Plan, PlanError, Question
-from worker.interview.restored import restored
-from worker.interview.tracker import Decided, DialogueTracker
+from worker.interview.plan.plan import Plan, Question
+from worker.interview.tracker import DialogueTracker
 from worker.interview.turn import CommittedTurn, LlmAllowance, Move
-from worker.interview.turn_codec import from_store
-from worker.resources.resource import LoadFailed
+from worker.interview.utterance_stream import Utterance, UtteranceStream
 from worker.store.database import Database
-from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
-from worker.store.interview_dialogue import turns_and_dialogue_of
-from worker.store.interviews import InterviewClosedToJob, get_interview
 
 logger = logging.getLogger(__name__)
 
@@ -53,34 +46,6 @@ class OrchestratorNotReady(Exception):
 
     def __init__(self) -> None:
         super().__init__("the orchestrator has no plan yet: await init(db) first")
-
-
-class Utterance:
-    """The interviewer's utterance at one position in the plan.
-
-    The wording is chosen only once, even if livekit requests the utterance several times.
-    """
-
-    def __init__(self, owner: OrchestratorLLM, scope: LlmAllowance) -> None:
-        self._owner = owner
-        self._leeway = scope
-        self._finding = asyncio.Lock()
-        self._found: Move | None = None
-
-    @property
-    def move(self) -> Move:
-        """The utterance in its final wording, or in the plan's words before `found` returned."""
-        return self._found or self._leeway.move
-
-    async def found(self) -> Move:
-        """Return the utterance in its final wording.
-
-        Only the first call asks the language model.
-        """
-        async with self._finding:
-            if self._found is None:
-                self._found = await self._owner.words_for(self._leeway)
-            return self._found
 
 
 class OrchestratorLLM(llm.LLM[Never]):
@@ -114,9 +79,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         self.interview_id = interview_id
         self.candidate_identity = candidate_identity or f"candidate-{interview_id}"
         self.on_refused: Callable[[str], None] | None = None
-        self._room = room
-        self._snapshot = snapshot
-        self._dispatched_turns = tuple(turns)
+        self._loading = InterviewLoading(interview_id, room=room, snapshot=snapshot, turns=turns)
         self._token = token
         self._resumes_after = resumes_after
         self._plan: Plan | None = None
@@ -162,45 +125,12 @@ class OrchestratorLLM(llm.LLM[Never]):
         transient while the database is unavailable, and permanent if the database refuses the
         query.
         """
-        if db is None:
-            self._load_snapshot("no database is available")
-            return
-        try:
-            interview = await get_interview(db, self.interview_id, writable=True)
-            turns, told = await turns_and_dialogue_of(db, self.interview_id)
-        except InterviewClosedToJob as error:
-            raise not_own(str(error)) from error
-        except DatabaseUnavailable:
-            self._load_snapshot("the database is unavailable")
-            return
-        except DatabaseOperationFailed as error:
-            if self._snapshot is None:
-                raise LoadFailed("DatabaseRefused", str(error)) from error
-            self._load_snapshot("the database refused the query")
-            return
-        if interview is None:
-            message = "the database has no interview with this id"
-            raise LoadFailed("InterviewUnknown", message, event=Event.INTERVIEW_UNKNOWN)
-        check_own(interview, self._room)
-        if interview.is_over:
-            message = "the interview has already ended"
-            raise LoadFailed("InterviewAlreadyOver", message, event=Event.INTERVIEW_OVER)
-        self._plan = _checked(interview.plan)
-        self.candidate_identity = interview.candidate_identity
-        self._turns = [from_store(turn) for turn in turns]
-        self._take(restored(self._plan, turns, told))
-
-    def _load_snapshot(self, why: str) -> None:
-        if self._snapshot is None:
-            message = f"{why}, and the dispatch contained no plan"
-            raise LoadFailed("PlanUnavailable", message, transient=True)
-        self._plan = _checked(self._snapshot)
-        self._turns = list(self._dispatched_turns)
-        self._take(tracked(self._plan, self._turns))
-
-    def _take(self, tracker: DialogueTracker) -> None:
+        loaded = await self._loading.load(db)
+        if loaded.candidate_identity is not None:
+            self.candidate_identity = loaded.candidate_identity
+        tracker = loaded.tracker
         tracker.token, tracker.resumes_after = self._token, self._resumes_after
-        self._tracker = tracker
+        self._plan, self._turns, self._tracker = loaded.plan, list(loaded.turns), tracker
         self._utterance = None
 
     @property
@@ -284,7 +214,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         Raises OrchestratorNotReady if `init` has not succeeded.
         """
         if self._utterance is None:
-            self._utterance = Utterance(self, allowance(self.tracker))
+            self._utterance = Utterance(self.words_for, allowance(self.tracker))
         return self._utterance
 
     def speak_plainly(self) -> None:
@@ -293,7 +223,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         Raises OrchestratorNotReady if `init` has not succeeded.
         """
         scope = allowance(self.tracker)
-        self._utterance = Utterance(self, replace(scope, acknowledge=False))
+        self._utterance = Utterance(self.words_for, replace(scope, acknowledge=False))
 
     def chat(
         self,
@@ -310,7 +240,7 @@ class OrchestratorLLM(llm.LLM[Never]):
 
         Raises OrchestratorNotReady if `init` has not succeeded.
         """
-        return _Words(
+        return UtteranceStream(
             self,
             utterance or self.next_utterance(),
             chat_ctx=chat_ctx,
@@ -369,22 +299,3 @@ class OrchestratorLLM(llm.LLM[Never]):
             logger.exception(
                 "the on_refused callback failed", extra={"event": "refusal_callback_failed"}
             )
-
-
-class _Words(llm.LLMStream):
-    def __init__(self, owner: OrchestratorLLM, utterance: Utterance, **stream: Any) -> None:
-        super().__init__(owner, **stream)
-        self._utterance = utterance
-
-    async def _run(self) -> None:
-        move = await self._utterance.found()
-        if move.text:
-            delta = llm.ChoiceDelta(role="assistant", content=move.text)
-            self._event_ch.send_nowait(llm.ChatChunk(id=shortuuid("words_"), delta=delta))
-
-
-def _checked(plan: Mapping[str, Any]) -> Plan:
-    try:
-        return Plan.from_json(plan)
-    except PlanError as error:
-        raise LoadFailed("PlanInvalid", "the interview's plan is invalid") from error

@@ -9,52 +9,28 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any, Final
 
+from worker.interview.decided import Decided
 from worker.interview.dialogue.acts import Act
-from worker.interview.dialogue.classify.classifier import Classifier, prepare
-from worker.interview.dialogue.classify.language import TABLES
-from worker.interview.dialogue.classify.reading import Context, Reading
-from worker.interview.dialogue.decide import Step, decide
+from worker.interview.dialogue.decide import decide
 from worker.interview.dialogue.events import Detail, Event
 from worker.interview.dialogue.fold import fold
-from worker.interview.dialogue.inputs import Happening, Input, Turn
-from worker.interview.dialogue.moves import Move as Say
-from worker.interview.dialogue.phases import REOPENED, Outcome, Phase, Status
+from worker.interview.dialogue.inputs import Happening, Input
+from worker.interview.dialogue.phases import REOPENED, Outcome, Phase
 from worker.interview.dialogue.plan_view import view_of
 from worker.interview.dialogue.records import Record, record
 from worker.interview.dialogue.state import Dialogue, Fact
-from worker.interview.dialogue.wording.lines import has_lines, lines_of
-from worker.interview.dialogue.wording.prompt import Part, Prompt, WordsBy
-from worker.interview.dialogue.wording.references import points_covered, question_named
 from worker.interview.dialogue.wording.replay import request_in, step_of
-from worker.interview.dialogue.wording.spoken import Spoken
-from worker.interview.dialogue.wording.wording import words_of
+from worker.interview.due_utterance import DueUtterance
+from worker.interview.exchanges import Exchanges
 from worker.interview.plan.plan import Plan, Question
-from worker.interview.sentences import sentences
 from worker.interview.turn import CommittedTurn, Move, PlanPosition, Role
+from worker.interview.turn_reading import TurnReader
 
-#: The moves that are not spoken here. A recorded clip says that an interviewer continues after an
-#: interruption, and only a language model acknowledges an answer: prepared words would be the same
-#: before every question.
-_UNSPOKEN: Final = frozenset({Say.INTERRUPTED, Say.ACKNOWLEDGE})
-_REPEATS: Final = frozenset({Say.FULL, Say.LAST, Say.UNHEARD_PART, Say.SLOWER, Say.REPHRASED})
-_GOODBYES: Final = frozenset({Say.GOODBYE, Say.SHORT_GOODBYE})
 #: How often the goodbye is said if each attempt is cut off.
 MOST_GOODBYES: Final = 3
-
-
-@dataclass(frozen=True)
-class Decided:
-    """An input with the step that the table decided for it, and its record."""
-
-    given: Input
-    step: Step
-    record: Record
-    #: The candidate's words of a request; the whole text if the turn has no request.
-    words: str = ""
 
 
 class DialogueTracker:
@@ -69,26 +45,14 @@ class DialogueTracker:
         self.token: Callable[[], int | None] = lambda: None
         #: Why this interviewer continues, if it says something that was not decided before.
         self.resumes_after = Detail.CRASH
-        self.spoken = Spoken()
-        #: The utterance that was decided and not spoken yet; None while nothing is to be said.
-        self._due: Prompt | None = None
         #: True if an earlier job has ended the interview in a way that lets this job continue it.
         self._reopens = False
-        #: The share of the last utterance that the candidate has heard.
-        self._share = 1.0
-        self._classifier = _classifier_of(plan.language)
-        #: What finds words of the plan in an answer; None in a language without prepared lines.
-        self._lines = lines_of(plan.language) if has_lines(plan.language) else None
-        self._asked = {question.id: question for question in plan.questions}
         self._seq = 0
-        #: The number of the last decision that has changed the due utterance.
-        self._decision = 0
         #: True until this interviewer has recorded something: all records are of earlier jobs.
         self._continues = True
-        self._times = QuestionTime()
-        #: The prompts of each question that were heard, and the answers to them.
-        self._prompts: dict[str, list[str]] = {}
-        self._answers: dict[str, list[str]] = {}
+        self._due = DueUtterance(plan, self.view)
+        self._reader = TurnReader(plan, self.view)
+        self._exchanges = Exchanges(plan)
 
     # --- what is to be said -----------------------------------------------------------------
 
@@ -98,7 +62,7 @@ class DialogueTracker:
         place = self.state.place
         if place.phase is Phase.ENDED:
             return not self._reopens
-        if place.phase is not Phase.FAREWELL or self._due is not None:
+        if place.phase is not Phase.FAREWELL or self._due.prompt is not None:
             return False
         return not self.state.owed or self.state.count("goodbye") >= MOST_GOODBYES
 
@@ -136,7 +100,7 @@ class DialogueTracker:
     @property
     def has_due(self) -> bool:
         """True if an utterance was decided that was not spoken yet."""
-        return self._due is not None
+        return self._due.prompt is not None
 
     @property
     def next_number(self) -> int:
@@ -146,37 +110,27 @@ class DialogueTracker:
     @property
     def open_question(self) -> Question:
         """The question of the plan that the candidate's words answer, else the nearest one."""
-        place, base = self.state.place.question, self.state.base.question
-        heard = str(self.state.facts.get(Fact.HEARD_QUESTION) or "")
-        # Until the next prompt has begun, words still belong to the question before.
-        order = (heard, place, base) if self._due is not None else (place, base, heard)
-        known = {question.id: question for question in self.plan.questions}
-        found = [known[question] for question in order if question in known]
-        return found[0] if found else self.plan.questions[0]
+        is_due = self._due.prompt is not None
+        return self._exchanges.open_question(self.state, is_due=is_due)
 
     @property
     def seconds_left(self) -> float:
         """The seconds left for the current question at the last turn; negative afterwards."""
-        return self.open_question.soft_s - self._times.used_s()
+        return self.open_question.soft_s - self._exchanges.time.used_s()
 
     def exchange(self, question: str) -> PlanPosition:
         """Return the prompts of a question that were heard, and the answers to them."""
-        ids = [each.id for each in self.plan.questions]
-        return PlanPosition(
-            question=ids.index(question),
-            prompts=tuple(self._prompts.get(question, ())),
-            answers=tuple(self._answers.get(question, ())),
-        )
+        return self._exchanges.of(question)
 
     def next_move(self) -> Move:
         """Return the due utterance; if nothing is due, what an interviewer says that continues."""
         if self.is_over:
             return Move(role=Role.DONE)
-        if self._due is not None:
-            return self._move(self._due, self.state)
+        if self._due.prompt is not None:
+            return self._due.move(self._due.prompt, self.state)
         first = self._decide(self.beginning())
         after = fold([first.record], self.state)
-        return self._move(self._words(first, after), after)
+        return self._due.move(self._due.words(first, after), after)
 
     def beginning(self) -> Happening:
         """Return the event with which an interviewer begins or continues."""
@@ -185,19 +139,6 @@ class DialogueTracker:
         absent = self.continues_after_absence or self.has_ended
         detail = Detail.ABSENCE if absent else self.resumes_after
         return Happening(event=Event.RESUMED, detail=detail)
-
-    def _move(self, prompt: Prompt, after: Dialogue) -> Move:
-        place = after.place
-        question = place.question or after.base.question
-        goodbye = place.phase is Phase.FAREWELL
-        return Move(
-            role=_role_of(prompt, goodbye=goodbye),
-            text=prompt.text,
-            question_id=None if goodbye else question or None,
-            asking=prompt.asking,
-            decision=self._decision,
-            also_written=prompt.also_written,
-        )
 
     # --- decisions ----------------------------------------------------------------------------
 
@@ -213,29 +154,18 @@ class DialogueTracker:
                 *first,
                 self._decide(nothing, before=before, number=len(first), more={"turn": True}),
             ]
-        reading = Reading(act=Act.ANSWER)
-        if classify and not turn.interrupted and self._classifier is not None:
-            reading = self._classifier.read(turn.text, self._context())
-        answer = turn.text[: reading.also_from] if reading.also else turn.text
-        request = turn.text[reading.also_from or 0 :]
-        asked = self._asked.get(self.state.place.question)
-        given = Turn(
-            act=reading.act,
-            also=reading.also,
-            words=len(answer.split()),
-            points=points_covered(answer, asked, self._lines) if asked and self._lines else (),
-            about=self._named_in(request) if Act.GO_BACK in (reading.act, reading.also) else "",
-            share=self._share if self.state.place.phase is Phase.ASKING else 1.0,
-            cut=turn.interrupted,
-            time_over=self._times.used_s(turn.at) >= self.open_question.soft_s,
+        read = self._reader.read(
+            turn,
+            self.state,
+            self._due.spoken.since,
+            share=self._due.share,
+            time_over=self._exchanges.time.used_s(turn.at) >= self.open_question.soft_s,
+            classify=classify,
         )
-        more: dict[str, Any] = {"act_by": reading.act_by, "turn": True}
-        if reading.also_from is not None:
-            more["also_from"] = reading.also_from
-        return [
-            *first,
-            self._decide(given, before=before, number=len(first), words=request, more=more),
-        ]
+        decided = self._decide(
+            read.given, before=before, number=len(first), words=read.words, more=read.more
+        )
+        return [*first, decided]
 
     def _reopening(self) -> tuple[list[Decided], Dialogue]:
         """Return the event that comes before a turn in an interview that was missed, if any."""
@@ -244,15 +174,6 @@ class DialogueTracker:
         first = self._decide(self.beginning())
         return [first], fold([first.record], self.state)
 
-    def _named_in(self, request: str) -> str:
-        """Return the earlier question that a request names; empty if it names none."""
-        heard = [each for each in self.plan.questions if self._was_asked(each.id)]
-        return question_named(request, heard, self._lines) if self._lines is not None else ""
-
-    def _was_asked(self, question: str) -> bool:
-        unheard = (Status.NOT_REACHED, Status.NOT_HEARD)
-        return self.state.standing(question).status not in unheard
-
     def heard(self, move: Move, share: float, detail: Detail | None = None) -> list[Decided]:
         """Return the decisions for an utterance that is over: `share` of it was heard.
 
@@ -260,7 +181,7 @@ class DialogueTracker:
         which the interviewer began comes first. An utterance that a later decision has replaced
         changes nothing.
         """
-        if move.decision not in (-1, self._decision):
+        if move.decision not in (-1, self._due.decision):
             return []
         decided: list[Decided] = []
         before = self.state
@@ -274,10 +195,10 @@ class DialogueTracker:
 
     def _first_of(self, move: Move) -> list[Happening]:
         """Return the events that led to an utterance and are not recorded yet."""
-        if self._due is None:
+        if self._due.prompt is None:
             return [self.beginning()]
         asked = str(self.state.facts.get(Fact.HEARD_QUESTION) or "")
-        due = self._move(self._due, self.state)
+        due = self._due.move(self._due.prompt, self.state)
         by_model = move.role is Role.FOLLOW_UP is not due.role and move.question_id == asked
         return [Happening(event=Event.FOLLOW_UP)] if by_model else []
 
@@ -293,11 +214,7 @@ class DialogueTracker:
 
     def act_of(self, text: str) -> Act | None:
         """Return the request in a piece of the candidate's speech; None if it has none."""
-        if self._classifier is None:
-            return None
-        reading = self._classifier.read(text, self._context())
-        act = reading.also or reading.act
-        return None if act is Act.ANSWER else act
+        return self._reader.act_of(text, self.state, self._due.spoken.since)
 
     def _decide(
         self,
@@ -313,17 +230,6 @@ class DialogueTracker:
         seq = self._seq + number + 1
         kept = record(state, given, step, seq=seq, token=self.token() or 0, **(more or {}))
         return Decided(given=given, step=step, record=kept, words=words)
-
-    def _context(self) -> Context:
-        place = self.state.place
-        question = self.view.by_id.get(place.question)
-        since = self.spoken.since
-        return Context(
-            phase=place.phase.value,
-            kind=place.kind,
-            expects=question.expects.value if question is not None else "",
-            asked=since[-1] if since else "",
-        )
 
     # --- what was decided ---------------------------------------------------------------------
 
@@ -353,9 +259,8 @@ class DialogueTracker:
         other = copy.copy(self)
         vars(other).update(
             records=list(self.records),
-            _times=replace(self._times),
-            _prompts={question: list(texts) for question, texts in self._prompts.items()},
-            _answers={question: list(texts) for question, texts in self._answers.items()},
+            _due=self._due.copy(),
+            _exchanges=self._exchanges.copy(),
         )
         return other
 
@@ -385,145 +290,20 @@ class DialogueTracker:
             self.records.append(late)
             self._seq = max(self._seq, late.seq)
         if turn is not None and turn.speaker == "candidate":
-            self._note_answer(turn, {each.question for each in records})
+            self._exchanges.add_answer(turn, {each.question for each in records})
 
     def _apply(self, each: Decided) -> None:
         place = self.state.place
         self.state = fold([each.record], self.state)
-        moved = self.state.place != place
         self.records.append(each.record)
         self._seq = max(self._seq, each.record.seq)
-        prompt = self._words(each, self.state)
-        self.spoken = self.spoken.then(each.given, prompt, self.state)
-        event = each.given.event if isinstance(each.given, Happening) else None
-        if event is Event.PROMPT_DONE:
-            self._due, self._share = None, each.given.share
-        elif event is Event.WITHDRAWN and moved:
-            self._due = None
-        if isinstance(each.given, Turn) and self.state.place.phase is Phase.ARRIVING:
-            self._due = None  # the candidate can be greeted: nothing about the microphone is due
-        if each.step.moves:
-            self._due = prompt if prompt.text else None
-            self._share = 0.0
-        if event in (None, Event.PROMPT_DONE) or each.step.moves or moved:
-            self._decision = self._seq
-
-    def _words(self, each: Decided, after: Dialogue) -> Prompt:
-        prompt = words_of(
-            each.step,
-            after,
-            self.plan,
-            given=each.given,
-            words=each.words,
-            spoken=self.spoken,
-            seq=each.record.seq,
-        )
-        parts = tuple(part for part in prompt.parts if part.move not in _UNSPOKEN)
-        return replace(prompt, parts=parts)
+        moved = self.state.place != place
+        self._due.apply(each, self.state, number=self._seq, moved=moved)
 
     def _note(self, turn: CommittedTurn, decided: Sequence[Decided]) -> None:
         """Note what a turn adds to the prompts, answers and times of its question."""
-        question = self.state.place.question
         if turn.speaker == "candidate":
-            self._times.last_at = turn.at
-            self._note_answer(turn, {each.record.question for each in decided})
+            self._exchanges.answered(turn, {each.record.question for each in decided})
             return
-        self._learn(turn)
-        if self.state.place.phase is not Phase.LISTENING or not self.state.facts.get(
-            Fact.LINE_HEARD
-        ):
-            return
-        asked = asked_in(turn.generated, self.plan)
-        prompts = self._prompts.setdefault(question, [])
-        if turn.role is not Role.SIDE and asked not in prompts:
-            prompts.append(asked)
-        begun = self.state.count("probe") > 0 or self.state.count(f"said@{question}") > 0
-        self._times.asked(question, turn.at, again=begun)
-
-    def _note_answer(self, turn: CommittedTurn, questions: set[str]) -> None:
-        for answer_to in questions - {""}:
-            self._answers.setdefault(answer_to, []).append(turn.text)
-
-    def _learn(self, turn: CommittedTurn) -> None:
-        """Note the words of a follow-up that a language model has asked."""
-        asked = asked_in(turn.generated, self.plan)
-        question = self.state.place.question
-        planned = [view.probes for view in self.view.questions if view.id == question]
-        if turn.role is not Role.FOLLOW_UP or any(asked in probes for probes in planned):
-            return
-        number = self.state.count("probe")
-        part = Part(
-            move=Say.PROBE, text=asked, id=f"probe:{question}/model-{number}", by=WordsBy.MODEL
-        )
-        given = Happening(event=Event.FOLLOW_UP)
-        spoken = self.spoken.then(given, Prompt(parts=(part,)), self.state)
-        self.spoken = replace(spoken, since=self.spoken.since)
-
-
-@dataclass
-class QuestionTime:
-    """The time of the current question, from its prompt to the last turn."""
-
-    question: str = ""
-    asked_at: datetime | None = None
-    last_at: datetime | None = None
-
-    def asked(self, question: str, at: datetime, *, again: bool) -> None:
-        """Note that a question was heard. With `again`, a repetition keeps the earlier time."""
-        if not again or question != self.question or self.asked_at is None:
-            self.asked_at = at
-        self.question, self.last_at = question, at
-
-    def used_s(self, at: datetime | None = None) -> float:
-        """Return the seconds from the prompt until `at`, by default until the last turn."""
-        until = at or self.last_at
-        if self.asked_at is None or until is None:
-            return 0.0
-        return (until - self.asked_at).total_seconds()
-
-
-def asked_in(generated: str, plan: Plan) -> str:
-    """Return the question or follow-up at the end of an utterance.
-
-    If the utterance ends with a question or follow-up of the plan, return that text, else return
-    the last sentence.
-    """
-    generated = generated.strip()
-    own = (
-        text.strip()
-        for question in plan.questions
-        for text in (
-            question.text,
-            *question.follow_ups,
-            *(point.probe for point in question.points if point.probe),
-        )
-    )
-    asked = max((text for text in own if generated.endswith(text)), key=len, default="")
-    return asked or (sentences(generated) or ("",))[-1]
-
-
-def share_heard(text: str, generated: str, asking: str) -> float:
-    """Return the share of `asking`, the end of `generated`, that was heard if `text` was heard."""
-    if not text.strip():
-        return 0.0
-    of = len(asking) or len(generated) or 1
-    unheard = max(0, len(generated.strip()) - len(text.strip()))
-    return max(0.0, 1.0 - unheard / of)
-
-
-def _role_of(prompt: Prompt, *, goodbye: bool) -> Role:
-    moves = {part.move for part in prompt.parts}
-    if goodbye and not moves.isdisjoint(_GOODBYES):
-        return Role.CLOSING
-    if Say.GREET in moves:
-        return Role.OPENING
-    if Say.PROBE in moves:
-        return Role.FOLLOW_UP
-    if Say.ASK in moves:
-        return Role.QUESTION
-    return Role.REPEAT if not moves.isdisjoint(_REPEATS) else Role.SIDE
-
-
-def _classifier_of(tag: str) -> Classifier | None:
-    code = tag.partition("-")[0].lower()
-    return prepare(code) if code in TABLES else None
+        self._due.learn(turn, self.state)
+        self._exchanges.prompted(turn, self.state)

@@ -7,12 +7,13 @@ from typing import Any
 
 from states.journal import MemoryJournal
 from tests.support.virtual.interview_parts import START
+from worker.interview.decided import Decided
 from worker.interview.dialogue.events import Event
 from worker.interview.dialogue.inputs import Happening
 from worker.interview.dialogue.journal_record import append
 from worker.interview.plan.plan import Plan
 from worker.interview.restored import restored
-from worker.interview.tracker import Decided, DialogueTracker
+from worker.interview.tracker import DialogueTracker
 from worker.interview.turn import CommittedTurn
 from worker.store.turns import Turn
 

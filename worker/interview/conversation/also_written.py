@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from worker.aio.timeouts import run_with_timeout
 
 if TYPE_CHECKING:
-    from worker.interview.orchestrator_llm import Utterance
+    from worker.interview.utterance_stream import Utterance
 
 logger = logging.getLogger(__name__)
 

@@ -3,54 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine
-from contextvars import ContextVar
-from enum import Enum, auto
+from collections.abc import AsyncIterable, Callable, Coroutine
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm, stt
+from livekit.agents import Agent, ModelSettings, StopResponse, llm, stt
 
-from worker.interview.conversation.also_written import AlsoWritten
 from worker.interview.conversation.answers import Answers
-from worker.interview.conversation.endpointing import Endpointing
-from worker.interview.conversation.exclusive import Exclusive
 from worker.interview.conversation.heard_text import PlayoutTeller
-from worker.interview.conversation.late_text import LateText, Transcriber
-from worker.interview.conversation.live_floor import FloorEffects, LiveFloor
+from worker.interview.conversation.late_text import Transcriber
+from worker.interview.conversation.own_replies import OwnReplies
 from worker.interview.conversation.partial_answer import HearingKeeper, unwritten
-from worker.interview.conversation.stop import CUT_OFF_S, SentenceOver, Stop
+from worker.interview.conversation.speaker import Speaker
+from worker.interview.conversation.stop import SentenceOver
 from worker.interview.conversation.thinking_ahead import ThinkingAhead
 from worker.interview.conversation.turn_log import DialogueKeeper, TurnKeeper, TurnLog
+from worker.interview.conversation.turn_taking import Follows, TurnTaking
 from worker.interview.conversation.typed_messages import TypedMessages, Writer
 from worker.interview.conversation.utterances import Utterances
 from worker.interview.dialogue.events import Detail
 from worker.interview.dialogue.inputs import Happening
 from worker.interview.dialogue.phases import Outcome
-from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
+from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.tracker import DialogueTracker
 from worker.interview.turn import Role
-from worker.job.floor import TurnFloor
-
-logger = logging.getLogger(__name__)
-
-
-#: The utterance of the speech that is being generated. livekit emits `speech_created` before
-#: livekit creates the task for `llm_node` (AgentActivity._generate_reply), so the task inherits
-#: this value. Even if a turn is committed before the task runs, the record of the speech contains
-#: the utterance that was spoken.
-_utterance: ContextVar[Utterance | None] = ContextVar("utterance", default=None)
-
-
-class _Follows(Enum):
-    """What follows a turn of the candidate."""
-
-    UTTERANCE = auto()
-    #: Nothing is said, because the candidate asked for time.
-    SILENCE = auto()
-    END = auto()
 
 
 class Interviewer(Agent):
@@ -72,42 +48,41 @@ class Interviewer(Agent):
         super().__init__(instructions="Hold the planned interview.")
         self._orchestrator = orchestrator
         self._book = book = TurnLog(orchestrator, keep_turn, keep_dialogue)
-        self._write = write
-        self._also_written = AlsoWritten(write)
-        self._typed = TypedMessages(write, refused)
+        self._typed = typed = TypedMessages(write, refused)
         self._mending: set[asyncio.Task[None]] = set()
-        self._patience = Endpointing(
-            orchestrator, lambda **options: self.session.update_options(**options)
+        self._turns = turns = TurnTaking(
+            orchestrator,
+            lambda: self.session,
+            lambda: self.hears_candidate or bool(self.answers.half.text),
         )
-        #: Lock that is held while an answer is taken, or while the interviewer begins to speak
-        #: without an answer.
-        self.exclusive = Exclusive()
-        #: Tracks whether the interviewer or the candidate has the turn to speak.
-        self.floor = TurnFloor()
-        self._utterances = Utterances(
-            book, self.floor, playout, kept=self._on_kept, unspoken=self._mend
+        #: The parts of `TurnTaking` that the recovery and the end of an interview use.
+        self.exclusive, self.floor, self.finished = turns.exclusive, turns.floor, turns.finished
+        self._utterances = spoken = Utterances(
+            book, turns.floor, playout, kept=self._on_kept, unspoken=self._mend
         )
-        effects = FloorEffects(note=book.note, give_turn=self.floor.give, speak=self._speak_due)
-        #: Decides, while a line is played, what the candidate's sounds and words do to it.
-        self.live_floor = LiveFloor(lambda: self.session, orchestrator, effects)
         #: Recorder of the candidate's answers.
-        self.answers = Answers(orchestrator, book, keep_hearing, self._utterances.recorded)
-        self._late_text = LateText(
-            self.answers,
-            transcriber,
-            speaks=lambda: self.hears_candidate,
-            commit=self._commit_held_back,
+        self.answers = answers = Answers(orchestrator, book, keep_hearing, spoken.recorded)
+        self._speaker = speaker = Speaker(
+            orchestrator, turns, answers, book, spoken, write, lambda: self.session
         )
-        self._thinking = ThinkingAhead(orchestrator, self.answers, lambda: self.answer_is_over)
+        #: Decides, while a line is played, what the candidate's sounds and words do to it.
+        self.live_floor = speaker.live_floor
+        self._replies = OwnReplies(
+            turns,
+            speaker,
+            answers,
+            typed,
+            lambda: self.session,
+            transcriber=transcriber,
+            speaks=lambda: self.hears_candidate,
+        )
+        self._thinking = ThinkingAhead(orchestrator, answers, lambda: self.answer_is_over)
         #: Called after an utterance that ended early although nothing interrupted it. During the
         #: call, it is still the interviewer's turn to speak.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
-        self._stop = Stop(lambda: self.hears_candidate or bool(self.answers.half.text))
         #: Function that waits for a good point at which to cut off the current speech, and returns
         #: True if all of the speech was played.
         self.sentence_over: SentenceOver | None = None
-        #: Set once the interviewer has nothing left to say.
-        self.finished = asyncio.Event()
         #: True if the candidate has typed since they last spoke.
         self.has_typed = False
         #: Event-loop time at which the candidate or the interviewer was last heard.
@@ -115,22 +90,22 @@ class Interviewer(Agent):
 
     async def on_enter(self) -> None:
         """Subscribe to the session's events."""
-        self.session.on("speech_created", self._on_speech_created)
+        self.session.on("speech_created", self._speaker.speech_created)
         self.session.on("user_state_changed", self._on_candidate)
         self.session.on("agent_state_changed", self._on_sound)
         self.session.on("user_input_transcribed", self._on_candidate)
         self.answers.listen(self.session)
-        self.session.on("user_input_transcribed", lambda _: self._patience.text_came())
+        self.session.on("user_input_transcribed", lambda _: self._turns.patience.text_came())
         self._thinking.listen(self.session)
 
     async def on_exit(self) -> None:
         """Cancel timers, a pending journal write, and the recovery of an unspoken utterance."""
-        self._patience.stop()
-        self._late_text.stop()
+        self._turns.patience.stop()
+        self._replies.late_text.stop()
         self.live_floor.stop()
         self.answers.stop()
         self._typed.stop()
-        self._also_written.stop()
+        self._speaker.stop()
         self._orchestrator.stop_thinking()
         for task in self._mending:
             task.cancel()
@@ -153,7 +128,7 @@ class Interviewer(Agent):
     @property
     def next_role(self) -> Role:
         """Role of the utterance that is being spoken, or else of the next utterance."""
-        return self._orchestrator.next_move().role
+        return self._speaker.next_role
 
     def continues_after(self, why: Detail) -> None:
         """Note why the interviewer repeats a question, for the dialogue record of the repetition.
@@ -180,7 +155,7 @@ class Interviewer(Agent):
         Call this only while holding `exclusive`. Raises the same exceptions as `speak_next`.
         """
         self.noted(given)
-        if (self.dialogue.has_due or self.dialogue.is_over) and not self._stop.begun:
+        if (self.dialogue.has_due or self.dialogue.is_over) and not self._turns.stop.begun:
             await self.speak_next()
 
     async def speak_next(self) -> None:
@@ -189,20 +164,7 @@ class Interviewer(Agent):
         The greeting and a repeated question start in this way. Raises OrchestratorNotReady if the
         plan has not loaded, and RuntimeError if the session is closing.
         """
-        if self.next_role is Role.DONE:
-            self._finish()
-            return
-        if not self.floor.ours:
-            self.floor.take()
-        self.session.generate_reply()
-
-    async def _speak_due(self) -> None:
-        """Speak an utterance that an event of the dialogue has made due, unless it is too late."""
-        async with self.exclusive.held():
-            busy = self.floor.ours or bool(self.answers.half.text) or self._stop.begun
-            if self._orchestrator.has_due and not busy:
-                with contextlib.suppress(RuntimeError):  # the session is closing
-                    await self.speak_next()
+        await self._speaker.speak_next()
 
     def speak_plainly(self) -> None:
         """Use the plan's own words for the next utterance, without waiting for a language model."""
@@ -213,26 +175,11 @@ class Interviewer(Agent):
 
         Raises RuntimeError if there is no writer, and any exception that the writer raises.
         """
-        if self._write is None:
-            raise RuntimeError("the interviewer has no writer to send text with")
-        if self.next_role is Role.DONE:
-            self._finish()
-            return
-        utterance = self._orchestrator.next_utterance()
-        move, turn = utterance.move, self.floor.turn
-        if not self._also_written.has(utterance):
-            await self._write(move.text)
-        await self._utterances.written(move, turn)
+        await self._speaker.write_next()
 
     async def cut_off(self) -> bool:
         """Interrupt the current or pending speech. Return False if the session does not respond."""
-        try:
-            over = self.session.interrupt(force=True)
-        except RuntimeError:  # the session is closing
-            return True
-        done, _ = await asyncio.wait({over}, timeout=CUT_OFF_S)
-        await self._utterances.recorded()
-        return bool(done)
+        return await self._speaker.cut_off()
 
     @property
     def almost_done(self) -> bool:
@@ -247,7 +194,7 @@ class Interviewer(Agent):
         An answer that ends in time becomes a complete turn. A longer answer is recorded by
         `answers.keep_half`.
         """
-        await self._stop.at_a_pause(self.session, self.sentence_over, longest_s=longest_s)
+        await self._turns.stop.at_a_pause(self.session, self.sentence_over, longest_s=longest_s)
         async with self.exclusive.held():  # an answer that was just given still becomes a turn
             await self.cut_off()
         if not (self.hears_candidate or self.answers.half.text):
@@ -260,10 +207,6 @@ class Interviewer(Agent):
             self._book.conclude()
             return self._orchestrator.tracker.outcome
 
-    def _finish(self) -> None:
-        self.floor.give()
-        self.finished.set()
-
     async def on_user_turn_completed(
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
     ) -> None:
@@ -274,7 +217,7 @@ class Interviewer(Agent):
         already been committed as a partial answer. The method raises no other exception, because
         any other exception would lose the turn and leave the interviewer silent.
         """
-        if not self.finished.is_set() and self._late_text.holds_back(new_message):
+        if not self.finished.is_set() and self._replies.late_text.holds_back(new_message):
             raise StopResponse
         heard = self.answers.heard()
         async with self.exclusive.held() as waited:
@@ -285,32 +228,10 @@ class Interviewer(Agent):
                 # Cut off what the previous block began to say, because the reply to this answer
                 # comes next.
                 await self.cut_off()
-            follows = await self._take_answer(self.answers.spoken(new_message, heard))
-            self._stop.candidate_moved()
-        if follows is not _Follows.UTTERANCE or self._stop.begun:
+            follows = await self._turns.take_answer(self.answers.spoken(new_message, heard))
+            self._turns.stop.candidate_moved()
+        if follows is not Follows.UTTERANCE or self._turns.stop.begun:
             raise StopResponse
-
-    async def _take_answer(self, taking: Awaitable[None]) -> _Follows:
-        """Commit a turn of the candidate to the dialogue. Return what follows the turn."""
-        self.floor.take()
-        try:
-            await taking
-            self._patience.begin()
-            if self.finished.is_set() or self._orchestrator.next_move().role is Role.DONE:
-                self._finish()
-                return _Follows.END
-            if self._orchestrator.has_due:
-                return _Follows.UTTERANCE
-            # The candidate goes on, for example after "let me think".
-            self.floor.give()
-            self._patience.listen()
-            return _Follows.SILENCE
-        except Exception:
-            logger.exception(
-                "committing the candidate's turn failed",
-                extra={"event": "candidate_turn_not_committed"},
-            )
-            return _Follows.UTTERANCE
 
     async def on_text(self, text: str) -> None:
         """Commit a typed answer as a turn, and reply as to a spoken answer.
@@ -322,50 +243,22 @@ class Interviewer(Agent):
             return
         self._on_sound(None)
         self.has_typed = True
-        async with self.exclusive.held():
-            if self._typed.waiting:  # otherwise an earlier call has already taken this message
-                await self._take_typed()
+        await self._replies.take_typed()
 
     def text_refused(self, *, for_good: bool) -> None:
         """Tell the candidate that a message (with `for_good`: every later message) is refused."""
         self._typed.refuse(for_good=for_good)
 
-    async def _take_typed(self) -> None:
-        await self.cut_off()
-        if self._patience.deaf or self._late_text.is_due or self.answers.missed.cut:
-            # Commit the partial answer first, so that a late transcript does not become the answer
-            # to another question.
-            await self.let_go_of_answer()
-        await self._reply_to(self.answers.typed(self._typed.take()))
-
-    async def _commit_held_back(self) -> None:
-        """Commit the text of a turn that was held back, and reply, because the session does not."""
-        async with self.exclusive.held():
-            if self.answers.is_held:  # otherwise the text is already part of another turn
-                with contextlib.suppress(RuntimeError):  # the session is closing
-                    await self._reply_to(self.answers.held_back())
-        self._stop.candidate_moved()
-
-    async def _reply_to(self, taking: Awaitable[None]) -> None:
-        """Commit an answer, and reply to it unless the interview is over or stopping."""
-        follows = await self._take_answer(taking)
-        if follows is _Follows.UTTERANCE and not (self._stop.begun or self._typed.waiting):
-            self.session.generate_reply()
-
     def cannot_hear(self) -> None:
         """Tolerate long pauses until a transcript arrives, as no STT provider is left."""
-        self._patience.wait_for_text()
+        self._turns.patience.wait_for_text()
 
     async def let_go_of_answer(self) -> None:
         """Commit the partial answer, so that the next speech begins a new answer.
 
         Call this only while holding `exclusive`.
         """
-        self._late_text.stop()
-        with contextlib.suppress(RuntimeError):  # the session is closing
-            self.session.clear_user_turn()
-        await self.answers.keep_half()
-        self._stop.candidate_moved()
+        await self._replies.let_go_of_answer()
 
     def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
@@ -377,13 +270,11 @@ class Interviewer(Agent):
         heard = self.answers.missed.listening(audio)
         return self.live_floor.passing(Agent.default.stt_node(self, heard, model_settings))
 
-    # --- the interviewer's own turns -----------------------------------------------------------
-
     def llm_node(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncIterable[llm.ChatChunk]:
         """Return the words of the speech that is being generated."""
-        return self._orchestrator.chat(chat_ctx=chat_ctx, utterance=_utterance.get())
+        return self._speaker.words(chat_ctx)
 
     def _on_sound(self, _: Any) -> None:
         self.last_sound = asyncio.get_running_loop().time()
@@ -391,26 +282,13 @@ class Interviewer(Agent):
     def _on_candidate(self, event: Any) -> None:
         self._on_sound(event)
         self.has_typed = False
-        self._stop.candidate_moved()
-        self._late_text.candidate_moved()
+        self._turns.stop.candidate_moved()
+        self._replies.late_text.candidate_moved()
         if self.floor.ours:
             self.floor.contest()
 
-    def _on_speech_created(self, event: SpeechCreatedEvent) -> None:
-        # Reset the value first, so that the previous utterance is not repeated if `next_utterance`
-        # raises.
-        _utterance.set(None)
-        utterance = self._orchestrator.next_utterance()
-        _utterance.set(utterance)
-        self._also_written.begin(utterance)
-        self.live_floor.will_say(event.speech_handle, utterance)
-        turn, self.floor.contested = self.floor.turn, False
-        event.speech_handle.add_done_callback(
-            lambda handle: self._utterances.spoken(handle, utterance.move, turn)
-        )
-
     def _mend(self) -> None:
-        if self._stop.begun:
+        if self._turns.stop.begun:
             return
         if self.on_unspoken is not None and self.next_role is not Role.DONE:
             task = asyncio.get_running_loop().create_task(self.on_unspoken(), name="mend")
@@ -418,19 +296,7 @@ class Interviewer(Agent):
             task.add_done_callback(self._mending.discard)
 
     def _on_kept(self, whole: bool) -> None:
-        """Prepare for the candidate's answer to an utterance, or speak what follows it.
-
-        `whole` is true if the utterance was spoken to its end.
-        """
+        """Handle the end of a recorded utterance; `whole` is true if it was spoken to its end."""
         self._on_sound(None)
         self.answers.missed.asked()
-        if self.next_role is Role.DONE:
-            self._finish()
-            return
-        self._patience.listen()
-        self.live_floor.utterance_over()
-        dialogue = self._orchestrator.tracker
-        if whole and dialogue.has_due and not (dialogue.is_absent or self._stop.begun):
-            self.floor.take()
-            with contextlib.suppress(RuntimeError):  # the session is closing
-                self.session.generate_reply()
+        self._speaker.utterance_over(whole=whole)

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from livekit.agents import AgentSession
     from livekit.agents.voice import SpeechHandle
 
-    from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
+    from worker.interview.orchestrator_llm import OrchestratorLLM
+    from worker.interview.utterance_stream import Utterance
 
 #: Events of speech-to-text that have text of the candidate.
 _INTERIM: Final = (

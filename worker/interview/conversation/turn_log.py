@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
+from worker.interview.decided import Decided
 from worker.interview.dialogue.events import Detail, Event
 from worker.interview.dialogue.inputs import Happening
 from worker.interview.dialogue.records import Record
+from worker.interview.heard_share import share_heard
 from worker.interview.orchestrator_llm import OrchestratorLLM
-from worker.interview.tracker import Decided, share_heard
 from worker.interview.turn import CommittedTurn, Move
 
 #: Function that writes a turn to the journal and returns once the journal has committed the turn.

@@ -57,7 +57,7 @@ class FakeDatabase:
 def store(monkeypatch: pytest.MonkeyPatch) -> FakeDatabase:
     fake = FakeDatabase()
     for name in ("get_interview", "turns_and_dialogue_of"):
-        monkeypatch.setattr(f"worker.interview.orchestrator_llm.{name}", getattr(fake, name))
+        monkeypatch.setattr(f"worker.interview.interview_loading.{name}", getattr(fake, name))
     return fake
 
 

@@ -11,7 +11,8 @@ from livekit.agents import llm
 from tests.support.virtual.interview_parts import LONG, SHORT, START, Talk, plan_of, question
 from tests.support.virtual.model_parts import ModelStandIn, Reply, fails, says, says_for_ever
 from worker.interview.orchestrator import CommittedTurn, Move, Role, next_move
-from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
+from worker.interview.orchestrator_llm import OrchestratorLLM
+from worker.interview.utterance_stream import Utterance
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from tests.support.virtual.interview_parts import LONG, START, plan_of, question
+from worker.interview.decided import Decided
 from worker.interview.dialogue.journal_record import fields_of, from_journal
 from worker.interview.restored import restored
-from worker.interview.tracker import Decided, DialogueTracker
+from worker.interview.tracker import DialogueTracker
 from worker.interview.turn import CommittedTurn
 from worker.store.turns import Turn
 
