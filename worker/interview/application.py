@@ -26,6 +26,7 @@ from worker.interview.closing_messages import CLOSING_MESSAGES
 from worker.interview.conversation.interviewer import Interviewer
 from worker.interview.dialogue.journal_record import append
 from worker.interview.dialogue.records import Record
+from worker.interview.dialogue.wording.lines import preload_lines
 from worker.interview.dispatched import DispatchedInterview
 from worker.interview.end_conditions import EndConditions
 from worker.interview.ends import ENDS
@@ -62,8 +63,9 @@ class InterviewApplication(Application):
 
     @classmethod
     def preload(cls, settings: Settings) -> None:
-        """Decode the recorded clips."""
+        """Decode the recorded clips, and load the tables of the languages."""
         preload_clips()
+        preload_lines()
 
     @classmethod
     def failed_words(cls) -> Clip | None:

@@ -90,6 +90,16 @@ def has_lines(tag: str) -> bool:
     return bool(_code(tag))
 
 
+def preload_lines() -> None:
+    """Load the lines and the table of the classifier of each language.
+
+    Compiling a table takes half a second of processor time, which a job must not spend on its event
+    loop. Job processes are forked from a process that has loaded the tables.
+    """
+    for code in TABLES:
+        lines_or_none_of(code)
+
+
 def require_lines(plan: Plan, source: str = "plan", line: int | None = None) -> None:
     """Raise `PlanError` if the interviewer has no prepared lines in the language of the plan.
 
