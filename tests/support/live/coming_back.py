@@ -9,6 +9,7 @@ from tests.support.live.one_question import is_running
 from tests.support.live.running_worker import RunningWorker
 from tests.support.live.waiting import PATIENCE_S, answered
 from worker.interview.application import InterviewApplication
+from worker.interview.turn import Role
 from worker.simulation.livekit_server import LiveKitServer
 from worker.store.interview_turns import turns_of
 from worker.store.interviews import get_interview
@@ -46,13 +47,17 @@ def has_asked(job: History) -> bool:
 
 
 async def roles_of(worker: RunningWorker, interview: Interview) -> list[str]:
-    """Return the roles of the turns heard to their ends, in the order of the database."""
+    """Return the roles of the turns heard to their ends, in the order of the database.
+
+    What the interviewer says to a silent candidate is left out: while a scenario starts another
+    worker, its candidate may be silent for longer than the first level.
+    """
     async with worker.database() as database:
         turns = await turns_of(database, interview.interview_id)
     return [
         turn.role or "answer"
         for turn in turns
-        if turn.speaker == "candidate" or not turn.interrupted
+        if turn.speaker == "candidate" or not (turn.interrupted or turn.role == Role.SIDE)
     ]
 
 
