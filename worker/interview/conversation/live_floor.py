@@ -73,6 +73,8 @@ class FloorEffects:
     give_turn: Callable[[], None]
     #: Says the utterance that is due, unless somebody speaks.
     speak: Callable[[], Coroutine[Any, Any, None]]
+    #: Discards interim words of the candidate, whose final words are no turn or never came.
+    forget_interim: Callable[[], None]
 
 
 class LiveFloor:
@@ -190,6 +192,7 @@ class LiveFloor:
             return event if self._playing is None else None
         rest = _rest(text, decisions)
         if not rest:
+            self._effects.forget_interim()
             self.on_no_turn()
             return None
         await self._settled.wait()
@@ -241,6 +244,7 @@ class LiveFloor:
                 self._effects.note(Happening(event=Event.WITHDRAWN_IN_VAIN))
             case Kind.SAY_AGAIN:
                 self._effects.note(Happening(event=Event.WITHDRAWN_IN_VAIN))
+                self._effects.forget_interim()
                 self._speak()
             case Kind.OVERLAP:
                 self._effects.note(Happening(event=Event.OVERLAP))

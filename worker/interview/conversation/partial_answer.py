@@ -87,6 +87,11 @@ class PartialAnswer:
         self._interim = ""
         self.stop()
 
+    def forget_interim(self) -> None:
+        """Discard the interim text, because its words become no turn of the candidate."""
+        self._interim = ""
+        self.stop()
+
     def stop(self) -> None:
         """Cancel the delayed writing of interim text to the journal."""
         if self._due is not None:

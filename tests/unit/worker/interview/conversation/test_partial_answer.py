@@ -89,6 +89,18 @@ async def test_text_that_became_a_turn_is_not_written_later(
     assert half.text == ""
 
 
+async def test_interim_words_that_become_no_turn_are_forgotten(
+    half: PartialAnswer, records: Records
+) -> None:
+    hears(half, "I led", final=True)
+    hears(half, "okay", final=False)
+    half.forget_interim()
+    await asyncio.sleep(2 * INTERIM_EVERY_S)
+
+    assert half.text == "I led"
+    assert records.written == [("I led", "")]
+
+
 async def test_a_failed_write_does_not_change_the_partial_answer(
     half: PartialAnswer, records: Records
 ) -> None:
