@@ -31,15 +31,33 @@ def restored(
     what a job has stored after it had lost its lease, only the candidate's words count.
     """
     tracker = DialogueTracker(plan)
-    jobs: dict[str, list[tuple[int, Record | Turn]]] = {turn.job_id: [] for turn in turns}
-    for job_id, entry in dialogue:
+    stored = list(dialogue)
+    order = _merged([turn.job_id for turn in turns], [job_id for job_id, _ in stored])
+    jobs: dict[str, list[tuple[int, Record | Turn]]] = {job_id: [] for job_id in order}
+    for job_id, entry in stored:
         if (found := _record_in(entry)) is not None:
-            jobs.setdefault(job_id, []).append((int(entry["seq"]), found))
+            jobs[job_id].append((int(entry["seq"]), found))
     for turn in turns:
         jobs[turn.job_id].append((turn.seq, turn))
     for entries in jobs.values():
         _restore_job(tracker, [each for _, each in sorted(entries, key=lambda entry: entry[0])])
     return tracker
+
+
+def _merged(turns: Sequence[str], dialogue: Sequence[str]) -> list[str]:
+    """Return the jobs of the turns and of the dialogue records, both of which are in order.
+
+    A job may have records and no turn, for example if the candidate stayed away until its end.
+    """
+    found: list[str] = []
+    left = list(dict.fromkeys(dialogue))
+    for job_id in dict.fromkeys(turns):
+        if job_id in left:
+            place = left.index(job_id)
+            found += left[:place]
+            left = left[place + 1 :]
+        found.append(job_id)
+    return [*found, *left]
 
 
 def _restore_job(tracker: DialogueTracker, entries: Sequence[Record | Turn]) -> None:
