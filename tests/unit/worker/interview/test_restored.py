@@ -13,7 +13,7 @@ from worker.interview.dialogue.inputs import Happening
 from worker.interview.dialogue.journal_record import fields_of, from_journal
 from worker.interview.restored import restored
 from worker.interview.tracker import DialogueTracker
-from worker.interview.turn import CommittedTurn
+from worker.interview.turn import CommittedTurn, Move
 from worker.store.turns import Turn
 
 PLAN = plan_of(question(0), question(1), question(2))
@@ -49,6 +49,13 @@ class Stored:
         self.tracker.apply([decided])
         return self
 
+    def says(self, move: Move) -> Stored:
+        """Say an utterance that another decision has replaced, so that it has no records."""
+        assert self.tracker.heard(move, 1.0) == []
+        more = {"role": move.role.value, "generated": move.text, "question_id": move.question_id}
+        self._keep_turn(self._turn("interviewer", move.text, **more)[1])
+        return self
+
     def _turn(self, speaker: Any, text: str, **more: Any) -> tuple[CommittedTurn, dict[str, Any]]:
         asked = self.tracker.open_question.id
         fields = {"speaker": speaker, "text": text, "at": START + timedelta(seconds=self._seq)}
@@ -59,6 +66,10 @@ class Stored:
         self, decided: list[Decided], said: tuple[CommittedTurn, Any], *, late: bool, recorded: bool
     ) -> None:
         self._keep(decided if recorded else ())
+        self._keep_turn(said[1], late=late)
+        self.tracker.apply(decided, said[0])
+
+    def _keep_turn(self, said: dict[str, Any], *, late: bool = False) -> None:
         self._seq += 1
         turn = Turn(
             interview_id="iv-1",
@@ -67,10 +78,9 @@ class Stored:
             heard=None,
             interrupted=False,
             late=late,
-            **said[1],
+            **said,
         )
         self.turns.append(turn)
-        self.tracker.apply(decided, said[0])
 
     def _keep(self, decided: Sequence[Decided]) -> None:
         for each in decided:
@@ -132,3 +142,13 @@ def test_a_job_without_turns_keeps_its_place_among_the_jobs() -> None:
     assert second.tracker.has_ended
     assert not again.has_ended
     assert again.state == third.tracker.state
+
+
+def test_an_utterance_that_another_decision_has_replaced_moves_nothing() -> None:
+    job = Stored("AJ_1", DialogueTracker(PLAN)).asks().answered()
+    withdrawn = job.tracker.next_move()
+    job.noted(Event.WITHDRAWN).says(withdrawn)
+    again = after(job)
+    assert withdrawn.question_id == "q1"
+    assert again.state == job.tracker.state
+    assert again.next_number == job.tracker.next_number
