@@ -75,6 +75,8 @@ class FloorEffects:
     speak: Callable[[], Coroutine[Any, Any, None]]
     #: Discards interim words of the candidate, whose final words are no turn or never came.
     forget_interim: Callable[[], None]
+    #: Tells whether final words of the candidate wait for the end of their turn.
+    awaits_turn: Callable[[], bool]
 
 
 class LiveFloor:
@@ -158,7 +160,8 @@ class LiveFloor:
             return
         self._playing, utterance = self._next
         with contextlib.suppress(RuntimeError):  # the speech is already interrupted
-            self._playing.allow_interruptions = False
+            # The session drops a turn that ends during a speech that disallows interruptions.
+            self._playing.allow_interruptions = self._effects.awaits_turn()
         self._give(
             LineBegins(
                 at=_now(),

@@ -67,6 +67,11 @@ class PartialAnswer:
         return not self._interim.strip()
 
     @property
+    def has_final_words(self) -> bool:
+        """True if a final transcript of the partial answer has words."""
+        return any(text.strip() for text in self._finals)
+
+    @property
     def pieces(self) -> int:
         """Number of final transcripts in the partial answer."""
         return len(self._finals)

@@ -59,12 +59,14 @@ class Talk:
         )
         self.orchestrator = SimpleNamespace(tracker=tracker, has_due=True)
         self.act: Act | None = None
+        self.awaits_turn = False
         session = SimpleNamespace(output=SimpleNamespace(audio=self.output), interrupt=self._cut)
         effects = FloorEffects(
             note=self._note,
             give_turn=self._give,
             speak=self._speak,
             forget_interim=self._forget,
+            awaits_turn=lambda: self.awaits_turn,
         )
         self.floor = LiveFloor(lambda: cast(Any, session), cast(Any, self.orchestrator), effects)
         self.floor.attend(self.output)
@@ -113,6 +115,15 @@ async def test_a_line_that_is_played_is_interrupted_by_the_floor_alone() -> None
 
     assert not talk.speech.allow_interruptions
     assert not talk.interrupted
+
+
+async def test_a_turn_that_ends_during_the_next_line_interrupts_the_line() -> None:
+    """Otherwise the session would drop the turn."""
+    talk = Talk()
+    talk.awaits_turn = True
+    talk.output.begin()
+
+    assert talk.speech.allow_interruptions
 
 
 async def test_a_short_word_over_a_line_does_not_reach_the_session() -> None:

@@ -47,6 +47,7 @@ async def test_each_final_transcript_is_written_immediately(
 
     assert records.written == [("I led", ""), ("a team", "")]
     assert half.text == "I led a team"
+    assert half.has_final_words
     assert half.seq == 1
 
 
@@ -94,6 +95,7 @@ async def test_interim_words_that_become_no_turn_are_forgotten(
 ) -> None:
     hears(half, "I led", final=True)
     hears(half, "okay", final=False)
+    assert half.has_final_words
     half.forget_interim()
     await asyncio.sleep(2 * INTERIM_EVERY_S)
 
