@@ -163,6 +163,7 @@ class EndConditions:
         """Record that the candidate has left; with `over`, also that they stayed away too long."""
         interviewer = self._interviewer
         async with interviewer.exclusive.held():
+            await interviewer.recorded()
             if not interviewer.dialogue.is_absent:
                 interviewer.noted(Happening(event=Told.LEFT))
             if over:

@@ -27,14 +27,16 @@ def restored(
     """Return a tracker after the stored turns and dialogue records, which are given in order.
 
     `dialogue` has the journal records of the kind `dialogue`, each with its job's id. A turn
-    without such records is one of an earlier version, or an answer that its job did not finish. Of
-    what a job has stored after it had lost its lease, only the candidate's words count.
+    without such records is one of an earlier version, an answer that its job did not finish, or an
+    utterance that another decision has replaced. The last of these changes nothing, as in its own
+    job. Of what a job has stored after it had lost its lease, only the candidate's words count.
     """
     tracker = DialogueTracker(plan)
-    jobs: dict[str, list[tuple[int, Record | Turn]]] = {turn.job_id: [] for turn in turns}
-    for job_id, entry in dialogue:
-        if (found := _record_in(entry)) is not None:
-            jobs.setdefault(job_id, []).append((int(entry["seq"]), found))
+    stored = list(dialogue)
+    order = _merged([turn.job_id for turn in turns], [job_id for job_id, _ in stored])
+    jobs: dict[str, list[tuple[int, Record | Turn | None]]] = {job_id: [] for job_id in order}
+    for job_id, entry in stored:
+        jobs[job_id].append((int(entry["seq"]), _record_in(entry)))
     for turn in turns:
         jobs[turn.job_id].append((turn.seq, turn))
     for entries in jobs.values():
@@ -42,12 +44,35 @@ def restored(
     return tracker
 
 
-def _restore_job(tracker: DialogueTracker, entries: Sequence[Record | Turn]) -> None:
-    """Apply what one job has stored. The records of a turn come directly before the turn."""
+def _merged(turns: Sequence[str], dialogue: Sequence[str]) -> list[str]:
+    """Return the jobs of the turns and of the dialogue records, both of which are in order.
+
+    A job may have records and no turn, for example if the candidate stayed away until its end.
+    """
+    found: list[str] = []
+    left = list(dict.fromkeys(dialogue))
+    for job_id in dict.fromkeys(turns):
+        if job_id in left:
+            place = left.index(job_id)
+            found += left[:place]
+            left = left[place + 1 :]
+        found.append(job_id)
+    return [*found, *left]
+
+
+def _restore_job(tracker: DialogueTracker, entries: Sequence[Record | Turn | None]) -> None:
+    """Apply what one job has stored. The records of a turn come directly before the turn.
+
+    An entry is None for a record that cannot be read.
+    """
     waiting: list[Record] = []
-    late = False
+    late = records = unreadable = False
     for each in entries:
+        if each is None:
+            unreadable = True
+            continue
         if isinstance(each, Record):
+            records = True
             waiting.append(each)
             if not each.more.get("turn") and not late:
                 tracker.restore(waiting, None)
@@ -59,9 +84,9 @@ def _restore_job(tracker: DialogueTracker, entries: Sequence[Record | Turn]) -> 
             tracker.restore_late(waiting or _words_alone(tracker, turn), turn)
         elif waiting:
             tracker.restore(waiting, turn)
-        else:
+        elif turn.speaker == "candidate" or unreadable or not records:
             take_earlier(tracker, turn)
-        waiting = []
+        waiting, unreadable = [], False
     (tracker.restore_late if late else tracker.restore)(waiting, None)
 
 

@@ -142,6 +142,10 @@ class Interviewer(Agent):
         """The state of the dialogue. Raises OrchestratorNotReady if the plan has not loaded."""
         return self._orchestrator.tracker
 
+    async def recorded(self) -> None:
+        """Wait for the records of utterances that are over. They precede those of later events."""
+        await self._utterances.recorded()
+
     def noted(self, given: Happening) -> None:
         """Record an event, and say nothing about it yet. Call this only while holding `exclusive`.
 

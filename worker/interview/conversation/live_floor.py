@@ -73,6 +73,10 @@ class FloorEffects:
     give_turn: Callable[[], None]
     #: Says the utterance that is due, unless somebody speaks.
     speak: Callable[[], Coroutine[Any, Any, None]]
+    #: Discards interim words of the candidate, whose final words are no turn or never came.
+    forget_interim: Callable[[], None]
+    #: Tells whether final words of the candidate wait for the end of their turn.
+    awaits_turn: Callable[[], bool]
 
 
 class LiveFloor:
@@ -156,7 +160,8 @@ class LiveFloor:
             return
         self._playing, utterance = self._next
         with contextlib.suppress(RuntimeError):  # the speech is already interrupted
-            self._playing.allow_interruptions = False
+            # The session drops a turn that ends during a speech that disallows interruptions.
+            self._playing.allow_interruptions = self._effects.awaits_turn()
         self._give(
             LineBegins(
                 at=_now(),
@@ -190,6 +195,7 @@ class LiveFloor:
             return event if self._playing is None else None
         rest = _rest(text, decisions)
         if not rest:
+            self._effects.forget_interim()
             self.on_no_turn()
             return None
         await self._settled.wait()
@@ -241,6 +247,7 @@ class LiveFloor:
                 self._effects.note(Happening(event=Event.WITHDRAWN_IN_VAIN))
             case Kind.SAY_AGAIN:
                 self._effects.note(Happening(event=Event.WITHDRAWN_IN_VAIN))
+                self._effects.forget_interim()
                 self._speak()
             case Kind.OVERLAP:
                 self._effects.note(Happening(event=Event.OVERLAP))

@@ -67,6 +67,11 @@ class PartialAnswer:
         return not self._interim.strip()
 
     @property
+    def has_final_words(self) -> bool:
+        """True if a final transcript of the partial answer has words."""
+        return any(text.strip() for text in self._finals)
+
+    @property
     def pieces(self) -> int:
         """Number of final transcripts in the partial answer."""
         return len(self._finals)
@@ -84,6 +89,11 @@ class PartialAnswer:
         """Discard the partial answer."""
         self.drops += 1
         self._finals.clear()
+        self._interim = ""
+        self.stop()
+
+    def forget_interim(self) -> None:
+        """Discard the interim text, because its words become no turn of the candidate."""
         self._interim = ""
         self.stop()
 

@@ -63,7 +63,13 @@ class Speaker:
         self._also_written = AlsoWritten(write)
         self._session = session
         floor = turns.floor
-        effects = FloorEffects(note=book.note, give_turn=floor.give, speak=self.speak_due)
+        effects = FloorEffects(
+            note=book.note,
+            give_turn=floor.give,
+            speak=self.speak_due,
+            forget_interim=answers.half.forget_interim,
+            awaits_turn=lambda: answers.half.has_final_words,
+        )
         #: Decides, while a line is played, what the candidate's sounds and words do to it.
         self.live_floor = LiveFloor(session, orchestrator, effects)
 

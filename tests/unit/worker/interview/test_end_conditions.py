@@ -56,6 +56,9 @@ class FakeInterviewer:
         self.has_typed = False
         self.outcome = Outcome.COMPLETED
         self.finished = asyncio.Event()
+        #: Not set while an utterance is being recorded.
+        self.written = asyncio.Event()
+        self.written.set()
         self.last_sound = asyncio.get_running_loop().time()
         self.sounding = False
         self.hears_candidate = False
@@ -71,6 +74,9 @@ class FakeInterviewer:
     def events(self) -> list[str]:
         """The recorded events, without the ends of utterances."""
         return [each.name for each in self.dialogue.records if each.name != "prompt_done"]
+
+    async def recorded(self) -> None:
+        await self.written.wait()
 
     def noted(self, given: Happening) -> None:
         self.dialogue.apply([self.dialogue.happened(given)])
@@ -716,6 +722,22 @@ async def test_an_absence_and_its_end_are_events_of_the_dialogue(watching: Watch
     assert await ending is Event.CANDIDATE_LEFT
     assert watched.interviewer.events == ["present", "left", "grace_over"]
     assert watched.interviewer.dialogue.state.place.kind == Outcome.MISSED
+
+
+@virtual
+async def test_an_absence_is_recorded_after_the_utterance_that_is_being_recorded(
+    watching: Watching,
+) -> None:
+    watched = await watching()
+    ending = await greeted(watched)
+    watched.interviewer.written.clear()
+    watched.transport.move(here=False)
+    await asyncio.sleep(1)
+    assert watched.interviewer.events == ["present"]
+    watched.interviewer.written.set()
+    await asyncio.sleep(1)
+    assert watched.interviewer.events == ["present", "left"]
+    ending.cancel()
 
 
 @virtual

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from tests.support.virtual.interview_parts import LONG, START, plan_of, question
 from worker.interview.decided import Decided
+from worker.interview.dialogue.events import Event
+from worker.interview.dialogue.inputs import Happening
 from worker.interview.dialogue.journal_record import fields_of, from_journal
 from worker.interview.restored import restored
 from worker.interview.tracker import DialogueTracker
-from worker.interview.turn import CommittedTurn
+from worker.interview.turn import CommittedTurn, Move
 from worker.store.turns import Turn
 
 PLAN = plan_of(question(0), question(1), question(2))
@@ -39,6 +42,20 @@ class Stored:
         self._store(self.tracker.answered(said[0]), said, late=late, recorded=recorded)
         return self
 
+    def noted(self, event: Event) -> Stored:
+        """Record an event, about which nothing is said."""
+        decided = self.tracker.happened(Happening(event=event))
+        self._keep([decided])
+        self.tracker.apply([decided])
+        return self
+
+    def says(self, move: Move) -> Stored:
+        """Say an utterance that another decision has replaced, so that it has no records."""
+        assert self.tracker.heard(move, 1.0) == []
+        more = {"role": move.role.value, "generated": move.text, "question_id": move.question_id}
+        self._keep_turn(self._turn("interviewer", move.text, **more)[1])
+        return self
+
     def _turn(self, speaker: Any, text: str, **more: Any) -> tuple[CommittedTurn, dict[str, Any]]:
         asked = self.tracker.open_question.id
         fields = {"speaker": speaker, "text": text, "at": START + timedelta(seconds=self._seq)}
@@ -48,10 +65,11 @@ class Stored:
     def _store(
         self, decided: list[Decided], said: tuple[CommittedTurn, Any], *, late: bool, recorded: bool
     ) -> None:
-        for each in decided if recorded else ():
-            self._seq += 1
-            entry = {"seq": self._seq, "kind": "dialogue", **fields_of(each.record)}
-            self.dialogue.append((self.job_id, entry))
+        self._keep(decided if recorded else ())
+        self._keep_turn(said[1], late=late)
+        self.tracker.apply(decided, said[0])
+
+    def _keep_turn(self, said: dict[str, Any], *, late: bool = False) -> None:
         self._seq += 1
         turn = Turn(
             interview_id="iv-1",
@@ -60,10 +78,15 @@ class Stored:
             heard=None,
             interrupted=False,
             late=late,
-            **said[1],
+            **said,
         )
         self.turns.append(turn)
-        self.tracker.apply(decided, said[0])
+
+    def _keep(self, decided: Sequence[Decided]) -> None:
+        for each in decided:
+            self._seq += 1
+            entry = {"seq": self._seq, "kind": "dialogue", **fields_of(each.record)}
+            self.dialogue.append((self.job_id, entry))
 
 
 def after(*jobs: Stored) -> DialogueTracker:
@@ -109,3 +132,23 @@ def test_a_late_turn_without_records_gives_its_words_and_nothing_else() -> None:
     again = after(first, second)
     assert again.exchange("q0").answers == (LONG,)
     assert again.state.place == second.tracker.state.place
+
+
+def test_a_job_without_turns_keeps_its_place_among_the_jobs() -> None:
+    first = Stored("AJ_1", DialogueTracker(PLAN)).asks().answered().asks()
+    second = Stored("AJ_2", after(first)).noted(Event.LEFT).noted(Event.GRACE_OVER)
+    third = Stored("AJ_3", after(first, second)).asks().answered().asks()
+    again = after(first, second, third)
+    assert second.tracker.has_ended
+    assert not again.has_ended
+    assert again.state == third.tracker.state
+
+
+def test_an_utterance_that_another_decision_has_replaced_moves_nothing() -> None:
+    job = Stored("AJ_1", DialogueTracker(PLAN)).asks().answered()
+    withdrawn = job.tracker.next_move()
+    job.noted(Event.WITHDRAWN).says(withdrawn)
+    again = after(job)
+    assert withdrawn.question_id == "q1"
+    assert again.state == job.tracker.state
+    assert again.next_number == job.tracker.next_number

@@ -53,14 +53,21 @@ class Talk:
         self.output = Output()
         self.speech = SimpleNamespace(allow_interruptions=True)
         self.noted: list[Event] = []
-        self.interrupted = self.given = self.spoken = self.no_turns = 0
+        self.interrupted = self.given = self.spoken = self.no_turns = self.forgotten = 0
         tracker = SimpleNamespace(
             can_withdraw=withdrawable, has_due=False, act_of=lambda _: self.act
         )
         self.orchestrator = SimpleNamespace(tracker=tracker, has_due=True)
         self.act: Act | None = None
+        self.awaits_turn = False
         session = SimpleNamespace(output=SimpleNamespace(audio=self.output), interrupt=self._cut)
-        effects = FloorEffects(note=self._note, give_turn=self._give, speak=self._speak)
+        effects = FloorEffects(
+            note=self._note,
+            give_turn=self._give,
+            speak=self._speak,
+            forget_interim=self._forget,
+            awaits_turn=lambda: self.awaits_turn,
+        )
         self.floor = LiveFloor(lambda: cast(Any, session), cast(Any, self.orchestrator), effects)
         self.floor.attend(self.output)
         self.floor.on_no_turn = self._no_turn
@@ -81,6 +88,9 @@ class Talk:
 
     async def _speak(self) -> None:
         self.spoken += 1
+
+    def _forget(self) -> None:
+        self.forgotten += 1
 
     async def hears(self, text: str) -> list[str]:
         """Let speech-to-text return a text; return what the session gets of it."""
@@ -107,6 +117,15 @@ async def test_a_line_that_is_played_is_interrupted_by_the_floor_alone() -> None
     assert not talk.interrupted
 
 
+async def test_a_turn_that_ends_during_the_next_line_interrupts_the_line() -> None:
+    """Otherwise the session would drop the turn."""
+    talk = Talk()
+    talk.awaits_turn = True
+    talk.output.begin()
+
+    assert talk.speech.allow_interruptions
+
+
 async def test_a_short_word_over_a_line_does_not_reach_the_session() -> None:
     talk = Talk()
     talk.output.begin()
@@ -114,6 +133,7 @@ async def test_a_short_word_over_a_line_does_not_reach_the_session() -> None:
 
     assert await talk.hears("Yeah.") == []
     assert (talk.noted, talk.no_turns, talk.interrupted) == ([Event.OVERLAP], 1, 0)
+    assert talk.forgotten == 1
 
 
 async def test_words_that_interrupt_reach_the_session_after_the_line_has_stopped() -> None:
@@ -139,7 +159,7 @@ async def test_a_line_over_a_continued_answer_is_withdrawn_and_said_again_withou
     await asyncio.sleep(2.0)
 
     assert talk.noted == [Event.WITHDRAWN, Event.WITHDRAWN_IN_VAIN]
-    assert talk.spoken == 1
+    assert (talk.forgotten, talk.spoken) == (1, 1)
 
 
 async def test_a_request_about_a_withdrawn_line_does_not_continue_the_answer() -> None:

@@ -47,6 +47,7 @@ async def test_each_final_transcript_is_written_immediately(
 
     assert records.written == [("I led", ""), ("a team", "")]
     assert half.text == "I led a team"
+    assert half.has_final_words
     assert half.seq == 1
 
 
@@ -87,6 +88,19 @@ async def test_text_that_became_a_turn_is_not_written_later(
 
     assert records.written == written
     assert half.text == ""
+
+
+async def test_interim_words_that_become_no_turn_are_forgotten(
+    half: PartialAnswer, records: Records
+) -> None:
+    hears(half, "I led", final=True)
+    hears(half, "okay", final=False)
+    assert half.has_final_words
+    half.forget_interim()
+    await asyncio.sleep(2 * INTERIM_EVERY_S)
+
+    assert half.text == "I led"
+    assert records.written == [("I led", "")]
 
 
 async def test_a_failed_write_does_not_change_the_partial_answer(
