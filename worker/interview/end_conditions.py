@@ -85,7 +85,8 @@ class EndConditions:
         }
         try:
             done, _ = await asyncio.wait(enders, return_when=asyncio.FIRST_COMPLETED)
-            return done.pop().result()
+            # What the dialogue has decided counts, if two conditions end at the same time.
+            return min(done, key=lambda task: task.get_name() != "watch-finished").result()
         finally:
             for task in enders:
                 task.cancel()

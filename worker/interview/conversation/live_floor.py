@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
     from worker.interview.orchestrator_llm import OrchestratorLLM
     from worker.interview.utterance_stream import Utterance
+
+logger = logging.getLogger(__name__)
 
 #: Events of speech-to-text that have text of the candidate.
 _INTERIM: Final = (
@@ -138,7 +141,16 @@ class LiveFloor:
     async def passing(self, events: AsyncIterable[stt.SpeechEvent]) -> AsyncIterator[Any]:
         """Yield the events of speech-to-text, without the words that are no turn."""
         async for event in events:
-            if (passed := await self._passed(event)) is not None:
+            try:
+                passed = await self._passed(event)
+            except Exception as error:  # any error, because it would end the transcription
+                logger.error(
+                    "the floor could not take a transcript: %s",
+                    type(error).__name__,
+                    extra={"event": "floor_failed"},
+                )
+                passed = event
+            if passed is not None:
                 yield passed
 
     def utterance_over(self) -> None:
