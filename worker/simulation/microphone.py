@@ -23,8 +23,8 @@ FRAME_SAMPLES = round(FRAME_S * SAMPLE_RATE)
 #: errors in 66 words and split answers in two (measured), so a test with longer delays proves
 #: nothing.
 LATE_S = 0.1
-#: Largest sample of the noise of a quiet room: about -72 dB. The recognizer of a stand-in took louder
-#: noise for words (seen once, on a busy machine).
+#: Largest sample of the noise of a quiet room: about -72 dB. The recognizer of a stand-in took
+#: louder noise for words (seen once, on a busy machine).
 _NOISE: Final = 8
 
 
